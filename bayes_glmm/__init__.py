@@ -1,0 +1,1 @@
+"""Bayesian generalized linear mixed models on PyMC."""

@@ -1,0 +1,237 @@
+"""Link functions: the map between the mean of the response and the linear predictor.
+
+Input: means or linear predictors, as numpy arrays or as PyTensor tensors. Output: the other of the two. One entry of
+``LINKS`` per link; nothing here knows of data or models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from bayes_glmm.errors import GLMMError, nearest
+
+Array = npt.NDArray[np.float64]
+Elementwise = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link g with eta = g(mu), together with everything the other rooms ask of it.
+
+    Parameters
+    ----------
+    name
+        The name users write, e.g. ``"logit"``.
+    link
+        mu -> eta, numpy, elementwise.
+    inverse
+        eta -> mu, numpy, elementwise.
+    inverse_derivative
+        eta -> d mu / d eta, numpy, elementwise.
+    graph_inverse
+        eta -> mu on PyTensor tensors.
+    domain
+        Open interval of the means the link accepts.
+    eta_domain
+        Open interval of the linear predictors that `inverse` is one-to-one on.
+    gaussian_mean
+        (eta, v) -> E[inverse(eta + sqrt(v) Z)], Z standard normal, in closed form; None where only quadrature serves.
+    graph_logit
+        eta -> logit(mu) on PyTensor tensors, free of cancellation in both tails; links into (0, 1) only.
+    latent_variance
+        Variance of the standard distribution on the latent scale (logit pi^2/3, probit 1, cloglog pi^2/6).
+    latex
+        The function's symbol in equations.
+    """
+
+    name: str
+    link: Elementwise
+    inverse: Elementwise
+    inverse_derivative: Elementwise
+    graph_inverse: Elementwise
+    domain: tuple[float, float]
+    eta_domain: tuple[float, float] = (-math.inf, math.inf)
+    gaussian_mean: Callable[[Any, Any], Any] | None = None
+    graph_logit: Elementwise | None = None
+    latent_variance: float | None = None
+    latex: str = ""
+
+
+def _log_normal_cdf_derivative(eta: Array) -> Array:
+    return np.exp(-0.5 * np.square(eta)) / math.sqrt(2 * math.pi)
+
+
+def _cloglog_inverse(eta: Array) -> Array:
+    return -np.expm1(-np.exp(np.minimum(eta, 700.0)))
+
+
+def _cloglog_derivative(eta: Array) -> Array:
+    clipped = np.minimum(eta, 700.0)
+    return np.exp(clipped - np.exp(clipped))
+
+
+def _graph_identity(eta: Any) -> Any:
+    return eta
+
+
+def _graph_exp(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.exp(eta)
+
+
+def _graph_sigmoid(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.sigmoid(eta)
+
+
+def _graph_normal_cdf(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return 0.5 * pt.erfc(-eta / math.sqrt(2.0))
+
+
+def _graph_cloglog_inverse(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return -pt.expm1(-pt.exp(eta))
+
+
+def _graph_reciprocal(eta: Any) -> Any:
+    return 1.0 / eta
+
+
+def _graph_square(eta: Any) -> Any:
+    return eta**2
+
+
+def _graph_log_normal_cdf(eta: Any) -> Any:
+    """Log of the normal distribution function: erfc near the centre, erfcx in the lower tail."""
+    import pytensor.tensor as pt
+
+    scaled = -eta / math.sqrt(2.0)
+    tail = pt.log(0.5 * pt.erfcx(pt.maximum(scaled, 1.0))) - pt.maximum(scaled, 1.0) ** 2
+    return pt.switch(scaled > 1.0, tail, pt.log(0.5 * pt.erfc(pt.minimum(scaled, 1.0))))
+
+
+def _graph_probit_logit(eta: Any) -> Any:
+    return _graph_log_normal_cdf(eta) - _graph_log_normal_cdf(-eta)
+
+
+def _graph_cloglog_logit(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    rate = pt.exp(eta)
+    return pt.log(-pt.expm1(-rate)) + rate
+
+
+LINKS: dict[str, Link] = {
+    link.name: link
+    for link in (
+        Link(
+            name="identity",
+            link=lambda mu: mu,
+            inverse=lambda eta: eta,
+            inverse_derivative=np.ones_like,
+            graph_inverse=_graph_identity,
+            domain=(-math.inf, math.inf),
+            gaussian_mean=lambda eta, v: eta + 0.0 * v,
+        ),
+        Link(
+            name="log",
+            link=np.log,
+            inverse=np.exp,
+            inverse_derivative=np.exp,
+            graph_inverse=_graph_exp,
+            domain=(0.0, math.inf),
+            gaussian_mean=lambda eta, v: np.exp(eta + v / 2),
+            latex=r"\log",
+        ),
+        Link(
+            name="logit",
+            link=special.logit,
+            inverse=special.expit,
+            inverse_derivative=lambda eta: special.expit(eta) * special.expit(-eta),
+            graph_inverse=_graph_sigmoid,
+            domain=(0.0, 1.0),
+            graph_logit=_graph_identity,
+            latent_variance=math.pi**2 / 3,
+            latex=r"\operatorname{logit}",
+        ),
+        Link(
+            name="probit",
+            link=special.ndtri,
+            inverse=special.ndtr,
+            inverse_derivative=_log_normal_cdf_derivative,
+            graph_inverse=_graph_normal_cdf,
+            domain=(0.0, 1.0),
+            gaussian_mean=lambda eta, v: special.ndtr(eta / np.sqrt(1 + v)),
+            graph_logit=_graph_probit_logit,
+            latent_variance=1.0,
+            latex=r"\Phi^{-1}",
+        ),
+        Link(
+            name="cloglog",
+            link=lambda mu: np.log(-np.log1p(-mu)),
+            inverse=_cloglog_inverse,
+            inverse_derivative=_cloglog_derivative,
+            graph_inverse=_graph_cloglog_inverse,
+            domain=(0.0, 1.0),
+            graph_logit=_graph_cloglog_logit,
+            latent_variance=math.pi**2 / 6,
+            latex=r"\operatorname{cloglog}",
+        ),
+        Link(
+            name="inverse",
+            link=lambda mu: 1.0 / mu,
+            inverse=lambda eta: 1.0 / eta,
+            inverse_derivative=lambda eta: -1.0 / np.square(eta),
+            graph_inverse=_graph_reciprocal,
+            domain=(-math.inf, math.inf),
+            eta_domain=(0.0, math.inf),
+            latex=r"\operatorname{inverse}",
+        ),
+        Link(
+            name="sqrt",
+            link=np.sqrt,
+            inverse=np.square,
+            inverse_derivative=lambda eta: 2.0 * eta,
+            graph_inverse=_graph_square,
+            domain=(0.0, math.inf),
+            eta_domain=(0.0, math.inf),
+            gaussian_mean=lambda eta, v: np.square(eta) + v,
+            latex=r"\sqrt{\phantom{x}}",
+        ),
+    )
+}
+
+
+def link_named(name: str) -> Link:
+    """Return the link of that name.
+
+    Parameters
+    ----------
+    name
+        A key of ``LINKS``.
+
+    Returns
+    -------
+    Link
+        The entry of the table.
+
+    Raises
+    ------
+    GLMMError
+        If there is no such link; the message names the nearest one.
+    """
+    if name not in LINKS:
+        raise GLMMError(f"There is no link {name!r}. {nearest(str(name), LINKS)}")
+    return LINKS[name]

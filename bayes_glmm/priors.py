@@ -1,0 +1,268 @@
+"""Prior distributions: what a user may state about a parameter, checked when it is stated.
+
+Input: a distribution's name and its parameters. Output: an immutable `Prior`. One entry of ``PRIORS`` per distribution;
+nothing here knows of data or models.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from bayes_glmm.errors import PriorError, nearest
+
+
+@dataclass(frozen=True)
+class PriorDistribution:
+    """One row of the table of prior distributions.
+
+    Parameters
+    ----------
+    name
+        PyMC's name of the distribution (``"HalfStudentT"``); ``"LKJ"`` is its LKJCorr.
+    parameters
+        Parameter names in the order users may give them.
+    defaults
+        Values of the parameters that may be left out.
+    positive
+        Parameters that must be greater than zero.
+    support
+        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds) or ``"correlation"``.
+    log_density
+        (x, *parameters) -> log density, numpy, normalised where the distribution is proper.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    defaults: Mapping[str, float]
+    positive: tuple[str, ...]
+    support: str
+    log_density: Callable[..., Any]
+
+
+def _lkj_log_density(log_det: Any, eta: float) -> Any:
+    return (eta - 1.0) * log_det
+
+
+def _half_student_t(x: Any, nu: float, sigma: float) -> Any:
+    return math.log(2.0) + stats.t.logpdf(x, nu, scale=sigma)
+
+
+PRIORS: dict[str, PriorDistribution] = {
+    row.name: row
+    for row in (
+        PriorDistribution(
+            "Normal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "real",
+            lambda x, mu, sigma: stats.norm.logpdf(x, mu, sigma),
+        ),
+        PriorDistribution(
+            "StudentT", ("nu", "mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("nu", "sigma"), "real",
+            lambda x, nu, mu, sigma: stats.t.logpdf(x, nu, mu, sigma),
+        ),
+        PriorDistribution(
+            "Cauchy", ("alpha", "beta"), {"alpha": 0.0}, ("beta",), "real",
+            lambda x, alpha, beta: stats.cauchy.logpdf(x, alpha, beta),
+        ),
+        PriorDistribution(
+            "Laplace", ("mu", "b"), {"mu": 0.0}, ("b",), "real",
+            lambda x, mu, b: stats.laplace.logpdf(x, mu, b),
+        ),
+        PriorDistribution("Flat", (), {}, (), "real", lambda x: np.zeros_like(np.asarray(x, dtype=float))),
+        PriorDistribution(
+            "HalfNormal", ("sigma",), {"sigma": 1.0}, ("sigma",), "positive",
+            lambda x, sigma: stats.halfnorm.logpdf(x, scale=sigma),
+        ),
+        PriorDistribution(
+            "HalfStudentT", ("nu", "sigma"), {"sigma": 1.0}, ("nu", "sigma"), "positive", _half_student_t
+        ),
+        PriorDistribution(
+            "HalfCauchy", ("beta",), {}, ("beta",), "positive",
+            lambda x, beta: stats.halfcauchy.logpdf(x, scale=beta),
+        ),
+        PriorDistribution(
+            "Exponential", ("lam",), {}, ("lam",), "positive",
+            lambda x, lam: stats.expon.logpdf(x, scale=1.0 / lam),
+        ),
+        PriorDistribution(
+            "Gamma", ("alpha", "beta"), {}, ("alpha", "beta"), "positive",
+            lambda x, alpha, beta: stats.gamma.logpdf(x, alpha, scale=1.0 / beta),
+        ),
+        PriorDistribution(
+            "InverseGamma", ("alpha", "beta"), {"beta": 1.0}, ("alpha", "beta"), "positive",
+            lambda x, alpha, beta: stats.invgamma.logpdf(x, alpha, scale=beta),
+        ),
+        PriorDistribution(
+            "LogNormal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "positive",
+            lambda x, mu, sigma: stats.lognorm.logpdf(x, sigma, scale=math.exp(mu)),
+        ),
+        PriorDistribution("HalfFlat", (), {}, (), "positive", lambda x: np.zeros_like(np.asarray(x, dtype=float))),
+        PriorDistribution(
+            "Beta", ("alpha", "beta"), {}, ("alpha", "beta"), "unit",
+            lambda x, alpha, beta: stats.beta.logpdf(x, alpha, beta),
+        ),
+        PriorDistribution(
+            "Uniform", ("lower", "upper"), {}, (), "interval",
+            lambda x, lower, upper: stats.uniform.logpdf(x, lower, upper - lower),
+        ),
+        PriorDistribution("LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, init=False)
+class Prior:
+    """A prior distribution with fixed parameters, immutable and comparable by value.
+
+    Parameters
+    ----------
+    name
+        Name of the distribution, PyMC's own (``"Normal"``, ``"HalfStudentT"``, ``"Exponential"``, ...); ``"LKJ"`` for
+        correlation matrices; ``"Flat"`` and ``"HalfFlat"`` are allowed.
+    *args
+        Parameters by position, in the order PyMC documents.
+    **kwargs
+        Parameters by name. Scales are those of the parameter the prior is given to (link scale for coefficients and
+        group sds, response scale for ``sigma``).
+
+    Raises
+    ------
+    PriorError
+        If the distribution or a parameter is unknown, missing or out of its range.
+
+    Notes
+    -----
+    A distribution on the whole line given to a parameter that is positive (a sd, say) is truncated at zero.
+
+    Examples
+    --------
+    >>> Prior("Normal", mu=0, sigma=5)
+    Prior('Normal', mu=0.0, sigma=5.0)
+    >>> Prior("HalfStudentT", nu=3, sigma=2.5).support
+    'positive'
+    """
+
+    name: str
+    parameters: tuple[tuple[str, float], ...]
+
+    def __init__(self, name: str, *args: float, **kwargs: float) -> None:
+        if name not in PRIORS:
+            raise PriorError(f"There is no prior distribution {name!r}. {nearest(str(name), PRIORS)}")
+        row = PRIORS[name]
+        if len(args) > len(row.parameters):
+            raise PriorError(
+                f"{name} takes the parameters {', '.join(row.parameters) or 'none'}; {len(args)} were given."
+            )
+        given: dict[str, Any] = dict(zip(row.parameters, args, strict=False))
+        for key, value in kwargs.items():
+            if key not in row.parameters:
+                hint = nearest(key, row.parameters) if row.parameters else f"{name} takes no parameters."
+                raise PriorError(f"{name} has no parameter {key!r}. {hint}")
+            if key in given:
+                raise PriorError(f"{name} was given {key!r} twice.")
+            given[key] = value
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "parameters", _checked_parameters(row, {**row.defaults, **given}))
+
+    @property
+    def distribution(self) -> PriorDistribution:
+        """The row of ``PRIORS`` this prior uses."""
+        return PRIORS[self.name]
+
+    @property
+    def support(self) -> str:
+        """The support of the distribution, as in ``PRIORS``."""
+        return self.distribution.support
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The parameters' values in the table's order."""
+        return tuple(value for _, value in self.parameters)
+
+    def __getitem__(self, key: str) -> float:
+        return dict(self.parameters)[key]
+
+    def __repr__(self) -> str:
+        return f"Prior({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.parameters)])})"
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v:.4g}' for k, v in self.parameters)})"
+
+    def log_density(self, x: Any) -> Any:
+        """Return the log density at `x`.
+
+        Parameters
+        ----------
+        x
+            Values on the scale of the parameter, any shape; for ``"LKJ"`` the log determinant of the correlation matrix.
+
+        Returns
+        -------
+        numpy.ndarray
+            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"``.
+        """
+        return self.distribution.log_density(x, *self.values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name and parameters as a dictionary that JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``{"name": ..., "parameters": {...}}``; infinite bounds as strings.
+        """
+        return {"name": self.name, "parameters": {k: v if math.isfinite(v) else str(v) for k, v in self.parameters}}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Prior:
+        """Return the prior that `to_dict` described.
+
+        Parameters
+        ----------
+        data
+            A dictionary as `to_dict` returns it.
+
+        Returns
+        -------
+        Prior
+            Equal to the one described.
+
+        Raises
+        ------
+        PriorError
+            If the description names an unknown distribution or parameter.
+        """
+        return Prior(data["name"], **{k: float(v) for k, v in data["parameters"].items()})
+
+
+def _checked_parameters(row: PriorDistribution, given: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    missing = [key for key in row.parameters if key not in given]
+    if missing:
+        raise PriorError(f"{row.name} needs {', '.join(missing)}; for example {_example(row)}.")
+    values: dict[str, float] = {}
+    for key in row.parameters:
+        try:
+            values[key] = float(given[key])
+        except (TypeError, ValueError):
+            raise PriorError(
+                f"{row.name}'s {key} must be a number, not {given[key]!r}; state one prior per coefficient, "
+                "for example priors={'beta[x]': ...}."
+            ) from None
+        if math.isnan(values[key]) or (math.isinf(values[key]) and row.support != "interval"):
+            raise PriorError(f"{row.name}'s {key} must be finite, not {values[key]}.")
+        if key in row.positive and values[key] <= 0:
+            raise PriorError(f"{row.name}'s {key} must be greater than 0, not {values[key]:g}.")
+    if row.support == "interval":
+        lower, upper = values["lower"], values["upper"]
+        if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+            raise PriorError(f"{row.name} needs finite bounds with lower < upper, not {lower:g} and {upper:g}.")
+    return tuple(values.items())
+
+
+def _example(row: PriorDistribution) -> str:
+    return f"Prior({json.dumps(row.name)}, {', '.join(f'{key}=1' for key in row.parameters)})"
