@@ -1,0 +1,295 @@
+"""The objects users hold: a model, and its fit. Methods orchestrate; numbers happen in the functions they call."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.checks.convergence import Diagnosis, diagnose
+from bayes_glmm.design.design import Design, build_design
+from bayes_glmm.errors import ConvergenceWarning, GLMMError, SamplingError, nearest
+from bayes_glmm.inference.fit import Fit, assemble_tree
+from bayes_glmm.inference.samplers import sampler_named
+from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.model.autoscale import PriorTable, resolve_priors
+from bayes_glmm.priors import Prior
+from bayes_glmm.report.equation import equation
+from bayes_glmm.report.model_card import model_html, model_text
+from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
+from bayes_glmm.spec.model_spec import ModelSpec
+
+if TYPE_CHECKING:
+    import graphviz
+    import pymc as pm
+
+
+class GLMM:
+    """A Bayesian generalized linear mixed model.
+
+    Parameters
+    ----------
+    formula
+        lme4's grammar: ``"p(incidence, size) ~ period + (1 | herd)"``.
+    data
+        pandas, polars or pyarrow table, or a dictionary of columns. It is copied, never changed.
+    family
+        Name of the response distribution, a key of ``bayes_glmm.FAMILIES``.
+    link
+        Name of the link; None for the family's default.
+    priors
+        `Prior` by parameter (``"beta[x]"``), class (``"beta"``, ``"sd"``) or group (``"sd[herd]"``, ``"precision[herd]"``).
+    center
+        Whether the intercept's prior is on the intercept at the predictors' means; False puts it on the raw intercept.
+    missing
+        ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses them.
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read or asks for something that is not allowed.
+    DataError
+        If a column is missing or the response does not fit the family.
+    PriorError
+        If a prior names no parameter of the model.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> list(model.priors["parameter"])[:2]
+    ['Intercept', 'beta[period[2]]']
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        family: str = "gaussian",
+        link: str | None = None,
+        priors: Mapping[str, Prior] | None = None,
+        center: bool = True,
+        missing: str = "drop",
+    ) -> None:
+        self._spec = ModelSpec.build(formula, family=family, link=link, priors=priors, center=center, missing=missing)
+        self._design = build_design(self._spec, data)
+        self._prior_table = resolve_priors(self._spec, self._design)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the user stated: formula, family, link, priors."""
+        return self._spec
+
+    @property
+    def design(self) -> Design:
+        """What the data became: design matrices, level codes, response."""
+        return self._design
+
+    @property
+    def prior_table(self) -> PriorTable:
+        """The prior of every parameter, as objects."""
+        return self._prior_table
+
+    @property
+    def priors(self) -> pd.DataFrame:
+        """The prior of every parameter, default or the user's, as a table."""
+        return self._prior_table.frame()
+
+    def equation(self) -> str:
+        """Return the model as LaTeX.
+
+        Returns
+        -------
+        str
+            An ``aligned`` environment: response, linear predictor, group effects.
+        """
+        return equation(self._spec, self._design)
+
+    def to_pymc(self, parametrization: str = "noncentered") -> pm.Model:
+        """Build a fresh PyMC model: the definition of what is sampled.
+
+        Parameters
+        ----------
+        parametrization
+            ``"noncentered"`` or ``"centered"`` group effects; the posterior is the same.
+
+        Returns
+        -------
+        pymc.Model
+            A model of its own; changing it does not change this one.
+
+        Raises
+        ------
+        GLMMError
+            If there is no such parametrization.
+        """
+        from bayes_glmm.model.build import build_model
+
+        known = ("noncentered", "centered")
+        if parametrization not in known:
+            raise GLMMError(f"There is no parametrization {parametrization!r}. {nearest(parametrization, known)}")
+        return build_model(self._spec, self._design, self._prior_table, parametrization=parametrization)
+
+    def graph(self) -> graphviz.Digraph:
+        """Draw the PyMC model's graph.
+
+        Returns
+        -------
+        graphviz.Digraph
+            Shown by Jupyter as it is; ``.render(...)`` needs Graphviz on the system.
+        """
+        import pymc as pm
+
+        return pm.model_to_graphviz(self.to_pymc())
+
+    def sample_prior(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
+        """Draw from the prior and the prior predictive distribution.
+
+        Parameters
+        ----------
+        draws
+            Number of draws.
+        random_seed
+            Seed.
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups prior (the reported parameters) and prior_predictive (the response over obs).
+
+        Raises
+        ------
+        SamplingError
+            If a prior is flat: one cannot draw from it.
+        """
+        from bayes_glmm.model.naming import reported_names
+        from bayes_glmm.inference.prior import sample_prior
+
+        return sample_prior(
+            self.to_pymc(), reported_names(self._design, self._spec.family), self._prior_table, draws, random_seed
+        )
+
+    def fit(
+        self,
+        draws: int | None = None,
+        tune: int | None = None,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        method: str = "nuts",
+        backend: str = "auto",
+        target_accept: float = 0.8,
+        progressbar: bool = True,
+    ) -> FittedGLMM:
+        """Sample the posterior by NUTS.
+
+        Parameters
+        ----------
+        draws, tune
+            Kept and warm-up iterations per chain; None for the backend's default.
+        chains
+            Number of chains.
+        cores
+            Chains that run at once; None for all processors.
+        random_seed
+            Seed; the same seed gives the same draws on one machine.
+        method
+            ``"nuts"``.
+        backend
+            ``"auto"``, or a key of the samplers' table: ``"nutpie"``, ``"pymc"``, ``"numpyro"``, ``"blackjax"``.
+        target_accept
+            Mean acceptance probability the step size is adapted to.
+        progressbar
+            Whether to show progress.
+
+        Returns
+        -------
+        FittedGLMM
+            The posterior with its verdict on convergence.
+
+        Raises
+        ------
+        SamplingError
+            If an argument is out of range or no chain can start.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If any parameter fails a check of convergence.
+        """
+        settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
+        if method != "nuts":
+            raise SamplingError(f"There is no method {method!r}. {nearest(method, ['nuts'])}")
+        chosen = "nutpie" if backend == "auto" else backend
+        started = time.perf_counter()
+        sampled = sampler_named(chosen)(self._spec, self._design, self._prior_table, settings)
+        attrs = {
+            "method": method,
+            "backend": chosen,
+            "reason": "asked for" if backend != "auto" else "nutpie samples any model's PyMC graph",
+            "total_seconds": time.perf_counter() - started,
+            "inference_library": "bayes_glmm",
+        }
+        fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
+        verdict = fit.diagnose()
+        if not verdict.passed:
+            warnings.warn(str(verdict), ConvergenceWarning, stacklevel=2)
+        return fit
+
+    def __repr__(self) -> str:
+        return model_text(self._spec, self._design, self._prior_table)
+
+    def _repr_html_(self) -> str:
+        return model_html(self._spec, self._design, self._prior_table)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedGLMM(Fit):
+    """The posterior of a `GLMM`, with the questions people ask of it."""
+
+    model: GLMM
+
+    @cached_property
+    def _diagnosis(self) -> Diagnosis:
+        return diagnose(self)
+
+    def diagnose(self) -> Diagnosis:
+        """Judge convergence on every scalar parameter.
+
+        Returns
+        -------
+        Diagnosis
+            A verdict in words (``str``), ``passed``, and a Dataset of R-hat and effective sample sizes.
+        """
+        return self._diagnosis
+
+    def summary(self, ci_prob: float | None = None, random_effects: bool = False) -> Summary:
+        """Summarise the posterior.
+
+        Parameters
+        ----------
+        ci_prob
+            Probability of the equal-tailed interval; None for ArviZ's default.
+        random_effects
+            Whether to list every group's effects too.
+
+        Returns
+        -------
+        Summary
+            A DataFrame: component, group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat; its repr says
+            in words what was fitted and whether it converged.
+        """
+        return summarize(self, ci_prob=ci_prob, random_effects=random_effects)
+
+    def __repr__(self) -> str:
+        return fit_text(self)
+
+    def _repr_html_(self) -> str:
+        return fit_html(self)

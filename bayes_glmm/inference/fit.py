@@ -1,0 +1,126 @@
+"""A fitted model: the model and an `xarray.DataTree` that ArviZ's functions take as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.inference.settings import Sampled
+from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.naming import observed_name
+from bayes_glmm.spec.model_spec import ModelSpec
+
+
+class Model(Protocol):
+    """What a fit needs to know of its model."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the user stated."""
+
+    @property
+    def design(self) -> Design:
+        """What the data became."""
+
+    @property
+    def prior_table(self) -> PriorTable:
+        """The prior of every parameter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The posterior of a model.
+
+    Parameters
+    ----------
+    model
+        The model that was fitted.
+    dt
+        Groups posterior, sample_stats, observed_data and constant_data; dims chain, draw, obs, coef, <group>,
+        <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
+    """
+
+    model: Model
+    dt: xr.DataTree
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws: ``beta``, ``sd_<group>``, ``corr_<group>``, ``b_<group>``, the family's auxiliary parameters."""
+        return self.dt["posterior"].to_dataset()
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """How the draws were made: method, backend, reason, interrupted, seconds."""
+        return dict(self.dt.attrs)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user stopped sampling; the draws are those made until then."""
+        return bool(self.dt.attrs["interrupted"])
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the draws come from an approximation to the posterior rather than from NUTS."""
+        return self.dt.attrs["method"] != "nuts"
+
+
+def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapping[str, Any]) -> xr.DataTree:
+    """Put draws and data into the tree ArviZ reads.
+
+    Parameters
+    ----------
+    spec, design
+        The model.
+    sampled
+        The draws.
+    attrs
+        What is recorded of the run; flags and numbers only, so that the tree can be saved.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, sample_stats, observed_data, constant_data.
+    """
+    response = design.response
+    assert response is not None
+    obs = row_labels(design.index)
+    name = observed_name(design, [str(v) for v in sampled.posterior.data_vars])
+    observed = xr.Dataset({name: ("obs", response.y)}, coords={"obs": obs})
+    constant: dict[str, Any] = {"offset": ("obs", design.offset)}
+    if response.trials is not None:
+        constant["trials"] = ("obs", response.trials)
+    if response.weights is not None:
+        constant["weights"] = ("obs", response.weights)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": sampled.posterior,
+            "sample_stats": sampled.sample_stats,
+            "observed_data": observed,
+            "constant_data": xr.Dataset(constant, coords={"obs": obs}),
+        }
+    )
+    tree.attrs = {"interrupted": int(sampled.interrupted), **attrs, **sampled.details}
+    return tree
+
+
+def row_labels(index: pd.Index) -> np.ndarray:
+    """Return the labels of the rows: the user's index where it is flat and unique, otherwise 0, 1, 2, ...
+
+    Parameters
+    ----------
+    index
+        The index of the rows kept.
+
+    Returns
+    -------
+    numpy.ndarray
+        One label per row.
+    """
+    flat = not isinstance(index, pd.MultiIndex) and index.is_unique and index.dtype.kind in "iufUO"
+    return np.asarray(index) if flat else np.arange(len(index))

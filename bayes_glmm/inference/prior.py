@@ -1,0 +1,52 @@
+"""Draws from the prior and the prior predictive distribution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from bayes_glmm.errors import SamplingError
+from bayes_glmm.model.autoscale import PriorTable
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+def sample_prior(
+    model: pm.Model, names: list[str], priors: PriorTable, draws: int, random_seed: int | None
+) -> xr.DataTree:
+    """Draw from the prior of a PyMC model.
+
+    Parameters
+    ----------
+    model
+        The model.
+    names
+        Parameters to report.
+    priors
+        The model's priors, to refuse those one cannot draw from.
+    draws
+        Number of draws.
+    random_seed
+        Seed.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups prior and prior_predictive; dims chain (1), draw, and each variable's own.
+
+    Raises
+    ------
+    SamplingError
+        If a prior is flat.
+    """
+    import pymc as pm
+
+    flat = [row.parameter for row in priors if row.prior.name in {"Flat", "HalfFlat"}]
+    if flat:
+        raise SamplingError(f"The flat prior of {', '.join(flat)} has no draws; give it a proper prior to sample the prior.")
+    observed = [variable.name for variable in model.observed_RVs]
+    with model:
+        tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)
+    return xr.DataTree.from_dict({group: tree[group].to_dataset() for group in ("prior", "prior_predictive")})

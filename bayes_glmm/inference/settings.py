@@ -1,0 +1,87 @@
+"""What a user asks of a sampler, and what a sampler gives back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_glmm.errors import SamplingError
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """Lengths, parallelism and seed of a run of NUTS.
+
+    Parameters
+    ----------
+    draws, tune
+        Kept and warm-up iterations per chain; None for the sampler's own default.
+    chains
+        Number of chains.
+    cores
+        Chains that run at once; None for all processors, at most `chains`.
+    random_seed
+        Seed; the same seed gives the same draws on one machine. None draws one from the operating system.
+    target_accept
+        Mean acceptance probability the step size is adapted to.
+    progressbar
+        Whether to show progress.
+    """
+
+    draws: int | None = None
+    tune: int | None = None
+    chains: int = 4
+    cores: int | None = None
+    random_seed: int | None = None
+    target_accept: float = 0.8
+    progressbar: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("draws", 1), ("tune", 1), ("chains", 1), ("cores", 1)):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
+                raise SamplingError(f"{name}= must be a whole number of at least {least}, not {value!r}.")
+        if not 0 < self.target_accept < 1:
+            raise SamplingError(f"target_accept= must lie between 0 and 1, not {self.target_accept!r}.")
+        seed = self.random_seed
+        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
+            raise SamplingError(f"random_seed= must be a whole number of at least 0, not {seed!r}.")
+
+    @property
+    def parallel(self) -> int:
+        """Chains that run at once."""
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+        return min(self.chains, self.cores or available)
+
+    @property
+    def seed(self) -> int:
+        """The seed as a 32-bit whole number, drawn anew when none was given."""
+        if self.random_seed is not None:
+            return int(self.random_seed) % 2**32
+        return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """The draws of one run, before they become a `Fit`.
+
+    Parameters
+    ----------
+    posterior
+        Reported parameters; dims chain, draw and each variable's own.
+    sample_stats
+        ``diverging``, ``n_steps``, ``depth``, ``energy``, ``step_size``, ...; dims chain, draw.
+    interrupted
+        Whether the run was stopped by the user; the draws are those made until then.
+    details
+        What is worth recording: seconds, tuning iterations, why this path ran.
+    """
+
+    posterior: xr.Dataset
+    sample_stats: xr.Dataset
+    interrupted: bool = False
+    details: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,364 @@
+"""Default priors from the scale of the data, and the table of all priors of a model.
+
+Input: a `ModelSpec` (what the user stated) and a `Design` (the data). Output: a `PriorTable`, one `ParameterPrior` per
+scalar parameter, each marked default or user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.errors import PriorError, nearest
+from bayes_glmm.families import AuxiliaryParameter
+from bayes_glmm.priors import Prior
+from bayes_glmm.spec.model_spec import ModelSpec
+
+Array = npt.NDArray[np.float64]
+
+#: Power of a sd that a prior may be stated on.
+SCALES: Mapping[str, float] = {"sd": 1.0, "variance": 2.0, "precision": -2.0}
+
+_KEY = re.compile(r"^(?P<head>[A-Za-z_]+)(?:\[(?P<first>.*?)\](?:\[(?P<second>.*)\])?)?$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ParameterPrior:
+    """The prior of one scalar parameter (or of one correlation matrix).
+
+    Parameters
+    ----------
+    parameter
+        Label as users write it in ``priors=``: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``, ``"sigma"``.
+    prior
+        The distribution.
+    power
+        The distribution is that of parameter**power (1 itself, 2 a variance, -2 a precision, -1/2 for phi's default).
+    lower
+        Lower bound of the parameter; None when it may be any real number.
+    source
+        ``"default"`` or ``"user"``.
+    """
+
+    parameter: str
+    prior: Prior
+    power: float = 1.0
+    lower: float | None = None
+    source: str = "default"
+
+    @property
+    def scale(self) -> str:
+        """What the distribution is about, in words: the parameter itself, its variance, precision or 1/sqrt."""
+        names = {1.0: "", 2.0: "variance", -2.0: "precision", -0.5: "1/sqrt"}
+        return names[self.power]
+
+
+@dataclass(frozen=True)
+class GroupPriors:
+    """The priors of one grouping factor: a sd per coefficient and, where coefficients are correlated, an LKJ.
+
+    Parameters
+    ----------
+    sd
+        One prior per coefficient, in the order of the term's coefficients; link scale.
+    corr
+        Prior of the correlation matrix of each block; None when no coefficients are correlated.
+    """
+
+    sd: tuple[ParameterPrior, ...]
+    corr: ParameterPrior | None
+
+
+@dataclass(frozen=True)
+class PriorTable:
+    """Every prior of a model.
+
+    Parameters
+    ----------
+    beta
+        One prior per column of X. The intercept's belongs to the intercept at the predictors' means when `centered`.
+    groups
+        Priors of each grouping factor by its name.
+    auxiliary
+        Priors of the family's auxiliary parameters.
+    centered
+        Whether the intercept's prior is on the centred intercept.
+    """
+
+    beta: tuple[ParameterPrior, ...]
+    groups: tuple[tuple[str, GroupPriors], ...]
+    auxiliary: tuple[ParameterPrior, ...]
+    centered: bool
+
+    def __iter__(self) -> Iterator[ParameterPrior]:
+        yield from self.beta
+        for _, group in self.groups:
+            yield from group.sd
+            if group.corr is not None:
+                yield group.corr
+        yield from self.auxiliary
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table people read.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per parameter: parameter, prior, scale (what the prior is about), source (default or user).
+        """
+        rows = [(row.parameter, str(row.prior), _scale_in_words(row, self.centered), row.source) for row in self]
+        return pd.DataFrame(rows, columns=["parameter", "prior", "scale", "source"])
+
+
+def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
+    if row.parameter == "Intercept":
+        return "intercept at the predictors' means" if centered else "raw intercept"
+    return row.scale
+
+
+@dataclass(frozen=True)
+class ResponseScale:
+    """Location and spread of the response that default priors are scaled by.
+
+    Parameters
+    ----------
+    center
+        Link of the mean response minus the mean offset.
+    link_sd
+        Unit of the linear predictor: sd(y) for the identity link, otherwise 1 (see `response_scale`).
+    response_sd
+        sd(y) on the scale the family's location lives on.
+    """
+
+    center: float
+    link_sd: float
+    response_sd: float
+
+
+def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
+    """Measure the response for the default priors; weights, trials' codes and bounds never enter the spread.
+
+    Parameters
+    ----------
+    spec
+        The model's specification (family and link).
+    design
+        The design with its response.
+
+    Returns
+    -------
+    ResponseScale
+        Center on the link scale; sds on the link and response scales.
+
+    Notes
+    -----
+    For the links whose linear predictor is measured in units of the response itself, one is no natural unit: the unit is
+    |g(mean)| for the inverse link and max(1, g(mean)) for the square root, so that a unit is a relative change of the
+    mean as it is for the log link.
+    """
+    response = design.response
+    assert response is not None
+    transform = spec.family.response_transform
+    y = response.y if transform is None else np.asarray(transform(response.y), dtype=float)
+    mean = float(y.mean()) if response.trials is None else float(y.sum() / response.trials.sum())
+    lower, upper = spec.link.domain
+    margin = 0.5 / (len(y) if response.trials is None else response.trials.sum())
+    mean = float(np.clip(mean, lower + margin, upper - margin))
+    sd = float(y.std(ddof=1)) if len(y) > 1 else 1.0
+    if spec.link.name == "inverse":
+        mean = mean if abs(mean) > 1e-3 * sd else 1e-3 * sd
+    eta = float(spec.link.link(np.float64(mean)))
+    units = {"identity": sd, "inverse": abs(eta), "sqrt": max(1.0, eta)}
+    return ResponseScale(
+        center=eta - float(design.offset.mean()), link_sd=units.get(spec.link.name, 1.0), response_sd=sd or 1.0
+    )
+
+
+def _column_sd(column: Array) -> float:
+    """Return the unit of a predictor: 1 for 0/1 columns and constants, its sd otherwise (never its mean)."""
+    low, high = column.min(), column.max()
+    if low == high or (low >= 0 and high <= 1 and bool(np.all((column == 0) | (column == 1)))):
+        return 1.0
+    return float(column.std(ddof=1))
+
+
+def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
+    """Build the default priors.
+
+    Parameters
+    ----------
+    spec
+        The model's specification.
+    design
+        The design with its response.
+
+    Returns
+    -------
+    PriorTable
+        All rows marked default. Coefficients: Normal(0, 2.5 s / sd(x)); intercept: Normal(g(mean), 2.5 s); sds of
+        intercepts HalfStudentT(3, s), of slopes HalfStudentT(3, s / sd(x)); correlations LKJ(2).
+
+    References
+    ----------
+    Gelman, Jakulin, Pittau, Su (2008) doi:10.1214/08-AOAS191; Lewandowski, Kurowicka, Joe (2009)
+    doi:10.1016/j.jmva.2009.04.008.
+    """
+    scale = response_scale(spec, design)
+    beta = tuple(
+        ParameterPrior("Intercept", Prior("Normal", mu=scale.center, sigma=2.5 * scale.link_sd))
+        if name == "Intercept"
+        else ParameterPrior(f"beta[{name}]", Prior("Normal", mu=0, sigma=2.5 * scale.link_sd / _column_sd(design.X[:, j])))
+        for j, name in enumerate(design.coefs)
+    )
+    groups = tuple((term.name, _default_group_priors(term, scale.link_sd)) for term in design.groups)
+    auxiliary = tuple(_default_auxiliary_prior(row, scale.response_sd) for row in spec.family.parameters)
+    return PriorTable(beta, groups, auxiliary, centered=spec.center and "Intercept" in design.coefs)
+
+
+def _default_group_priors(term: GroupTerm, link_sd: float) -> GroupPriors:
+    sd = tuple(
+        ParameterPrior(
+            f"sd[{term.name}][{coef}]", Prior("HalfStudentT", nu=3, sigma=link_sd / _column_sd(term.Z[:, j])), lower=0.0
+        )
+        for j, coef in enumerate(term.coefs)
+    )
+    correlated = any(len(block) > 1 for block in term.blocks)
+    return GroupPriors(sd, ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=2)) if correlated else None)
+
+
+def _default_auxiliary_prior(row: AuxiliaryParameter, response_sd: float) -> ParameterPrior:
+    prior = row.prior
+    if row.scaled:
+        values = {key: value * response_sd if key == "sigma" else value for key, value in prior.parameters}
+        prior = Prior(prior.name, **values)
+    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower)
+
+
+def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
+    """Put the user's priors in the place of the defaults they name.
+
+    Parameters
+    ----------
+    spec
+        The specification; its ``priors`` are pairs of a key and a `Prior`.
+    design
+        The design with its response.
+
+    Returns
+    -------
+    PriorTable
+        One row per parameter, the more specific of the user's statements winning.
+
+    Raises
+    ------
+    PriorError
+        If a key names no parameter of the model, two keys of one specificity name the same parameter, or a distribution
+        does not fit its parameter (LKJ for a sd, say).
+    """
+    table = default_priors(spec, design)
+    chosen: dict[str, tuple[int, str, ParameterPrior]] = {}
+    for key, prior in spec.priors:
+        matched = _matches(key, table)
+        if not matched:
+            raise PriorError(f"priors= names {key!r}, which is no parameter of this model. {nearest(key, valid_keys(table))}")
+        for row, rank, power in matched:
+            previous = chosen.get(row.parameter)
+            if previous is not None and previous[0] == rank:
+                raise PriorError(f"priors= states the prior of {row.parameter} twice: {previous[1]!r} and {key!r}.")
+            if previous is None or previous[0] < rank:
+                chosen[row.parameter] = (rank, key, _user_prior(row, prior, power, key))
+
+    def pick(row: ParameterPrior) -> ParameterPrior:
+        return chosen[row.parameter][2] if row.parameter in chosen else row
+
+    groups = tuple(
+        (name, GroupPriors(tuple(pick(row) for row in group.sd), None if group.corr is None else pick(group.corr)))
+        for name, group in table.groups
+    )
+    return replace(
+        table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary))
+    )
+
+
+def valid_keys(table: PriorTable) -> list[str]:
+    """List the keys ``priors=`` accepts for a model, classes first.
+
+    Parameters
+    ----------
+    table
+        The model's priors.
+
+    Returns
+    -------
+    list of str
+        Such as ``["Intercept", "beta", "beta[x]", "sd", "sd[g]", "sd[g][x]", "variance[g]", ...]``.
+    """
+    keys = [row.parameter for row in table.beta]
+    keys += ["beta"] if any(key != "Intercept" for key in keys) else []
+    for scale in SCALES if table.groups else ():
+        keys.append(scale)
+        for name, group in table.groups:
+            keys += [f"{scale}[{name}]", *(row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd)]
+    correlated = [name for name, group in table.groups if group.corr is not None]
+    keys += [*(["corr"] if correlated else []), *(f"corr[{name}]" for name in correlated)]
+    for row in table.auxiliary:
+        keys.append(row.parameter)
+        keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
+    return keys
+
+
+def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, float]]:
+    """Return the rows a key names, each with the key's specificity and the power of the parameter it is about."""
+    parsed = _KEY.match(key)
+    if parsed is None:
+        return []
+    head, first, second = parsed["head"], parsed["first"], parsed["second"]
+    # a coefficient's own name may hold brackets: beta[period[2]]
+    inside = key[len(head) + 1 : -1] if first is not None else None
+    if head == "Intercept" and inside is None:
+        return [(row, 1, 1.0) for row in table.beta if row.parameter == "Intercept"]
+    if head == "beta":
+        rows = [row for row in table.beta if row.parameter != "Intercept"]
+        if inside is None:
+            return [(row, 0, 1.0) for row in rows]
+        return [(row, 1, 1.0) for row in rows if row.parameter == f"beta[{inside}]"]
+    if head in SCALES and inside == "sigma" and second is None:
+        return [(row, 1, SCALES[head]) for row in table.auxiliary if row.parameter == "sigma"]
+    if head in SCALES:
+        return _group_matches(key, head, inside, table)
+    if head == "corr":
+        rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
+        return [(row, 0 if inside is None else 1, 1.0) for row in rows]
+    return [(row, 1, 1.0) for row in table.auxiliary if row.parameter == key]
+
+
+def _group_matches(key: str, head: str, inside: str | None, table: PriorTable) -> list[tuple[ParameterPrior, int, float]]:
+    matched = []
+    for name, group in table.groups:
+        for row in group.sd:
+            if inside is None:
+                matched.append((row, 0, SCALES[head]))
+            elif inside == name:
+                matched.append((row, 1, SCALES[head]))
+            elif key == row.parameter.replace("sd[", f"{head}[", 1):
+                matched.append((row, 2, SCALES[head]))
+    return matched
+
+
+def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> ParameterPrior:
+    is_matrix = row.parameter.startswith("corr[")
+    if is_matrix != (prior.support == "correlation"):
+        wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"
+        raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
+    if row.lower is not None and prior.support == "interval" and prior["lower"] < row.lower:
+        raise PriorError(f"{row.parameter} is above {row.lower:g}; {key!r} was given {prior}.")
+    if prior.name == "Flat" and row.lower is not None:
+        prior = Prior("HalfFlat")
+    return replace(row, prior=prior, power=power, source="user")

@@ -1,0 +1,115 @@
+"""The PyMC model: the definition of what every sampler samples.
+
+Input: a specification, a design and a prior table. Output: a fresh `pm.Model`. Every other path (the compiled kernel,
+the Laplace fit) is tested against the density built here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.model.autoscale import GroupPriors, PriorTable
+from bayes_glmm.model.distributions import correlation_cholesky, scalar_parameter, vector_parameter
+from bayes_glmm.model.naming import observed_name
+from bayes_glmm.spec.model_spec import ModelSpec
+
+Parametrization = Literal["noncentered", "centered"]
+
+
+def build_model(
+    spec: ModelSpec, design: Design, priors: PriorTable, *, parametrization: Parametrization = "noncentered"
+) -> pm.Model:
+    """Build the hierarchical model as a PyMC graph.
+
+    Parameters
+    ----------
+    spec
+        Family and link.
+    design
+        Design matrices, level codes and the response.
+    priors
+        The prior of every parameter.
+    parametrization
+        ``"noncentered"``: b = z sd with standard normal z; ``"centered"``: b ~ N(0, Sigma) directly. The posterior of
+        every reported parameter is the same.
+
+    Returns
+    -------
+    pymc.Model
+        Variables ``beta`` (coef), ``sd_<group>``, ``corr_<group>``, ``b_<group>``, the family's auxiliary parameters and
+        the observed response over ``obs``.
+    """
+    response = design.response
+    assert response is not None
+    with pm.Model(coords=_coords(design)) as model:
+        # the linear predictor, written once
+        eta = pm.Data("offset", design.offset, dims="obs") if np.any(design.offset) else pt.zeros(len(response.y))
+        if design.coefs:
+            eta = eta + _fixed_part(design, priors)
+        for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
+            eta = eta + _group_part(term, group_priors, parametrization)
+        parameters = {row.parameter: scalar_parameter(row.parameter, row) for row in priors.auxiliary}
+        trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
+        distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
+        name = observed_name(design, [*model.named_vars])
+        discrete = spec.family.support in {"binary", "count", "trials"}
+        observed = response.y.astype(np.int64) if discrete else response.y
+        y = distribution(name, **arguments, observed=observed, dims="obs")
+        if response.weights is not None:
+            # the observed variable counts once; the potential adds what the weight has beyond that
+            weights = pm.Data("weights", response.weights, dims="obs")
+            pm.Potential(f"{name}_weights", ((weights - 1.0) * pm.logp(y, observed)).sum())
+    return model
+
+
+def _coords(design: Design) -> dict[str, Any]:
+    coords: dict[str, Any] = {"obs": np.arange(len(design.offset))}
+    if design.coefs:
+        coords["coef"] = list(design.coefs)
+    for term in design.groups:
+        coords[term.name] = list(term.levels)
+        coords[f"{term.name}_coef"] = list(term.coefs)
+        coords[f"{term.name}_coef_2"] = list(term.coefs)
+    return coords
+
+
+def _fixed_part(design: Design, priors: PriorTable) -> Any:
+    """X beta, with predictors centred for sampling and ``beta`` reported for the predictors as they are."""
+    if not priors.centered:
+        X = pm.Data("X", design.X, dims=("obs", "coef"))
+        return X @ vector_parameter("beta", priors.beta, "coef")
+    intercept = design.coefs.index("Intercept")
+    X = pm.Data("X", design.X - design.means, dims=("obs", "coef"))
+    centered = vector_parameter("beta_centered", priors.beta, "coef")
+    shift = pt.dot(pt.as_tensor_variable(design.means), centered)
+    pm.Deterministic("beta", pt.inc_subtensor(centered[intercept], -shift), dims="coef")
+    return X @ centered
+
+
+def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> Any:
+    """Z b of one grouping factor: codes index the levels, never a dense rows x levels matrix."""
+    dims, k = (term.name, f"{term.name}_coef"), len(term.coefs)
+    sd = vector_parameter(f"sd_{term.name}", priors.sd, dims[1])
+    factor = None
+    if priors.corr is not None:
+        factor = correlation_cholesky(f"corr_{term.name}_cholesky", priors.corr, k, term.blocks)
+        pm.Deterministic(f"corr_{term.name}", factor @ factor.T, dims=(dims[1], f"{dims[1]}_2"))
+    if parametrization == "centered":
+        if factor is None:
+            b = pm.Normal(f"b_{term.name}", 0.0, sd, dims=dims)
+        else:
+            b = pm.MvNormal(f"b_{term.name}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
+    else:
+        z = pm.Normal(f"z_{term.name}", dims=dims)
+        b = pm.Deterministic(f"b_{term.name}", (z if factor is None else z @ factor.T) * sd, dims=dims)
+    codes = pm.Data(f"codes_{term.name}", term.codes.astype(np.int32), dims="obs")
+    if k == 1 and bool(np.all(term.Z == 1.0)):
+        return b[codes, 0]
+    Z = pm.Data(f"Z_{term.name}", term.Z, dims=("obs", dims[1]))
+    return (Z * b[codes]).sum(axis=1)

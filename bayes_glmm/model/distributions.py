@@ -1,0 +1,121 @@
+"""Priors as PyMC random variables: the one place where a `Prior` meets the graph.
+
+Input: a `ParameterPrior` or several, inside a `pm.Model` context. Output: PyTensor variables of the *parameter* itself, on
+whatever power of it the prior was stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayes_glmm.model.autoscale import ParameterPrior
+
+_PYMC_NAMES = {"LKJ": "LKJCorr"}
+_POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
+
+
+def _distribution(name: str) -> Any:
+    return getattr(pm, _PYMC_NAMES.get(name, name))
+
+
+def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, Any], **shape: Any) -> Any:
+    """Draw one variable; distributions that reach below the parameter's lower bound are truncated there."""
+    prior = row.prior
+    below = row.lower is not None and (
+        prior.support == "real" or (row.lower > 0 and prior.support in {"positive", "unit"})
+    )
+    if not below:
+        return _distribution(prior.name)(rv_name, **parameters, **shape)
+    if prior.name in {"Flat", "HalfFlat"}:
+        flat = pm.HalfFlat(f"{rv_name}_above_bound", **shape)
+        return pm.Deterministic(rv_name, flat + row.lower)
+    base = _distribution(prior.name).dist(**parameters)
+    return pm.Truncated(rv_name, base, lower=row.lower, **shape)
+
+
+def scalar_parameter(name: str, row: ParameterPrior) -> Any:
+    """Add one scalar parameter to the model in context.
+
+    Parameters
+    ----------
+    name
+        Name of the parameter's variable, e.g. ``"sigma"``.
+    row
+        Its prior; when stated on a power of the parameter, the random variable is that power and `name` is deterministic.
+
+    Returns
+    -------
+    pytensor.tensor.TensorVariable
+        The parameter, a scalar on its own scale.
+    """
+    parameters = dict(row.prior.parameters)
+    if row.power == 1.0:
+        return _random_variable(name, row, parameters)
+    powered = _random_variable(f"{_POWER_NAMES[row.power]}_{name}", row, parameters)
+    return pm.Deterministic(name, powered ** (1.0 / row.power))
+
+
+def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any:
+    """Add a vector of parameters to the model in context: one random variable where one distribution serves all.
+
+    Parameters
+    ----------
+    name
+        Name of the vector's variable, e.g. ``"sd_herd"``.
+    rows
+        The prior of each element.
+    dim
+        The vector's dimension.
+
+    Returns
+    -------
+    pytensor.tensor.TensorVariable
+        The vector, each element on its own scale.
+    """
+    first = rows[0]
+    alike = all(
+        (row.prior.name, row.power, row.lower) == (first.prior.name, first.power, first.lower) for row in rows
+    )
+    if alike:
+        parameters = {
+            key: np.array([row.prior[key] for row in rows]) for key, _ in first.prior.parameters
+        }
+        if first.power == 1.0:
+            return _random_variable(name, first, parameters, dims=dim)
+        powered = _random_variable(f"{_POWER_NAMES[first.power]}_{name}", first, parameters, dims=dim)
+        return pm.Deterministic(name, powered ** (1.0 / first.power), dims=dim)
+    elements = [scalar_parameter(f"{name}_element{j}", row) for j, row in enumerate(rows)]
+    return pm.Deterministic(name, pt.stack(elements), dims=dim)
+
+
+def correlation_cholesky(name: str, row: ParameterPrior, size: int, blocks: Sequence[tuple[int, ...]]) -> Any:
+    """Add the Cholesky factor of a block-diagonal correlation matrix, one LKJ per block of more than one coefficient.
+
+    Parameters
+    ----------
+    name
+        Stem of the variables' names; block i is ``{name}_{i}``.
+    row
+        The LKJ prior.
+    size
+        Number of coefficients k.
+    blocks
+        Index sets of the coefficients that are correlated with each other.
+
+    Returns
+    -------
+    pytensor.tensor.TensorVariable
+        Lower triangular (k, k), rows of unit norm.
+    """
+    factor = pt.eye(size)
+    for i, block in enumerate(blocks):
+        if len(block) > 1:
+            lkj = pm.LKJCorr(f"{name}_{i}", n=len(block), eta=row.prior["eta"])
+            index = np.asarray(block)
+            factor = pt.set_subtensor(factor[np.ix_(index, index)], lkj)
+    return factor
