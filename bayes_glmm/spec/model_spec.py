@@ -1,0 +1,216 @@
+"""All that a user states about a model, checked together: formula, family, link, priors and two switches.
+
+Input: text, names and `Prior` objects. Output: a `ModelSpec`, which JSON holds both ways. No data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bayes_glmm.errors import FormulaError, GLMMError, PriorError, nearest
+from bayes_glmm.families import FAMILIES, Family, family_named
+from bayes_glmm.links import LINKS, Link, link_named
+from bayes_glmm.priors import Prior
+from bayes_glmm.spec.formula import Formula, parse_formula
+
+__all__ = ["ModelSpec"]
+
+_MISSING = ("drop", "error")
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model as the user states it.
+
+    Parameters
+    ----------
+    formula
+        The parsed formula.
+    family
+        The response distribution.
+    link
+        The link function, one of the family's.
+    priors
+        Pairs of a key and a `Prior`, in the order they were given.
+    center
+        Whether the intercept's prior is on the intercept at the predictors' means.
+    missing
+        ``"drop"`` rows with missing values, or ``"error"``.
+    """
+
+    formula: Formula
+    family: Family
+    link: Link
+    priors: tuple[tuple[str, Prior], ...] = ()
+    center: bool = True
+    missing: str = "drop"
+
+    @classmethod
+    def build(
+        cls,
+        formula: str | Formula,
+        family: str | Family = "gaussian",
+        link: str | Link | None = None,
+        priors: Mapping[str, Prior] | None = None,
+        center: bool = True,
+        missing: str = "drop",
+    ) -> ModelSpec:
+        """Check a model's parts together.
+
+        Parameters
+        ----------
+        formula
+            Text in lme4's notation, or a parsed formula.
+        family
+            A family or its name.
+        link
+            A link or its name; the family's first link when None.
+        priors
+            Priors by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``, ``"sigma"``, ...
+        center
+            Whether the intercept's prior is on the intercept at the predictors' means.
+        missing
+            ``"drop"`` or ``"error"``.
+
+        Returns
+        -------
+        ModelSpec
+            The checked model.
+
+        Raises
+        ------
+        FormulaError
+            If the formula cannot be read, or has trials where the family has none or lacks them where it needs them.
+        GLMMError
+            If the family or link is unknown, the link does not belong to the family, or a switch has no such value.
+        PriorError
+            If a prior is not a `Prior` or its key is given twice.
+
+        Examples
+        --------
+        >>> spec = ModelSpec.build("p(incidence, size) ~ period + (1 | herd)", family="binomial")
+        >>> spec.link.name
+        'logit'
+        """
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
+        record = family if isinstance(family, Family) else _family(family)
+        if not isinstance(center, bool):
+            raise GLMMError(f"center must be True or False, not {center!r}.")
+        if missing not in _MISSING:
+            raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
+        _check_trials(parsed, record)
+        return cls(parsed, record, _link(record, link), _priors(priors), center, missing)
+
+    def to_json(self) -> str:
+        """Write the specification as JSON.
+
+        Returns
+        -------
+        str
+            Text that `from_json` reads; the family and link by name, the formula as its text.
+        """
+        content = {
+            "version": _VERSION,
+            "formula": self.formula.text,
+            "family": self.family.name,
+            "link": self.link.name,
+            "priors": [[key, prior.to_dict()] for key, prior in self.priors],
+            "center": self.center,
+            "missing": self.missing,
+        }
+        return json.dumps(content)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        """Read what `to_json` wrote; the formula is parsed and checked again.
+
+        Parameters
+        ----------
+        text
+            JSON text.
+
+        Returns
+        -------
+        ModelSpec
+            Equal to the one written.
+
+        Raises
+        ------
+        GLMMError
+            If the text is no specification, or names a family, link or prior that this version does not know.
+        """
+        try:
+            content: dict[str, Any] = json.loads(text)
+            version = content["version"]
+            fields = {key: content[key] for key in ("formula", "family", "link", "center", "missing")}
+            priors = [(str(key), value) for key, value in content["priors"]]
+        except (json.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+            raise GLMMError(f"This is not the JSON of a model specification: {error}.") from None
+        if version != _VERSION:
+            raise GLMMError(f"The specification has version {version}; this package reads version {_VERSION}.")
+        return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
+
+
+def _family(name: str) -> Family:
+    if not isinstance(name, str):
+        raise GLMMError(f"family must be a name or a Family, not {type(name).__name__}. {nearest('', FAMILIES)}")
+    return family_named(name.strip().lower())
+
+
+def _link(family: Family, link: str | Link | None) -> Link:
+    if link is None:
+        return link_named(family.links[0])
+    if isinstance(link, Link) and link.name not in LINKS:
+        return link
+    name = link.name if isinstance(link, Link) else link
+    if not isinstance(name, str):
+        raise GLMMError(f"link must be a name or a Link, not {type(name).__name__}. {nearest('', family.links)}")
+    if name not in LINKS:
+        raise GLMMError(f"There is no link {name!r}. For {family.name}: {nearest(name, family.links)}")
+    if name not in family.links:
+        raise GLMMError(f"The family {family.name!r} has no link {name!r}. {nearest(name, family.links)}")
+    return link if isinstance(link, Link) else LINKS[name]
+
+
+def _check_trials(formula: Formula, family: Family) -> None:
+    response = formula.response
+    if family.support == "trials" and response.trials is None:
+        raise FormulaError(
+            f"The family {family.name!r} needs the number of trials: write 'p({response.expression}, n) ~ ...' with n the "
+            "column of trials. For one trial a row (0 or 1) use family='bernoulli'."
+        )
+    if family.support != "trials" and response.trials is not None:
+        options = " or ".join(repr(item.name) for item in FAMILIES.values() if item.support == "trials")
+        raise FormulaError(
+            f"p({response.expression}, {response.trials}) gives trials, which the family {family.name!r} does not have; "
+            f"use family={options}."
+        )
+
+
+def _priors(priors: Mapping[str, Prior] | None) -> tuple[tuple[str, Prior], ...]:
+    if priors is None:
+        return ()
+    if not isinstance(priors, Mapping):
+        raise PriorError(f"priors must be a dict such as {{'beta': Prior('Normal', mu=0, sigma=1)}}, not {priors!r}.")
+    stated: dict[str, Prior] = {}
+    for key, prior in priors.items():
+        if not isinstance(key, str):
+            raise PriorError(f"Keys of priors must be text such as 'beta[x]', not {key!r}.")
+        if not isinstance(prior, Prior):
+            raise PriorError(f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), not {prior!r}.")
+        name = _normal_key(key)
+        if name in stated:
+            raise PriorError(f"priors states {name!r} twice.")
+        stated[name] = prior
+    return tuple(stated.items())
+
+
+def _normal_key(key: str) -> str:
+    """Drop blanks at the ends and just inside and outside square brackets."""
+    key = re.sub(r"\s*\[\s*", "[", key.strip())
+    return re.sub(r"\s*\]", "]", key)
