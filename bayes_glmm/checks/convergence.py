@@ -1,0 +1,334 @@
+"""The verdict on convergence, on every scalar parameter of a fit.
+
+Input: a `Fit`. Output: a `Diagnosis`: whether the draws can be trusted, why not, and what to do.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bayes_glmm.checks.effective_size import MIN_DRAWS, effective_size
+from bayes_glmm.inference.fit import Fit
+
+Array = npt.NDArray[np.float64]
+
+MAX_R_HAT = 1.01
+MIN_ESS = 400.0
+MIN_E_BFMI = 0.3
+STATISTICS = ("r_hat", "ess_bulk", "ess_tail")
+#: Samplers' names for "the trajectory was cut at the greatest tree depth".
+DEPTH_FLAGS = ("maxdepth_reached", "reached_max_treedepth")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """Whether the draws can be trusted.
+
+    Parameters
+    ----------
+    passed
+        Whether every check was made and passed. Never True for approximate fits: nothing there was checked.
+    problems
+        One sentence per check that failed or could not be made, the worst parameters named.
+    advice
+        What to do about them.
+    opening
+        What was looked at, in a sentence.
+    dataset
+        R-hat, bulk and tail effective sample size: the posterior's variables with a leading dim ``statistic``, NaN for
+        constants; ``e_bfmi`` over chain. Attributes ``divergences`` and ``max_depth_hits`` are -1 where the sampler
+        does not record them.
+    """
+
+    passed: bool
+    problems: tuple[str, ...]
+    advice: tuple[str, ...]
+    opening: str
+    dataset: xr.Dataset
+
+    @property
+    def verdict(self) -> str:
+        """What was checked, what failed, and what to do."""
+        lines = [self.opening]
+        lines += [f"- {problem}" for problem in self.problems]
+        lines += [f"To do: {' '.join(self.advice)}"] if self.advice else []
+        return "\n".join(lines)
+
+    @property
+    def divergences(self) -> int | None:
+        """Number of divergent transitions after warm-up; None where the sampler does not record them."""
+        return _recorded(self.dataset.attrs["divergences"])
+
+    @property
+    def max_depth_hits(self) -> int | None:
+        """Number of trajectories cut at the greatest depth; None where the sampler does not record them."""
+        return _recorded(self.dataset.attrs["max_depth_hits"])
+
+    def __str__(self) -> str:
+        return self.verdict
+
+    def __repr__(self) -> str:
+        return self.verdict
+
+    def _repr_html_(self) -> str:
+        color = "#2e8b57" if self.passed else "#d9822b"
+        items = "".join(f"<li>{html.escape(problem)}</li>" for problem in self.problems)
+        advice = f"<p><b>To do:</b> {html.escape(' '.join(self.advice))}</p>" if self.advice else ""
+        return (
+            f'<div style="border-left:4px solid {color};padding-left:.8em">'
+            f"<p><b>{html.escape(self.opening)}</b></p>{f'<ul>{items}</ul>' if items else ''}{advice}</div>"
+        )
+
+
+def _recorded(number: int) -> int | None:
+    return None if number < 0 else number
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A check that failed or could not be made, and what to do about it."""
+
+    problem: str
+    advice: str
+
+
+def diagnose(fit: Fit) -> Diagnosis:
+    """Judge convergence on every scalar parameter.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+
+    Returns
+    -------
+    Diagnosis
+        Passed only if every scalar has R-hat below 1.01 and bulk and tail effective sample sizes of at least 400, no
+        transition diverged or was cut at the greatest depth, and every chain's E-BFMI is at least 0.3.
+
+    Notes
+    -----
+    Constants (a correlation matrix's diagonal, correlations that are zero by the formula) are left out. With one chain
+    R-hat cannot see chains that disagree: the verdict says so and does not pass.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter, Burkner (2021), Bayesian Analysis 16, doi:10.1214/20-BA1221; Betancourt (2016),
+    arXiv:1604.00695 (E-BFMI).
+    """
+    dataset = convergence_statistics(fit)
+    chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    drawn = f"{chains} chain{'s' * (chains > 1)} of {draws} draws"
+    if fit.approximate:
+        method = fit.attrs["method"]
+        opening = f"Approximate ({method}): the draws are not the posterior's but an approximation's."
+        advice = ("Fit with method='nuts' before you rely on intervals.",)
+        return Diagnosis(False, ("Checks of convergence do not apply: none was made.",), advice, opening, dataset)
+    findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *_sampler_findings(dataset)]
+    if findings:
+        opening = f"Do not rely on these draws yet ({drawn}):"
+        advice = tuple(dict.fromkeys(finding.advice for finding in findings if finding.advice))
+        return Diagnosis(False, tuple(finding.problem for finding in findings), advice, opening, dataset)
+    values = _stacked(dataset)
+    worst = f"R-hat at most {values[0].max():.3f}, effective draws at least {math.floor(values[1:].min())}"
+    opening = f"Converged: every check passed on all {values.shape[1]} parameters ({drawn}; {worst})."
+    return Diagnosis(True, (), (), opening, dataset)
+
+
+def convergence_statistics(fit: Fit) -> xr.Dataset:
+    """Compute R-hat and effective sample sizes of every scalar, and the sampler's own signs of trouble.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+
+    Returns
+    -------
+    xarray.Dataset
+        As ``Diagnosis.dataset``.
+    """
+    posterior, stats = fit.posterior, fit.dt["sample_stats"].to_dataset()
+    free = _free_correlations(fit)
+    dataset = xr.Dataset(coords={"statistic": list(STATISTICS)})
+    for name, variable in posterior.data_vars.items():
+        dataset[name] = _variable_statistics(variable, free.get(str(name)))
+    if "energy" in stats and stats.sizes["draw"] > 1:
+        dataset["e_bfmi"] = ("chain", energy_fraction(stats["energy"].transpose("chain", "draw").values))
+    dataset.attrs = {"divergences": _total(stats, ("diverging",)), "max_depth_hits": _total(stats, DEPTH_FLAGS)}
+    return dataset
+
+
+def energy_fraction(energy: Array) -> Array:
+    """Estimate each chain's Bayesian fraction of missing information.
+
+    Parameters
+    ----------
+    energy
+        Hamiltonian at each draw, dims (chain, draw).
+
+    Returns
+    -------
+    numpy.ndarray
+        E-BFMI, dims (chain): mean squared change of the energy over its variance.
+
+    References
+    ----------
+    Betancourt (2016), arXiv:1604.00695.
+    """
+    return np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1, ddof=1)
+
+
+def _free_correlations(fit: Fit) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return, for each correlation matrix, which entries of its lower triangle are parameters."""
+    free = {}
+    for term in fit.model.design.groups:
+        mask = np.zeros((len(term.coefs), len(term.coefs)), dtype=bool)
+        for block in term.blocks:
+            mask[np.ix_(block, block)] = True
+        free[f"corr_{term.name}"] = np.tril(mask, -1)
+    return free
+
+
+def _variable_statistics(variable: xr.DataArray, free: npt.NDArray[np.bool_] | None) -> xr.DataArray:
+    own = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+    ordered = variable.transpose("chain", "draw", *own)
+    shape = ordered.shape[2:]
+    # a view: blocks of scalars are copied one after the other
+    draws = np.moveaxis(ordered.values.reshape(*ordered.shape[:2], -1), 2, 0)
+    values = np.full((len(STATISTICS), len(draws)), np.nan)
+    kept = slice(None) if free is None else np.flatnonzero(free)
+    sizes = effective_size(draws[kept])
+    values[:, kept] = sizes.r_hat, sizes.ess_bulk, sizes.ess_tail
+    values = values.reshape(len(STATISTICS), *shape)
+    if free is not None:
+        # the upper triangle repeats the lower
+        values = np.where(free.T, values.swapaxes(1, 2), values)
+    coords = {dim: variable.coords[dim] for dim in own if dim in variable.coords}
+    return xr.DataArray(values, dims=("statistic", *own), coords=coords)
+
+
+def _total(stats: xr.Dataset, names: tuple[str, ...]) -> int:
+    found = [name for name in names if name in stats]
+    return int(stats[found[0]].sum()) if found else -1
+
+
+def _labelled(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
+    yield from ((str(name), values) for name, values in dataset.data_vars.items() if "statistic" in values.dims)
+
+
+def _scalars(name: str, values: xr.DataArray) -> npt.NDArray[np.intp]:
+    """Return the flat indices of the entries that are parameters, each once."""
+    shape = values.shape[1:]
+    if name.startswith("corr_") and len(shape) == 2:
+        return np.flatnonzero(np.tril(~np.isnan(values.values[1]), -1))
+    return np.arange(int(np.prod(shape)))
+
+
+def _stacked(dataset: xr.Dataset) -> Array:
+    """Return the statistics of all parameters, shape (3, parameters)."""
+    blocks = [values.values.reshape(3, -1)[:, _scalars(name, values)] for name, values in _labelled(dataset)]
+    return np.concatenate(blocks, axis=1)
+
+
+def _label(dataset: xr.Dataset, position: int) -> str:
+    """Name the parameter at that position of `_stacked`, as in ``sd_herd[Intercept]``."""
+    for name, values in _labelled(dataset):
+        scalars = _scalars(name, values)
+        if position < len(scalars):
+            index = np.unravel_index(scalars[position], values.shape[1:])
+            labels = [str(values.coords[dim].values[i]) for dim, i in zip(values.dims[1:], index, strict=True)]
+            return f"{name}[{', '.join(labels)}]" if labels else name
+        position -= len(scalars)
+    raise IndexError(position)
+
+
+def _run_findings(fit: Fit) -> Iterator[_Finding]:
+    if fit.interrupted:
+        draws = fit.posterior.sizes["draw"]
+        yield _Finding(f"The run was interrupted: {draws} draws per chain were kept.", "Let the run finish.")
+
+
+def _scalar_findings(dataset: xr.Dataset, chains: int, draws: int) -> Iterator[_Finding]:
+    if draws < MIN_DRAWS:
+        yield _Finding(
+            f"Not checked: {draws} draws per chain are too few to judge anything.", "Draw more: fit(draws=1000)."
+        )
+        return
+    r_hat, bulk, tail = _stacked(dataset)
+    if chains == 1:
+        yield _Finding(
+            "R-hat was not checked: with one chain nothing tells whether chains agree.",
+            "Run four chains: fit(chains=4).",
+        )
+    else:
+        stuck = np.isnan(r_hat) | np.isinf(r_hat)
+        if stuck.any():
+            worst = np.flatnonzero(stuck)[:_SHOWN]
+            names = ", ".join(_label(dataset, int(i)) for i in worst)
+            yield _Finding(
+                f"{_of(stuck)} did not move in some chain, or are not numbers: {names}.",
+                "Look at the data and priors of these parameters.",
+            )
+        high = ~stuck & (r_hat >= MAX_R_HAT)
+        if high.any():
+            yield _Finding(
+                f"R-hat is {MAX_R_HAT} or more for {_of(high)}: the chains disagree; worst "
+                f"{_worst(dataset, np.where(high, -r_hat, np.inf), r_hat, '.3f')}.",
+                "Run longer, warm-up included (fit(tune=2000, draws=2000)); where that does not help, the data may not "
+                "tell these parameters apart: simplify the formula or state narrower priors.",
+            )
+    for values, place in ((bulk, "bulk"), (tail, "tail")):
+        low = values < MIN_ESS
+        if low.any():
+            wanted = _round_up(1.2 * draws * MIN_ESS / max(values[low].min(), 1.0))
+            yield _Finding(
+                f"Fewer than {MIN_ESS:.0f} effective draws ({place}) for {_of(low)}; fewest "
+                f"{_worst(dataset, np.where(low, values, np.inf), values, '.0f')}.",
+                f"At this rate {wanted} draws per chain reach {MIN_ESS:.0f}: fit(draws={wanted}).",
+            )
+
+
+def _of(failed: npt.NDArray[np.bool_]) -> str:
+    return f"{int(failed.sum())} of {len(failed)} parameters"
+
+
+def _worst(dataset: xr.Dataset, order: Array, values: Array, spec: str) -> str:
+    first = np.argsort(order, kind="stable")[:_SHOWN]
+    return ", ".join(f"{_label(dataset, int(i))} {values[i]:{spec}}" for i in first if np.isfinite(order[i]))
+
+
+def _round_up(number: float) -> int:
+    unit = 10 ** max(2, int(math.log10(number)) - 1)
+    return int(math.ceil(number / unit) * unit)
+
+
+def _sampler_findings(dataset: xr.Dataset) -> Iterator[_Finding]:
+    divergences, cut = dataset.attrs["divergences"], dataset.attrs["max_depth_hits"]
+    if divergences < 0:
+        yield _Finding("Divergences were not checked: this sampler does not record them.", "")
+    if divergences > 0:
+        yield _Finding(
+            f"{divergences} transition{'s' * (divergences > 1)} diverged: some region of the posterior may be missed.",
+            "Take smaller steps: fit(target_accept=0.95).",
+        )
+    if cut > 0:
+        yield _Finding(
+            f"{cut} trajector{'ies were' if cut > 1 else 'y was'} cut at the greatest depth: sampling is slow.",
+            "Bring predictors to similar scales, or state narrower priors.",
+        )
+    if "e_bfmi" in dataset and bool((dataset["e_bfmi"] < MIN_E_BFMI).any()):
+        low = dataset["e_bfmi"]
+        yield _Finding(
+            f"E-BFMI is below {MIN_E_BFMI} in {int((low < MIN_E_BFMI).sum())} of {low.size} chains "
+            f"(lowest {float(low.min()):.2f}): the tails are explored slowly.",
+            "Warm up longer (fit(tune=2000)), or state narrower priors for the group sds.",
+        )

@@ -1,0 +1,205 @@
+"""Split R-hat and effective sample sizes of many scalars at once.
+
+Input: draws with dims (scalar, chain, draw). Output: one number per scalar. The definitions are ArviZ's, to rounding
+error; ArviZ takes one scalar at a time, which is too slow to check every level of a large grouping factor.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, special
+
+Array = npt.NDArray[np.float64]
+
+#: Fewest draws per chain for which the statistics are defined.
+MIN_DRAWS = 4
+TAIL_PROBABILITIES = (0.05, 0.95)
+_CHUNK_VALUES = 250_000
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveSize:
+    """Convergence statistics, one value per scalar; not-a-number where they are not defined.
+
+    Parameters
+    ----------
+    r_hat
+        Rank-normalised split R-hat, the larger of bulk and folded.
+    ess_bulk, ess_tail
+        Effective sample sizes, in draws; the tail's is the smaller of those of the 5 % and the 95 % quantile.
+    """
+
+    r_hat: Array
+    ess_bulk: Array
+    ess_tail: Array
+
+
+def effective_size(draws: Array) -> EffectiveSize:
+    """Compute split R-hat, bulk and tail effective sample size of many scalars.
+
+    Parameters
+    ----------
+    draws
+        Draws, dims (scalar, chain, draw).
+
+    Returns
+    -------
+    EffectiveSize
+        Arrays over the scalars. NaN where a draw is not a number and where chains have fewer than four draws; R-hat is
+        NaN with one chain; a constant counts every draw.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter, Burkner (2021), Bayesian Analysis 16, doi:10.1214/20-BA1221; Geyer (1992),
+    Statistical Science 7, doi:10.1214/ss/1177011137.
+    """
+    scalars, chains, length = draws.shape
+    values = np.full((3, scalars), np.nan)
+    if length >= MIN_DRAWS:
+        step = max(1, _CHUNK_VALUES // (chains * length))
+        starts = range(0, scalars, step)
+
+        def fill(start: int) -> None:
+            chunk = slice(start, start + step)
+            values[:, chunk] = _chunk_statistics(np.ascontiguousarray(draws[chunk], dtype=float))
+
+        if len(starts) > 1:
+            # sorting and FFT release the interpreter's lock
+            with ThreadPoolExecutor(_processors()) as pool:
+                list(pool.map(fill, starts))
+        else:
+            fill(0)
+    return EffectiveSize(*values)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def _chunk_statistics(draws: Array) -> Array:
+    """Return r_hat, ess_bulk and ess_tail, stacked, of one block of scalars."""
+    result = np.full((3, len(draws)), np.nan)
+    valid = ~np.isnan(draws).any(axis=(1, 2))
+    draws = draws[valid]
+    if not len(draws):
+        return result
+    halves = _split(draws)
+    shape, flat = halves.shape, halves.reshape(len(halves), -1)
+    order = np.argsort(flat, axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    z = _normal_scores(ordered, order).reshape(shape)
+    tails = _tail_indicators(draws, ordered if flat.shape[1] == draws[0].size else None)
+    sizes = [_effective_draws(block) for block in (z, *map(_split, tails))]
+    if draws.shape[1] > 1:
+        bulk = _potential_scale_reduction(z)
+        folded = _potential_scale_reduction(_folded_scores(ordered, order).reshape(shape))
+        # draws of two values may all lie at one distance from the median: the folded statistic is 0/0 and says nothing
+        result[0, valid] = np.where(folded > bulk, folded, bulk)
+    result[1, valid] = sizes[0]
+    result[2, valid] = np.minimum(sizes[1], sizes[2])
+    return result
+
+
+def _split(draws: Array) -> Array:
+    """Cut every chain in halves: (scalar, chain, draw) to (scalar, 2 chain, draw / 2); an odd one drops its middle."""
+    half = draws.shape[2] // 2
+    return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
+
+
+def _normal_scores(ordered: Array, order: npt.NDArray[np.intp]) -> Array:
+    """Turn sorted values into the normal scores of their average ranks, put back in the order of the draws."""
+    n = ordered.shape[1]
+    # average ranks are multiples of one half: a table of 2n - 1 scores serves all scalars
+    table = special.ndtri((np.arange(2, 2 * n + 1) / 2 - 3 / 8) / (n + 1 / 4))
+    position = np.broadcast_to(2 * np.arange(n), ordered.shape)
+    row, start = np.nonzero(ordered[:, 1:] == ordered[:, :-1])
+    if len(row):
+        position = position.copy()
+        _average_ties(position, row, start)
+    scores = np.empty_like(ordered)
+    np.put_along_axis(scores, order, table[position], axis=1)
+    return scores
+
+
+def _average_ties(position: npt.NDArray[np.intp], row: npt.NDArray[np.intp], start: npt.NDArray[np.intp]) -> None:
+    """Give all members of a run of equal values the mean of their doubled positions, in place."""
+    # the pairs (start, start + 1) of one run follow each other
+    opens = np.concatenate([[True], (np.diff(row) != 0) | (np.diff(start) != 1)])
+    first = np.flatnonzero(opens)
+    lengths = np.diff(np.append(first, len(row)))
+    middle = 2 * start[first] + lengths
+    run_of_pair = np.repeat(middle, lengths)
+    position[row, start] = run_of_pair
+    position[row, start + 1] = run_of_pair
+
+
+def _folded_scores(ordered: Array, order: npt.NDArray[np.intp]) -> Array:
+    """Return the normal scores of the distances from the median, in the order of the draws."""
+    n = ordered.shape[1]
+    median = (ordered[:, (n - 1) // 2] + ordered[:, n // 2]) / 2
+    distance = np.abs(ordered - median[:, None])
+    # distances fall and then rise: a merge sort joins two runs
+    again = np.argsort(distance, axis=1, kind="stable")
+    return _normal_scores(np.take_along_axis(distance, again, axis=1), np.take_along_axis(order, again, axis=1))
+
+
+def _potential_scale_reduction(x: Array) -> Array:
+    length = x.shape[2]
+    between = length * x.mean(axis=2).var(axis=1, ddof=1)
+    within = x.var(axis=2, ddof=1).mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt((between / within + length - 1) / length)
+
+
+def _tail_indicators(draws: Array, ordered: Array | None) -> tuple[Array, Array]:
+    """Return, for each tail quantile, whether each draw lies at or below it."""
+    flat = draws.reshape(len(draws), -1)
+    if ordered is None:
+        ordered = np.sort(flat, axis=1)
+    low, high = np.quantile(ordered, TAIL_PROBABILITIES, axis=1)
+    return (draws <= low[:, None, None]).astype(float), (draws <= high[:, None, None]).astype(float)
+
+
+def _effective_draws(x: Array) -> Array:
+    """Return the effective number of draws for the mean of (scalar, chain, draw)."""
+    scalars, chains, length = x.shape
+    means = x.mean(axis=2)
+    transform = fft.rfft(x - means[:, :, None], n=fft.next_fast_len(2 * length, real=True), axis=2)
+    # the mean over chains of the autocovariances needs one inverse transform
+    power = (np.square(transform.real) + np.square(transform.imag)).mean(axis=1)
+    covariance = fft.irfft(power, n=fft.next_fast_len(2 * length, real=True), axis=1)[:, :length] / length
+    within = covariance[:, 0] * length / (length - 1.0)
+    total = covariance[:, 0].copy()
+    if chains > 1:
+        total += means.var(axis=1, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rho = 1.0 - (within[:, None] - covariance) / total[:, None]
+    rho[:, 0] = 1.0
+    size = chains * length
+    effective = size / np.maximum(_integrated_time(rho), 1.0 / math.log10(size))
+    constant = np.ptp(x.reshape(scalars, -1), axis=1) < np.finfo(float).resolution
+    return np.where(constant, float(size), effective)
+
+
+def _integrated_time(rho: Array) -> Array:
+    """Sum autocorrelations (scalar, lag) by Geyer's initial monotone sequence of pairs of lags."""
+    length = rho.shape[1]
+    # pairs of lags (2k, 2k + 1); the last pair looked at is the first without a positive sum, or where the lags end
+    last_pair = max(0, (length - 3) // 2)
+    pairs = rho[:, : 2 * last_pair + 2].reshape(len(rho), last_pair + 1, -1)
+    sums = pairs.sum(axis=2)
+    stopped = ~(sums > 0)
+    stopped[:, -1] = True
+    last = stopped.argmax(axis=1)
+    rows = np.arange(len(rho))
+    running = np.cumsum(np.minimum.accumulate(sums, axis=1), axis=1)
+    before = np.where(last > 0, running[rows, np.maximum(last - 1, 0)], 0.0)
+    even = rho[rows, 2 * last]
+    kept = (even > 0) | (sums[rows, last] >= 0)
+    return -1.0 + 2.0 * before + np.where(kept, even, 0.0)

@@ -1,0 +1,1 @@
+"""What people read: equations, model cards, summaries. Input: a model or a fit. Output: text, HTML and DataFrames."""

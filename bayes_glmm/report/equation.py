@@ -1,0 +1,81 @@
+"""A model as LaTeX. Input: a specification and a design. Output: an ``aligned`` environment."""
+
+from __future__ import annotations
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.report.latex import upright
+from bayes_glmm.spec.model_spec import ModelSpec
+
+_TERMS_PER_LINE = 4
+_MOST_TERMS = 24
+
+
+def equation(spec: ModelSpec, design: Design) -> str:
+    """Write the model as LaTeX.
+
+    Parameters
+    ----------
+    spec
+        Family and link.
+    design
+        The design: coefficients, offset and grouping factors.
+
+    Returns
+    -------
+    str
+        An ``aligned`` environment: response, linear predictor, group effects. Row i; j[i] is the row's level.
+    """
+    response = design.response
+    assert response is not None
+    name = upright(response.name)
+    lines = [rf"{name}_i &\sim {spec.family.latex.replace('{mu}', r'\mu_i')}"]
+    lines += _predictor_lines(spec, design)
+    for term in design.groups:
+        lines += _group_lines(term)
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _predictor_lines(spec: ModelSpec, design: Design) -> list[str]:
+    terms = [_product(rf"\beta_{{{j}}}", coef) for j, coef in enumerate(design.coefs)]
+    if len(terms) > _MOST_TERMS:
+        terms = [*terms[: _MOST_TERMS - 1], r"\cdots", terms[-1]]
+    terms += [r"\mathrm{offset}_i"] if design.offset.any() else []
+    for group in design.groups:
+        symbol = rf"b^{{{upright(group.name)}}}"
+        terms += [_product(rf"{symbol}_{{{k},\,j[i]}}", coef) for k, coef in enumerate(group.coefs)]
+    parts = [terms[start : start + _TERMS_PER_LINE] for start in range(0, len(terms), _TERMS_PER_LINE)] or [["0"]]
+    left = _linked(spec.link.latex)
+    return [
+        f"{left} &= {' + '.join(part)}" if row == 0 else rf"&\quad + {' + '.join(part)}"
+        for row, part in enumerate(parts)
+    ]
+
+
+def _linked(symbol: str) -> str:
+    if r"\phantom{x}" in symbol:
+        return symbol.replace(r"\phantom{x}", r"\mu_i")
+    return rf"{symbol}(\mu_i)" if symbol else r"\mu_i"
+
+
+def _product(coefficient: str, column: str) -> str:
+    return coefficient if column == "Intercept" else rf"{coefficient}\,{upright(column)}_i"
+
+
+def _group_lines(term: GroupTerm) -> list[str]:
+    """Write the distribution of each block of coefficients: normal where it is alone, multivariate where correlated."""
+    name, lines = upright(term.name), []
+    for block in term.blocks:
+        sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+        if len(block) == 1:
+            lines.append(rf"b^{{{name}}}_{{{block[0]},\,j}} &\sim \operatorname{{Normal}}(0, {sds[0]})")
+            continue
+        effects = r" \\ ".join(rf"b^{{{name}}}_{{{k},\,j}}" for k in block)
+        scales = rf"\operatorname{{diag}}({', '.join(sds)})"
+        correlation = rf"R^{{{name}}}"
+        lines.append(
+            rf"\begin{{pmatrix}} {effects} \end{{pmatrix}} &\sim "
+            rf"\operatorname{{MvNormal}}(0,\; {scales}\,{correlation}\,{scales})"
+        )
+        lines.append(rf"{correlation} &\sim \operatorname{{LKJ}}(\eta)")
+    return lines

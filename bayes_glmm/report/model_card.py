@@ -1,0 +1,112 @@
+"""A model before it is fitted, in words: formula, family, rows, groups and priors, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.report.equation import equation
+from bayes_glmm.spec.model_spec import ModelSpec
+
+
+def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
+    """Describe a model as text.
+
+    Parameters
+    ----------
+    spec, design, prior_table
+        The model.
+
+    Returns
+    -------
+    str
+        Several lines for a terminal.
+    """
+    facts = model_facts(spec, design)
+    width = max(map(len, facts))
+    lines = [f"{key:<{width}}  {value}" for key, value in facts.items()]
+    table = prior_table.frame().to_string(index=False, justify="left")
+    return "\n".join(["Bayesian GLMM, not fitted yet", *lines, "priors", *(f"  {row}" for row in table.splitlines())])
+
+
+def model_html(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
+    """Describe a model as HTML, colours left to the notebook's theme.
+
+    Parameters
+    ----------
+    spec, design, prior_table
+        The model.
+
+    Returns
+    -------
+    str
+        HTML with the equation for MathJax; the user's names are escaped.
+    """
+    rows = "".join(
+        f'<tr><th style="text-align:left">{html.escape(key)}</th>'
+        f'<td style="text-align:left">{html.escape(value)}</td></tr>'
+        for key, value in model_facts(spec, design).items()
+    )
+    priors = prior_table.frame().to_html(index=False, escape=True, border=0, justify="left")
+    return (
+        f"<div><p><b>Bayesian GLMM</b>, not fitted yet</p><div>$${html.escape(equation(spec, design))}$$</div>"
+        f"<table>{rows}</table><details open><summary>Priors</summary>{priors}</details></div>"
+    )
+
+
+def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
+    """List what a reader asks of a model first.
+
+    Parameters
+    ----------
+    spec, design
+        The model.
+
+    Returns
+    -------
+    dict
+        Label to text: formula, family, rows, event, groups.
+    """
+    facts = {
+        "formula": spec.formula.text,
+        "family": f"{spec.family.name}, {spec.link.name} link",
+        "rows": rows_in_words(design),
+    }
+    response = design.response
+    if response is not None and response.event is not None:
+        facts["event"] = f"{response.name} = {response.event} counts as 1"
+    if design.groups:
+        facts["groups"] = "; ".join(_group_in_words(term) for term in design.groups)
+    return facts
+
+
+def rows_in_words(design: Design) -> str:
+    """Say how many rows are used, and how many were dropped for what.
+
+    Parameters
+    ----------
+    design
+        The design.
+
+    Returns
+    -------
+    str
+        Such as ``"177, 3 dropped for missing values (Days 2, Reaction 1)"``.
+    """
+    used = f"{len(design.index):,}"
+    if not design.dropped:
+        return used
+    return f"{used}, {design.dropped:,} dropped for missing values ({_reasons(design)})"
+
+
+def _reasons(design: Design) -> str:
+    return ", ".join(f"{column} {rows:,}" for column, rows in design.reasons.items())
+
+
+def _group_in_words(term: GroupTerm) -> str:
+    coefs = ", ".join(term.coefs)
+    correlated = any(len(block) > 1 for block in term.blocks)
+    kind = "" if len(term.coefs) == 1 else (", correlated" if correlated else ", independent")
+    return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"

@@ -1,0 +1,275 @@
+"""The summary table of a fit, and the fit in words. Input: a fitted model. Output: a tidy DataFrame, text and HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.errors import GLMMError
+from bayes_glmm.inference.fit import Model
+from bayes_glmm.report.model_card import rows_in_words
+
+Array = npt.NDArray[np.float64]
+
+COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
+_NUMBERS = ("mean", "sd", "ci_lower", "ci_upper")
+
+
+class FittedModel(Protocol):
+    """What a summary needs of a fit."""
+
+    @property
+    def model(self) -> Model:
+        """The model that was fitted."""
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws."""
+
+    @property
+    def attrs(self) -> Any:
+        """How the draws were made."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was stopped."""
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the draws come from an approximation."""
+
+    def diagnose(self) -> Diagnosis:
+        """Judge convergence."""
+
+
+class Summary(pd.DataFrame):
+    """A summary table that says in words what was fitted and whether it converged.
+
+    A DataFrame in all else; whatever is computed from it is a plain DataFrame.
+    """
+
+    _metadata = ["_heading", "_verdict"]
+    _heading: tuple[str, ...] = ()
+    _verdict: Diagnosis | None = None
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def described(self, heading: tuple[str, ...], verdict: Diagnosis) -> Summary:
+        """Attach the words shown above the table.
+
+        Parameters
+        ----------
+        heading
+            Lines that say what was fitted and how.
+        verdict
+            The verdict on convergence.
+
+        Returns
+        -------
+        Summary
+            Itself.
+        """
+        object.__setattr__(self, "_heading", heading)
+        object.__setattr__(self, "_verdict", verdict)
+        return self
+
+    def rounded(self) -> pd.DataFrame:
+        """Return the table as text: two significant digits of each row's sd decide its decimals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Strings.
+        """
+        return _rounded(self)
+
+    def __repr__(self) -> str:
+        table = _rounded(self).to_string(index=False)
+        return "\n".join([*self._heading, *([str(self._verdict)] if self._verdict is not None else []), "", table])
+
+    def _repr_html_(self) -> str:
+        lines = "<br>".join(html.escape(line) for line in self._heading)
+        verdict = self._verdict._repr_html_() if self._verdict is not None else ""
+        return f"<div><p>{lines}</p>{verdict}{_rounded(self).to_html(index=False, escape=True, border=0)}</div>"
+
+
+def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bool = False) -> Summary:
+    """Summarise the posterior.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+    ci_prob
+        Probability of the equal-tailed interval; None for ArviZ's ``rcParams["stats.ci_prob"]``.
+    random_effects
+        Whether to list every level's effects too.
+
+    Returns
+    -------
+    Summary
+        One row per parameter: component (fixed, sd, corr, auxiliary, random effect), group, term, mean, sd, ci_lower,
+        ci_upper, ess_bulk, ess_tail, r_hat. Coefficients and sds are on the link scale.
+
+    Raises
+    ------
+    GLMMError
+        If `ci_prob` is not a probability between 0 and 1.
+    """
+    prob = interval_probability(ci_prob)
+    verdict = fit.diagnose()
+    blocks = []
+    for name, component, group, terms, entries in _sections(fit, random_effects):
+        draws = _flat_draws(fit.posterior[name])[:, :, entries]
+        block = _moments(draws, prob)
+        block.insert(0, "term", terms)
+        block.insert(0, "group", group)
+        block.insert(0, "component", component)
+        statistics = verdict.dataset[name].values.reshape(len(STATISTICS), -1)[:, entries]
+        for statistic, values in zip(STATISTICS, statistics, strict=True):
+            block[statistic] = values
+        blocks.append(block)
+    table = pd.concat(blocks, ignore_index=True)[list(COLUMNS)]
+    return Summary(table).described(_heading(fit, prob), verdict)
+
+
+def interval_probability(ci_prob: float | None) -> float:
+    """Return the probability of intervals, ArviZ's default where none is given.
+
+    Parameters
+    ----------
+    ci_prob
+        A probability, or None.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    GLMMError
+        If it is not between 0 and 1.
+    """
+    if ci_prob is None:
+        from arviz_base import rcParams
+
+        return float(rcParams["stats.ci_prob"])
+    if not 0 < ci_prob < 1:
+        raise GLMMError(f"ci_prob= must lie between 0 and 1 (0.89, say), not {ci_prob!r}.")
+    return float(ci_prob)
+
+
+def _flat_draws(variable: xr.DataArray) -> Array:
+    """Return the draws of a variable, dims (chain, draw, entry)."""
+    ordered = variable.transpose("chain", "draw", ...)
+    return ordered.values.reshape(*ordered.shape[:2], -1)
+
+
+def _moments(draws: Array, prob: float) -> pd.DataFrame:
+    flat = draws.reshape(-1, draws.shape[2])
+    lower, upper = np.quantile(flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    spread = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(flat.shape[1], np.nan)
+    return pd.DataFrame({"mean": flat.mean(axis=0), "sd": spread, "ci_lower": lower, "ci_upper": upper})
+
+
+_Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
+
+
+def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
+    """List variable, component, group, terms and flat entries, in the order people read them."""
+    design, family = fit.model.design, fit.model.spec.family
+    if design.coefs:
+        yield "beta", "fixed", "", list(design.coefs), np.arange(len(design.coefs))
+    for term in design.groups:
+        yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
+        yield from _correlations(term)
+    for row in family.parameters:
+        yield row.name, "auxiliary", "", [row.name], np.arange(1)
+    for term in design.groups if random_effects else ():
+        labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
+        yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
+
+
+def _correlations(term: GroupTerm) -> Iterator[_Section]:
+    pairs = sorted((max(i, j), min(i, j)) for block in term.blocks for i in block for j in block if i < j)
+    if pairs:
+        labels = [f"{term.coefs[j]}, {term.coefs[i]}" for i, j in pairs]
+        entries = np.array([i * len(term.coefs) + j for i, j in pairs])
+        yield f"corr_{term.name}", "corr", term.name, labels, entries
+
+
+def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
+    """Say what was fitted and how."""
+    spec, design, attrs = fit.model.spec, fit.model.design, fit.attrs
+    groups = ", ".join(f"{len(term.levels):,} {term.name}" for term in design.groups)
+    levels = f"; levels: {groups}" if groups else ""
+    sizes = fit.posterior.sizes
+    chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
+    if fit.approximate:
+        how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
+    else:
+        how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    return (
+        spec.formula.text,
+        f"{spec.family.name} family, {spec.link.name} link; rows: {rows_in_words(design)}{levels}",
+        f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
+    )
+
+
+def _decimals(sd: float) -> int:
+    return 2 if not np.isfinite(sd) or sd <= 0 else min(8, max(0, 1 - math.floor(math.log10(sd))))
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    shown = pd.DataFrame({name: table[name].astype(str) for name in COLUMNS[:3] if name in table}, index=table.index)
+    decimals = [_decimals(sd) for sd in table["sd"]]
+    for name in _NUMBERS:
+        shown[name] = [f"{value:.{places}f}" for value, places in zip(table[name], decimals, strict=True)]
+    for name in ("ess_bulk", "ess_tail"):
+        shown[name] = ["-" if np.isnan(value) else f"{value:.0f}" for value in table[name]]
+    shown["r_hat"] = ["-" if np.isnan(value) else f"{value:.3f}" for value in table["r_hat"]]
+    return shown
+
+
+def fit_text(fit: FittedModel) -> str:
+    """Describe a fit as text: what was fitted, the verdict, the summary table.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+
+    Returns
+    -------
+    str
+        Several lines for a terminal.
+    """
+    return repr(summarize(fit))
+
+
+def fit_html(fit: FittedModel) -> str:
+    """Describe a fit as HTML: what was fitted, the verdict, the summary table.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+
+    Returns
+    -------
+    str
+        HTML; the user's names are escaped.
+    """
+    return summarize(fit)._repr_html_()
