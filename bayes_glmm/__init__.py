@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm import GLMM
     from bayes_glmm.priors import Prior
+    from bayes_glmm.report.random_effects import random_effects
 
 #: Where each public name lives; imported when it is first asked for.
 _HOMES = {
@@ -19,10 +20,11 @@ _HOMES = {
     "FAMILIES": "bayes_glmm.families",
     "Family": "bayes_glmm.families",
     "Prior": "bayes_glmm.priors",
+    "random_effects": "bayes_glmm.report.random_effects",
 }
 _ROOMS = ("errors",)
 
-__all__ = ["FAMILIES", "GLMM", "Family", "Prior", "errors"]
+__all__ = ["FAMILIES", "GLMM", "Family", "Prior", "errors", "random_effects"]
 
 
 def __getattr__(name: str) -> Any:

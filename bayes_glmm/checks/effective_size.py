@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 #: Fewest draws per chain for which the statistics are defined.
 MIN_DRAWS = 4
 TAIL_PROBABILITIES = (0.05, 0.95)
-_CHUNK_VALUES = 250_000
+_CHUNK_VALUES = 100_000
 
 
 @dataclass(frozen=True, eq=False)

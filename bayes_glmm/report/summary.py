@@ -14,11 +14,9 @@ import xarray as xr
 
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.errors import GLMMError
 from bayes_glmm.inference.fit import Model
 from bayes_glmm.report.model_card import rows_in_words
-
-Array = npt.NDArray[np.float64]
+from bayes_glmm.report.moments import interval_probability, posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
 _NUMBERS = ("mean", "sd", "ci_lower", "ci_upper")
@@ -131,8 +129,7 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
     verdict = fit.diagnose()
     blocks = []
     for name, component, group, terms, entries in _sections(fit, random_effects):
-        draws = _flat_draws(fit.posterior[name])[:, :, entries]
-        block = _moments(draws, prob)
+        block = posterior_moments(fit.posterior[name], prob, entries)
         block.insert(0, "term", terms)
         block.insert(0, "group", group)
         block.insert(0, "component", component)
@@ -142,46 +139,6 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
         blocks.append(block)
     table = pd.concat(blocks, ignore_index=True)[list(COLUMNS)]
     return Summary(table).described(_heading(fit, prob), verdict)
-
-
-def interval_probability(ci_prob: float | None) -> float:
-    """Return the probability of intervals, ArviZ's default where none is given.
-
-    Parameters
-    ----------
-    ci_prob
-        A probability, or None.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Raises
-    ------
-    GLMMError
-        If it is not between 0 and 1.
-    """
-    if ci_prob is None:
-        from arviz_base import rcParams
-
-        return float(rcParams["stats.ci_prob"])
-    if not 0 < ci_prob < 1:
-        raise GLMMError(f"ci_prob= must lie between 0 and 1 (0.89, say), not {ci_prob!r}.")
-    return float(ci_prob)
-
-
-def _flat_draws(variable: xr.DataArray) -> Array:
-    """Return the draws of a variable, dims (chain, draw, entry)."""
-    ordered = variable.transpose("chain", "draw", ...)
-    return ordered.values.reshape(*ordered.shape[:2], -1)
-
-
-def _moments(draws: Array, prob: float) -> pd.DataFrame:
-    flat = draws.reshape(-1, draws.shape[2])
-    lower, upper = np.quantile(flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-    spread = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(flat.shape[1], np.nan)
-    return pd.DataFrame({"mean": flat.mean(axis=0), "sd": spread, "ci_lower": lower, "ci_upper": upper})
 
 
 _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
