@@ -1,0 +1,197 @@
+"""What can be wrong with a design as a whole: constant or collinear columns, suspicious grouping factors, reserved names.
+
+Input: the encoded arrays. Output: nothing, or a `DataError` or `DataWarning` that names the culprit.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import linalg
+
+from bayes_glmm.design.frame import Kind, listed
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.errors import DataError, DataWarning
+from bayes_glmm.spec.formula import Formula
+from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.safe import check_terms
+
+__all__ = ["check_collinearity", "check_columns", "check_groups", "check_names"]
+
+Array = npt.NDArray[np.float64]
+
+_RESERVED = frozenset({"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample"})
+_TOLERANCE = 1e-7
+
+
+def check_names(formula: Formula) -> None:
+    """Refuse names that would collide with the names of dimensions, variables or the intercept.
+
+    Parameters
+    ----------
+    formula
+        The parsed formula.
+
+    Raises
+    ------
+    DataError
+        If a grouping factor or a predictor has such a name.
+    """
+    names = list(dict.fromkeys(bar.name for bar in formula.bars))
+    taken = {f"{name}{suffix}": name for name in names for suffix in ("_coef", "_coef_2")}
+    for name in names:
+        if name in _RESERVED:
+            raise DataError(f"A grouping factor cannot be named {name!r}: results use that name. Rename the column.")
+        if name in taken:
+            raise DataError(
+                f"The grouping factor {name!r} has the name that results give to the coefficients of {taken[name]!r}. Rename "
+                "one of the two columns."
+            )
+    if "Intercept" in formula.predictors:
+        raise DataError("A predictor cannot be named 'Intercept': that is the name of the intercept. Rename the column.")
+
+
+def check_columns(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
+    """Refuse predictors that do not vary.
+
+    Parameters
+    ----------
+    X
+        Fixed-effect columns (rows, coefficients).
+    coefs
+        Their names.
+    predictors
+        Prepared columns.
+    formula
+        The parsed formula.
+
+    Raises
+    ------
+    DataError
+        If a factor has one level or, in a model with an intercept, a column is constant.
+    """
+    for name in check_terms(formula.fixed):
+        column = predictors[name]
+        if isinstance(column.dtype, pd.CategoricalDtype) and len(column.cat.categories) == 1:
+            raise DataError(f"The factor {name!r} has one level only, {column.cat.categories[0]!r}; remove it.")
+    if "Intercept" not in coefs:
+        return
+    for j, name in enumerate(coefs):
+        if name != "Intercept" and X[0, j] == X[-1, j] and X[:, j].min() == X[:, j].max():
+            empty = ":" in name and X[0, j] == 0
+            reason = "no row has that combination of levels" if empty else f"it is {X[0, j]:g} in every row"
+            raise DataError(f"The predictor {name!r} is constant ({reason}); remove it, or the intercept with '0 +'.")
+
+
+def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
+    """Warn of columns that are exact combinations of others.
+
+    Parameters
+    ----------
+    X
+        Fixed-effect columns (rows, coefficients).
+    coefs
+        Their names.
+
+    Warns
+    -----
+    DataWarning
+        Naming the columns.
+
+    Notes
+    -----
+    Columns are scaled to unit length and a QR decomposition with pivoting is taken of the matrix itself, or, with many
+    rows, of the triangular factor of its blocks (the same R, without a copy of X).
+    """
+    n, p = X.shape
+    if p < 2:
+        return
+    R = _triangle(X)
+    length = np.sqrt(np.square(R).sum(axis=0))
+    scaled = R / np.where(length > 0, length, 1.0)
+    triangle, pivot = linalg.qr(scaled, mode="r", pivoting=True)
+    diagonal = np.abs(np.diag(triangle))
+    rank = int((diagonal > _TOLERANCE).sum())
+    if rank == p:
+        return
+    redundant = sorted(pivot[rank:])
+    basis, *_ = np.linalg.lstsq(scaled[:, pivot[:rank]], scaled[:, redundant], rcond=None)
+    partners = sorted({int(pivot[i]) for i in np.flatnonzero(np.abs(basis).max(axis=1) > 1e-6)} | set(map(int, redundant)))
+    why = f"there are more coefficients ({p}) than rows ({n})" if p > n else "they are exact combinations of each other"
+    warnings.warn(
+        f"The columns {listed(coefs[j] for j in partners)} are collinear: {why}. Only their priors tell the coefficients apart; "
+        f"removing {listed(coefs[j] for j in redundant)} would cure it.",
+        DataWarning,
+        stacklevel=3,
+    )
+
+
+def _triangle(X: Array, rows: int = 65536) -> Array:
+    """Return the R of X's QR decomposition, block by block."""
+    R = np.zeros((0, X.shape[1]))
+    for start in range(0, len(X), rows):
+        R = linalg.qr(np.vstack([R, X[start : start + rows]]), mode="r", overwrite_a=True, check_finite=False)[0]
+        R = R[: X.shape[1]]
+    return R
+
+
+def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: ModelSpec, rows: int) -> None:
+    """Check grouping factors and factors with very many levels.
+
+    Parameters
+    ----------
+    groups
+        The grouping factors.
+    kinds
+        What each predictor is.
+    spec
+        The specification.
+    rows
+        Number of rows.
+
+    Raises
+    ------
+    DataError
+        If a grouping factor has one level only.
+
+    Warns
+    -----
+    DataWarning
+        When a factor is also a predictor, when every row is its own level and the family has a residual of its own, or
+        when a predictor has more levels than half the rows.
+    """
+    fixed = check_terms(spec.formula.fixed)
+    for term in groups:
+        if term.size == 1:
+            raise DataError(
+                f"The grouping factor {term.name!r} has one level only ({term.levels[0]!r}); its sd cannot be learned. Remove it."
+            )
+        if len(term.columns) == 1 and _is_factor(kinds, term.name, fixed):
+            _warn(
+                f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. Keep one."
+            )
+        if spec.family.support == "real" and term.size == rows and "Intercept" in term.coefs:
+            _warn(
+                f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual variance is "
+                "identified."
+            )
+    for name in fixed:
+        kind = kinds.get(name)
+        if kind is not None and len(kind.levels) > max(rows / 2, 2) and rows > 4:
+            _warn(
+                f"The predictor {name!r} is a factor with {len(kind.levels)} levels in {rows} rows; is it a number stored as "
+                f"text, or should it be a grouping factor, (1 | {name})?"
+            )
+
+
+def _is_factor(kinds: Mapping[str, Any], name: str, fixed: Sequence[str]) -> bool:
+    return name in fixed and kinds.get(name) is not None
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DataWarning, stacklevel=4)

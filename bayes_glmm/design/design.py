@@ -1,0 +1,358 @@
+"""The design: every array a model needs, from the specification and a table, and again from new rows.
+
+Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdata)`` replays it on new rows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayes_glmm.design.checks import check_collinearity, check_columns, check_groups, check_names
+from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
+from bayes_glmm.design.frame import Kind, column_kind, missing_mask, prepare, read_columns
+from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
+from bayes_glmm.design.response import Response, ResponseEncoder, build_response, encode_response, encode_trials
+from bayes_glmm.errors import DataError, DataWarning, FormulaError, GLMMError, PredictionError
+from bayes_glmm.spec.formula import Bar
+from bayes_glmm.spec.model_spec import ModelSpec
+
+__all__ = ["Design", "build_design"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _GroupEncoder:
+    """What replays one grouping factor: its levels, and the left side of each of its bars."""
+
+    coder: LevelCoder
+    effects: tuple[Encoder, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Encoders:
+    """Everything learned from the data of the fit."""
+
+    kinds: dict[str, Kind]
+    fixed: Encoder
+    offsets: tuple[Encoder, ...]
+    groups: tuple[_GroupEncoder, ...]
+    response: ResponseEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The arrays of a model, rows in the user's order.
+
+    Parameters
+    ----------
+    spec
+        The specification the design was built from.
+    X
+        Fixed-effect columns, float64 (rows, coefficients), C-contiguous; ``"Intercept"`` first where there is one.
+    coefs
+        Names of the columns of `X`.
+    offset
+        Sum of the offsets on the link scale, float64 (rows,); zeros where there is none.
+    groups
+        One `GroupTerm` per grouping factor.
+    response
+        The response; None for new rows read without it.
+    trials
+        Numbers of trials, float64 (rows,), where they were read.
+    index
+        The user's labels of the rows kept.
+    dropped
+        Number of rows dropped for missing values.
+    reasons
+        Missing values by column.
+    frame
+        The user's columns of the rows kept, a copy.
+    """
+
+    spec: ModelSpec
+    X: Array
+    coefs: tuple[str, ...]
+    offset: Array
+    groups: tuple[GroupTerm, ...]
+    response: Response | None
+    trials: Array | None
+    index: pd.Index
+    dropped: int
+    reasons: dict[str, int]
+    frame: pd.DataFrame
+    encoders: _Encoders = field(repr=False)
+
+    @cached_property
+    def means(self) -> Array:
+        """Column means of X, zero for the intercept: what predictors are centred by, float64 (coefficients,)."""
+        means = self.X.mean(axis=0) if len(self.X) else np.zeros(self.X.shape[1])
+        means[[j for j, name in enumerate(self.coefs) if name == "Intercept"]] = 0.0
+        means.flags.writeable = False
+        return means
+
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return len(self.X)
+
+    def group(self, name: str) -> GroupTerm:
+        """Return the grouping factor of that name.
+
+        Parameters
+        ----------
+        name
+            ``"herd"`` or ``"a:b"``.
+
+        Returns
+        -------
+        GroupTerm
+            The factor.
+
+        Raises
+        ------
+        GLMMError
+            If the model has no such grouping factor.
+        """
+        for term in self.groups:
+            if term.name == name:
+                return term
+        names = ", ".join(repr(term.name) for term in self.groups) or "none"
+        raise GLMMError(f"The model has no grouping factor {name!r}; it has {names}.")
+
+    def at(
+        self,
+        newdata: Any,
+        *,
+        new_levels: str = "error",
+        response: bool = False,
+        trials: bool = False,
+        groups: bool = True,
+    ) -> Design:
+        """Read new rows as the fit read its own.
+
+        Parameters
+        ----------
+        newdata
+            pandas, polars or pyarrow table, or a dict of columns.
+        new_levels
+            ``"error"``, or ``"allow"``: each distinct unseen level of a grouping factor gets a code of its own after those
+            of the fit and is appended to the factor's levels.
+        response
+            Whether to read the response (and the trials and weights) too.
+        trials
+            Whether to read the numbers of trials.
+        groups
+            Whether to read the grouping columns; otherwise they may be absent and every code is -1.
+
+        Returns
+        -------
+        Design
+            The same columns, coefficients and groups for the new rows.
+
+        Raises
+        ------
+        PredictionError
+            If a column is missing or of another type than in the fit, a factor has a level the fit did not see, or a value
+            is missing (unless the specification says to drop) or not finite.
+        """
+        if new_levels not in ("error", "allow"):
+            raise PredictionError(f"new_levels must be 'error' or 'allow', not {new_levels!r}.")
+        return _replay(self, newdata, new_levels == "allow", response, trials, groups)
+
+
+def build_design(spec: ModelSpec, data: Any) -> Design:
+    """Build the arrays of a model.
+
+    Parameters
+    ----------
+    spec
+        The checked specification.
+    data
+        pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are read.
+
+    Returns
+    -------
+    Design
+        The arrays, and what replays them.
+
+    Raises
+    ------
+    DataError
+        If the data do not fit the formula or the family.
+    FormulaError
+        If a coefficient appears twice for one grouping factor.
+
+    Warns
+    -----
+    DataWarning
+        When rows are dropped, columns are collinear, or a response or grouping factor looks suspicious.
+
+    Examples
+    --------
+    >>> spec = ModelSpec.build("y ~ x + (x | g)")
+    >>> design = build_design(spec, {"y": [1, 3, 2, 5], "x": [0.5, 1, 1.5, 2], "g": ["a", "a", "b", "b"]})
+    >>> design.coefs, design.groups[0].levels, design.groups[0].codes.tolist()
+    (('Intercept', 'x'), ('a', 'b'), [0, 0, 1, 1])
+    """
+    formula = spec.formula
+    check_names(formula)
+    frame = read_columns(data, formula.variables)
+    frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
+    if len(frame) < 2:
+        raise DataError(f"A model needs two rows or more; the data have {len(frame)} without missing values.")
+    kinds = {name: column_kind(frame[name]) for name in formula.predictors}
+    predictors = _prepared(frame, kinds, DataError)
+    response, response_encoder = build_response(formula.response, spec.family, frame)
+    fixed, X = fit_terms(formula.fixed, predictors)
+    offsets = [fit_expression(text, predictors) for text in formula.offsets]
+    groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
+    check_columns(X, fixed.coefs, predictors, formula)
+    check_collinearity(X, fixed.coefs)
+    check_groups(groups, kinds, spec, len(X))
+    return Design(
+        spec=spec,
+        X=_frozen(X),
+        coefs=fixed.coefs,
+        offset=_frozen(sum((values for _, values in offsets), np.zeros(len(X)))),
+        groups=tuple(groups),
+        response=_frozen_response(response),
+        trials=response.trials,
+        index=frame.index,
+        dropped=dropped,
+        reasons=reasons,
+        frame=frame,
+        encoders=_Encoders(kinds, fixed, tuple(encoder for encoder, _ in offsets), group_encoders, response_encoder),
+    )
+
+
+def _complete_rows(
+    frame: pd.DataFrame, missing: str, error: type[GLMMError]
+) -> tuple[pd.DataFrame, int, dict[str, int]]:
+    mask, counts = missing_mask(frame)
+    if not counts:
+        return frame, 0, {}
+    by_column = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    dropped = int(mask.sum())
+    if missing == "error":
+        raise error(f"{dropped} of {len(frame)} rows have missing values ({by_column}), and missing='error'.")
+    if dropped == len(frame):
+        raise error(f"Every row has a missing value ({by_column}).")
+    warnings.warn(
+        f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).", DataWarning, stacklevel=3
+    )
+    return frame.loc[~mask], dropped, counts
+
+
+def _prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError]) -> pd.DataFrame:
+    return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)
+
+
+def _merged(bars: Sequence[Bar]) -> list[tuple[tuple[str, ...], list[Bar]]]:
+    """Collect the bars of each grouping factor; a:b and b:a are one factor."""
+    merged: dict[frozenset[str], tuple[tuple[str, ...], list[Bar]]] = {}
+    for bar in bars:
+        merged.setdefault(frozenset(bar.group), (bar.group, []))[1].append(bar)
+    return list(merged.values())
+
+
+def _fit_groups(
+    bars: Sequence[Bar], frame: pd.DataFrame, predictors: pd.DataFrame
+) -> tuple[list[GroupTerm], tuple[_GroupEncoder, ...]]:
+    terms, encoders = [], []
+    for columns, members in _merged(bars):
+        coder, codes = fit_levels(frame, columns)
+        encoded = [fit_terms(bar.effects, predictors) for bar in members]
+        coefs = tuple(name for encoder, _ in encoded for name in encoder.coefs)
+        twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
+        if twice:
+            raise FormulaError(
+                f"The coefficient {twice[0]!r} appears twice for the grouping factor {':'.join(columns)!r}; write each once, "
+                "for example (1 + x | g) or (1 | g) + (0 + x | g)."
+            )
+        Z = _frozen(np.hstack([values for _, values in encoded]))
+        terms.append(
+            GroupTerm(":".join(columns), columns, coder.levels, _frozen(codes), coefs, Z, _blocks(members, encoded))
+        )
+        encoders.append(_GroupEncoder(coder, tuple(encoder for encoder, _ in encoded)))
+    return terms, tuple(encoders)
+
+
+def _blocks(bars: Sequence[Bar], encoded: Sequence[tuple[Encoder, Array]]) -> tuple[tuple[int, ...], ...]:
+    blocks: list[tuple[int, ...]] = []
+    start = 0
+    for bar, (encoder, _) in zip(bars, encoded, strict=True):
+        positions = range(start, start + len(encoder.coefs))
+        blocks.extend([tuple(positions)] if bar.correlated else [(position,) for position in positions])
+        start = positions.stop
+    return tuple(blocks)
+
+
+def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trials: bool, groups: bool) -> Design:
+    spec, encoders, formula = design.spec, design.encoders, design.spec.formula
+    wanted = [*formula.predictors, *(formula.group_columns if groups else ())]
+    wanted += list(formula.response.variables) if response else []
+    wanted += list(encoders.response.trials.columns) if trials and encoders.response.trials is not None else []
+    frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
+    frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
+    predictors = _prepared(frame, encoders.kinds, PredictionError)
+    terms = [
+        _replay_group(term, encoder, frame if groups else None, predictors, allow_new)
+        for term, encoder in zip(design.groups, encoders.groups, strict=True)
+    ]
+    offset = np.zeros(len(frame))
+    for encoder in encoders.offsets:
+        offset += encode(encoder, predictors)[:, 0]
+    read = _frozen_response(encode_response(encoders.response, spec.family, frame)) if response else None
+    if read is not None:
+        numbers = read.trials
+    else:
+        wants = trials and encoders.response.trials is not None
+        numbers = _frozen(encode_trials(encoders.response, frame)) if wants else None
+    return Design(
+        spec=spec,
+        X=_frozen(encode(encoders.fixed, predictors)),
+        coefs=design.coefs,
+        offset=_frozen(offset),
+        groups=tuple(terms),
+        response=read,
+        trials=numbers,
+        index=frame.index,
+        dropped=dropped,
+        reasons=reasons,
+        frame=frame,
+        encoders=encoders,
+    )
+
+
+def _replay_group(
+    term: GroupTerm, encoder: _GroupEncoder, frame: pd.DataFrame | None, predictors: pd.DataFrame, allow_new: bool
+) -> GroupTerm:
+    if frame is None:
+        codes, new = np.full(len(predictors), -1, dtype=np.int32), ()
+    else:
+        codes, new = match_levels(encoder.coder, frame, term.name, allow_new)
+    Z = _frozen(np.hstack([encode(effects, predictors) for effects in encoder.effects]))
+    levels = (*encoder.coder.levels, *new)
+    return GroupTerm(term.name, term.columns, levels, _frozen(codes), term.coefs, Z, term.blocks)
+
+
+def _frozen(array: Any) -> Any:
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+def _frozen_response(response: Response) -> Response:
+    for array in (response.y, response.trials, response.weights):
+        if array is not None:
+            array.flags.writeable = False
+    return response

@@ -1,0 +1,246 @@
+"""Sums of terms to numbers, and the same encodings again on new data.
+
+Input: checked terms (`bayes_glmm.spec.safe`) and a prepared frame. Output: an `Encoder` and its columns. The work is
+formulaic's; what may be evaluated is exactly the closed list, never the caller's frame.
+
+Names are formulaic's with treatment contrasts written ``period[2]`` instead of ``period[T.2]``.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from formulaic import ModelSpec as Encoding
+from formulaic import SimpleFormula
+from formulaic.errors import FormulaicError
+from formulaic.materializers import PandasMaterializer
+from formulaic.parser.types import Factor as FormulaicFactor
+from formulaic.parser.types import Term
+from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
+from formulaic.transforms import stateful_transform
+from formulaic.transforms.contrasts import C as formulaic_c
+
+from bayes_glmm.design.frame import first_rows
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
+from bayes_glmm.spec.safe import ELEMENTWISE, TRANSFORMS, UFUNCS, alias, check_expression, hide_names, parse_terms, show_names
+
+__all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Terms with everything learned from the data of the fit.
+
+    Parameters
+    ----------
+    text
+        The terms as the formula has them.
+    columns
+        The columns read.
+    coefs
+        Names of the columns made.
+    encoding
+        formulaic's frozen specification.
+    constant
+        The value of an expression that is a plain number and reads no column.
+    """
+
+    text: str
+    columns: tuple[str, ...]
+    coefs: tuple[str, ...]
+    encoding: Encoding
+    constant: float | None = None
+
+
+class _NumpyFunctions:
+    """What ``np`` is in a formula: the closed list and nothing else."""
+
+
+class _Contrasts:
+    """What ``contr`` is in a formula."""
+
+
+@stateful_transform
+def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
+    """Make a factor of a column and remember its levels: formulaic's C() with unseen levels an error."""
+    values = data if isinstance(data, pd.Series) else pd.Series(np.asarray(data))
+    if not isinstance(values.dtype, pd.CategoricalDtype) and bool((values == np.floor(values)).all()):
+        values = values.astype("int64")
+    if levels is not None:
+        levels = list(levels)
+    elif "levels" in _state:
+        levels = _state["levels"]
+    elif isinstance(values.dtype, pd.CategoricalDtype):
+        levels = [level for level in values.cat.categories if (values == level).any()]
+    else:
+        levels = sorted(pd.unique(values))
+    unseen = [value for value in pd.unique(values) if value not in levels]
+    if unseen:
+        where = "that the fit did not see" if "levels" in _state else "that levels= does not name"
+        error = PredictionError if "levels" in _state else DataError
+        raise error(f"C() met values {where}: {', '.join(map(repr, unseen[:10]))}. Levels: {', '.join(map(repr, levels))}.")
+    _state["levels"] = levels
+    return formulaic_c(pd.Series(pd.Categorical(values, categories=levels)), contrasts, levels=levels)
+
+
+@cache
+def _context() -> dict[str, Any]:
+    """Return the whole world a formula can see besides the data's columns."""
+    numpy_functions, contrasts = _NumpyFunctions(), _Contrasts()
+    for name in UFUNCS:
+        setattr(numpy_functions, name, getattr(np, name))
+    for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS"):
+        setattr(contrasts, name, getattr(FORMULAIC_TRANSFORMS["contr"], name))
+    functions = {name: getattr(np, name) for name in ELEMENTWISE}
+    transforms = {name: FORMULAIC_TRANSFORMS[name] for name in TRANSFORMS}
+    return {**transforms, **functions, "C": _factor, "np": numpy_functions, "contr": contrasts}
+
+
+def fit_terms(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
+    """Encode a sum of terms for the first time.
+
+    Parameters
+    ----------
+    text
+        Checked terms, ``"1 + x*f"``.
+    frame
+        Prepared columns (floats and categoricals) without missing values.
+
+    Returns
+    -------
+    encoder : Encoder
+        Replays the encoding.
+    X : numpy.ndarray
+        Columns (rows, coefficients), C-contiguous.
+
+    Raises
+    ------
+    DataError
+        If a function cannot be computed, or gives values that are not finite; the message names the column and rows.
+    FormulaError
+        If two columns would have the same name.
+    """
+    return _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="none"), frame)
+
+
+def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
+    """Evaluate one expression (a response, an offset, weights), remembering the state of its transforms.
+
+    Parameters
+    ----------
+    text
+        A checked expression, ``"log(exposure)"``.
+    frame
+        Prepared columns without missing values.
+
+    Returns
+    -------
+    encoder : Encoder
+        Replays the expression.
+    values : numpy.ndarray
+        One value per row.
+
+    Raises
+    ------
+    DataError
+        If the expression is not one finite number per row.
+    """
+    if not check_expression(text):
+        try:
+            value = float(text)
+        except ValueError:
+            raise FormulaError(f"{text!r} reads no column; write a column or a plain number.") from None
+        encoder = Encoder(text, (), (text,), Encoding(SimpleFormula([])), constant=value)
+        return encoder, np.full(len(frame), value)
+    term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
+    encoder, X = _fit(text, SimpleFormula([term]), frame)
+    if X.shape[1] != 1:
+        raise DataError(f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}.")
+    return encoder, np.ascontiguousarray(X[:, 0])
+
+
+def _fit(text: str, formula: SimpleFormula, frame: pd.DataFrame) -> tuple[Encoder, Array]:
+    X, encoding = _materialize(text, Encoding(formula, output="numpy", na_action="ignore"), frame, DataError)
+    coefs = tuple(_coefficient_name(name) for name in encoding.column_names)
+    twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
+    if twice:
+        raise FormulaError(f"Two columns of {text!r} would be named {twice[0]!r}; rename a column of the data.")
+    columns = tuple(dict.fromkeys(show_names(str(name)) for name in encoding.required_variables))
+    encoder = Encoder(text, columns, coefs, encoding)
+    _check_finite(X, coefs, frame.index, DataError)
+    return encoder, X
+
+
+def encode(encoder: Encoder, frame: pd.DataFrame) -> Array:
+    """Replay an encoding on new data.
+
+    Parameters
+    ----------
+    encoder
+        What the fit learned.
+    frame
+        Prepared columns with the levels of the fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        Columns (rows, coefficients), C-contiguous.
+
+    Raises
+    ------
+    PredictionError
+        If a function cannot be computed on the new values, or gives values that are not finite.
+    """
+    if encoder.constant is not None:
+        return np.full((len(frame), 1), encoder.constant)
+    X, _ = _materialize(encoder.text, encoder.encoding, frame, PredictionError)
+    _check_finite(X, encoder.coefs, frame.index, PredictionError)
+    return X
+
+
+def _materialize(
+    text: str, encoding: Encoding, frame: pd.DataFrame, error: type[GLMMError]
+) -> tuple[Array, Encoding]:
+    rows = pd.RangeIndex(len(frame))
+    data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1).set_axis(rows, axis=0)
+    if not encoding.formula:
+        return np.zeros((len(frame), 0)), replace(encoding, structure=[])
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            matrix = PandasMaterializer(data, context=_context()).get_model_matrix(encoding)
+        except (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError) as failure:
+            cause = failure.__cause__ or failure
+            if isinstance(cause, GLMMError):
+                raise cause from None
+            raise error(f"Cannot compute {text!r}: {show_names(str(cause)).splitlines()[0]}") from failure
+    return np.ascontiguousarray(np.asarray(matrix, dtype=np.float64)), matrix.model_spec
+
+
+def _coefficient_name(name: str) -> str:
+    """Name columns as this package does: ``period[2]`` for treatment contrasts, the columns' own names."""
+    return show_names(re.sub(r"\[T\.", "[", name))
+
+
+def _check_finite(X: Array, coefs: Sequence[str], index: pd.Index, error: type[GLMMError]) -> None:
+    # one pass without a rows x columns temporary: sums are finite unless a value is not (or overflows, then look)
+    for j, name in enumerate(coefs):
+        column = X[:, j]
+        if np.isfinite(column.sum()):
+            continue
+        bad = ~np.isfinite(column)
+        if bad.any():
+            raise error(
+                f"{name!r} is not finite in {first_rows(index, bad)} (for example {column[bad][0]}); logarithms need values "
+                "above zero, and infinite values must be removed or replaced."
+            )

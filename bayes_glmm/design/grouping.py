@@ -1,0 +1,239 @@
+"""Grouping factors: levels as integer codes and one small Z per factor, never a rows x levels matrix.
+
+Input: grouping columns and the encoded left sides of bars. Output: one `GroupTerm` per grouping factor, all bars that share
+the factor merged, and a `LevelCoder` that finds the same levels in new data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayes_glmm.design.frame import is_text, listed, plain
+from bayes_glmm.errors import DataError, PredictionError
+
+__all__ = ["GroupTerm", "LevelCoder", "fit_levels", "match_levels"]
+
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupTerm:
+    """All random effects of one grouping factor.
+
+    Parameters
+    ----------
+    name
+        ``"herd"`` or ``"a:b"``.
+    columns
+        The columns that make up the factor.
+    levels
+        A label per level: the column's own values, ``"a1:b1"`` for combinations.
+    codes
+        Level of each row, int32 (rows,); -1 in every row where a design was made without groups.
+    coefs
+        Names of the coefficients, ``("Intercept", "Days")``.
+    Z
+        Values the coefficients multiply, float64 (rows, coefficients), C-contiguous.
+    blocks
+        Sets of coefficients that are correlated with each other: ``((0, 1),)`` for ``(x | g)``, ``((0,), (1,))`` for
+        ``(x || g)``. With ``||`` every column is a block of its own, those of a factor too.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    levels: tuple[Any, ...]
+    codes: Codes
+    coefs: tuple[str, ...]
+    Z: npt.NDArray[np.float64]
+    blocks: tuple[tuple[int, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """The number of levels."""
+        return len(self.levels)
+
+
+@dataclass(frozen=True, eq=False)
+class LevelCoder:
+    """The levels of one grouping factor as the fit saw them.
+
+    Parameters
+    ----------
+    columns
+        The columns that make up the factor.
+    values
+        Distinct values of each column, in the order of the levels.
+    keys
+        For each level the position of its value in each column's values, int64 (levels, columns).
+    """
+
+    columns: tuple[str, ...]
+    values: tuple[pd.Index, ...]
+    keys: npt.NDArray[np.int64]
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """A label per level."""
+        return _labels(self.values, self.keys)
+
+
+def fit_levels(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[LevelCoder, Codes]:
+    """Find the levels of a grouping factor.
+
+    Parameters
+    ----------
+    frame
+        The user's columns without missing values.
+    columns
+        One column, or several whose combinations are the levels.
+
+    Returns
+    -------
+    coder : LevelCoder
+        The levels: sorted, or in the order of the categories of a categorical; only those that occur.
+    codes : numpy.ndarray
+        Level of each row, int32.
+
+    Raises
+    ------
+    DataError
+        If a column cannot be a grouping factor.
+    """
+    parts = [_factorize(frame[name]) for name in columns]
+    values = tuple(part[1] for part in parts)
+    if len(parts) == 1:
+        codes = parts[0][0].astype(np.int32)
+        return LevelCoder(tuple(columns), values, np.arange(len(values[0]), dtype=np.int64)[:, None]), codes
+    pairs, keys = _combine([part[0] for part in parts], [len(value) for value in values])
+    codes, found = pd.factorize(pairs, sort=True)
+    return LevelCoder(tuple(columns), values, _split_keys(found, keys)), codes.astype(np.int32)
+
+
+def match_levels(
+    coder: LevelCoder, frame: pd.DataFrame, name: str, allow_new: bool
+) -> tuple[Codes, tuple[Any, ...]]:
+    """Find the levels of new rows among those of the fit.
+
+    Parameters
+    ----------
+    coder
+        The levels of the fit.
+    frame
+        The grouping columns of the new rows, without missing values.
+    name
+        The factor's name, for messages.
+    allow_new
+        Whether unseen levels are numbered after those of the fit, each distinct one by itself; otherwise an error.
+
+    Returns
+    -------
+    codes : numpy.ndarray
+        Level of each row, int32.
+    new : tuple
+        Labels of the unseen levels, in the order of their codes.
+
+    Raises
+    ------
+    PredictionError
+        If there are unseen levels and they are not allowed.
+    """
+    parts = [_match_values(values, frame[column]) for values, column in zip(coder.values, coder.columns, strict=True)]
+    values = tuple(known.append(new) for known, (_, new) in zip(coder.values, parts, strict=True))
+    if len(parts) == 1:
+        codes, keys = parts[0][0], np.arange(len(values[0]), dtype=np.int64)[:, None]
+    else:
+        pairs, radices = _combine([part[0] for part in parts], [len(value) for value in values])
+        known, _ = _combine(list(coder.keys.T), [len(value) for value in values])
+        codes = pd.Index(known).get_indexer(pd.Index(pairs))
+        unseen, found = pd.factorize(pairs[codes < 0])
+        codes[codes < 0] = len(known) + unseen
+        keys = np.vstack([coder.keys, _split_keys(found, radices)])
+    new_labels = _labels(values, keys[len(coder.keys) :])
+    if new_labels and not allow_new:
+        raise PredictionError(_unseen_message(coder, frame, name, new_labels))
+    return codes.astype(np.int32), new_labels
+
+
+def _unseen_message(coder: LevelCoder, frame: pd.DataFrame, name: str, new: Sequence[Any]) -> str:
+    kinds = ""
+    for column, values in zip(coder.columns, coder.values, strict=True):
+        if is_text(frame[column]) and not values.inferred_type.startswith("str"):
+            kinds = f" The column {column!r} held {values.inferred_type} values in the fit and holds text here."
+    return (
+        f"The grouping factor {name!r} has levels that the fit did not see: {listed(new)}.{kinds} Use new_levels='allow' to "
+        "draw their effects from the population, or random_effects='marginal' or 'typical', which need no levels."
+    )
+
+
+def _factorize(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
+    """Return codes and the distinct values of a grouping column, sorted or in the order of its categories."""
+    name = str(column.name)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy()
+        used = np.bincount(codes, minlength=len(column.cat.categories)) > 0
+        return (np.cumsum(used) - 1)[codes].astype(np.int64), _index(column.cat.categories[used])
+    array = column.to_numpy(dtype=object) if is_text(column) else column.to_numpy()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"The grouping column {name!r} has infinite values.")
+    if array.dtype.kind not in "biufOUM":
+        raise DataError(f"The grouping column {name!r} has the type {column.dtype}; make it text, numbers or a category.")
+    try:
+        codes, uniques = pd.factorize(array, sort=False)
+        order = np.argsort(uniques, kind="stable")
+    except TypeError:
+        raise DataError(f"The grouping column {name!r} mixes values that cannot be compared; make it text.") from None
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[codes], _index(pd.Index(uniques[order]))
+
+
+def _index(values: pd.Index) -> pd.Index:
+    """Write whole floats as integers: a missing value elsewhere in the column makes 308 a 308.0."""
+    if values.dtype.kind == "f" and bool((values == np.floor(values)).all()) and bool((np.abs(values) < 2**53).all()):
+        return values.astype("int64")
+    if values.dtype.kind == "M":
+        return pd.Index([str(value) for value in values], dtype=object)
+    return values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
+
+
+def _match_values(values: pd.Index, column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
+    """Return positions among the known values, unseen ones numbered after them, and the unseen values."""
+    found, uniques = _factorize(column)
+    position = values.get_indexer(uniques).astype(np.int64)
+    unseen = position < 0
+    position[unseen] = len(values) + np.arange(int(unseen.sum()))
+    return position[found], uniques[unseen]
+
+
+def _combine(codes: Sequence[npt.NDArray[Any]], sizes: Sequence[int]) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Number the combinations of several codes in lexical order."""
+    total = 1
+    for size in sizes:
+        total *= max(size, 1)
+    if total >= 2**63:
+        raise DataError("A grouping factor crosses columns with too many levels; make one column of the combination.")
+    combined = np.zeros(len(codes[0]), dtype=np.int64)
+    for code, size in zip(codes, sizes, strict=True):
+        combined = combined * max(size, 1) + code
+    return combined, [max(size, 1) for size in sizes]
+
+
+def _split_keys(combined: npt.NDArray[Any], sizes: Sequence[int]) -> npt.NDArray[np.int64]:
+    keys = np.empty((len(combined), len(sizes)), dtype=np.int64)
+    rest = np.asarray(combined, dtype=np.int64)
+    for position in range(len(sizes) - 1, -1, -1):
+        rest, keys[:, position] = np.divmod(rest, sizes[position])
+    return keys
+
+
+def _labels(values: Sequence[pd.Index], keys: npt.NDArray[np.int64]) -> tuple[Any, ...]:
+    if len(values) == 1:
+        return tuple(plain(value) for value in values[0][keys[:, 0]])
+    texts = [[str(plain(value)) for value in column[keys[:, j]]] for j, column in enumerate(values)]
+    return tuple(":".join(parts) for parts in zip(*texts, strict=True))

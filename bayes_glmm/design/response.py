@@ -1,0 +1,362 @@
+"""The response: named fields, checked against the family's support before anything is compiled.
+
+Input: the specification and the user's columns without missing values. Output: a `Response`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayes_glmm.design.encoding import Encoder, encode, fit_expression
+from bayes_glmm.design.frame import column_kind, first_rows, is_text, listed, plain, prepare
+from bayes_glmm.errors import DataError, DataWarning
+from bayes_glmm.families import Family
+from bayes_glmm.spec.formula import ResponseFormula
+from bayes_glmm.spec.safe import check_expression
+
+__all__ = ["Response", "ResponseEncoder", "build_response", "encode_response", "encode_trials"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What is modelled, one value per row.
+
+    Parameters
+    ----------
+    name
+        The left side's expression, ``"Reaction"``.
+    y
+        Response values, float64 (rows,); successes for trials, 0 or 1 for binary responses.
+    trials
+        Number of trials, float64 (rows,); None where the family has none.
+    weights
+        Likelihood weights, float64 (rows,); None where none were stated.
+    event
+        For a binary response given as text or a category: the level counted as 1.
+    """
+
+    name: str
+    y: Array
+    trials: Array | None = None
+    weights: Array | None = None
+    event: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseEncoder:
+    """How the response was read, to read it again from new data.
+
+    Parameters
+    ----------
+    formula
+        The left side.
+    support
+        The family's support.
+    value, trials, weights
+        Encoders of the expressions; None for a plain column of text or categories, and where not stated.
+    labels
+        The two levels of a binary response given as text or a category.
+    """
+
+    formula: ResponseFormula
+    support: str
+    value: Encoder | None
+    trials: Encoder | None
+    weights: Encoder | None
+    labels: tuple[Any, ...] | None
+
+
+def build_response(
+    formula: ResponseFormula, family: Family, frame: pd.DataFrame
+) -> tuple[Response, ResponseEncoder]:
+    """Read and check the response.
+
+    Parameters
+    ----------
+    formula
+        The left side.
+    family
+        Its `support` says what is allowed.
+    frame
+        The user's columns, rows with missing values gone.
+
+    Returns
+    -------
+    response : Response
+        The checked values.
+    encoder : ResponseEncoder
+        Reads them from new data.
+
+    Raises
+    ------
+    DataError
+        If a value is not one the family can have; the message names the column, the first rows and what to do.
+    """
+    labels = _binary_labels(formula, family, frame)
+    value: Encoder | None = None
+    if labels is not None:
+        y = (frame[_column(formula)].astype(object) == labels[1]).to_numpy(dtype=np.float64)
+    else:
+        value, y = _evaluate(formula.expression, frame, response=True)
+    trials_encoder, trials = (None, None) if formula.trials is None else _evaluate(formula.trials, frame)
+    weights_encoder, weights = (None, None) if formula.weights is None else _evaluate(formula.weights, frame)
+    event = None if labels is None else str(labels[1])
+    response = Response(formula.expression, y, trials, weights, event)
+    check_response(response, formula, family, frame.index)
+    return response, ResponseEncoder(formula, family.support, value, trials_encoder, weights_encoder, labels)
+
+
+def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFrame) -> Response:
+    """Read the response from new data, as the fit read it.
+
+    Parameters
+    ----------
+    encoder
+        How the fit read it.
+    family
+        Its `support` says what is allowed.
+    frame
+        New rows without missing values.
+
+    Returns
+    -------
+    Response
+        The checked values.
+
+    Raises
+    ------
+    DataError
+        If a value is not one the family can have.
+    PredictionError
+        If an expression cannot be computed on the new rows.
+    """
+    formula = encoder.formula
+    if encoder.labels is not None:
+        column = frame[_column(formula)]
+        values = column.astype(object)
+        known = values.isin(list(encoder.labels)).to_numpy()
+        if not known.all():
+            raise DataError(
+                f"The response {formula.expression!r} must be one of {listed(encoder.labels)}, as in the fit; see "
+                f"{first_rows(frame.index, ~known)}."
+            )
+        y = (values == encoder.labels[1]).to_numpy(dtype=np.float64)
+    else:
+        assert encoder.value is not None
+        y = _replay(encoder.value, frame)
+    trials = None if encoder.trials is None else encode_trials(encoder, frame)
+    weights = None if encoder.weights is None else _replay(encoder.weights, frame)
+    event = None if encoder.labels is None else str(encoder.labels[1])
+    response = Response(formula.expression, y, trials, weights, event)
+    check_values(response, formula, family, frame.index)
+    return response
+
+
+def encode_trials(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
+    """Read only the numbers of trials from new data.
+
+    Parameters
+    ----------
+    encoder
+        How the fit read them.
+    frame
+        New rows without missing values.
+
+    Returns
+    -------
+    numpy.ndarray
+        Number of trials, float64 (rows,).
+
+    Raises
+    ------
+    DataError
+        If a number of trials is negative or not whole.
+    """
+    assert encoder.trials is not None
+    trials = _replay(encoder.trials, frame)
+    _check_whole(trials, str(encoder.formula.trials), "numbers of trials", frame.index)
+    return trials
+
+
+def _replay(encoder: Encoder, frame: pd.DataFrame) -> Array:
+    columns = {name: prepare(frame[name], column_kind(frame[name]), DataError) for name in encoder.columns}
+    return np.ascontiguousarray(encode(encoder, pd.DataFrame(columns, index=frame.index))[:, 0])
+
+
+def _column(formula: ResponseFormula) -> str:
+    return check_expression(formula.expression)[0]
+
+
+def _is_column(expression: str) -> bool:
+    columns = check_expression(expression)
+    return len(columns) == 1 and expression in (columns[0], f"`{columns[0]}`")
+
+
+def _evaluate(expression: str, frame: pd.DataFrame, response: bool = False) -> tuple[Encoder, Array]:
+    prepared = {}
+    for name in check_expression(expression):
+        kind = column_kind(frame[name])
+        if kind is not None and _is_column(expression):
+            what = "response" if response else "column"
+            raise DataError(
+                f"The {what} {name!r} holds {frame[name].dtype} values (for example {plain(frame[name].iloc[0])!r}); this must "
+                "be numeric. Text and categories are for family='bernoulli' responses with two levels."
+            )
+        prepared[name] = prepare(frame[name], kind, DataError)
+    return fit_expression(expression, pd.DataFrame(prepared, index=frame.index))
+
+
+def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame) -> tuple[Any, Any] | None:
+    """Return the two levels of a binary response given as text or categories, the event second."""
+    if family.support != "binary" or not _is_column(formula.expression):
+        return None
+    column = frame[_column(formula)]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        categories = column.cat.categories
+        levels = list(categories) if len(categories) == 2 else [item for item in categories if (column == item).any()]
+    elif is_text(column):
+        kind = column_kind(column)
+        levels = [] if kind is None else list(kind.levels)
+    else:
+        return None
+    name = formula.expression
+    if len(levels) != 2:
+        raise DataError(
+            f"The response {name!r} of family {family.name!r} must have two levels; it has {len(levels)}: {listed(levels)}."
+        )
+    if is_text(column):
+        warnings.warn(
+            f"The response {name!r} is text; {levels[1]!r} is counted as the event (1) and {levels[0]!r} as 0, in "
+            f"alphabetical order. Make it an ordered pd.Categorical, or 0/1, to choose.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return levels[0], levels[1]
+
+
+# checks by support ------------------------------------------------------------------------------------------------
+
+
+def check_response(response: Response, formula: ResponseFormula, family: Family, index: pd.Index) -> None:
+    """Check every value, and that the values are not all the same.
+
+    Parameters
+    ----------
+    response
+        The values.
+    formula
+        The left side, for messages.
+    family
+        Its `support` says what is allowed.
+    index
+        Row labels.
+
+    Raises
+    ------
+    DataError
+        If a value is not allowed, or a continuous response is constant.
+    """
+    check_values(response, formula, family, index)
+    y, name = response.y, response.name
+    if response.trials is not None:
+        constant = bool(np.all(y == 0)) or bool(np.all(y == response.trials))
+    else:
+        constant = len(y) > 1 and bool(np.all(y == y[0]))
+    if constant and family.support == "real":
+        raise DataError(f"The response {name!r} is constant ({y[0]:g} in every row): there is nothing to model.")
+    if constant:
+        what = f"{y[0]:g} in every row" if response.trials is None else "no successes, or no failures, in any row"
+        warnings.warn(
+            f"The response {name!r} is constant ({what}); the estimates will rest on the priors.", DataWarning, stacklevel=2
+        )
+
+
+def check_values(response: Response, formula: ResponseFormula, family: Family, index: pd.Index) -> None:
+    """Check every value of a response against the family's support.
+
+    Parameters
+    ----------
+    response
+        The values.
+    formula
+        The left side, for messages.
+    family
+        Its `support` says what is allowed.
+    index
+        Row labels.
+
+    Raises
+    ------
+    DataError
+        If a value is not allowed.
+    """
+    y, name = response.y, response.name
+    if family.support == "binary":
+        _check_binary(y, name, family, index)
+    elif family.support == "trials":
+        _check_trials(response, formula, index)
+    elif family.support == "count":
+        _check_whole(y, name, f"counts (family {family.name!r})", index)
+    elif family.support == "positive":
+        _refuse(y <= 0, y, name, index, f"must be above zero for family {family.name!r}; zeros need another family or a "
+                "model of their own")  # fmt: skip
+    elif family.support == "unit":
+        _refuse((y <= 0) | (y >= 1), y, name, index, f"must be strictly between 0 and 1 for family {family.name!r}; for "
+                "successes out of trials use family='binomial' with p(successes, trials)")  # fmt: skip
+    if response.weights is not None:
+        _refuse(response.weights < 0, response.weights, str(formula.weights), index, "must not be negative: it holds weights")
+
+
+def _check_binary(y: Array, name: str, family: Family, index: pd.Index) -> None:
+    bad = (y != 0) & (y != 1)
+    if not bad.any():
+        return
+    values = np.unique(y)
+    if len(values) == 2 and values[0] == 1 and values[1] == 2:
+        advice = f"it is coded 1 and 2; subtract 1: I({name} - 1)"
+    elif bool(np.all((y >= 0) & (y <= 1))):
+        advice = "proportions need family='binomial' with p(successes, trials), or family='beta'"
+    else:
+        advice = "counts of successes need family='binomial' with p(successes, trials)"
+    _refuse(bad, y, name, index, f"must be 0 or 1 for family {family.name!r}; {advice}")
+
+
+def _check_trials(response: Response, formula: ResponseFormula, index: pd.Index) -> None:
+    y, trials = response.y, response.trials
+    assert trials is not None
+    _check_whole(trials, str(formula.trials), "numbers of trials", index)
+    fractional = y != np.floor(y)
+    if fractional.any() and bool(np.all((y >= 0) & (y <= 1))):
+        _refuse(fractional, y, response.name, index, "must hold successes, not proportions: p(successes, trials). Where it is "
+                f"a proportion of {formula.trials}, multiply and round in the data")  # fmt: skip
+    _check_whole(y, response.name, "successes", index)
+    over = y > trials
+    if over.any():
+        raise DataError(
+            f"There are more successes ({response.name}) than trials ({formula.trials}) in {first_rows(index, over)}: "
+            f"{y[over][0]:g} of {trials[over][0]:g}."
+        )
+    if (trials == 0).any():
+        warnings.warn(
+            f"The number of trials {formula.trials!r} is zero in {first_rows(index, trials == 0)}; these rows say nothing.",
+            DataWarning,
+            stacklevel=2,
+        )
+
+
+def _check_whole(values: Array, name: str, what: str, index: pd.Index) -> None:
+    _refuse(values < 0, values, name, index, f"must not be negative: it holds {what}")
+    _refuse(values != np.floor(values), values, name, index, f"must be whole: it holds {what}")
+
+
+def _refuse(bad: npt.NDArray[np.bool_], values: Array, name: str, index: pd.Index, reason: str) -> None:
+    if bad.any():
+        raise DataError(f"The column {name!r} {reason}. See {first_rows(index, bad)}, for example {values[bad][0]:g}.")
