@@ -1,4 +1,4 @@
-"""What can be wrong with a design as a whole: constant or collinear columns, suspicious grouping factors, reserved names.
+"""What can be wrong with a whole design: constant or collinear columns, suspicious grouping factors, reserved names.
 
 Input: the encoded arrays. Output: nothing, or a `DataError` or `DataWarning` that names the culprit.
 """
@@ -49,11 +49,13 @@ def check_names(formula: Formula) -> None:
             raise DataError(f"A grouping factor cannot be named {name!r}: results use that name. Rename the column.")
         if name in taken:
             raise DataError(
-                f"The grouping factor {name!r} has the name that results give to the coefficients of {taken[name]!r}. Rename "
-                "one of the two columns."
+                f"The grouping factor {name!r} has the name that results give to the coefficients of {taken[name]!r}. "
+                "Rename one of the two columns."
             )
     if "Intercept" in formula.predictors:
-        raise DataError("A predictor cannot be named 'Intercept': that is the name of the intercept. Rename the column.")
+        raise DataError(
+            "A predictor cannot be named 'Intercept': that is the name of the intercept. Rename the column."
+        )
 
 
 def check_columns(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
@@ -82,10 +84,12 @@ def check_columns(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, form
     if "Intercept" not in coefs:
         return
     for j, name in enumerate(coefs):
-        if name != "Intercept" and X[0, j] == X[-1, j] and X[:, j].min() == X[:, j].max():
-            empty = ":" in name and X[0, j] == 0
-            reason = "no row has that combination of levels" if empty else f"it is {X[0, j]:g} in every row"
-            raise DataError(f"The predictor {name!r} is constant ({reason}); remove it, or the intercept with '0 +'.")
+        if name == "Intercept" or X[0, j] != X[-1, j] or X[:, j].min() < X[:, j].max():
+            continue
+        if ":" in name and X[0, j] == 0:
+            _warn(f"No row has the combination of levels {name!r}: that coefficient will be its prior.")
+        else:
+            raise DataError(f"The predictor {name!r} is constant: it is {X[0, j]:g} in every row. Remove it.")
 
 
 def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
@@ -105,8 +109,8 @@ def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
 
     Notes
     -----
-    Columns are scaled to unit length and a QR decomposition with pivoting is taken of the matrix itself, or, with many
-    rows, of the triangular factor of its blocks (the same R, without a copy of X).
+    Columns are scaled to unit length; one is redundant when less than 1e-7 of its length is left after projection on
+    those before it (the limited pivoting of R's `lm`). The work is done on the triangular factor of X's blocks of rows.
     """
     n, p = X.shape
     if p < 2:
@@ -114,21 +118,36 @@ def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
     R = _triangle(X)
     length = np.sqrt(np.square(R).sum(axis=0))
     scaled = R / np.where(length > 0, length, 1.0)
-    triangle, pivot = linalg.qr(scaled, mode="r", pivoting=True)
-    diagonal = np.abs(np.diag(triangle))
-    rank = int((diagonal > _TOLERANCE).sum())
-    if rank == p:
+    kept, redundant = _redundant(scaled)
+    redundant = [j for j in redundant if length[j] > 0]
+    if not redundant:
         return
-    redundant = sorted(pivot[rank:])
-    basis, *_ = np.linalg.lstsq(scaled[:, pivot[:rank]], scaled[:, redundant], rcond=None)
-    partners = sorted({int(pivot[i]) for i in np.flatnonzero(np.abs(basis).max(axis=1) > 1e-6)} | set(map(int, redundant)))
+    basis, *_ = np.linalg.lstsq(scaled[:, kept], scaled[:, redundant], rcond=None)
+    partners = sorted({kept[i] for i in np.flatnonzero(np.abs(basis).max(axis=1) > 1e-6)} | set(redundant))
     why = f"there are more coefficients ({p}) than rows ({n})" if p > n else "they are exact combinations of each other"
     warnings.warn(
-        f"The columns {listed(coefs[j] for j in partners)} are collinear: {why}. Only their priors tell the coefficients apart; "
-        f"removing {listed(coefs[j] for j in redundant)} would cure it.",
+        f"The columns {listed(coefs[j] for j in partners)} are collinear: {why}. Only their priors tell the "
+        f"coefficients apart; removing {listed(coefs[j] for j in redundant)} would cure it.",
         DataWarning,
         stacklevel=3,
     )
+
+
+def _redundant(columns: Array) -> tuple[list[int], list[int]]:
+    """Split columns of unit length into those kept and those that earlier ones span."""
+    basis = np.zeros((columns.shape[0], 0))
+    kept: list[int] = []
+    redundant: list[int] = []
+    for j in range(columns.shape[1]):
+        rest = columns[:, j] - basis @ (basis.T @ columns[:, j])
+        rest -= basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length > _TOLERANCE:
+            basis = np.column_stack([basis, rest / length])
+            kept.append(j)
+        else:
+            redundant.append(j)
+    return kept, redundant
 
 
 def _triangle(X: Array, rows: int = 65536) -> Array:
@@ -169,23 +188,25 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     for term in groups:
         if term.size == 1:
             raise DataError(
-                f"The grouping factor {term.name!r} has one level only ({term.levels[0]!r}); its sd cannot be learned. Remove it."
+                f"The grouping factor {term.name!r} has one level only ({term.levels[0]!r}); its sd cannot be learned. "
+                "Remove it."
             )
         if len(term.columns) == 1 and _is_factor(kinds, term.name, fixed):
             _warn(
-                f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. Keep one."
+                f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
+                "Keep one."
             )
         if spec.family.support == "real" and term.size == rows and "Intercept" in term.coefs:
             _warn(
-                f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual variance is "
-                "identified."
+                f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual "
+                "variance is identified."
             )
     for name in fixed:
         kind = kinds.get(name)
         if kind is not None and len(kind.levels) > max(rows / 2, 2) and rows > 4:
             _warn(
-                f"The predictor {name!r} is a factor with {len(kind.levels)} levels in {rows} rows; is it a number stored as "
-                f"text, or should it be a grouping factor, (1 | {name})?"
+                f"The predictor {name!r} is a factor with {len(kind.levels)} levels in {rows} rows; is it a number "
+                f"stored as text, or should it be a grouping factor, (1 | {name})?"
             )
 
 

@@ -144,8 +144,8 @@ class Design:
         newdata
             pandas, polars or pyarrow table, or a dict of columns.
         new_levels
-            ``"error"``, or ``"allow"``: each distinct unseen level of a grouping factor gets a code of its own after those
-            of the fit and is appended to the factor's levels.
+            ``"error"``, or ``"allow"``: each distinct unseen level of a grouping factor gets a code of its own after
+            those of the fit and is appended to the factor's levels.
         response
             Whether to read the response (and the trials and weights) too.
         trials
@@ -161,8 +161,8 @@ class Design:
         Raises
         ------
         PredictionError
-            If a column is missing or of another type than in the fit, a factor has a level the fit did not see, or a value
-            is missing (unless the specification says to drop) or not finite.
+            If a column is missing or of another type than in the fit, a factor has a level the fit did not see, or a
+            value is missing (unless the specification says to drop) or not finite.
         """
         if new_levels not in ("error", "allow"):
             raise PredictionError(f"new_levels must be 'error' or 'allow', not {new_levels!r}.")
@@ -177,7 +177,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     spec
         The checked specification.
     data
-        pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are read.
+        pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are
+        read.
 
     Returns
     -------
@@ -213,7 +214,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     predictors = _prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors)
-    offsets = [fit_expression(text, predictors) for text in formula.offsets]
+    offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
     groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
     check_columns(X, fixed.coefs, predictors, formula)
     check_collinearity(X, fixed.coefs)
@@ -222,7 +223,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         spec=spec,
         X=_frozen(X),
         coefs=fixed.coefs,
-        offset=_frozen(sum((values for _, values in offsets), np.zeros(len(X)))),
+        offset=offset,
         groups=tuple(groups),
         response=_frozen_response(response),
         trials=response.trials,
@@ -230,7 +231,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         dropped=dropped,
         reasons=reasons,
         frame=frame,
-        encoders=_Encoders(kinds, fixed, tuple(encoder for encoder, _ in offsets), group_encoders, response_encoder),
+        encoders=_Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder),
     )
 
 
@@ -256,6 +257,14 @@ def _prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError
     return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)
 
 
+def _fit_offsets(offsets: Sequence[str], predictors: pd.DataFrame) -> tuple[Array, tuple[Encoder, ...]]:
+    encoded = [fit_expression(text, predictors) for text in offsets]
+    total = np.zeros(len(predictors))
+    for _, values in encoded:
+        total += values
+    return _frozen(total), tuple(encoder for encoder, _ in encoded)
+
+
 def _merged(bars: Sequence[Bar]) -> list[tuple[tuple[str, ...], list[Bar]]]:
     """Collect the bars of each grouping factor; a:b and b:a are one factor."""
     merged: dict[frozenset[str], tuple[tuple[str, ...], list[Bar]]] = {}
@@ -275,8 +284,8 @@ def _fit_groups(
         twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
         if twice:
             raise FormulaError(
-                f"The coefficient {twice[0]!r} appears twice for the grouping factor {':'.join(columns)!r}; write each once, "
-                "for example (1 + x | g) or (1 | g) + (0 + x | g)."
+                f"The coefficient {twice[0]!r} appears twice for the grouping factor {':'.join(columns)!r}; write each "
+                "once, for example (1 + x | g) or (1 | g) + (0 + x | g)."
             )
         Z = _frozen(np.hstack([values for _, values in encoded]))
         terms.append(

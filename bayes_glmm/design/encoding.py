@@ -30,7 +30,16 @@ from formulaic.transforms.contrasts import C as formulaic_c
 
 from bayes_glmm.design.frame import first_rows
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
-from bayes_glmm.spec.safe import ELEMENTWISE, TRANSFORMS, UFUNCS, alias, check_expression, hide_names, parse_terms, show_names
+from bayes_glmm.spec.safe import (
+    ELEMENTWISE,
+    TRANSFORMS,
+    UFUNCS,
+    alias,
+    check_expression,
+    hide_names,
+    parse_terms,
+    show_names,
+)
 
 __all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
 
@@ -88,7 +97,9 @@ def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[s
     if unseen:
         where = "that the fit did not see" if "levels" in _state else "that levels= does not name"
         error = PredictionError if "levels" in _state else DataError
-        raise error(f"C() met values {where}: {', '.join(map(repr, unseen[:10]))}. Levels: {', '.join(map(repr, levels))}.")
+        raise error(
+            f"C() met values {where}: {', '.join(map(repr, unseen[:10]))}. Levels: {', '.join(map(repr, levels))}."
+        )
     _state["levels"] = levels
     return formulaic_c(pd.Series(pd.Categorical(values, categories=levels)), contrasts, levels=levels)
 
@@ -165,7 +176,9 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
     encoder, X = _fit(text, SimpleFormula([term]), frame)
     if X.shape[1] != 1:
-        raise DataError(f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}.")
+        raise DataError(
+            f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}."
+        )
     return encoder, np.ascontiguousarray(X[:, 0])
 
 
@@ -208,9 +221,7 @@ def encode(encoder: Encoder, frame: pd.DataFrame) -> Array:
     return X
 
 
-def _materialize(
-    text: str, encoding: Encoding, frame: pd.DataFrame, error: type[GLMMError]
-) -> tuple[Array, Encoding]:
+def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type[GLMMError]) -> tuple[Array, Encoding]:
     rows = pd.RangeIndex(len(frame))
     data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1).set_axis(rows, axis=0)
     if not encoding.formula:
@@ -241,6 +252,6 @@ def _check_finite(X: Array, coefs: Sequence[str], index: pd.Index, error: type[G
         bad = ~np.isfinite(column)
         if bad.any():
             raise error(
-                f"{name!r} is not finite in {first_rows(index, bad)} (for example {column[bad][0]}); logarithms need values "
-                "above zero, and infinite values must be removed or replaced."
+                f"{name!r} is not finite in {first_rows(index, bad)} (for example {column[bad][0]}); logarithms need "
+                "values above zero, and infinite values must be removed or replaced."
             )

@@ -14,9 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, PredictionError, nearest
+from bayes_glmm.errors import DataError, GLMMError, nearest
 
-__all__ = ["Factor", "Kind", "column_kind", "first_rows", "is_text", "listed", "missing_mask", "numbers", "plain", "prepare", "read_columns"]
+__all__ = [
+    "Factor",
+    "Kind",
+    "column_kind",
+    "distinct",
+    "first_rows",
+    "is_text",
+    "listed",
+    "missing_mask",
+    "numbers",
+    "plain",
+    "prepare",
+    "read_columns",
+]
 
 _SHOWN = 5
 
@@ -70,7 +83,11 @@ def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataE
         raise error(_absent_message(absent, frame))
     if len(frame) == 0:
         raise error("The data have no rows.")
-    return frame.loc[:, list(names)].copy()
+    frame = frame.loc[:, list(names)].copy()
+    for name, dtype in frame.dtypes.items():
+        if isinstance(dtype, pd.ArrowDtype) and dtype.type is str:
+            frame[name] = frame[name].astype("str")
+    return frame
 
 
 def _absent_message(absent: Sequence[str], frame: pd.DataFrame) -> str:
@@ -103,7 +120,8 @@ def _as_pandas(data: Any, names: Sequence[str], error: type[GLMMError]) -> pd.Da
         absent = [name for name in names if name not in columns]
         raise error(f"The data have no column {listed(absent)}. {nearest(absent[0], columns)}")
     raise error(
-        f"The data must be a pandas or polars DataFrame, a pyarrow Table or a dict of columns, not {type(data).__name__}."
+        "The data must be a pandas or polars DataFrame, a pyarrow Table or a dict of columns, not "
+        f"{type(data).__name__}."
     )
 
 
@@ -194,8 +212,7 @@ def column_kind(column: pd.Series) -> Kind:
         If the column holds dates, complex numbers or a mixture, or numbers written as text.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        used = np.bincount(column.cat.codes, minlength=len(column.cat.categories)) > 0
-        return Factor(tuple(plain(level) for level in column.cat.categories[used]))
+        return Factor(tuple(plain(level) for level in distinct(column)[1]))
     if is_text(column):
         _refuse_numbers_as_text(column)
         return Factor(tuple(sorted(map(str, pd.unique(column)))))
@@ -220,7 +237,7 @@ def is_text(column: pd.Series) -> bool:
         return False
     if isinstance(column.dtype, pd.StringDtype):
         return True
-    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) == "string"
+    return pd.api.types.is_object_dtype(column.dtype) and pd.api.types.infer_dtype(column, skipna=True) == "string"
 
 
 def _refuse_numbers_as_text(column: pd.Series) -> None:
@@ -236,17 +253,19 @@ def _refuse_numbers_as_text(column: pd.Series) -> None:
 def _refuse_odd_types(column: pd.Series, error: type[GLMMError]) -> None:
     name, dtype = str(column.name), column.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
-        raise error(f"The column {name!r} holds dates ({dtype}); make a number of it, such as days since the first date.")
+        raise error(
+            f"The column {name!r} holds dates ({dtype}); make a number of it, such as days since the first date."
+        )
     if pd.api.types.is_timedelta64_dtype(dtype):
         raise error(f"The column {name!r} holds time differences ({dtype}); use .dt.total_seconds().")
     if pd.api.types.is_complex_dtype(dtype):
         raise error(f"The column {name!r} holds complex numbers; give the real and imaginary parts their own columns.")
-    if dtype == object:
+    if pd.api.types.is_object_dtype(dtype):
         inferred = pd.api.types.infer_dtype(column, skipna=True)
         if inferred not in ("integer", "floating", "mixed-integer-float", "decimal", "boolean"):
             raise error(
-                f"The column {name!r} holds values of more than one kind or of no kind that models can use ({inferred}, for "
-                f"example {column.iloc[0]!r}); make it numeric or text."
+                f"The column {name!r} holds values of more than one kind or of no kind that models can use "
+                f"({inferred}, for example {column.iloc[0]!r}); make it numeric or text."
             )
     elif not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
         raise error(f"The column {name!r} has the type {dtype}, which models cannot use; make it numeric or text.")
@@ -278,22 +297,22 @@ def prepare(column: pd.Series, kind: Kind, error: type[GLMMError]) -> pd.Series:
     if kind is None:
         if is_text(column) or isinstance(column.dtype, pd.CategoricalDtype):
             raise error(
-                f"The column {name!r} was numeric in the data of the fit but holds {column.dtype} values here (for example "
-                f"{column.iloc[0]!r}); use pd.to_numeric."
+                f"The column {name!r} was numeric in the data of the fit but holds {column.dtype} values here (for "
+                f"example {column.iloc[0]!r}); use pd.to_numeric."
             )
         _refuse_odd_types(column, error)
         return pd.Series(numbers(column), index=column.index, name=column.name)
     levels = pd.Index(kind.levels)
-    values, uniques = pd.factorize(_values(column))
-    position = levels.get_indexer(pd.Index(uniques))
-    if len(uniques) and (position < 0).any():
-        unseen = [plain(value) for value in np.asarray(uniques, dtype=object)[position < 0]]
+    codes, uniques = distinct(column)
+    position = levels.get_indexer(uniques)
+    if (position < 0).any():
+        unseen = [plain(value) for value in uniques[position < 0]]
         raise error(
             f"The column {name!r} has levels that the fit did not see: {listed(unseen)}. "
             f"Levels of the fit: {listed(kind.levels)}."
         )
-    codes = position[values] if len(uniques) else np.zeros(0, dtype=np.intp)
-    return pd.Series(pd.Categorical.from_codes(codes, categories=levels), index=column.index, name=column.name)
+    factor = pd.Categorical.from_codes(position[codes], categories=levels)
+    return pd.Series(factor, index=column.index, name=column.name)
 
 
 def numbers(column: pd.Series) -> npt.NDArray[np.float64]:
@@ -312,11 +331,31 @@ def numbers(column: pd.Series) -> npt.NDArray[np.float64]:
     return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
 
 
-def _values(column: pd.Series) -> Any:
-    """Return the values behind a factor's column, categories resolved."""
+def distinct(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
+    """Give numbers to the distinct values of a column, in order of first appearance or of its categories.
+
+    Parameters
+    ----------
+    column
+        A column without missing values.
+
+    Returns
+    -------
+    codes : numpy.ndarray
+        Number of each row's value.
+    values : pandas.Index
+        The values that occur; text as Python strings.
+    """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return np.asarray(column.cat.categories.astype(object))[column.cat.codes]
-    return column.to_numpy(dtype=object) if is_text(column) else column.to_numpy()
+        codes = column.cat.codes.to_numpy().astype(np.int64)
+        used = np.bincount(codes, minlength=len(column.cat.categories)) > 0
+        codes, values = (np.cumsum(used) - 1)[codes], column.cat.categories[used]
+    elif isinstance(column.dtype, pd.StringDtype):
+        codes, values = pd.factorize(column)
+    else:
+        codes, values = pd.factorize(column.to_numpy())
+    values = pd.Index(values)
+    return codes, values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
 
 
 def plain(value: Any) -> Any:

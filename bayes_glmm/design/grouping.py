@@ -1,7 +1,7 @@
 """Grouping factors: levels as integer codes and one small Z per factor, never a rows x levels matrix.
 
-Input: grouping columns and the encoded left sides of bars. Output: one `GroupTerm` per grouping factor, all bars that share
-the factor merged, and a `LevelCoder` that finds the same levels in new data.
+Input: grouping columns and the encoded left sides of bars. Output: one `GroupTerm` per grouping factor, all bars that
+share the factor merged, and a `LevelCoder` that finds the same levels in new data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import is_text, listed, plain
+from bayes_glmm.design.frame import distinct, is_text, listed, plain
 from bayes_glmm.errors import DataError, PredictionError
 
 __all__ = ["GroupTerm", "LevelCoder", "fit_levels", "match_levels"]
@@ -115,9 +115,7 @@ def fit_levels(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[LevelCoder,
     return LevelCoder(tuple(columns), values, _split_keys(found, keys)), codes.astype(np.int32)
 
 
-def match_levels(
-    coder: LevelCoder, frame: pd.DataFrame, name: str, allow_new: bool
-) -> tuple[Codes, tuple[Any, ...]]:
+def match_levels(coder: LevelCoder, frame: pd.DataFrame, name: str, allow_new: bool) -> tuple[Codes, tuple[Any, ...]]:
     """Find the levels of new rows among those of the fit.
 
     Parameters
@@ -166,31 +164,31 @@ def _unseen_message(coder: LevelCoder, frame: pd.DataFrame, name: str, new: Sequ
         if is_text(frame[column]) and not values.inferred_type.startswith("str"):
             kinds = f" The column {column!r} held {values.inferred_type} values in the fit and holds text here."
     return (
-        f"The grouping factor {name!r} has levels that the fit did not see: {listed(new)}.{kinds} Use new_levels='allow' to "
-        "draw their effects from the population, or random_effects='marginal' or 'typical', which need no levels."
+        f"The grouping factor {name!r} has levels that the fit did not see: {listed(new)}.{kinds} Use "
+        "new_levels='allow' to draw their effects from the population, or random_effects='marginal' or 'typical', "
+        "which need no levels."
     )
 
 
 def _factorize(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
     """Return codes and the distinct values of a grouping column, sorted or in the order of its categories."""
     name = str(column.name)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        codes = column.cat.codes.to_numpy()
-        used = np.bincount(codes, minlength=len(column.cat.categories)) > 0
-        return (np.cumsum(used) - 1)[codes].astype(np.int64), _index(column.cat.categories[used])
-    array = column.to_numpy(dtype=object) if is_text(column) else column.to_numpy()
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if pd.api.types.is_complex_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
+        raise DataError(
+            f"The grouping column {name!r} has the type {column.dtype}; make it text, numbers or a category."
+        )
+    codes, uniques = distinct(column)
+    if uniques.dtype.kind == "f" and not np.isfinite(uniques).all():
         raise DataError(f"The grouping column {name!r} has infinite values.")
-    if array.dtype.kind not in "biufOUM":
-        raise DataError(f"The grouping column {name!r} has the type {column.dtype}; make it text, numbers or a category.")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return codes, _index(uniques)
     try:
-        codes, uniques = pd.factorize(array, sort=False)
-        order = np.argsort(uniques, kind="stable")
+        order = uniques.argsort()
     except TypeError:
         raise DataError(f"The grouping column {name!r} mixes values that cannot be compared; make it text.") from None
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return rank[codes], _index(pd.Index(uniques[order]))
+    return rank[codes], _index(uniques[order])
 
 
 def _index(values: pd.Index) -> pd.Index:
@@ -199,7 +197,7 @@ def _index(values: pd.Index) -> pd.Index:
         return values.astype("int64")
     if values.dtype.kind == "M":
         return pd.Index([str(value) for value in values], dtype=object)
-    return values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
+    return values
 
 
 def _match_values(values: pd.Index, column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
@@ -212,7 +210,7 @@ def _match_values(values: pd.Index, column: pd.Series) -> tuple[npt.NDArray[np.i
 
 
 def _combine(codes: Sequence[npt.NDArray[Any]], sizes: Sequence[int]) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Number the combinations of several codes in lexical order."""
+    """Give numbers to the combinations of several codes in lexical order."""
     total = 1
     for size in sizes:
         total *= max(size, 1)

@@ -74,9 +74,7 @@ class ResponseEncoder:
     labels: tuple[Any, ...] | None
 
 
-def build_response(
-    formula: ResponseFormula, family: Family, frame: pd.DataFrame
-) -> tuple[Response, ResponseEncoder]:
+def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame) -> tuple[Response, ResponseEncoder]:
     """Read and check the response.
 
     Parameters
@@ -207,8 +205,8 @@ def _evaluate(expression: str, frame: pd.DataFrame, response: bool = False) -> t
         if kind is not None and _is_column(expression):
             what = "response" if response else "column"
             raise DataError(
-                f"The {what} {name!r} holds {frame[name].dtype} values (for example {plain(frame[name].iloc[0])!r}); this must "
-                "be numeric. Text and categories are for family='bernoulli' responses with two levels."
+                f"The {what} {name!r} holds {frame[name].dtype} values (for example {plain(frame[name].iloc[0])!r}); "
+                "this must be numeric. Text and categories are for family='bernoulli' responses with two levels."
             )
         prepared[name] = prepare(frame[name], kind, DataError)
     return fit_expression(expression, pd.DataFrame(prepared, index=frame.index))
@@ -230,7 +228,8 @@ def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     name = formula.expression
     if len(levels) != 2:
         raise DataError(
-            f"The response {name!r} of family {family.name!r} must have two levels; it has {len(levels)}: {listed(levels)}."
+            f"The response {name!r} of family {family.name!r} must have two levels; it has {len(levels)}: "
+            f"{listed(levels)}."
         )
     if is_text(column):
         warnings.warn(
@@ -275,7 +274,9 @@ def check_response(response: Response, formula: ResponseFormula, family: Family,
     if constant:
         what = f"{y[0]:g} in every row" if response.trials is None else "no successes, or no failures, in any row"
         warnings.warn(
-            f"The response {name!r} is constant ({what}); the estimates will rest on the priors.", DataWarning, stacklevel=2
+            f"The response {name!r} is constant ({what}); the estimates will rest on the priors.",
+            DataWarning,
+            stacklevel=2,
         )
 
 
@@ -306,13 +307,22 @@ def check_values(response: Response, formula: ResponseFormula, family: Family, i
     elif family.support == "count":
         _check_whole(y, name, f"counts (family {family.name!r})", index)
     elif family.support == "positive":
-        _refuse(y <= 0, y, name, index, f"must be above zero for family {family.name!r}; zeros need another family or a "
-                "model of their own")  # fmt: skip
+        reason = f"must be above zero for family {family.name!r}; zeros need another family"
+        _refuse(y <= 0, y, name, index, reason)
     elif family.support == "unit":
-        _refuse((y <= 0) | (y >= 1), y, name, index, f"must be strictly between 0 and 1 for family {family.name!r}; for "
-                "successes out of trials use family='binomial' with p(successes, trials)")  # fmt: skip
+        reason = (
+            f"must be strictly between 0 and 1 for family {family.name!r}; for successes out of trials use "
+            "family='binomial' with p(successes, trials)"
+        )
+        _refuse((y <= 0) | (y >= 1), y, name, index, reason)
     if response.weights is not None:
-        _refuse(response.weights < 0, response.weights, str(formula.weights), index, "must not be negative: it holds weights")
+        _refuse(
+            response.weights < 0,
+            response.weights,
+            str(formula.weights),
+            index,
+            "must not be negative: it holds weights",
+        )
 
 
 def _check_binary(y: Array, name: str, family: Family, index: pd.Index) -> None:
@@ -335,8 +345,11 @@ def _check_trials(response: Response, formula: ResponseFormula, index: pd.Index)
     _check_whole(trials, str(formula.trials), "numbers of trials", index)
     fractional = y != np.floor(y)
     if fractional.any() and bool(np.all((y >= 0) & (y <= 1))):
-        _refuse(fractional, y, response.name, index, "must hold successes, not proportions: p(successes, trials). Where it is "
-                f"a proportion of {formula.trials}, multiply and round in the data")  # fmt: skip
+        reason = (
+            "must hold successes, not proportions: p(successes, trials). Where it is a proportion of "
+            f"{formula.trials}, multiply and round in the data"
+        )
+        _refuse(fractional, y, response.name, index, reason)
     _check_whole(y, response.name, "successes", index)
     over = y > trials
     if over.any():
@@ -346,7 +359,8 @@ def _check_trials(response: Response, formula: ResponseFormula, index: pd.Index)
         )
     if (trials == 0).any():
         warnings.warn(
-            f"The number of trials {formula.trials!r} is zero in {first_rows(index, trials == 0)}; these rows say nothing.",
+            f"The number of trials {formula.trials!r} is zero in {first_rows(index, trials == 0)}; these rows say "
+            "nothing.",
             DataWarning,
             stacklevel=2,
         )

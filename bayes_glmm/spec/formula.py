@@ -1,7 +1,7 @@
 """From the text of a formula to its parts: response, fixed part, offsets and bars, in lme4's grammar.
 
-Input: text such as ``"p(incidence, size) ~ period + (1 | herd)"``. Output: a `Formula`. Bars are found by a small parser
-of our own (lme4's findbars and nobars); nothing is evaluated and no data are seen.
+Input: text such as ``"p(incidence, size) ~ period + (1 | herd)"``. Output: a `Formula`. Bars are found by a small
+parser of our own (lme4's findbars and nobars); nothing is evaluated and no data are seen.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ def parse_formula(text: str) -> Formula:
     Parameters
     ----------
     text
-        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)``. Terms: those
-        of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``. Column
-        names that are no identifiers go in backticks.
+        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)``. Terms:
+        those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``.
+        Column names that are no identifiers go in backticks.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def parse_formula(text: str) -> Formula:
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
     _check_characters(text)
-    text = " ".join(text.split())
+    text = _collapse_blanks(text)
     sides = _split(text, "~")
     if len(sides) == 1:
         raise FormulaError(f"The formula {text!r} has no '~'; write 'response ~ terms'.")
@@ -149,9 +149,15 @@ def parse_formula(text: str) -> Formula:
     if not left:
         raise FormulaError(f"The formula {text!r} has no response on the left of '~'.")
     if not right:
-        raise FormulaError(f"The formula {text!r} has nothing on the right of '~'; write 'y ~ 1' for an intercept only.")
+        raise FormulaError(
+            f"The formula {text!r} has nothing on the right of '~'; write 'y ~ 1' for an intercept only."
+        )
     fixed, offsets, bars = _right_side(right)
-    return Formula(text, _response(left), fixed, tuple(offsets), tuple(bars))
+    formula = Formula(text, _response(left), fixed, tuple(offsets), tuple(bars))
+    both = set(check_expression(formula.response.expression)) & set(formula.predictors)
+    if both:
+        raise FormulaError(f"The response {sorted(both)[0]!r} is also a predictor in {text!r}.")
+    return formula
 
 
 # characters and top-level splitting -------------------------------------------------------------------------------
@@ -186,7 +192,19 @@ def _check_characters(text: str) -> None:
         raise FormulaError(f"There is an empty name in backticks in the formula {text!r}.")
     for position, char, _ in _scan(text):
         if char in "{}%\\;$@?!#":
-            raise FormulaError(f"The character {char!r} at position {position + 1} is not allowed in formulas: {text!r}.")
+            raise FormulaError(
+                f"The character {char!r} at position {position + 1} is not allowed in formulas: {text!r}."
+            )
+
+
+def _collapse_blanks(text: str) -> str:
+    """Write any run of blanks and newlines outside quotes and backticks as one blank."""
+    blank = {position for position, char, _ in _scan(text) if char.isspace()}
+    return "".join(
+        " " if position in blank else char
+        for position, char in enumerate(text)
+        if position not in blank or position + 1 not in blank
+    ).strip()
 
 
 def _split(text: str, separator: str) -> list[str]:

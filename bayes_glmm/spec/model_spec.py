@@ -181,14 +181,14 @@ def _check_trials(formula: Formula, family: Family) -> None:
     response = formula.response
     if family.support == "trials" and response.trials is None:
         raise FormulaError(
-            f"The family {family.name!r} needs the number of trials: write 'p({response.expression}, n) ~ ...' with n the "
-            "column of trials. For one trial a row (0 or 1) use family='bernoulli'."
+            f"The family {family.name!r} needs the number of trials: write 'p({response.expression}, n) ~ ...' with n "
+            "the column of trials. For one trial a row (0 or 1) use family='bernoulli'."
         )
     if family.support != "trials" and response.trials is not None:
         options = " or ".join(repr(item.name) for item in FAMILIES.values() if item.support == "trials")
         raise FormulaError(
-            f"p({response.expression}, {response.trials}) gives trials, which the family {family.name!r} does not have; "
-            f"use family={options}."
+            f"p({response.expression}, {response.trials}) gives trials, which the family {family.name!r} does not "
+            f"have; use family={options}."
         )
 
 
@@ -202,7 +202,9 @@ def _priors(priors: Mapping[str, Prior] | None) -> tuple[tuple[str, Prior], ...]
         if not isinstance(key, str):
             raise PriorError(f"Keys of priors must be text such as 'beta[x]', not {key!r}.")
         if not isinstance(prior, Prior):
-            raise PriorError(f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), not {prior!r}.")
+            raise PriorError(
+                f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), not {prior!r}."
+            )
         name = _normal_key(key)
         if name in stated:
             raise PriorError(f"priors states {name!r} twice.")

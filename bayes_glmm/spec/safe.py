@@ -1,7 +1,8 @@
 """What a formula may say: a closed list of functions, checked on the syntax tree before anything is evaluated.
 
-Input: an expression (``log(x) + 1``) or a sum of terms (``1 + poly(x, 2)*f``). Output: the names of the columns it reads,
-or a `FormulaError`. Nothing is evaluated here; `bayes_glmm.design.encoding` evaluates with exactly the names listed here.
+Input: an expression (``log(x) + 1``) or a sum of terms (``1 + poly(x, 2)*f``). Output: the names of the columns it
+reads, or a `FormulaError`. Nothing is evaluated here; `bayes_glmm.design.encoding` evaluates with exactly the names
+listed here.
 """
 
 from __future__ import annotations
@@ -332,9 +333,7 @@ class _Checker:
                 self.transform(name, node)
             case ast.Name(id=name) if name in ELEMENTWISE:
                 self.ufunc(name, node)
-            case ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=name) if name in UFUNCS:
-                if node.func.value.id == "numpy":  # type: ignore[union-attr, attr-defined]
-                    raise self.fail("write np. for numpy.")
+            case ast.Attribute(value=ast.Name(id="np"), attr=name) if name in UFUNCS:
                 self.ufunc(name, node)
             case _:
                 raise self.fail(_unknown_function(node.func))
@@ -407,8 +406,8 @@ def _unknown_function(func: ast.AST) -> str:
         )
     if name in _ELSEWHERE:
         return f"{name}() cannot be used here: {_ELSEWHERE[name]}"
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "np":
-        return f"np.{last} is not allowed in formulas. {nearest(last, UFUNCS)}".rstrip(".")
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in ("np", "numpy"):
+        return f"{name} is not allowed in formulas; after np. may follow: {nearest(last, UFUNCS)}".rstrip(".")
     if isinstance(func, ast.Name):
         return f"there is no function {name!r}. {nearest(name, FUNCTIONS)}".rstrip(".")
     return f"{show_names(name)!r} may not be called; formulas know only {', '.join(FUNCTIONS[:5])} and the like"
