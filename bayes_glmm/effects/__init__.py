@@ -1,0 +1,1 @@
+"""What a fit says about effects: predictions, comparisons, slopes, marginal coefficients; per draw, summarised last."""

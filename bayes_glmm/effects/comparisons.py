@@ -1,0 +1,232 @@
+"""Comparisons: how the expected response changes when a variable does, per posterior draw.
+
+Input: a `Fit`, variables, and rows. Output: a tidy DataFrame or the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
+from bayes_glmm.effects.variables import resolve_variables
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.expected import check_choice
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+Comparison = str | Callable[[Array, Array], Array]
+
+
+def _difference(high: Array, low: Array) -> Array:
+    return high - low
+
+
+def _ratio(high: Array, low: Array) -> Array:
+    return high / low
+
+
+def _lift(high: Array, low: Array) -> Array:
+    return (high - low) / low
+
+
+def _odds_ratio(high: Array, low: Array) -> Array:
+    return (high / (1 - high)) / (low / (1 - low))
+
+
+COMPARISONS: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
+    "difference": (_difference, "{high} - {low}"),
+    "ratio": (_ratio, "{high} / {low}"),
+    "lift": (_lift, "({high} - {low}) / {low}"),
+    "odds_ratio": (_odds_ratio, "odds({high}) / odds({low})"),
+}
+
+
+def comparisons(
+    fit: Fit,
+    variables: str | Sequence[str] | Mapping[str, Any],
+    *,
+    comparison: Comparison = "difference",
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    newdata: Any = None,
+    scale: str = "response",
+    by: str | Sequence[str] | None = None,
+    average: str = "predictions",
+    ci_prob: float | None = None,
+    random_seed: int | None = None,
+    draws: str = "table",
+) -> pd.DataFrame | xr.DataArray:
+    """Compare the expected response between values of a variable, everything else as in each row.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    variables
+        A name, several names, or a mapping from names to what is compared: a number (a step), a tuple (low, high), a
+        list of values (the first is the reference), ``"reference"``, ``"sequential"`` or ``"pairwise"`` levels of a
+        factor, ``"minmax"``, ``"iqr"`` or ``"sd"`` of a number. By default factors compare each level with the first
+        one, booleans True with False, and numbers x + 1 with x.
+    comparison
+        ``"difference"``, ``"ratio"``, ``"lift"`` (relative difference), ``"odds_ratio"``, or a function of two arrays
+        of draws (high, low) that returns an array of their shape.
+    random_effects, new_levels
+        As in `predictions`. The two sides share the group's deviations, new ones included.
+    newdata
+        Rows; None for the rows that were fitted.
+    scale
+        ``"response"``, or ``"link"`` (differences and functions only).
+    by
+        Columns; comparisons are averaged over the rows of each combination, per draw.
+    average
+        Where there is an average: ``"predictions"`` averages the two sides and compares the averages (a ratio of
+        averages); ``"effects"`` compares row by row and averages (an average of ratios).
+    ci_prob
+        Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
+    random_seed
+        Seed of new levels' deviations.
+    draws
+        ``"table"``, or ``"dataarray"`` for the draws.
+
+    Returns
+    -------
+    pandas.DataFrame or xarray.DataArray
+        The rows' own columns (or `by`), term, contrast, estimate, sd, lower, upper; ``attrs["averaging"]`` says which
+        average it is. The rows repeat for each contrast. Or draws with dims chain, draw, obs and the same order.
+
+    Raises
+    ------
+    PredictionError
+        If a variable is not in the model, or an argument makes no sense for it.
+
+    References
+    ----------
+    Arel-Bundock, V., Greifer, N. and Heiss, A. (2024). How to interpret statistical models using marginaleffects for R
+    and Python. Journal of Statistical Software 111(9). doi:10.18637/jss.v111.i09.
+    """
+    request = make_request(
+        fit,
+        newdata,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale=scale,
+        by=by,
+        average=average,
+        ci_prob=ci_prob,
+        random_seed=random_seed,
+        draws=draws,
+        averaged=False,
+    )
+    return _comparisons(request, variables, comparison)
+
+
+def avg_comparisons(
+    fit: Fit,
+    variables: str | Sequence[str] | Mapping[str, Any],
+    *,
+    comparison: Comparison = "difference",
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    newdata: Any = None,
+    scale: str = "response",
+    by: str | Sequence[str] | None = None,
+    average: str = "predictions",
+    ci_prob: float | None = None,
+    random_seed: int | None = None,
+    draws: str = "table",
+) -> pd.DataFrame | xr.DataArray:
+    """Compare averages over rows between values of a variable, per posterior draw, and summarise last.
+
+    Parameters
+    ----------
+    fit, variables, comparison, random_effects, new_levels, newdata, scale, average, ci_prob, random_seed, draws
+        As in `comparisons`.
+    by
+        Columns; one average for each combination. None for one average over all rows, each row counting once.
+
+    Returns
+    -------
+    pandas.DataFrame or xarray.DataArray
+        One row for each contrast and combination of `by`: `by`, term, contrast, estimate, sd, lower, upper; or the
+        draws.
+
+    Raises
+    ------
+    PredictionError
+        As in `comparisons`.
+    """
+    request = make_request(
+        fit,
+        newdata,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale=scale,
+        by=by,
+        average=average,
+        ci_prob=ci_prob,
+        random_seed=random_seed,
+        draws=draws,
+        averaged=True,
+    )
+    return _comparisons(request, variables, comparison)
+
+
+def _comparisons(request: Request, variables: Any, comparison: Comparison) -> pd.DataFrame | xr.DataArray:
+    combine, template, name = _comparison(request, comparison)
+    terms = []
+    for item in resolve_variables(request, variables):
+        contrasts = [
+            Contrast(item.term, template.format(high=item.names[high], low=item.names[low]), (high, low), combine)
+            for high, low in item.pairs
+        ]
+        terms.append(counterfactuals(request, item.copies, contrasts))
+    attrs = {"quantity": "comparison", "comparison": name, "averaging": _averaging(request, name)}
+    return tabulate(request, terms, attrs)
+
+
+def _comparison(request: Request, comparison: Comparison) -> tuple[Callable[[Array, Array], Array], str, str]:
+    if callable(comparison):
+        name = str(getattr(comparison, "__name__", type(comparison).__name__))
+        return _checked(comparison, name), f"{name}({{high}}, {{low}})", name
+    check_choice("comparison", comparison, tuple(COMPARISONS))
+    if request.scale == "link" and comparison != "difference":
+        raise PredictionError(
+            f"comparison={comparison!r} of linear predictors has no meaning; use scale='response', or 'difference'."
+        )
+    support = request.fit.model.spec.family.support
+    if comparison == "odds_ratio" and support not in ("binary", "trials", "unit"):
+        raise PredictionError(
+            f"comparison='odds_ratio' needs a mean between 0 and 1; the family {request.fit.model.spec.family.name} "
+            f"has responses of kind {support!r}. Use 'ratio'."
+        )
+    return *COMPARISONS[comparison], comparison
+
+
+def _checked(function: Callable[[Array, Array], Array], name: str) -> Callable[[Array, Array], Array]:
+    def combine(high: Array, low: Array) -> Array:
+        result = np.asarray(function(high, low), dtype=float)
+        if result.shape != high.shape:
+            raise PredictionError(
+                f"comparison: {name} turned draws of shape {high.shape} into shape {result.shape}. It must work "
+                "elementwise on (draw, row) arrays; averaging and summarising come after it."
+            )
+        return result
+
+    return combine
+
+
+def _averaging(request: Request, name: str) -> str:
+    if request.by is None:
+        return "none: row by row"
+    if name == "difference":
+        return "over rows, per draw"
+    if request.average == "predictions":
+        return f"{name} of averages over rows, per draw"
+    return f"average over rows of row-wise {name}, per draw"

@@ -1,0 +1,86 @@
+"""Grids: rows for predictions where the columns named take the values given and the other predictors stay put.
+
+Input: a `Fit` and columns. Output: a frame with one row for each combination.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_glmm.effects.variables import fitted_levels, is_factor
+from bayes_glmm.errors import PredictionError, nearest
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+_POINTS = 50
+
+
+def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
+    """Make rows for predictions: all combinations of the values given, other predictors at mean or commonest level.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    **columns
+        Column -> a value, several values, or None: every level of a factor, or 50 points from the least to the greatest
+        value of a number. Grouping factors may be given too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns given, in their order, then the model's other predictors: numbers at the mean of the data fitted,
+        factors at their commonest level. Grouping factors that are not given are *left out*, because no level stands
+        for all: use ``random_effects="typical"`` or ``"marginal"``, which need none.
+
+    Raises
+    ------
+    PredictionError
+        If the model has no such column or a factor has no such level.
+
+    Examples
+    --------
+    ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
+    """
+    formula = fit.model.spec.formula
+    valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns)))
+    values: dict[str, list[Any]] = {}
+    for name, given in columns.items():
+        if name not in valid:
+            raise PredictionError(f"grid: the model has no predictor {name!r}. {nearest(name, valid)}")
+        values[name] = _values(fit, name, given)
+    frame = pd.DataFrame(list(itertools.product(*values.values())), columns=list(values))
+    others = {name: _centre(fit, name) for name in formula.predictors if name not in values}
+    for name in columns:
+        data = fit.model.design.frame[name]
+        if name in formula.predictors and isinstance(data.dtype, pd.CategoricalDtype):
+            frame[name] = pd.Categorical(frame[name], categories=data.cat.categories, ordered=data.cat.ordered)
+    return frame.assign(**others)
+
+
+def _values(fit: Fit, name: str, given: Any) -> list[Any]:
+    factor = is_factor(fit, name)
+    if given is None:
+        if factor:
+            return fitted_levels(fit, name)
+        data = fit.model.design.frame[name].to_numpy(dtype=float)
+        return np.linspace(data.min(), data.max(), _POINTS).tolist()
+    values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
+    if not values:
+        raise PredictionError(f"grid: {name!r} has no values.")
+    if factor and name in fit.model.spec.formula.predictors:
+        levels = fitted_levels(fit, name)
+        for value in values:
+            if value not in levels:
+                raise PredictionError(f"grid: {name!r} has no level {value!r}. {nearest(str(value), map(str, levels))}")
+    return values
+
+
+def _centre(fit: Fit, name: str) -> Any:
+    data = fit.model.design.frame[name]
+    return data.mode().iloc[0] if is_factor(fit, name) else float(data.mean())

@@ -1,0 +1,144 @@
+"""Predictions: the expected response at rows, or averaged over rows per posterior draw.
+
+Input: a `Fit` and rows. Output: a tidy DataFrame or the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+
+def predictions(
+    fit: Fit,
+    newdata: Any = None,
+    *,
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    scale: str = "response",
+    by: str | Sequence[str] | None = None,
+    ci_prob: float | None = None,
+    random_seed: int | None = None,
+    draws: str = "table",
+) -> pd.DataFrame | xr.DataArray:
+    """Predict the expected response row by row, or averaged over the rows of each combination of `by`.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    newdata
+        Rows: pandas, polars or pyarrow table, dict of columns, or `bayes_glmm.grid`; None for the rows that were
+        fitted.
+    random_effects
+        ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero, a group at the centre.
+        ``"marginal"``: averaged over the population of groups. ``"new"``: every level counts as a group not seen yet.
+    new_levels
+        Under ``"conditional"``, what levels that were not fitted are: ``"error"``; ``"sample"``, a deviation from N(0,
+        Sigma) for each draw and each distinct level; ``"typical"``, deviation zero.
+    scale
+        ``"response"``: E[y | ...], a probability for families with trials. ``"link"``: the linear predictor; under
+        ``"marginal"`` the link of the average.
+    by
+        Columns of the rows; predictions are averaged over the rows of each combination, per draw.
+    ci_prob
+        Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
+    random_seed
+        Seed of new levels' deviations.
+    draws
+        ``"table"``, or ``"dataarray"`` for the draws.
+
+    Returns
+    -------
+    pandas.DataFrame or xarray.DataArray
+        The rows' own columns (or `by`), estimate, sd, lower, upper, in the order and with the index of the rows; or
+        draws with dims chain, draw, obs. A column of the user's called like a result gets the suffix ``_data``.
+
+    Raises
+    ------
+    PredictionError
+        If an argument is not one of its values, a column is missing, a level is new, or the average does not exist.
+
+    References
+    ----------
+    Skrondal, A. and Rabe-Hesketh, S. (2009). Prediction in multilevel generalized linear models. Journal of the Royal
+    Statistical Society A 172, 659-687. doi:10.1111/j.1467-985X.2009.00587.x.
+    """
+    request = make_request(
+        fit,
+        newdata,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale=scale,
+        by=by,
+        ci_prob=ci_prob,
+        random_seed=random_seed,
+        draws=draws,
+        averaged=False,
+    )
+    return _predictions(request)
+
+
+def avg_predictions(
+    fit: Fit,
+    newdata: Any = None,
+    *,
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    scale: str = "response",
+    by: str | Sequence[str] | None = None,
+    ci_prob: float | None = None,
+    random_seed: int | None = None,
+    draws: str = "table",
+) -> pd.DataFrame | xr.DataArray:
+    """Average the expected response over rows, per posterior draw, and summarise last.
+
+    Parameters
+    ----------
+    fit, newdata, random_effects, new_levels, scale, ci_prob, random_seed, draws
+        As in `predictions`.
+    by
+        Columns; one average for each combination. None for one average over all rows, each row counting once.
+
+    Returns
+    -------
+    pandas.DataFrame or xarray.DataArray
+        One row for each average: `by`, estimate, sd, lower, upper; or draws with dims chain, draw, obs.
+
+    Raises
+    ------
+    PredictionError
+        As in `predictions`.
+    """
+    request = make_request(
+        fit,
+        newdata,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale=scale,
+        by=by,
+        ci_prob=ci_prob,
+        random_seed=random_seed,
+        draws=draws,
+        averaged=True,
+    )
+    return _predictions(request)
+
+
+def _predictions(request: Request) -> pd.DataFrame | xr.DataArray:
+    attrs = {"quantity": "prediction", "averaging": "none: row by row" if request.by is None else "over rows, per draw"}
+    contrast = Contrast("", "", (0,), _itself)
+    return tabulate(request, [counterfactuals(request, [request.frame], [contrast])], attrs)
+
+
+def _itself(value: Array) -> Array:
+    return value

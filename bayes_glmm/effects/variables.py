@@ -1,0 +1,216 @@
+"""Which values of a variable are compared: from the user's words to counterfactual copies of the rows.
+
+Input: ``"period"``, ``["x", "f"]`` or ``{"x": 2, "f": ("a", "b")}``. Output: for each variable the copies of the rows
+and the pairs (high, low) of copies.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_glmm.effects.tables import Request
+from bayes_glmm.errors import PredictionError, nearest
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+PAIRS = ("reference", "sequential", "pairwise")
+RANGES = ("minmax", "iqr", "sd")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparands:
+    """The values of one variable that are compared.
+
+    Parameters
+    ----------
+    term
+        The variable.
+    copies
+        The rows with the variable set, one frame for each value.
+    names
+        What each copy is called in the table.
+    pairs
+        (high, low) positions of copies.
+    """
+
+    term: str
+    copies: tuple[pd.DataFrame, ...]
+    names: tuple[str, ...]
+    pairs: tuple[tuple[int, int], ...]
+
+
+def is_factor(fit: Fit, column: str) -> bool:
+    """Say whether the model treats a column as a factor.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    column
+        A column of the formula.
+
+    Returns
+    -------
+    bool
+        True for text, categoricals, booleans, grouping factors, and numbers inside ``C(...)``.
+    """
+    formula = fit.model.spec.formula
+    values = fit.model.design.frame[column]
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return True
+    if column not in formula.predictors:
+        return True
+    parts = " ".join([formula.fixed, *(bar.effects for bar in formula.bars)])
+    return re.search(rf"\bC\(\s*`?{re.escape(column)}`?\s*[,)]", parts) is not None
+
+
+def fitted_levels(fit: Fit, column: str) -> list[Any]:
+    """List the levels of a factor in the data that were fitted.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    column
+        A factor's column.
+
+    Returns
+    -------
+    list
+        In the order of the categories, or sorted.
+    """
+    values = fit.model.design.frame[column]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values.unique())
+        return [level for level in values.cat.categories if level in present]
+    return sorted(pd.unique(values).tolist())
+
+
+def resolve_variables(request: Request, variables: str | Sequence[str] | Mapping[str, Any]) -> list[Comparands]:
+    """Make the copies of the rows that the user's `variables` ask for.
+
+    Parameters
+    ----------
+    request
+        The request: fit and rows.
+    variables
+        A name, several names, or a mapping from names to what is compared: a number (a step), a tuple (low, high), a
+        list of values (the first is the reference), ``"reference"``, ``"sequential"`` or ``"pairwise"`` levels of a
+        factor, ``"minmax"``, ``"iqr"`` or ``"sd"`` of a number.
+
+    Returns
+    -------
+    list of Comparands
+        One for each variable.
+
+    Raises
+    ------
+    PredictionError
+        If a variable is not in the model or what is compared makes no sense for it.
+    """
+    if isinstance(variables, Mapping):
+        wanted = dict(variables)
+    else:
+        wanted = dict.fromkeys([variables] if isinstance(variables, str) else list(variables))
+    if not wanted:
+        raise PredictionError("variables is empty; name at least one variable of the model.")
+    return [_comparands(request, name, how) for name, how in wanted.items()]
+
+
+def check_variable(request: Request, name: str) -> None:
+    """Check that predictions can depend on a variable.
+
+    Parameters
+    ----------
+    request
+        The request.
+    name
+        The variable.
+
+    Raises
+    ------
+    PredictionError
+        If the variable is not in the model, or is a grouping factor whose levels are not read.
+    """
+    formula = request.fit.model.spec.formula
+    if name in formula.predictors:
+        return
+    if name not in formula.group_columns:
+        raise PredictionError(
+            f"variables: the model has no predictor {name!r}. {nearest(str(name), formula.predictors)}"
+        )
+    if request.random_effects != "conditional":
+        raise PredictionError(
+            f"{name!r} is a grouping factor: with random_effects={request.random_effects!r} its levels do not differ. "
+            "Compare them with random_effects='conditional'."
+        )
+
+
+def _comparands(request: Request, name: str, how: Any) -> Comparands:
+    check_variable(request, name)
+    factor = is_factor(request.fit, name)
+    if how is None:
+        how = "reference" if factor else 1
+    if isinstance(how, str):
+        if factor:
+            return _levels(request, name, fitted_levels(request.fit, name), _named(name, how, PAIRS))
+        return _range(request, name, _named(name, how, RANGES))
+    if isinstance(how, (tuple, list, np.ndarray, pd.Series)):
+        values = list(how)
+        if len(values) < 2:
+            raise PredictionError(f"variables: {name!r} needs at least two values to compare, not {values}.")
+        return _levels(request, name, values, "reference")
+    if factor or isinstance(how, bool) or not isinstance(how, Real):
+        raise PredictionError(
+            f"variables: {how!r} cannot be compared for {name!r}; give (low, high), a list of values"
+            + (f", or one of {PAIRS}." if factor else f", a number (a step), or one of {RANGES}.")
+        )
+    return _shifted(request, name, 0.0, float(how), f"{name}", f"{name} + {how}")
+
+
+def _named(name: str, how: str, valid: tuple[str, ...]) -> str:
+    if how not in valid:
+        raise PredictionError(f"variables: {how!r} is not known for {name!r}. {nearest(how, valid)}")
+    return how
+
+
+def _levels(request: Request, name: str, values: list[Any], pairs: str) -> Comparands:
+    count = len(values)
+    if count < 2:
+        raise PredictionError(f"variables: {name!r} has one level only, {values}; there is nothing to compare.")
+    positions = {
+        "reference": [(high, 0) for high in range(1, count)],
+        "sequential": [(high, high - 1) for high in range(1, count)],
+        "pairwise": [(high, low) for low, high in itertools.combinations(range(count), 2)],
+    }[pairs]
+    copies = tuple(request.frame.assign(**{name: value}) for value in values)
+    names = tuple(f"{value:g}" if isinstance(value, (float, np.floating)) else str(value) for value in values)
+    return Comparands(name, copies, names, tuple(positions))
+
+
+def _range(request: Request, name: str, how: str) -> Comparands:
+    data = request.fit.model.design.frame[name].to_numpy(dtype=float)
+    if how == "sd":
+        sd = float(data.std(ddof=1))
+        return _shifted(request, name, -sd / 2, sd / 2, f"{name} - sd/2", f"{name} + sd/2")
+    low, high = (data.min(), data.max()) if how == "minmax" else np.quantile(data, [0.25, 0.75])
+    return _levels(request, name, [float(low), float(high)], "reference")
+
+
+def _shifted(request: Request, name: str, low: float, high: float, low_name: str, high_name: str) -> Comparands:
+    if name not in request.frame.columns:
+        raise PredictionError(
+            f"newdata has no column {name!r}, from which the step starts. Add it, or give (low, high)."
+        )
+    values = request.frame[name].to_numpy(dtype=float)
+    copies = (request.frame.assign(**{name: values + low}), request.frame.assign(**{name: values + high}))
+    return Comparands(name, copies, (low_name, high_name), ((1, 0),))

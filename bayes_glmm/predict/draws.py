@@ -1,0 +1,144 @@
+"""Draws of new responses, and the pointwise log-likelihood.
+
+Input: a `Fit` and rows. Output: an `xarray.DataTree` with the group posterior_predictive, or a Dataset of log
+densities; dims chain, draw, obs, the variable named as the response, so that ArviZ's functions take them as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import row_labels
+from bayes_glmm.model.naming import observed_name
+from bayes_glmm.predict.expected import RowPredictor, chunks, row_predictor
+from bayes_glmm.predict.newdata import complete_rows, row_frame
+from bayes_glmm.predict.posterior import posterior_draws
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+
+def posterior_predictive(
+    fit: Fit,
+    newdata: Any = None,
+    *,
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    draws: int | None = None,
+    random_seed: int | None = None,
+) -> xr.DataTree:
+    """Draw responses from the posterior predictive distribution.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    newdata
+        Rows to predict; None for the rows that were fitted. Families with trials need the column of trials.
+    random_effects
+        ``"conditional"``: groups as fitted. ``"typical"``: deviation zero. ``"new"``: every level counts as not seen
+        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level.
+    new_levels
+        Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
+    draws
+        Draws to use from each chain, evenly spaced; None uses all.
+    random_seed
+        Seed of the responses and of new levels' deviations.
+
+    Returns
+    -------
+    xarray.DataTree
+        Group posterior_predictive: the response's name, dims chain, draw, obs, on the response's own scale (successes
+        for families with trials).
+
+    Raises
+    ------
+    PredictionError
+        If an argument is not one of its values (a single response is never a population average, so ``"marginal"`` is
+        refused), a column is missing, or a level is new.
+
+    References
+    ----------
+    Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
+    discrepancies. Statistica Sinica 6, 733-807.
+    """
+    if random_effects == "marginal":
+        raise PredictionError(
+            "One response belongs to one group, so it cannot be drawn with random_effects='marginal'. Use 'new': "
+            "responses of groups drawn from the population. Averages over the population are given by predictions(...)."
+        )
+    frame = None
+    if newdata is not None:
+        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical")
+    predictor = row_predictor(
+        fit,
+        frame,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale="link",
+        random_seed=random_seed,
+        draws=posterior_draws(fit, draws),
+        trials=fit.model.spec.family.support == "trials",
+    )
+    trials = predictor.design.trials
+    rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
+    result = np.empty((predictor.draws.size, predictor.rows))
+    for rows in chunks(predictor.rows, predictor.draws.size):
+        mu = predictor.link.inverse(predictor.linear(rows))
+        n = None if trials is None else trials[rows]
+        result[:, rows] = predictor.family.simulate(rng, mu, predictor.draws.parameters, n)
+    index = fit.model.design.index if frame is None else frame.index
+    dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
+    dataset.attrs = {"random_effects": random_effects, "new_levels": new_levels, "seed": predictor.seed}
+    return xr.DataTree.from_dict({"posterior_predictive": dataset})
+
+
+def log_likelihood(fit: Fit) -> xr.Dataset:
+    """Compute the log density of every observation under every posterior draw, groups as fitted.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+
+    Returns
+    -------
+    xarray.Dataset
+        The response's name, dims chain, draw, obs; log density of y, times the row's weight where there are weights.
+
+    References
+    ----------
+    Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
+    cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+    """
+    predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
+    response = predictor.design.response
+    assert response is not None
+    result = np.empty((predictor.draws.size, predictor.rows))
+    for rows in chunks(predictor.rows, predictor.draws.size):
+        mu = predictor.link.inverse(predictor.linear(rows))
+        trials = None if response.trials is None else response.trials[rows]
+        density = predictor.family.log_density(response.y[rows], mu, predictor.draws.parameters, trials)
+        result[:, rows] = density if response.weights is None else density * response.weights[rows]
+    coords = {"obs": row_labels(fit.model.design.index)}
+    return predictor.draws.unstack(result, coords).to_dataset(name=response_name(fit))
+
+
+def response_name(fit: Fit) -> str:
+    """Return the name of the response's variable, the same as in the fit's observed_data.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+
+    Returns
+    -------
+    str
+        The response's own name, or ``"response"`` where a parameter has that name.
+    """
+    return observed_name(fit.model.design, [str(name) for name in fit.posterior.data_vars])

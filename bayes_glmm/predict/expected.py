@@ -1,0 +1,334 @@
+"""The expected response under the four meanings of `random_effects`, for every posterior draw.
+
+Input: a `Fit` and rows. Output: a `RowPredictor`, which gives (sample, row) arrays for the rows asked for, so that
+whoever reduces over rows or draws never holds them all; or, from `expected`, a DataArray with dims chain, draw, obs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.families import Family
+from bayes_glmm.inference.fit import row_labels
+from bayes_glmm.links import Link
+from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
+from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
+from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
+from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_mean
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+Array = npt.NDArray[np.float64]
+
+RANDOM_EFFECTS = ("conditional", "typical", "marginal", "new")
+NEW_LEVELS = ("error", "sample", "typical")
+SCALES = ("response", "link")
+_CHUNK_BYTES = 2**24  # of one (sample, row) array; about ten such arrays are alive at once
+
+
+def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
+    """Check an argument that takes one of a few names.
+
+    Parameters
+    ----------
+    argument
+        The argument's name, for the message.
+    value
+        What the user gave.
+    valid
+        The names allowed.
+
+    Raises
+    ------
+    PredictionError
+        If the value is not one of them; the message names the nearest.
+    """
+    if value not in valid:
+        raise PredictionError(f"{argument}={value!r} is not known. {nearest(str(value), valid)}")
+
+
+@dataclass(frozen=True, eq=False)
+class RowPredictor:
+    """The expected response at the rows of a design, computed when asked.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    design
+        Design at the rows.
+    family, link
+        Of the model.
+    random_effects
+        ``"conditional"``, ``"typical"``, ``"marginal"`` or ``"new"``.
+    new_levels
+        What levels that were not fitted get under ``"conditional"``: ``"sample"`` or ``"typical"``.
+    scale
+        ``"response"`` for E[y | ...] (a probability for families with trials) or ``"link"``.
+    seed
+        Seed of the draws of new levels.
+    """
+
+    draws: PosteriorDraws
+    design: Design
+    family: Family
+    link: Link
+    random_effects: str
+    new_levels: str
+    scale: str
+    seed: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.design.offset)
+
+    def linear(self, rows: Rows) -> Array:
+        """Compute the linear predictor, without the random part under ``"typical"`` and ``"marginal"``.
+
+        Parameters
+        ----------
+        rows
+            Positions of the rows.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S, rows), link scale.
+        """
+        eta = fixed_part(self.draws, self.design, rows)
+        if self.random_effects in ("conditional", "new"):
+            eta += group_part(
+                self.draws,
+                self.design,
+                rows,
+                fitted_levels=self.random_effects == "conditional",
+                new_levels="sample" if self.random_effects == "new" else self.new_levels,
+                seed=self.seed,
+            )
+        return eta
+
+    def values(self, rows: Rows) -> Array:
+        """Compute the expected response.
+
+        Parameters
+        ----------
+        rows
+            Positions of the rows.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S, rows), on the predictor's scale.
+
+        Raises
+        ------
+        PredictionError
+            If the average over random effects does not exist for the link.
+
+        Notes
+        -----
+        Under ``"marginal"`` the link scale is g(integral of g^-1(x'beta + z'u) N(u; 0, Sigma) du): the linear predictor
+        of a model without random effects that would have the population's mean.
+        """
+        eta = self.linear(rows)
+        averaged = self.random_effects == "marginal" and bool(self.design.groups)
+        if not averaged:
+            return eta if self.scale == "link" else self._response_mean(eta)
+        variance = random_variance(self.draws, self.design, rows)
+        if self.scale == "link":
+            return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
+        if self.family.mean is None:
+            return gaussian_mean(self.link, eta, variance)
+        return self._averaged_mean(eta, variance)
+
+    def keys(self) -> Array:
+        """Return what the prediction of a row depends on: rows with equal keys have equal predictions.
+
+        Returns
+        -------
+        numpy.ndarray
+            (rows, columns).
+        """
+        parts = [self.design.X, self.design.offset[:, None]]
+        if self.random_effects != "typical":
+            parts += [term.Z for term in self.design.groups]
+        if self.random_effects in ("conditional", "new"):
+            parts += [term.codes[:, None].astype(float) for term in self.design.groups]
+        return np.hstack(parts)
+
+    def _response_mean(self, eta: Array) -> Array:
+        mu = self.link.inverse(eta)
+        return np.asarray(mu if self.family.mean is None else self.family.mean(mu, self.draws.parameters), dtype=float)
+
+    def _averaged_mean(self, eta: Array, variance: Array) -> Array:
+        """Average a family's own mean, which may depend on auxiliary parameters, one draw at a time."""
+        mean = self.family.mean
+        assert mean is not None
+        result = np.empty_like(eta)
+        for sample in range(len(eta)):
+            parameters = {name: float(value[sample, 0]) for name, value in self.draws.parameters.items()}
+
+            def response_mean(x: Array, parameters: dict[str, float] = parameters) -> Array:
+                return np.asarray(mean(self.link.inverse(x), parameters), dtype=float)
+
+            result[sample] = gaussian_expectation(response_mean, eta[sample], variance[sample])
+        return result
+
+
+def chunks(rows: int, samples: int) -> Iterator[Rows]:
+    """Split row positions so that a (sample, row) array of one chunk stays small.
+
+    Parameters
+    ----------
+    rows
+        Number of rows.
+    samples
+        Number of draws.
+
+    Yields
+    ------
+    numpy.ndarray
+        Consecutive positions.
+    """
+    length = max(1, math.floor(_CHUNK_BYTES / (8 * max(samples, 1))))
+    for start in range(0, rows, length):
+        yield np.arange(start, min(start + length, rows))
+
+
+def row_predictor(
+    fit: Fit,
+    frame: pd.DataFrame | None,
+    *,
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    scale: str = "response",
+    random_seed: int | None = None,
+    draws: PosteriorDraws | None = None,
+    trials: bool = False,
+) -> RowPredictor:
+    """Prepare predictions at the rows of a frame.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    frame
+        Rows to predict, or None for the rows that were fitted.
+    random_effects
+        ``"conditional"``, ``"typical"``, ``"marginal"`` or ``"new"``.
+    new_levels
+        Under ``"conditional"``, levels that were not fitted are an ``"error"``, get draws from N(0, Sigma)
+        (``"sample"``, one for each posterior draw and each distinct level), or zero (``"typical"``).
+    scale
+        ``"response"`` or ``"link"``.
+    random_seed
+        Seed of new levels' draws; None takes fresh entropy.
+    draws
+        The fit's draws, where they have been collected already.
+    trials
+        Whether the numbers of trials are needed at these rows.
+
+    Returns
+    -------
+    RowPredictor
+        Nothing has been computed yet.
+
+    Raises
+    ------
+    PredictionError
+        If an argument is not one of its values, a column is missing, or levels are new and that is an error.
+    """
+    check_choice("random_effects", random_effects, RANDOM_EFFECTS)
+    check_choice("new_levels", new_levels, NEW_LEVELS)
+    check_choice("scale", scale, SCALES)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else int(random_seed)
+    levels = random_effects in ("conditional", "new")
+    allow = random_effects == "new" or new_levels != "error"
+    design = fit.model.design if frame is None else design_at(fit, frame, levels=levels, allow=allow, trials=trials)
+    spec = fit.model.spec
+    return RowPredictor(
+        draws=posterior_draws(fit) if draws is None else draws,
+        design=design,
+        family=spec.family,
+        link=spec.link,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale=scale,
+        seed=seed,
+    )
+
+
+def expected(
+    fit: Fit,
+    newdata: Any = None,
+    *,
+    random_effects: str = "conditional",
+    new_levels: str = "error",
+    scale: str = "response",
+    random_seed: int | None = None,
+) -> xr.DataArray:
+    """Compute the expected response for every posterior draw and row.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    newdata
+        Rows to predict: pandas, polars, pyarrow or a dict of columns; None for the rows that were fitted.
+    random_effects
+        ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
+        Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct
+        level.
+    new_levels
+        Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
+    scale
+        ``"response"`` (a probability for families with trials) or ``"link"``.
+    random_seed
+        Seed of new levels' draws.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims chain, draw, obs; all rows in memory at once.
+
+    Raises
+    ------
+    PredictionError
+        If an argument is not one of its values, a column is missing, a level is new, or the average does not exist.
+
+    Notes
+    -----
+    With Mu(x, u) = E[y | x, u]: Mu(x, u_j), Mu(x, 0), the integral of Mu(x, u) N(u; 0, Sigma) du, and Mu(x, u_new). The
+    linear predictor's random part is one normal variable per row, so the integral is one-dimensional.
+
+    References
+    ----------
+    Skrondal, A. and Rabe-Hesketh, S. (2009). Prediction in multilevel generalized linear models. Journal of the Royal
+    Statistical Society A 172, 659-687. doi:10.1111/j.1467-985X.2009.00587.x.
+    """
+    check_choice("random_effects", random_effects, RANDOM_EFFECTS)
+    frame = None
+    if newdata is not None:
+        frame = complete_rows(fit, row_frame(newdata), levels=random_effects in ("conditional", "new"))
+    predictor = row_predictor(
+        fit, frame, random_effects=random_effects, new_levels=new_levels, scale=scale, random_seed=random_seed
+    )
+    result = np.empty((predictor.draws.size, predictor.rows))
+    for rows in chunks(predictor.rows, predictor.draws.size):
+        result[:, rows] = predictor.values(rows)
+    index = fit.model.design.index if frame is None else frame.index
+    array = predictor.draws.unstack(result, {"obs": row_labels(index)})
+    array.attrs = {"random_effects": random_effects, "scale": scale, "new_levels": new_levels, "seed": predictor.seed}
+    return array.rename("expected")

@@ -1,0 +1,137 @@
+"""The linear predictor at given rows, split in what is known and what is random.
+
+Input: posterior draws and a `Design` at the rows wanted. Output: (sample, row) arrays on the link scale, a chunk of
+rows at a time: the fixed part, the deviations of groups (fitted, new or none), and the variance z' Sigma z of the
+random part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.predict.posterior import PosteriorDraws
+
+Array = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+
+def fixed_part(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
+    """Compute X beta + offset.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    design
+        Design at the rows wanted.
+    rows
+        Positions of the rows to compute.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), link scale.
+    """
+    eta = draws.beta @ design.X[rows].T
+    eta += design.offset[rows]
+    return eta
+
+
+def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
+    """Compute the variance of the random part of eta, z' Sigma z summed over the grouping factors.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    design
+        Design at the rows wanted; only the Z of its groups are read, never their levels.
+    rows
+        Positions of the rows to compute.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), squared link scale.
+    """
+    total = np.zeros((draws.size, len(rows)))
+    for term in design.groups:
+        first, second = np.tril_indices(len(term.coefs))
+        z = term.Z[rows]
+        products = z[:, first] * z[:, second] * np.where(first == second, 1.0, 2.0)
+        total += draws.covariances[term.name][:, first, second] @ products.T
+    return np.maximum(total, 0.0)
+
+
+def group_part(
+    draws: PosteriorDraws, design: Design, rows: Rows, *, fitted_levels: bool, new_levels: str, seed: int
+) -> Array:
+    """Compute the sum of the groups' deviations, Z u.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    design
+        Design at the rows wanted.
+    rows
+        Positions of the rows to compute.
+    fitted_levels
+        Whether levels that were fitted use their own draws; False counts every level as new.
+    new_levels
+        What a new level gets: ``"sample"``, a draw from N(0, Sigma) for each posterior draw and each distinct level, or
+        ``"typical"``, zero.
+    seed
+        Seed of new levels' draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), link scale.
+    """
+    total = np.zeros((draws.size, len(rows)))
+    for term in design.groups:
+        fitted = draws.effects[term.name].shape[1] if fitted_levels else 0
+        codes, z = term.codes[rows], term.Z[rows]
+        known = np.flatnonzero(codes < fitted)
+        if len(known) == len(rows):
+            total += _deviations(draws.effects[term.name], codes, z)
+            continue
+        total[:, known] += _deviations(draws.effects[term.name], codes[known], z[known])
+        if new_levels == "sample":
+            fresh = np.flatnonzero(codes >= fitted)
+            levels, positions = np.unique(codes[fresh], return_inverse=True)
+            sampled = _sampled_levels(draws.covariances[term.name], term, levels, seed)
+            total[:, fresh] += _deviations(sampled, positions, z[fresh])
+    return total
+
+
+def _deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array) -> Array:
+    """Sum over coefficients of u[level] z: (S, rows)."""
+    total = effects[:, codes, 0] * z[:, 0]
+    for column in range(1, z.shape[1]):
+        total += effects[:, codes, column] * z[:, column]
+    return total
+
+
+def _sampled_levels(covariance: Array, term: GroupTerm, levels: npt.NDArray[np.integer], seed: int) -> Array:
+    """Draw u ~ N(0, Sigma), one per posterior draw and level: (S, levels, k).
+
+    The generator of a level is seeded by the seed, the grouping factor and the level's label, so that the same level
+    has the same draws in every chunk, in every counterfactual copy of a row, and in any order of rows.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    sampled = np.empty((covariance.shape[0], len(levels), covariance.shape[1]))
+    for position, code in enumerate(levels):
+        label = f"{term.name}\x1f{term.levels[code]!s}".encode()
+        words = np.frombuffer(hashlib.blake2b(label, digest_size=16).digest(), dtype=np.uint32)
+        rng = np.random.default_rng([seed, *words.tolist()])
+        standard = rng.standard_normal((covariance.shape[0], covariance.shape[1], 1))
+        sampled[:, position] = (root @ standard)[:, :, 0]
+    return sampled

@@ -1,0 +1,124 @@
+"""The draws of a fit as plain arrays, chains stacked: what the linear predictor multiplies with.
+
+Input: a `Fit`. Output: `PosteriorDraws`, with the sample (chain x draw) as first axis everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bayes_glmm.errors import PredictionError
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorDraws:
+    """Draws of every parameter, S = chains x draws of them.
+
+    Parameters
+    ----------
+    chain, draw
+        Coordinates of the two dims that were stacked.
+    beta
+        (S, p) fixed coefficients, link scale.
+    effects
+        Group -> (S, levels, k) deviations of the fitted levels, link scale.
+    covariances
+        Group -> (S, k, k) covariance matrix of the deviations.
+    parameters
+        Auxiliary parameter -> (S, 1), ready to broadcast against (S, rows).
+    """
+
+    chain: npt.NDArray[np.generic]
+    draw: npt.NDArray[np.generic]
+    beta: Array
+    effects: dict[str, Array]
+    covariances: dict[str, Array]
+    parameters: dict[str, Array]
+
+    @property
+    def size(self) -> int:
+        """Number of draws S, all chains together."""
+        return len(self.chain) * len(self.draw)
+
+    def unstack(self, values: Array, coords: Mapping[str, object] | None = None) -> xr.DataArray:
+        """Give an array of draws its dims back.
+
+        Parameters
+        ----------
+        values
+            (S, rows).
+        coords
+            Coordinates along ``obs``: name -> values of length rows.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims chain, draw, obs.
+        """
+        shaped = values.reshape(len(self.chain), len(self.draw), -1)
+        along = {name: ("obs", value) for name, value in (coords or {}).items()}
+        return xr.DataArray(
+            shaped, dims=("chain", "draw", "obs"), coords={"chain": self.chain, "draw": self.draw, **along}
+        )
+
+
+def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
+    """Collect the draws of a fit.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    per_chain
+        Keep this many draws of every chain, evenly spaced; None keeps all.
+
+    Returns
+    -------
+    PosteriorDraws
+        Arrays with the sample first.
+
+    Raises
+    ------
+    PredictionError
+        If `per_chain` is not between 1 and the number of draws in a chain.
+    """
+    posterior = fit.posterior
+    if per_chain is not None:
+        available = posterior.sizes["draw"]
+        if not 1 <= per_chain <= available:
+            raise PredictionError(
+                f"draws={per_chain}: the fit has {available} draws in a chain; ask for 1 to {available}."
+            )
+        posterior = posterior.isel(draw=np.linspace(0, available - 1, per_chain).round().astype(int))
+    design, family = fit.model.design, fit.model.spec.family
+    sample = posterior.sizes["chain"] * posterior.sizes["draw"]
+
+    def stacked(name: str) -> Array:
+        values = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return np.ascontiguousarray(values.reshape(sample, *values.shape[2:]), dtype=float)
+
+    covariances: dict[str, Array] = {}
+    for term in design.groups:
+        sd = stacked(f"sd_{term.name}").reshape(sample, len(term.coefs))
+        scale = sd[:, :, None] * sd[:, None, :]
+        correlated = f"corr_{term.name}" in posterior
+        covariances[term.name] = scale * (stacked(f"corr_{term.name}") if correlated else np.eye(len(term.coefs)))
+    return PosteriorDraws(
+        chain=posterior["chain"].to_numpy(),
+        draw=posterior["draw"].to_numpy(),
+        beta=stacked("beta") if design.coefs else np.empty((sample, 0)),
+        effects={term.name: stacked(f"b_{term.name}") for term in design.groups},
+        covariances=covariances,
+        parameters={row.name: stacked(row.name).reshape(sample, 1) for row in family.parameters},
+    )
