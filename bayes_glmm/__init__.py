@@ -22,9 +22,9 @@ _HOMES = {
     "Prior": "bayes_glmm.priors",
     "random_effects": "bayes_glmm.report.random_effects",
 }
-_ROOMS = ("errors",)
+_ROOMS = ("errors", "plots")
 
-__all__ = ["FAMILIES", "GLMM", "Family", "Prior", "errors", "random_effects"]
+__all__ = ["FAMILIES", "GLMM", "Family", "Prior", "errors", "plots", "random_effects"]
 
 
 def __getattr__(name: str) -> Any:

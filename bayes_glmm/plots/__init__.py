@@ -1,0 +1,7 @@
+"""One plot a file: it computes nothing, takes a result, returns a Figure or Axes. Matplotlib loads on first use."""
+
+from bayes_glmm.plots.conditional_marginal import conditional_marginal
+from bayes_glmm.plots.predictions import predictions
+from bayes_glmm.plots.random_effects import random_effects
+
+__all__ = ["conditional_marginal", "predictions", "random_effects"]

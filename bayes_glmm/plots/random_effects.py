@@ -1,0 +1,73 @@
+"""The levels' effects, sorted: a caterpillar plot from the table of level effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayes_glmm.errors import GLMMError, nearest
+from bayes_glmm.plots.style import COLORS, INK, axes_or_new, check_table_columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_LABELS = 60
+
+
+def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
+    """Draw every level's effects with intervals, sorted by their mean.
+
+    Parameters
+    ----------
+    table
+        Result of `bayes_glmm.random_effects`.
+    group
+        Grouping factor to draw; None where the table has one only.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel per coefficient. Names of levels are left out where there are more than sixty.
+
+    Raises
+    ------
+    GLMMError
+        If the table lacks a column or has no such group.
+    """
+    check_table_columns("table", ["group", "level", "term", "mean", "ci_lower", "ci_upper"], table.columns)
+    groups = list(dict.fromkeys(table["group"]))
+    if group is None and len(groups) != 1:
+        raise GLMMError(f"group= must name one of {', '.join(map(repr, groups)) or 'no group: the table is empty'}.")
+    if group is not None and group not in groups:
+        raise GLMMError(f"group= names {group!r}. {nearest(group, groups)}")
+    chosen = table[table["group"] == (groups[0] if group is None else group)]
+    terms = list(dict.fromkeys(chosen["term"]))
+    levels = chosen["level"].nunique()
+    from matplotlib.pyplot import subplots
+
+    height = min(10.0, 1.3 + 0.2 * min(levels, _MOST_LABELS))
+    figure, panels = subplots(
+        1, len(terms), figsize=(max(4.2, 3.6 * len(terms)), height), squeeze=False, layout="constrained"
+    )
+    for ax, term in zip(panels[0], terms, strict=True):
+        _panel(axes_or_new(ax, 0, 0), chosen[chosen["term"] == term], str(term))
+    figure.supylabel(str(chosen["group"].iloc[0]), color=INK, fontsize="medium")
+    return figure
+
+
+def _panel(ax: Axes, table: pd.DataFrame, term: str) -> None:
+    ordered = table.sort_values("mean")
+    y, many = np.arange(len(ordered)), len(ordered) > _MOST_LABELS
+    ax.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    ax.hlines(y, ordered["ci_lower"], ordered["ci_upper"], color=COLORS[0], linewidth=0.6 if many else 2, alpha=0.7)
+    ax.plot(ordered["mean"], y, "o", color=COLORS[0], markersize=1.5 if many else 5, markeredgewidth=0)
+    ax.set_yticks([] if many else y, [] if many else [str(level) for level in ordered["level"]])
+    ax.tick_params(axis="y", length=0, labelsize="small")
+    ax.set_ylim(-1, len(ordered))
+    ax.grid(axis="x", color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.set_title(term, color=INK, fontsize="medium")
+    ax.set_xlabel("departure from the population, link scale", color=INK, fontsize="small")
