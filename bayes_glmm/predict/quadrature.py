@@ -179,7 +179,7 @@ def _sigmoid_block(inverse: Callable[[Array], Array], strip: float, eta: Array, 
 
 
 def _logistic_block(eta: Array, sd: Array) -> Array:
-    """Logistic function: expit(eta + s z_n) and the weights' tilt are geometric in n, so there is no exp in the loop."""
+    """Logistic function: expit(eta + s z_n) and the weights' tilt are geometric in n, so no exp in the loop."""
     if sd.max() > _LARGEST_RECURRENCE_SD:
         lower = _sigmoid_block(special.expit, _STRIPS["logit"], -np.abs(eta), sd)
         return np.where(eta > 0, 1.0 - lower, lower)

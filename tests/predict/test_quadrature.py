@@ -1,0 +1,104 @@
+"""The averages over normal random effects against adaptive quadrature, closed forms and published figures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, special
+
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.links import LINKS
+from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_mean
+
+ETA = np.linspace(-12.0, 12.0, 17)
+SDS = (0.0, 0.05, 0.2, 0.5, 0.9, 1.3, 2.0, 3.1, 4.5, 6.0)
+
+# shared/reference/marginal_attenuation.json, "exact_logit_normal": (sigma, eta, p), computed by quadrature to 7 digits.
+EXACT_LOGIT_NORMAL = [
+    (0.5, -3.0, 0.05266995),
+    (0.5, -1.0, 0.2794192),
+    (0.5, 0.5, 0.6159761),
+    (1.0, -3.0, 0.06932386),
+    (1.0, -0.5, 0.3979729),
+    (1.0, 3.0, 0.9306761),
+    (2.0, -3.0, 0.1295942),
+    (2.0, 1.0, 0.6477264),
+    (4.0066, -3.0, 0.246869),
+    (4.0066, 0.5, 0.5454298),
+    (4.0066, 3.0, 0.753131),
+]
+
+
+def adaptive(inverse, eta: float, sd: float) -> float:
+    """scipy's adaptive quadrature, helped to find the peak."""
+    peak = min(max(-eta, 0.0), sd * sd) / sd if sd else 0.0
+
+    def integrand(z: float) -> float:
+        return float(inverse(np.float64(eta + sd * z))) * math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+
+    points = [peak - 3, peak, peak + 3]
+    return integrate.quad(integrand, peak - 12, peak + 12, epsabs=0, epsrel=1e-12, limit=500, points=points)[0]
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+@pytest.mark.parametrize("sd", SDS)
+def test_relative_error_is_below_1e_8_in_both_tails(name: str, sd: float) -> None:
+    reference = [adaptive(LINKS[name].inverse, eta, sd) for eta in ETA]
+    np.testing.assert_allclose(gaussian_mean(LINKS[name], ETA, sd**2), reference, rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize("sd", [0.3, 1.0, 2.5])
+def test_upper_tail_of_the_logit_keeps_relative_accuracy_too(sd: float) -> None:
+    eta = np.array([6.0, 9.0, 12.0])
+    failure = 1 - gaussian_mean(LINKS["logit"], eta, sd**2)
+    np.testing.assert_allclose(failure, gaussian_mean(LINKS["logit"], -eta, sd**2), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("sigma", "eta", "p"), EXACT_LOGIT_NORMAL)
+def test_logit_normal_figures(sigma: float, eta: float, p: float) -> None:
+    assert gaussian_mean(LINKS["logit"], eta, sigma**2) == pytest.approx(p, rel=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "closed"),
+    [
+        ("identity", lambda eta, v: eta),
+        ("log", lambda eta, v: np.exp(eta + v / 2)),
+        ("probit", lambda eta, v: special.ndtr(eta / np.sqrt(1 + v))),
+        ("sqrt", lambda eta, v: eta**2 + v),
+    ],
+)
+def test_closed_forms_and_the_general_rule_agree(name: str, closed) -> None:
+    eta, v = np.linspace(-3, 3, 7)[:, None], np.array([0.0, 0.3, 1.0, 4.0])
+    np.testing.assert_allclose(gaussian_mean(LINKS[name], eta, v), closed(eta, v) + 0 * v, rtol=1e-12)
+    general = gaussian_expectation(lambda x: 20 + LINKS[name].inverse(x), eta, v)
+    np.testing.assert_allclose(general, 20 + closed(eta, v) + 0 * v, rtol=1e-8)
+
+
+def test_large_sds_meet_the_normal_probability_they_tend_to() -> None:
+    for sd in (29.0, 31.0, 200.0):
+        p = gaussian_mean(LINKS["logit"], np.array([-sd, 0.5 * sd]), sd**2)
+        reference = [adaptive(special.expit, eta, sd) for eta in (-sd, 0.5 * sd)]
+        np.testing.assert_allclose(p, reference, rtol=1e-8)
+
+
+def test_result_does_not_depend_on_blocks() -> None:
+    rng = np.random.default_rng(1)
+    eta, v = rng.normal(0, 3, (40, 1000)), rng.gamma(1.0, 2.0, (40, 1))
+    whole = gaussian_mean(LINKS["logit"], eta, v)
+    single = np.array([gaussian_mean(LINKS["logit"], eta[i, ::97], v[i]) for i in range(40)])
+    np.testing.assert_allclose(whole[:, ::97], single, rtol=2e-9)
+    assert gaussian_mean(LINKS["logit"], np.empty((3, 0)), np.ones((3, 1))).shape == (3, 0)
+
+
+def test_inverse_link_has_no_average() -> None:
+    np.testing.assert_allclose(gaussian_mean(LINKS["inverse"], 2.0, 0.0), 0.5)
+    with pytest.raises(PredictionError, match="does not exist with the inverse link"):
+        gaussian_mean(LINKS["inverse"], 2.0, 0.1)
+
+
+def test_a_function_too_rough_for_the_rule_is_refused() -> None:
+    with pytest.raises(PredictionError, match="did not converge"):
+        gaussian_expectation(lambda x: (x > 0.1).astype(float), 0.0, 1.0)
