@@ -1,6 +1,7 @@
 """Bayesian generalized linear mixed models on PyMC.
 
-One formula, one fit; effects for a subject and for the population.
+One formula, one fit; effects for a subject and for the population. Names are imported when they are first used, so that
+``import bayes_glmm`` takes no time.
 """
 
 from __future__ import annotations
@@ -9,22 +10,59 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayes_glmm import errors, plots
+    from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
+    from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
+    from bayes_glmm.effects.predictions import avg_predictions, predictions
+    from bayes_glmm.effects.slopes import avg_slopes, slopes
     from bayes_glmm.families import FAMILIES, Family
-    from bayes_glmm.glmm import GLMM
+    from bayes_glmm.glmm import GLMM, FittedGLMM
+    from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.random_effects import random_effects
 
-#: Where each public name lives; imported when it is first asked for.
+__all__ = [
+    "FAMILIES",
+    "GLMM",
+    "Family",
+    "FittedGLMM",
+    "Prior",
+    "avg_comparisons",
+    "avg_predictions",
+    "avg_slopes",
+    "comparisons",
+    "errors",
+    "grid",
+    "log_likelihood",
+    "marginal_coefficients",
+    "plots",
+    "posterior_predictive",
+    "predictions",
+    "random_effects",
+    "slopes",
+]
+
+#: The module of each public name.
 _HOMES = {
-    "GLMM": "bayes_glmm.glmm",
-    "FAMILIES": "bayes_glmm.families",
-    "Family": "bayes_glmm.families",
-    "Prior": "bayes_glmm.priors",
-    "random_effects": "bayes_glmm.report.random_effects",
+    "FAMILIES": "families",
+    "GLMM": "glmm",
+    "Family": "families",
+    "FittedGLMM": "glmm",
+    "Prior": "priors",
+    "avg_comparisons": "effects.comparisons",
+    "avg_predictions": "effects.predictions",
+    "avg_slopes": "effects.slopes",
+    "comparisons": "effects.comparisons",
+    "grid": "effects.grids",
+    "log_likelihood": "predict.draws",
+    "marginal_coefficients": "effects.marginal_coefficients",
+    "posterior_predictive": "predict.draws",
+    "predictions": "effects.predictions",
+    "random_effects": "report.random_effects",
+    "slopes": "effects.slopes",
 }
 _ROOMS = ("errors", "plots")
-
-__all__ = ["FAMILIES", "GLMM", "Family", "Prior", "errors", "plots", "random_effects"]
 
 
 def __getattr__(name: str) -> Any:
@@ -36,7 +74,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"bayes_glmm.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'bayes_glmm' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(f"bayes_glmm.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -135,8 +135,9 @@ def diagnose(fit: Fit) -> Diagnosis:
     findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *_sampler_findings(dataset)]
     if findings:
         opening = f"Do not rely on these draws yet ({drawn}):"
-        advice = tuple(dict.fromkeys(finding.advice for finding in findings if finding.advice))
-        return Diagnosis(False, tuple(finding.problem for finding in findings), advice, opening, dataset)
+        problems = tuple(finding.problem for finding in findings)
+        tips = tuple(dict.fromkeys(finding.advice for finding in findings if finding.advice))
+        return Diagnosis(False, problems, tips, opening, dataset)
     values = _stacked(dataset)
     worst = f"R-hat at most {values[0].max():.3f}, effective draws at least {math.floor(values[1:].min())}"
     opening = f"Converged: every check passed on all {values.shape[1]} parameters ({drawn}; {worst})."

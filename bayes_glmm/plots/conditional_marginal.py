@@ -95,7 +95,7 @@ def _scale_axis(ax: Axes, stories: Mapping[str, pd.DataFrame], kind: str) -> Non
     if kind not in _RATIOS or lower <= 0:
         ax.axvline(1 if kind in _RATIOS else 0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         return
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     ax.set_xscale("log")
     ax.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
@@ -103,7 +103,7 @@ def _scale_axis(ax: Axes, stories: Mapping[str, pd.DataFrame], kind: str) -> Non
     ax.set_xlim(low, high)
     ax.set_xticks(_log_ticks(low, high))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
