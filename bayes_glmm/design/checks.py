@@ -21,7 +21,7 @@ from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.safe import check_terms
 
-__all__ = ["check_collinearity", "check_columns", "check_groups", "check_names"]
+__all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names"]
 
 Array = npt.NDArray[np.float64]
 
@@ -58,8 +58,8 @@ def check_names(formula: Formula) -> None:
         )
 
 
-def check_columns(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
-    """Refuse predictors that do not vary.
+def check_fixed(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
+    """Refuse predictors that do not vary, and warn of columns that are combinations of others.
 
     Parameters
     ----------
@@ -76,7 +76,17 @@ def check_columns(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, form
     ------
     DataError
         If a factor has one level or, in a model with an intercept, a column is constant.
+
+    Warns
+    -----
+    DataWarning
+        Naming collinear columns, and combinations of levels that do not occur.
     """
+    _check_constant(X, coefs, predictors, formula)
+    check_collinearity(X, coefs)
+
+
+def _check_constant(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
     for name in check_terms(formula.fixed):
         column = predictors[name]
         if isinstance(column.dtype, pd.CategoricalDtype) and len(column.cat.categories) == 1:

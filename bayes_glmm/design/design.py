@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.checks import check_collinearity, check_columns, check_groups, check_names
+from bayes_glmm.design.checks import check_fixed, check_groups, check_names
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, missing_mask, prepare, read_columns
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
@@ -206,18 +206,14 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     """
     formula = spec.formula
     check_names(formula)
-    frame = read_columns(data, formula.variables)
-    frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
-    if len(frame) < 2:
-        raise DataError(f"A model needs two rows or more; the data have {len(frame)} without missing values.")
+    frame, dropped, reasons = _complete_rows(read_columns(data, formula.variables), spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = _prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors)
     offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
     groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
-    check_columns(X, fixed.coefs, predictors, formula)
-    check_collinearity(X, fixed.coefs)
+    check_fixed(X, fixed.coefs, predictors, formula)
     check_groups(groups, kinds, spec, len(X))
     return Design(
         spec=spec,
@@ -239,6 +235,10 @@ def _complete_rows(
     frame: pd.DataFrame, missing: str, error: type[GLMMError]
 ) -> tuple[pd.DataFrame, int, dict[str, int]]:
     mask, counts = missing_mask(frame)
+    if error is DataError and 0 < len(frame) - int(mask.sum()) < 2:
+        raise DataError(
+            f"A model needs two rows or more; the data have {len(frame) - int(mask.sum())} without missing values."
+        )
     if not counts:
         return frame, 0, {}
     by_column = ", ".join(f"{name}: {count}" for name, count in counts.items())

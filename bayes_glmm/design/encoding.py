@@ -28,7 +28,7 @@ from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms import stateful_transform
 from formulaic.transforms.contrasts import C as formulaic_c
 
-from bayes_glmm.design.frame import first_rows
+from bayes_glmm.design.frame import first_rows, listed, plain
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.safe import (
     ELEMENTWISE,
@@ -97,9 +97,7 @@ def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[s
     if unseen:
         where = "that the fit did not see" if "levels" in _state else "that levels= does not name"
         error = PredictionError if "levels" in _state else DataError
-        raise error(
-            f"C() met values {where}: {', '.join(map(repr, unseen[:10]))}. Levels: {', '.join(map(repr, levels))}."
-        )
+        raise error(f"C() met values {where}: {listed(map(plain, unseen))}. Levels: {listed(map(plain, levels))}.")
     _state["levels"] = levels
     return formulaic_c(pd.Series(pd.Categorical(values, categories=levels)), contrasts, levels=levels)
 
@@ -141,7 +139,7 @@ def fit_terms(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     FormulaError
         If two columns would have the same name.
     """
-    return _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="none"), frame)
+    return _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="degree"), frame)
 
 
 def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:

@@ -196,7 +196,7 @@ def check_terms(text: str) -> tuple[str, ...]:
             if factor.eval_method is Factor.EvalMethod.LITERAL:
                 continue
             found = (
-                (_checked_column(factor.expr),)
+                (show_names(factor.expr),)
                 if factor.eval_method is Factor.EvalMethod.LOOKUP
                 else check_expression(factor.expr)
             )
@@ -236,7 +236,14 @@ def parse_terms(text: str) -> tuple[Term, ...]:
         raise FormulaError(f"Cannot read the terms {text!r}: {show_names(reason)}") from None
     if not all(isinstance(term, Term) for term in terms):
         raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")
-    return tuple(terms)
+    return tuple(Term([_named(factor) for factor in term.factors]) for term in terms)
+
+
+def _named(factor: Factor) -> Factor:
+    """Check a bare name and write it as its alias, so that ``a.b`` and `` `a.b` `` are one column."""
+    if factor.eval_method is not Factor.EvalMethod.LOOKUP:
+        return factor
+    return Factor(alias(_checked_column(factor.expr)), eval_method="lookup")
 
 
 @lru_cache(maxsize=512)
