@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
+    from bayes_glmm.datasets.load import list_datasets, load_dataset
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
@@ -34,6 +35,8 @@ __all__ = [
     "comparisons",
     "errors",
     "grid",
+    "list_datasets",
+    "load_dataset",
     "log_likelihood",
     "marginal_coefficients",
     "plots",
@@ -55,6 +58,8 @@ _HOMES = {
     "avg_slopes": "effects.slopes",
     "comparisons": "effects.comparisons",
     "grid": "effects.grids",
+    "list_datasets": "datasets.load",
+    "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
     "marginal_coefficients": "effects.marginal_coefficients",
     "posterior_predictive": "predict.draws",

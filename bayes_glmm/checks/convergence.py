@@ -157,12 +157,14 @@ def convergence_statistics(fit: Fit) -> xr.Dataset:
     xarray.Dataset
         As ``Diagnosis.dataset``.
     """
-    posterior, stats = fit.posterior, fit.dt["sample_stats"].to_dataset()
-    free = _free_correlations(fit)
     dataset = xr.Dataset(coords={"statistic": list(STATISTICS)})
-    for name, variable in posterior.data_vars.items():
-        dataset[name] = _variable_statistics(variable, free.get(str(name)))
-    if "energy" in stats and stats.sizes["draw"] > 1:
+    free = _free_correlations(fit)
+    for name, variable in fit.posterior.data_vars.items():
+        statistics = _variable_statistics(variable, free.get(str(name)))
+        # independent draws from an approximation would look perfect and say nothing about its error
+        dataset[name] = xr.full_like(statistics, np.nan) if fit.approximate else statistics
+    stats = fit.dt["sample_stats"].to_dataset() if "sample_stats" in fit.dt else xr.Dataset()
+    if "energy" in stats and stats.sizes["draw"] >= MIN_DRAWS:
         dataset["e_bfmi"] = ("chain", energy_fraction(stats["energy"].transpose("chain", "draw").values))
     dataset.attrs = {"divergences": _total(stats, ("diverging",)), "max_depth_hits": _total(stats, DEPTH_FLAGS)}
     return dataset

@@ -1,0 +1,38 @@
+"""Fits that all tests share: made once a session, on first use, and never changed."""
+
+import matplotlib
+import pandas as pd
+import pytest
+
+import bayes_glmm as bg
+
+matplotlib.use("Agg")
+
+SHORT = {"draws": 500, "tune": 500, "chains": 4, "random_seed": 20240501, "progressbar": False}
+
+
+def pytest_configure(config):
+    # says how PyTensor was installed on this machine, nothing about the code under test
+    config.addinivalue_line("filterwarnings", "ignore:PyTensor could not link to a BLAS:UserWarning")
+
+
+@pytest.fixture(scope="session")
+def cbpp() -> pd.DataFrame:
+    return bg.load_dataset("cbpp")
+
+
+@pytest.fixture(scope="session")
+def sleepstudy() -> pd.DataFrame:
+    return bg.load_dataset("sleepstudy")
+
+
+@pytest.fixture(scope="session")
+def cbpp_fit(cbpp):
+    """A binomial model with one random intercept."""
+    return bg.GLMM("p(incidence, size) ~ period + (1 | herd)", cbpp, family="binomial").fit(**SHORT)
+
+
+@pytest.fixture(scope="session")
+def sleepstudy_fit(sleepstudy):
+    """A linear model with correlated intercepts and slopes."""
+    return bg.GLMM("Reaction ~ Days + (Days | Subject)", sleepstudy).fit(**SHORT)
