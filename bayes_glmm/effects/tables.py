@@ -204,6 +204,8 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     groups, keys = _groups(request)
     labels = [contrast for term in terms for contrast in term.contrasts]
     rows, renamed = _row_columns(request.frame if keys is None else keys, len(labels))
+    if keys is not None:
+        rows = rows.reset_index(drop=True)
     named = [contrast for contrast in labels for _ in range(len(rows) // len(labels))]
     if any(contrast.term for contrast in named):
         rows = rows.assign(term=[c.term for c in named], contrast=[c.label for c in named])

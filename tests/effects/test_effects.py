@@ -167,6 +167,7 @@ def test_odds_ratio_of_a_conditional_fit_is_the_coefficient(synthetic) -> None:
 )
 def test_what_is_compared(fit, variables, contrasts: list[str]) -> None:
     table = avg_comparisons(fit, variables)
+    assert table.index.tolist() == list(range(len(contrasts)))
     assert [label.replace("(", "").replace(")", "") for label in table["contrast"]] == contrasts
 
 
