@@ -76,6 +76,8 @@ class Design:
         Missing values by column.
     frame
         The user's columns of the rows kept, a copy.
+    encoders
+        What replays the design on new rows.
     """
 
     spec: ModelSpec
@@ -142,7 +144,7 @@ class Design:
         Parameters
         ----------
         newdata
-            pandas, polars or pyarrow table, or a dict of columns.
+            A pandas, polars or pyarrow table, or a dict of columns.
         new_levels
             ``"error"``, or ``"allow"``: each distinct unseen level of a grouping factor gets a code of its own after
             those of the fit and is appended to the factor's levels.
@@ -177,7 +179,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     spec
         The checked specification.
     data
-        pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are
+        A pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are
         read.
 
     Returns

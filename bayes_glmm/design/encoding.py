@@ -3,13 +3,13 @@
 Input: checked terms (`bayes_glmm.spec.safe`) and a prepared frame. Output: an `Encoder` and its columns. The work is
 formulaic's; what may be evaluated is exactly the closed list, never the caller's frame.
 
-Names are formulaic's with treatment contrasts written ``period[2]`` instead of ``period[T.2]``.
+Names are formulaic's with treatment contrasts written ``period[2]`` instead of ``period[T.2]``. Factors, ordered ones
+too, have treatment contrasts unless C() says otherwise; booleans are 0 and 1.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -59,7 +59,7 @@ class Encoder:
     coefs
         Names of the columns made.
     encoding
-        formulaic's frozen specification.
+        Formulaic's frozen specification.
     constant
         The value of an expression that is a plain number and reads no column.
     """
@@ -102,6 +102,24 @@ def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[s
     return formulaic_c(pd.Series(pd.Categorical(values, categories=levels)), contrasts, levels=levels)
 
 
+@stateful_transform
+def _polynomial(x: Any, degree: int = 1, raw: bool = False, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
+    """Make formulaic's poly() refuse a degree that the data cannot tell apart, where its columns would be noise."""
+    values = np.asarray(x, dtype=np.float64)
+    if not _state:
+        distinct = len(pd.unique(values))
+        if not isinstance(degree, int) or not 1 <= degree < distinct:
+            raise DataError(
+                f"poly() of degree {degree} needs a whole degree of at least 1 and more than {degree} distinct values; "
+                f"the column has {distinct}."
+            )
+        _state["rows"] = len(values)
+    learned = {key: value for key, value in _state.items() if key != "rows"}
+    result = FORMULAIC_TRANSFORMS["poly"](values, degree, raw, _state=learned)
+    _state.update(learned)
+    return result
+
+
 @cache
 def _context() -> dict[str, Any]:
     """Return the whole world a formula can see besides the data's columns."""
@@ -112,7 +130,7 @@ def _context() -> dict[str, Any]:
         setattr(contrasts, name, getattr(FORMULAIC_TRANSFORMS["contr"], name))
     functions = {name: getattr(np, name) for name in ELEMENTWISE}
     transforms = {name: FORMULAIC_TRANSFORMS[name] for name in TRANSFORMS}
-    return {**transforms, **functions, "C": _factor, "np": numpy_functions, "contr": contrasts}
+    return {**transforms, **functions, "C": _factor, "poly": _polynomial, "np": numpy_functions, "contr": contrasts}
 
 
 def fit_terms(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
@@ -224,8 +242,7 @@ def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type
     data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1).set_axis(rows, axis=0)
     if not encoding.formula:
         return np.zeros((len(frame), 0)), replace(encoding, structure=[])
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with np.errstate(all="ignore"):
         try:
             matrix = PandasMaterializer(data, context=_context()).get_model_matrix(encoding)
         except (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError) as failure:
@@ -242,14 +259,20 @@ def _coefficient_name(name: str) -> str:
 
 
 def _check_finite(X: Array, coefs: Sequence[str], index: pd.Index, error: type[GLMMError]) -> None:
-    # one pass without a rows x columns temporary: sums are finite unless a value is not (or overflows, then look)
     for j, name in enumerate(coefs):
         column = X[:, j]
+        # no temporary of X's size: a sum is finite unless a value is not (or it overflows; then look)
         if np.isfinite(column.sum()):
             continue
         bad = ~np.isfinite(column)
         if bad.any():
-            raise error(
-                f"{name!r} is not finite in {first_rows(index, bad)} (for example {column[bad][0]}); logarithms need "
-                "values above zero, and infinite values must be removed or replaced."
-            )
+            value = f"{name!r} is not finite in {first_rows(index, bad)} (for example {column[bad][0]})"
+            raise error(f"{value}; {_cure(name)}.")
+
+
+def _cure(name: str) -> str:
+    if re.search(r"\b(log\w*|sqrt)\(", name):
+        return "logarithms need values above zero, square roots none below"
+    if re.match(r"(scale|poly|bs|cr|cs|cc)\(", name):
+        return "the column has infinite values, or too few distinct ones for this transform"
+    return "infinite values must be removed or replaced"

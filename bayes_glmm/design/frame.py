@@ -56,7 +56,7 @@ def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataE
     Parameters
     ----------
     data
-        pandas, polars or pyarrow table, or a dict of columns.
+        A pandas, polars or pyarrow table, or a dict of columns.
     names
         The columns to read.
     error
@@ -286,7 +286,7 @@ def prepare(column: pd.Series, kind: Kind, error: type[GLMMError]) -> pd.Series:
     Returns
     -------
     pandas.Series
-        float64, or categorical with the levels of `kind`.
+        Floats, or a categorical with the levels of `kind`.
 
     Raises
     ------

@@ -112,7 +112,10 @@ def fit_levels(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[LevelCoder,
         return LevelCoder(tuple(columns), values, np.arange(len(values[0]), dtype=np.int64)[:, None]), codes
     pairs, keys = _combine([part[0] for part in parts], [len(value) for value in values])
     codes, found = pd.factorize(pairs, sort=True)
-    return LevelCoder(tuple(columns), values, _split_keys(found, keys)), codes.astype(np.int32)
+    coder = LevelCoder(tuple(columns), values, _split_keys(found, keys))
+    if len(set(coder.levels)) < len(found):
+        raise DataError(f"Levels of {':'.join(columns)!r} have the same label because they hold ':'; rename them.")
+    return coder, codes.astype(np.int32)
 
 
 def match_levels(coder: LevelCoder, frame: pd.DataFrame, name: str, allow_new: bool) -> tuple[Codes, tuple[Any, ...]]:

@@ -15,7 +15,8 @@ from functools import lru_cache
 
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
-from formulaic.parser.types import Factor, Term
+from formulaic.parser.algos.tokenize import tokenize
+from formulaic.parser.types import Factor, Term, Token
 
 from bayes_glmm.errors import FormulaError, nearest
 
@@ -107,6 +108,8 @@ _ALIAS = re.compile(r"\bq_([0-9a-f]+)_q\b")
 _PIECES = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
 _COLUMN = re.compile(r"^[^\W\d]\w*(?:\.\w+)*$|^_\w*$")
 _MAX_SIZE = 1000
+_MAX_POWER = 5
+_MAX_PRODUCT = 8
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.Mod, ast.FloorDiv, ast.BitAnd)
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
@@ -230,13 +233,35 @@ def parse_terms(text: str) -> tuple[Term, ...]:
             raise FormulaError(f"Formulas may not hold {hint}: {text!r}.")
     parser = DefaultFormulaParser(include_intercept=True, feature_flags=set())
     try:
+        _check_expansion(hidden, text)
         terms = parser.get_terms(hidden)
-    except (FormulaicError, SyntaxError, ValueError, RuntimeError) as error:
+    except (FormulaicError, SyntaxError, ValueError, TypeError, RecursionError, RuntimeError) as error:
+        if isinstance(error, FormulaError):
+            raise
         reason = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
         raise FormulaError(f"Cannot read the terms {text!r}: {show_names(reason)}") from None
     if not all(isinstance(term, Term) for term in terms):
         raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")
     return tuple(Term([_named(factor) for factor in term.factors]) for term in terms)
+
+
+def _check_expansion(hidden: str, text: str) -> None:
+    """Refuse products and powers of sums so large that writing their terms out would not end."""
+    depth = stars = 0
+    before = ""
+    for token in tokenize(hidden):
+        if token.kind is Token.Kind.CONTEXT:
+            depth += 1 if token.token in "([" else -1
+        elif token.token in ("+", "-") and depth == 0:
+            stars = 0
+        elif token.token in ("*", "/"):
+            stars += 1
+        if stars > _MAX_PRODUCT or (before == "**" and token.token.isdigit() and int(token.token) > _MAX_POWER):
+            raise FormulaError(
+                f"{text!r} has too many interactions to write out; powers of sums go to {_MAX_POWER}, products to "
+                f"{_MAX_PRODUCT + 1} factors. Powers of a column are written I(x**{_MAX_POWER + 1})."
+            )
+        before = token.token
 
 
 def _named(factor: Factor) -> Factor:

@@ -114,6 +114,8 @@ PREDICTORS = [
     ("lists", "y ~ x", {"x": pd.Series([[1]] * N)}, "'x' holds values of more than one kind"),
     ("constant", "y ~ x", {"x": 2.0}, "'x' is constant: it is 2 in every row"),
     ("constant scaled", "y ~ scale(x)", {"x": 2.0}, r"'scale\(x\)' is not finite"),
+    ("few values", "y ~ poly(x, 3)", {"x": np.arange(N) % 3}, r"poly\(\) of degree 3 .*the column has 3"),
+    ("same labels", "y ~ (1 | g:h)", {"g": ["a:b", "a"] * 10, "h": ["c", "b:c"] * 10}, "'g:h' have the same label"),
     ("one level", "y ~ f", {"f": "u"}, "'f' has one level only, 'u'"),
     ("complex group", "y ~ (1 | g)", {"g": np.arange(N) * 1j}, "'g' has the type complex128"),
     ("infinite group", "y ~ (1 | g)", {"g": at(3, np.inf)}, "'g' has infinite values"),

@@ -101,6 +101,9 @@ ERRORS = [
     ("y ~ x - offset(z)", "cannot be subtracted"),
     ("y ~ C(f, sum)", "contr.sum"),
     ("y ~ 2*x", "Cannot read"),
+    ("y ~ x**00", "Cannot read"),
+    ("y ~ (a + b)**30", "too many interactions"),
+    ("y ~ " + "*".join("abcdefghijklmnop"), "too many interactions"),
     (3, "must be text"),
 ]
 
@@ -151,7 +154,9 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("term", INJECTIONS)
-@pytest.mark.parametrize("place", ["y ~ {}", "y ~ 1 + offset({})", "y ~ ({} | g)", "p(y, {}) ~ x", "weighted(y, {}) ~ x"])
+@pytest.mark.parametrize(
+    "place", ["y ~ {}", "y ~ 1 + offset({})", "y ~ ({} | g)", "p(y, {}) ~ x", "weighted(y, {}) ~ x"]
+)
 def test_formulas_are_not_code(term, place, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("something was evaluated")

@@ -61,7 +61,13 @@ def test_errors(args, kwargs, error, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"version": 99, "formula": "y~x", "family": 1, "link": 1, "center": 1, "missing": 1, "priors": []}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 99, "formula": "y~x", "family": 1, "link": 1, "center": 1, "missing": 1, "priors": []}',
+    ],
 )
 def test_text_that_is_no_specification(text):
     with pytest.raises(GLMMError, match="specification"):
