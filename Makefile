@@ -23,11 +23,12 @@ lint: setup  ## style, format and types
 	@$(PYTHON_RUN) -m ruff format --check .
 	@$(PYTHON_RUN) -m mypy
 
-bench: setup  ## timings, see benchmarks/
-	@$(PYTHON_RUN) -m benchmarks
+bench: setup  ## every script of benchmarks/, one after another
+	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "There are no scripts in benchmarks/."; exit 1; }
+	@set -e; for script in benchmarks/*.py; do echo "Running $$script"; $(PYTHON_RUN) "$$script"; done
 
-docs: setup  ## the documentation as HTML, under out/docs
-	@$(PYTHON_RUN) -c "import sphinx" 2>/dev/null || { echo "The docs extra is missing: install '.[docs]' into .venv."; exit 1; }
+docs:  ## the documentation as HTML, in out/docs
+	@sh scripts/bootstrap.sh docs
 	@$(PYTHON_RUN) -m sphinx -W -b html docs out/docs
 
 clean:  ## remove what the other targets made, .venv included

@@ -1,11 +1,14 @@
 #!/bin/sh
 # Make .venv with the tested versions and this package in editable form. Needs a Python >= 3.12 and nothing else.
-# Does nothing when .venv is newer than what it is made from. Set PYTHON to choose the interpreter.
+# Does nothing when .venv is newer than what it is made from. Set PYTHON to choose the interpreter; name further extras
+# as arguments: sh scripts/bootstrap.sh docs
 set -eu
 cd "$(dirname "$0")/.."
 
 venv=.venv
-stamp=$venv/.bootstrapped
+extras=test,dev
+for extra in "$@"; do extras=$extras,$extra; done
+stamp=$venv/.bootstrapped-$extras
 check='import sys; sys.version_info >= (3, 12) or sys.exit(1); print(sys.executable)'
 
 if [ -f "$stamp" ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt constraints.txt ] && "$venv/bin/python" -c "$check" >/dev/null 2>&1; then
@@ -52,10 +55,10 @@ if ! "$venv/bin/python" -c "$check" >/dev/null 2>&1; then
 fi
 
 if [ "$tool" = uv ]; then
-    uv pip install --quiet --python "$venv/bin/python" -c constraints.txt -e '.[test,dev]'
+    uv pip install --quiet --python "$venv/bin/python" -c constraints.txt -e ".[$extras]"
 else
     # A .venv that uv made has no pip of its own.
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
-    "$venv/bin/python" -m pip install --quiet -c constraints.txt -e '.[test,dev]'
+    "$venv/bin/python" -m pip install --quiet -c constraints.txt -e ".[$extras]"
 fi
 touch "$stamp"
