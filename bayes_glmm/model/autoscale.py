@@ -181,8 +181,19 @@ def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
     )
 
 
-def _column_sd(column: Array) -> float:
-    """Return the unit of a predictor: 1 for 0/1 columns and constants, its sd otherwise (never its mean)."""
+def column_unit(column: Array) -> float:
+    """Return the unit of a predictor: 1 for 0/1 columns and constants, its sd otherwise, never its mean.
+
+    Parameters
+    ----------
+    column
+        (n,) values of the predictor.
+
+    Returns
+    -------
+    float
+        The unit, in units of the column.
+    """
     low, high = column.min(), column.max()
     if low == high or (low >= 0 and high <= 1 and bool(np.all((column == 0) | (column == 1)))):
         return 1.0
@@ -214,7 +225,7 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
     beta = tuple(
         ParameterPrior("Intercept", Prior("Normal", mu=scale.center, sigma=2.5 * scale.link_sd))
         if name == "Intercept"
-        else ParameterPrior(f"beta[{name}]", Prior("Normal", mu=0, sigma=2.5 * scale.link_sd / _column_sd(design.X[:, j])))
+        else ParameterPrior(f"beta[{name}]", Prior("Normal", mu=0, sigma=2.5 * scale.link_sd / column_unit(design.X[:, j])))
         for j, name in enumerate(design.coefs)
     )
     groups = tuple((term.name, _default_group_priors(term, scale.link_sd)) for term in design.groups)
@@ -225,7 +236,7 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
 def _default_group_priors(term: GroupTerm, link_sd: float) -> GroupPriors:
     sd = tuple(
         ParameterPrior(
-            f"sd[{term.name}][{coef}]", Prior("HalfStudentT", nu=3, sigma=link_sd / _column_sd(term.Z[:, j])), lower=0.0
+            f"sd[{term.name}][{coef}]", Prior("HalfStudentT", nu=3, sigma=link_sd / column_unit(term.Z[:, j])), lower=0.0
         )
         for j, coef in enumerate(term.coefs)
     )

@@ -16,7 +16,35 @@ import pytensor.tensor as pt
 from bayes_glmm.model.autoscale import ParameterPrior
 
 _PYMC_NAMES = {"LKJ": "LKJCorr"}
+_FLAT = frozenset({"Flat", "HalfFlat"})
 _POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
+
+
+def random_variable_name(name: str, row: ParameterPrior) -> str:
+    """Return the name of the random variable behind a parameter: its own, or that of the power its prior is stated on.
+
+    Parameters
+    ----------
+    name
+        Name of the parameter's variable, e.g. ``"sd_herd"``.
+    row
+        Its prior.
+
+    Returns
+    -------
+    str
+        Such as ``"precision_sd_herd"``.
+    """
+    if _is_truncated(row) and row.prior.name in _FLAT:
+        return f"{name}_above_bound"
+    return name if row.power == 1.0 else f"{_POWER_NAMES[row.power]}_{name}"
+
+
+def _is_truncated(row: ParameterPrior) -> bool:
+    """Whether the distribution reaches below the parameter's lower bound."""
+    return row.lower is not None and (
+        row.prior.support == "real" or (row.lower > 0 and row.prior.support in {"positive", "unit"})
+    )
 
 
 def _distribution(name: str) -> Any:
@@ -26,14 +54,11 @@ def _distribution(name: str) -> Any:
 def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, Any], **shape: Any) -> Any:
     """Draw one variable; distributions that reach below the parameter's lower bound are truncated there."""
     prior = row.prior
-    below = row.lower is not None and (
-        prior.support == "real" or (row.lower > 0 and prior.support in {"positive", "unit"})
-    )
-    if not below:
+    if not _is_truncated(row):
         return _distribution(prior.name)(rv_name, **parameters, **shape)
-    if prior.name in {"Flat", "HalfFlat"}:
-        flat = pm.HalfFlat(f"{rv_name}_above_bound", **shape)
-        return pm.Deterministic(rv_name, flat + row.lower)
+    if prior.name in _FLAT:
+        flat = pm.HalfFlat(random_variable_name(rv_name, row), **shape)
+        return pm.Deterministic(rv_name, flat + row.lower, **shape)
     base = _distribution(prior.name).dist(**parameters)
     return pm.Truncated(rv_name, base, lower=row.lower, **shape)
 
@@ -56,7 +81,7 @@ def scalar_parameter(name: str, row: ParameterPrior) -> Any:
     parameters = dict(row.prior.parameters)
     if row.power == 1.0:
         return _random_variable(name, row, parameters)
-    powered = _random_variable(f"{_POWER_NAMES[row.power]}_{name}", row, parameters)
+    powered = _random_variable(random_variable_name(name, row), row, parameters)
     return pm.Deterministic(name, powered ** (1.0 / row.power))
 
 
@@ -87,7 +112,7 @@ def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any
         }
         if first.power == 1.0:
             return _random_variable(name, first, parameters, dims=dim)
-        powered = _random_variable(f"{_POWER_NAMES[first.power]}_{name}", first, parameters, dims=dim)
+        powered = _random_variable(random_variable_name(name, first), first, parameters, dims=dim)
         return pm.Deterministic(name, powered ** (1.0 / first.power), dims=dim)
     elements = [scalar_parameter(f"{name}_element{j}", row) for j, row in enumerate(rows)]
     return pm.Deterministic(name, pt.stack(elements), dims=dim)

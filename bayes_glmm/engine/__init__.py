@@ -1,0 +1,5 @@
+"""The fast path: the GLMM's density as compiled functions of its data, and the Laplace fit as the sampler's coordinates.
+
+Input: a specification, a design and a prior table. Output: draws of the same posterior as the PyMC model's, whose density
+this room is tested against.
+"""

@@ -1,0 +1,88 @@
+"""What the compiled density reads: arrays in one immutable record, and the same record behind a table of addresses.
+
+Input: a design (or its reduced rows), its prior table and the family. Output: `KernelData`. Positions x are laid out as
+[u of each term, level by level; beta (centred); theta], the terms in order of decreasing size.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import carray, njit
+
+from bayes_glmm.engine.pointers import as_pointer
+
+#: Rows of ``KernelData.terms``.
+COEFS, LEVELS, U_START, Z_START, THETA_START, THETA_SIZE = range(6)
+#: Elements of ``KernelData.sizes``.
+N_ROWS, N_TERMS, N_U, N_BETA, N_THETA, N_AUXILIARY, HAS_OFFSET, ROWS_ADDRESS = range(8)
+
+
+class KernelData(NamedTuple):
+    """The arrays of one model. Shapes: n rows, p columns of X, G terms, K random coefficients, d elements of theta."""
+
+    sizes: npt.NDArray[np.int64]  # (8,) see N_ROWS ...
+    terms: npt.NDArray[np.int64]  # (6, G) see COEFS ...
+    blocks: npt.NDArray[np.int64]  # (K,) first coefficient of each coefficient's correlation block
+    ones: npt.NDArray[np.int64]  # (p + K,) whether a column of X or Z is all ones
+    codes: npt.NDArray[np.int32]  # (G, n)
+    X: npt.NDArray[np.float64]  # (p, n), centred
+    Z: npt.NDArray[np.float64]  # (K, n)
+    offset: npt.NDArray[np.float64]  # (n,)
+    y: npt.NDArray[np.float64]  # (n,)
+    counts: npt.NDArray[np.float64]  # (n,) binomial trials, or how many times a row counts
+    beta_table: npt.NDArray[np.float64]  # (p, 8) priors of beta
+    theta_table: npt.NDArray[np.float64]  # (d, 8) priors of theta
+    lkj: npt.NDArray[np.float64]  # (G,) shape of each term's LKJ prior
+
+
+@njit(error_model="numpy", inline="always")
+def _vector(table: Any, i: int, dtype: Any) -> Any:
+    return carray(as_pointer(table[3 * i]), (table[3 * i + 1],), dtype)
+
+
+@njit(error_model="numpy", inline="always")
+def _matrix(table: Any, i: int, dtype: Any) -> Any:
+    return carray(as_pointer(table[3 * i]), (table[3 * i + 1], table[3 * i + 2]), dtype)
+
+
+@njit(error_model="numpy")
+def read_data(table: Any) -> KernelData:
+    """Rebuild the record from its table of addresses and shapes (compiled code only)."""
+    return KernelData(
+        _vector(table, 0, np.int64),
+        _matrix(table, 1, np.int64),
+        _vector(table, 2, np.int64),
+        _vector(table, 3, np.int64),
+        _matrix(table, 4, np.int32),
+        _matrix(table, 5, np.float64),
+        _matrix(table, 6, np.float64),
+        _vector(table, 7, np.float64),
+        _vector(table, 8, np.float64),
+        _vector(table, 9, np.float64),
+        _matrix(table, 10, np.float64),
+        _matrix(table, 11, np.float64),
+        _vector(table, 12, np.float64),
+    )
+
+
+def address_table(record: Any) -> npt.NDArray[np.uint64]:
+    """Write addresses and shapes of a record's arrays.
+
+    Parameters
+    ----------
+    record
+        A named tuple of C-contiguous arrays of one or two dimensions; it must stay alive as long as the table is used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Three elements an array: address, rows, columns.
+    """
+    table = np.zeros(3 * len(record), dtype=np.uint64)
+    for i, array in enumerate(record):
+        assert array.flags.c_contiguous
+        table[3 * i : 3 * i + 3] = (array.ctypes.data, array.shape[0], array.shape[1] if array.ndim == 2 else 1)
+    return table

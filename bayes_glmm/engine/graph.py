@@ -1,0 +1,123 @@
+"""A PyMC model read in the engine's coordinates: which element of x each of PyMC's unconstrained values is.
+
+Input: the centred PyMC model of a packed model. Output: index and factor of every element, so that
+``values = factor * x[index]`` (PyMC takes the log of a variance or precision where a prior is stated on one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.pack import Packed
+from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
+from bayes_glmm.model.distributions import random_variable_name
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+Index = npt.NDArray[np.int64]
+Factor = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class GraphPositions:
+    """Where PyMC's unconstrained values are in the engine's position.
+
+    Parameters
+    ----------
+    index
+        (D,) element of x behind each element of PyMC's flat point.
+    factor
+        (D,) what it is multiplied by.
+    """
+
+    index: Index
+    factor: Factor
+
+
+def graph_positions(model: pm.Model, packed: Packed, design: Design, priors: PriorTable) -> GraphPositions:
+    """Match PyMC's unconstrained values to the engine's position.
+
+    Parameters
+    ----------
+    model
+        ``build_model(..., parametrization="centered")``.
+    packed
+        The same model as the engine holds it.
+    design, priors
+        What both were made from.
+
+    Returns
+    -------
+    GraphPositions
+        In the order of ``model.value_vars``, each raveled.
+
+    Raises
+    ------
+    KeyError
+        If the graph holds a variable the engine does not know.
+    """
+    known = dict(_random_variables(packed, design, priors))
+    parts = [known[model.values_to_rvs[value].name] for value in model.value_vars]
+    return GraphPositions(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+
+
+def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Iterator[tuple[str, tuple[Index, Factor]]]:
+    data = packed.data
+    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
+    theta = n_u + n_beta
+    yield from _vector("beta_centered" if priors.centered else "beta", priors.beta, n_u)
+    for t, g in enumerate(packed.order):
+        term, group = design.groups[g], priors.groups[g][1]
+        first, k = theta + int(data.terms[layout.THETA_START, t]), len(term.coefs)
+        yield from _vector(f"sd_{term.name}", group.sd, first)
+        u = int(data.terms[layout.U_START, t]) + np.arange(k * len(term.levels))
+        yield f"b_{term.name}", (u, np.ones(len(u)))
+        position = first + k
+        for i, block in enumerate(term.blocks):
+            size = len(block)
+            n_free = size * (size - 1) // 2
+            if n_free:
+                order = position + _rows_order(size)
+                yield f"corr_{term.name}_cholesky_{i}", (order, np.ones(n_free))
+            position += n_free
+    start = theta + int(data.sizes[layout.N_THETA]) - len(priors.auxiliary)
+    for i, row in enumerate(priors.auxiliary):
+        yield _scalar(row.parameter, row, start + i)
+
+
+def _scalar(name: str, row: ParameterPrior, position: int) -> tuple[str, tuple[Index, Factor]]:
+    # two bounds: PyMC and the engine take the logit of the same quantity
+    factor = 1.0 if row.prior.support == "interval" else row.power
+    return random_variable_name(name, row), (np.array([position]), np.array([factor]))
+
+
+def _vector(name: str, rows: Sequence[ParameterPrior], start: int) -> Iterator[tuple[str, tuple[Index, Factor]]]:
+    if not rows:
+        return
+    parts = [_scalar(name, row, start + j)[1] for j, row in enumerate(rows)]
+    together: tuple[Any, Any] = (np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+    yield random_variable_name(name, rows[0]), together
+    for j, row in enumerate(rows):
+        yield _scalar(f"{name}_element{j}", row, start + j)
+
+
+def _rows_order(size: int) -> Index:
+    """Return, for each element of PyMC's vector, its place in the row-by-row order of the strict lower triangle."""
+    from pymc.distributions.transforms import CholeskyCorrTransform
+
+    n_free = size * (size - 1) // 2
+    marks = np.arange(1.0, n_free + 1.0)
+    lower = np.asarray(CholeskyCorrTransform(n=size, upper=False).backward(marks, size).eval())
+    rows = [lower[c, j] / lower[c, c] for c in range(size) for j in range(c)]
+    by_row = np.rint(rows).astype(np.int64) - 1
+    order = np.empty(n_free, dtype=np.int64)
+    order[by_row] = np.arange(n_free)
+    return order

@@ -1,0 +1,331 @@
+"""The information matrix of (u, beta) given theta, and its block elimination.
+
+The largest term's levels are independent of each other given the rest, so H has the shape of an arrow: blocks of k x k
+for that term, sparse coupling to the rest (other terms' u, then beta), and a dense rest. Input: a position and the
+model's data. Output: the blocks, their factors, solutions and log determinants. Nothing of rows x levels is ever formed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
+from bayes_glmm.engine.parameters import log_prior, precision, term_factor
+from bayes_glmm.engine.pointers import call_rows
+
+_compiled = njit(error_model="numpy", cache=True)
+
+
+class Pattern(NamedTuple):
+    """Which parts of the rest each level of the largest term meets.
+
+    The rest is [u of the second term, ..., u of the last, beta], q elements.
+    """
+
+    start: npt.NDArray[np.int64]  # (levels + 1,) first coupling of each level
+    columns: npt.NDArray[np.int64]  # (couplings,) element of the rest, sorted within a level
+    slots: npt.NDArray[np.int64]  # (G, n) first coupling of a row's level in term t >= 1; row 0 for beta
+
+
+class Information(NamedTuple):
+    """Blocks of the information (or of H, once priors are added)."""
+
+    levels: npt.NDArray[np.float64]  # (levels, k, k) the largest term
+    coupling: npt.NDArray[np.float64]  # (couplings, k)
+    rest: npt.NDArray[np.float64]  # (q, q)
+
+
+class Factors(NamedTuple):
+    """H after elimination of the largest term."""
+
+    levels: npt.NDArray[np.float64]  # (levels, k, k) lower Cholesky factors of the blocks
+    shrunk: npt.NDArray[np.float64]  # (couplings, k) block^-1 coupling
+    rest: npt.NDArray[np.float64]  # (q, q) lower Cholesky factor of the Schur complement
+    log_det: float
+
+
+def coupling_pattern(data: KernelData) -> Pattern:
+    """Find the couplings of the largest term's levels.
+
+    Parameters
+    ----------
+    data
+        The model.
+
+    Returns
+    -------
+    Pattern
+        Built by sorting the pairs of levels that occur together; linear memory in rows and pairs.
+    """
+    n, n_terms, n_beta = (int(data.sizes[i]) for i in (layout.N_ROWS, layout.N_TERMS, layout.N_BETA))
+    if n_terms == 0:
+        empty = np.zeros(0, dtype=np.int64)
+        return Pattern(np.zeros(1, dtype=np.int64), empty, np.zeros((1, n), dtype=np.int64))
+    k0, levels = int(data.terms[layout.COEFS, 0]), int(data.terms[layout.LEVELS, 0])
+    first = data.codes[0].astype(np.int64)
+    n_first_u, n_rest_u = k0 * levels, int(data.sizes[layout.N_U]) - k0 * levels
+    owner = [np.repeat(np.arange(levels), n_beta)]
+    column = [np.tile(n_rest_u + np.arange(n_beta), levels)]
+    pair_of_row, pair_key = [], []
+    for t in range(1, n_terms):
+        k, size = int(data.terms[layout.COEFS, t]), int(data.terms[layout.LEVELS, t])
+        keys, inverse = np.unique(first * size + data.codes[t], return_inverse=True)
+        start = int(data.terms[layout.U_START, t]) - n_first_u + k * (keys % size)
+        pair_of_row.append(inverse)
+        pair_key.append((keys // size, start))
+        for c in range(k):
+            owner.append(keys // size)
+            column.append(start + c)
+    owners, columns = np.concatenate(owner), np.concatenate(column)
+    order = np.lexsort((columns, owners))
+    owners, columns = owners[order], columns[order]
+    start_of = np.searchsorted(owners, np.arange(levels + 1))
+    width = int(data.sizes[layout.N_U]) - n_first_u + n_beta
+    flat = owners * max(width, 1) + columns
+    slots = np.zeros((n_terms, n), dtype=np.int64)
+    slots[0] = start_of[first + 1] - n_beta
+    for t in range(1, n_terms):
+        pair_owner, pair_start = pair_key[t - 1]
+        slots[t] = np.searchsorted(flat, pair_owner * max(width, 1) + pair_start)[pair_of_row[t - 1]]
+    return Pattern(start_of, columns, slots)
+
+
+@_compiled
+def _rest_start(data: KernelData, t: int) -> int:
+    """First element of term t >= 1 in the rest."""
+    return data.terms[layout.U_START, t] - data.terms[layout.COEFS, 0] * data.terms[layout.LEVELS, 0]
+
+
+@_compiled
+def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: Any, eta: Any, weight: Any) -> None:
+    """Fill minus the second derivative of each row's log likelihood in eta, from its first derivative; at least 0."""
+    size = stop - start
+    step = 1e-4
+    address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
+    upper, lower, unused = np.empty(BLOCK), np.empty(BLOCK), np.zeros(2)
+    y, counts = data.y[start:stop], data.counts[start:stop]
+    predict_block(x, data, start, stop, eta)
+    for i in range(size):
+        eta[i] += step
+    call_rows(address, size, eta, y, counts, parameters, upper, unused)
+    for i in range(size):
+        eta[i] -= 2.0 * step
+    call_rows(address, size, eta, y, counts, parameters, lower, unused)
+    for i in range(size):
+        curvature = (lower[i] - upper[i]) / (2.0 * step)
+        weight[i] = curvature if curvature > 0.0 and math.isfinite(curvature) else 0.0
+
+
+@_compiled
+def _add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, out: Information) -> None:
+    """Add one row's w (z, x)(z, x)' to the blocks; `z` is scratch of the row's random and fixed predictors."""
+    n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
+    k0 = data.terms[layout.COEFS, 0] if n_terms > 0 else 0
+    first_beta = out.rest.shape[0] - n_beta
+    for b in range(n_beta):
+        z[b] = data.X[b, i] * weight
+    for b in range(n_beta):
+        for a in range(b + 1):
+            out.rest[first_beta + b, first_beta + a] += z[b] * data.X[a, i]
+    if n_terms == 0:
+        return
+    level = data.codes[0, i]
+    for c in range(k0):
+        scaled = weight * data.Z[c, i]
+        for a in range(k0):
+            out.levels[level, c, a] += scaled * data.Z[a, i]
+        for b in range(n_beta):
+            out.coupling[pattern.slots[0, i] + b, c] += scaled * data.X[b, i]
+    for t in range(1, n_terms):
+        k, row_z = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t]
+        here = _rest_start(data, t) + k * data.codes[t, i]
+        for c in range(k):
+            scaled = weight * data.Z[row_z + c, i]
+            for a in range(k0):
+                out.coupling[pattern.slots[t, i] + c, a] += scaled * data.Z[a, i]
+            for b in range(n_beta):
+                out.rest[first_beta + b, here + c] += scaled * data.X[b, i]
+            for other in range(1, t + 1):
+                k_other, other_z = data.terms[layout.COEFS, other], data.terms[layout.Z_START, other]
+                there = _rest_start(data, other) + k_other * data.codes[other, i]
+                for a in range(k_other):
+                    if there + a <= here + c:
+                        out.rest[here + c, there + a] += scaled * data.Z[other_z + a, i]
+
+
+@_compiled
+def likelihood_information(x: Any, data: KernelData, pattern: Pattern) -> Information:
+    """Return the information of the likelihood about (u, beta) at x: [Z X]' W [Z X], lower triangle of the rest."""
+    n, n_terms, n_beta = data.sizes[layout.N_ROWS], data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
+    k0 = data.terms[layout.COEFS, 0] if n_terms > 0 else 0
+    levels = data.terms[layout.LEVELS, 0] if n_terms > 0 else 0
+    q = data.sizes[layout.N_U] - k0 * levels + n_beta
+    out = Information(np.zeros((levels, k0, k0)), np.zeros((pattern.columns.size, k0)), np.zeros((q, q)))
+    eta, weight, parameters, z = np.empty(BLOCK), np.empty(BLOCK), np.empty(2), np.empty(n_beta)
+    auxiliary_parameters(x, data, parameters)
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        _row_weights(x, data, start, stop, parameters, eta, weight)
+        for i in range(start, stop):
+            _add_row(data, pattern, i, weight[i - start], z, out)
+    return out
+
+
+@_compiled
+def term_precision(x: Any, data: KernelData, t: int) -> Any:
+    """Return Omega = Sigma^-1 of one term at the theta of x."""
+    k, z = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t]
+    theta = x[data.sizes[layout.N_U] + data.sizes[layout.N_BETA] :]
+    sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+    blocks = data.blocks[z : z + k]
+    term_factor(theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse)
+    precision(inverse, omega)
+    return omega
+
+
+@_compiled
+def beta_precision(x: Any, data: KernelData, j: int) -> float:
+    """Return minus the second derivative of beta_j's log prior, at least 0."""
+    n_u, step = data.sizes[layout.N_U], 1e-4
+    row = data.beta_table[j]
+    slope = log_prior(row, x[n_u + j] + step)[1] - log_prior(row, x[n_u + j] - step)[1]
+    return max(-slope / (2.0 * step), 0.0)
+
+
+@_compiled
+def add_priors(x: Any, data: KernelData, out: Information) -> None:
+    """Turn the likelihood's information into H: add each term's precision and the curvature of beta's priors."""
+    n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
+    for t in range(n_terms):
+        omega = term_precision(x, data, t)
+        k = omega.shape[0]
+        for level in range(data.terms[layout.LEVELS, t]):
+            if t == 0:
+                out.levels[level] += omega
+            else:
+                here = _rest_start(data, t) + k * level
+                out.rest[here : here + k, here : here + k] += omega
+    first_beta = out.rest.shape[0] - n_beta
+    for j in range(n_beta):
+        out.rest[first_beta + j, first_beta + j] += beta_precision(x, data, j)
+
+
+@_compiled
+def eliminate(matrix: Information, pattern: Pattern) -> tuple[Any, Any, Any, float]:
+    """Eliminate the largest term; return the blocks' Cholesky factors, block^-1 coupling, the Schur complement, log det."""
+    levels, k = matrix.levels.shape[0], matrix.levels.shape[1]
+    factors, shrunk = np.empty_like(matrix.levels), np.empty_like(matrix.coupling)
+    rest = matrix.rest.copy()
+    log_det = 0.0
+    for level in range(levels):
+        cholesky_small(matrix.levels[level], factors[level])
+        for c in range(k):
+            log_det += 2.0 * math.log(factors[level, c, c])
+        first, last = pattern.start[level], pattern.start[level + 1]
+        for m in range(first, last):
+            shrunk[m] = matrix.coupling[m]
+            solve_small(factors[level], shrunk[m])
+            for other in range(first, m + 1):
+                total = 0.0
+                for c in range(k):
+                    total += matrix.coupling[other, c] * shrunk[m, c]
+                rest[pattern.columns[m], pattern.columns[other]] -= total
+    return factors, shrunk, rest, log_det
+
+
+@_compiled
+def factorize(matrix: Information, pattern: Pattern) -> Factors:
+    """Factorize H by elimination of the largest term and a Cholesky factor of the Schur complement."""
+    factors, shrunk, rest, log_det = eliminate(matrix, pattern)
+    q = rest.shape[0]
+    for i in range(q):
+        # a flat direction (a flat prior on a collinear column) gets a trace of curvature instead of none
+        rest[i, i] += 1e-12 * (matrix.rest[i, i] + 1e-12)
+        for j in range(i):
+            rest[j, i] = rest[i, j]
+    lower = np.linalg.cholesky(rest) if q > 0 else rest
+    for i in range(q):
+        log_det += 2.0 * math.log(lower[i, i])
+    return Factors(factors, shrunk, lower, log_det)
+
+
+@_compiled
+def solve(factors: Factors, coupling: Any, pattern: Pattern, right: Any) -> Any:
+    """Solve H v = right for v = [u of the largest term, the rest]."""
+    levels, k = factors.levels.shape[0], factors.levels.shape[1]
+    out = right.copy()
+    rest = out[levels * k :]
+    for level in range(levels):
+        solve_small(factors.levels[level], out[level * k : level * k + k])
+        for m in range(pattern.start[level], pattern.start[level + 1]):
+            for c in range(k):
+                rest[pattern.columns[m]] -= coupling[m, c] * out[level * k + c]
+    cholesky_solve(factors.rest, rest)
+    for level in range(levels):
+        for m in range(pattern.start[level], pattern.start[level + 1]):
+            for c in range(k):
+                out[level * k + c] -= factors.shrunk[m, c] * rest[pattern.columns[m]]
+    return out
+
+
+@_compiled
+def cholesky_small(matrix: Any, lower: Any) -> None:
+    """Fill the lower Cholesky factor of a small matrix; pivots are kept positive."""
+    k = matrix.shape[0]
+    for i in range(k):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for m in range(j):
+                total -= lower[i, m] * lower[j, m]
+            if i == j:
+                lower[i, i] = math.sqrt(max(total, 1e-300))
+            else:
+                lower[i, j] = total / lower[j, j]
+        for j in range(i + 1, k):
+            lower[i, j] = 0.0
+
+
+@_compiled
+def solve_small(lower: Any, vector: Any) -> None:
+    """Solve (L L') x = vector in place, for small matrices."""
+    forward_small(lower, vector)
+    backward_small(lower, vector)
+
+
+@_compiled
+def forward_small(lower: Any, vector: Any) -> None:
+    """Solve L x = vector in place."""
+    for i in range(lower.shape[0]):
+        total = vector[i]
+        for j in range(i):
+            total -= lower[i, j] * vector[j]
+        vector[i] = total / lower[i, i]
+
+
+@_compiled
+def backward_small(lower: Any, vector: Any) -> None:
+    """Solve L' x = vector in place."""
+    k = lower.shape[0]
+    for i in range(k - 1, -1, -1):
+        total = vector[i]
+        for j in range(i + 1, k):
+            total -= lower[j, i] * vector[j]
+        vector[i] = total / lower[i, i]
+
+
+@_compiled
+def cholesky_solve(lower: Any, vector: Any) -> None:
+    """Solve (L L') x = vector in place, for the dense rest (row by row, so that memory is read in order)."""
+    q = lower.shape[0]
+    for i in range(q):
+        vector[i] = (vector[i] - np.dot(lower[i, :i], vector[:i])) / lower[i, i]
+    for i in range(q - 1, -1, -1):
+        vector[i] /= lower[i, i]
+        vector[:i] -= lower[i, :i] * vector[i]

@@ -1,0 +1,227 @@
+"""The log density of a GLMM with its gradient, compiled once a machine and fed with data by address.
+
+Input: a position x = [u, beta, theta] and `KernelData`. Output: log density up to a constant of the model, and its
+gradient. The PyMC model is the definition; tests hold the two to 1e-9.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import carray, cfunc, njit
+
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.data import KernelData, read_data
+from bayes_glmm.engine.parameters import (
+    constrain,
+    correlation_prior,
+    covariance,
+    log_prior,
+    precision,
+    pull_precision,
+    term_factor,
+)
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, call_rows
+
+BLOCK = 256
+
+_compiled = njit(error_model="numpy", cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
+
+
+@_compiled
+def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
+    """Fill eta for the rows start..stop: offset + X beta + Z u."""
+    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
+    size = stop - start
+    if data.sizes[layout.HAS_OFFSET]:
+        for i in range(size):
+            eta[i] = data.offset[start + i]
+    else:
+        eta[:size] = 0.0
+    for j in range(n_beta):
+        coefficient = x[n_u + j]
+        if data.ones[j]:
+            for i in range(size):
+                eta[i] += coefficient
+        else:
+            column = data.X[j]
+            for i in range(size):
+                eta[i] += coefficient * column[start + i]
+    for t in range(data.sizes[layout.N_TERMS]):
+        k, first = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
+        codes = data.codes[t]
+        for c in range(k):
+            z = data.terms[layout.Z_START, t] + c
+            if data.ones[n_beta + z]:
+                for i in range(size):
+                    eta[i] += x[first + k * codes[start + i] + c]
+            else:
+                column = data.Z[z]
+                for i in range(size):
+                    eta[i] += column[start + i] * x[first + k * codes[start + i] + c]
+
+
+@_compiled
+def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
+    """Add X' d and Z' d of the rows start..stop to the gradient's beta and u."""
+    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
+    size = stop - start
+    for j in range(n_beta):
+        total = 0.0
+        if data.ones[j]:
+            for i in range(size):
+                total += d_eta[i]
+        else:
+            column = data.X[j]
+            for i in range(size):
+                total += d_eta[i] * column[start + i]
+        gradient[n_u + j] += total
+    for t in range(data.sizes[layout.N_TERMS]):
+        k, first = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
+        codes = data.codes[t]
+        for c in range(k):
+            z = data.terms[layout.Z_START, t] + c
+            if data.ones[n_beta + z]:
+                for i in range(size):
+                    gradient[first + k * codes[start + i] + c] += d_eta[i]
+            else:
+                column = data.Z[z]
+                for i in range(size):
+                    gradient[first + k * codes[start + i] + c] += d_eta[i] * column[start + i]
+
+
+@_compiled
+def auxiliary_parameters(x: Any, data: KernelData, parameters: Any) -> None:
+    """Fill the family's parameters (at most two; unused ones are 1) from theta's last elements."""
+    n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
+    start = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    for a in range(2):
+        parameters[a] = 1.0
+    for a in range(n_auxiliary):
+        i = n_theta - n_auxiliary + a
+        parameters[a] = constrain(data.theta_table[i], x[start + i])[0]
+
+
+@_compiled
+def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
+    """Return the log likelihood and add its gradient, block by block."""
+    n = data.sizes[layout.N_ROWS]
+    n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
+    start_theta = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
+    eta, d_eta = np.empty(BLOCK), np.empty(BLOCK)
+    parameters, d_parameters = np.empty(2), np.zeros(2)
+    auxiliary_parameters(x, data, parameters)
+    total = 0.0
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        predict_block(x, data, start, stop, eta)
+        total += call_rows(
+            address, stop - start, eta, data.y[start:stop], data.counts[start:stop], parameters, d_eta, d_parameters
+        )
+        pull_block(data, start, stop, d_eta, gradient)
+    for a in range(n_auxiliary):
+        i = n_theta - n_auxiliary + a
+        gradient[start_theta + i] += d_parameters[a] * constrain(data.theta_table[i], x[start_theta + i])[1]
+    return total
+
+
+@_compiled
+def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
+    """Return one term's log N(u; 0, Sigma) and LKJ prior, and add their gradients."""
+    k, levels = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t]
+    first, z = data.terms[layout.U_START, t], data.terms[layout.Z_START, t]
+    start = data.terms[layout.THETA_START, t]
+    offset = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    theta, d_theta = x[offset:], gradient[offset:]
+    blocks = data.blocks[z : z + k]
+    sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+    log_det = term_factor(theta, start, k, blocks, data.theta_table, sd, factor, inverse)
+    precision(inverse, omega)
+    squares = np.zeros((k, k))
+    quadratic = 0.0
+    for level in range(levels):
+        at = first + k * level
+        for a in range(k):
+            pulled = 0.0
+            for b in range(k):
+                pulled += omega[a, b] * x[at + b]
+                squares[a, b] += x[at + a] * x[at + b]
+            quadratic += pulled * x[at + a]
+            gradient[at + a] -= pulled
+    d_omega = 0.5 * (levels * covariance(inverse) - squares)
+    pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
+    total = levels * log_det - 0.5 * quadratic
+    return total + correlation_prior(start, k, blocks, data.lkj[t], factor, d_theta)
+
+
+@_compiled
+def add_scalar_priors(x: Any, data: KernelData, gradient: Any) -> float:
+    """Return the log priors of beta and of theta's sds and auxiliary parameters, and add their gradients."""
+    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
+    total = 0.0
+    for j in range(n_beta):
+        value, slope = log_prior(data.beta_table[j], x[n_u + j])
+        total += value
+        gradient[n_u + j] += slope
+    for i in range(data.sizes[layout.N_THETA]):
+        if int(data.theta_table[i, 0]) == 3:  # an element of a correlation: its prior is the term's LKJ
+            continue
+        constrained = constrain(data.theta_table[i], x[n_u + n_beta + i])
+        total += constrained[2]
+        gradient[n_u + n_beta + i] += constrained[3]
+    return total
+
+
+@_compiled
+def log_density(x: Any, data: KernelData, gradient: Any) -> float:
+    """Return the log density at x up to a constant, and fill its gradient.
+
+    Parameters
+    ----------
+    x
+        (D,) position [u, beta, theta].
+    data
+        The model.
+    gradient
+        (D,) overwritten.
+
+    Returns
+    -------
+    float
+        Log likelihood + log priors + log Jacobians of theta's transforms.
+    """
+    gradient[:] = 0.0
+    total = add_likelihood(x, data, gradient)
+    for t in range(data.sizes[layout.N_TERMS]):
+        total += add_group_prior(x, data, t, gradient)
+    return total + add_scalar_priors(x, data, gradient)
+
+
+def _density(dim: int, x_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+    table = carray(user_data_, (39,), np.uint64)
+    data = read_data(table)
+    gradient = carray(gradient_, (dim,))
+    value = log_density(carray(x_, (dim,)), data, gradient)
+    carray(logp_, (1,))[0] = value
+    if not math.isfinite(value):
+        return 4
+    for i in range(dim):
+        if not math.isfinite(gradient[i]):
+            return 3
+    return 0
+
+
+@cache
+def density_function() -> Any:
+    """Compile the density behind its C signature, or load it from numba's disk cache.
+
+    Returns
+    -------
+    numba.core.ccallback.CFunc
+        ``.address`` is called by the coordinates; user data is the `address_table` of a `KernelData`.
+    """
+    return cfunc(DENSITY_SIGNATURE, cache=True, error_model="numpy")(_density)

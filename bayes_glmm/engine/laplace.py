@@ -1,0 +1,210 @@
+"""The Laplace fit: the mode of the marginal posterior of theta, and the information around it.
+
+Input: a packed model. Output: a `LaplaceFit`, from which the sampler's coordinates are made and which is an approximate
+posterior of its own. For each theta the mode of (u, beta) is found by Newton steps (penalised iteratively reweighted
+least squares); theta maximises log p(y, u, beta, theta) - log det H / 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from scipy import optimize
+
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.information import (
+    Information,
+    Pattern,
+    add_priors,
+    coupling_pattern,
+    factorize,
+    likelihood_information,
+    solve,
+)
+from bayes_glmm.engine.kernel import log_density
+from bayes_glmm.engine.pack import Packed
+from bayes_glmm.errors import SamplingError
+
+Array = npt.NDArray[np.float64]
+
+_compiled = njit(error_model="numpy", cache=True)
+
+#: Largest sd of an element of theta in the coordinates: a flatter marginal than this says little about its shape.
+WIDEST = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class LaplaceFit:
+    """A Gaussian approximation around the mode.
+
+    Parameters
+    ----------
+    x
+        (D,) the mode [u, beta, theta].
+    pattern
+        Couplings of the largest term.
+    likelihood
+        Information of the likelihood about (u, beta) at the mode.
+    theta_factor
+        (d, d) factor of theta's covariance: covariance = factor factor'.
+    log_marginal
+        Laplace value of log p(y, theta) at the mode, up to a constant.
+    evaluations
+        How many values of theta were tried.
+    """
+
+    x: Array
+    pattern: Pattern
+    likelihood: Information
+    theta_factor: Array
+    log_marginal: float
+    evaluations: int
+
+
+@_compiled
+def find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> float:
+    """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, -inf where there is none."""
+    n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    gradient, trial, unused = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    value = log_density(x, data, gradient)
+    if not math.isfinite(value):
+        return -math.inf
+    log_det = 0.0
+    for _ in range(100):
+        matrix = likelihood_information(x, data, pattern)
+        add_priors(x, data, matrix)
+        factors = factorize(matrix, pattern)
+        log_det = factors.log_det
+        step = solve(factors, matrix.coupling, pattern, gradient[:n_v])
+        decrement = np.dot(step, gradient[:n_v])
+        if decrement < tolerance:
+            break
+        size, moved = 1.0, False
+        for _halving in range(30):
+            trial[:] = x
+            trial[:n_v] += size * step
+            candidate = log_density(trial, data, unused)
+            if math.isfinite(candidate) and candidate > value - 1e-10 * abs(value):
+                moved = candidate > value or size * size * decrement < tolerance
+                x[:] = trial
+                gradient[:] = unused
+                value = candidate
+                break
+            size *= 0.5
+        if not moved:
+            break
+    return value - 0.5 * log_det
+
+
+class _Objective:
+    """Minus the Laplace value as a function of theta; each inner search starts from the best mode so far."""
+
+    def __init__(self, packed: Packed, pattern: Pattern) -> None:
+        self.data, self.pattern = packed.data, pattern
+        self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
+        self.best_x, self.best_value, self.evaluations = packed.start.copy(), math.inf, 0
+
+    def __call__(self, theta: Array) -> float:
+        """Return minus the Laplace value, a large number where the mode cannot be found."""
+        x = self.best_x.copy()
+        x[self.n_v :] = theta
+        value = -find_mode(x, self.data, self.pattern, 1e-9)
+        self.evaluations += 1
+        if not math.isfinite(value):
+            return 1e10
+        if value < self.best_value:
+            self.best_x, self.best_value = x, value
+        return value
+
+    def gradient(self, theta: Array, step: float = 1e-3) -> Array:
+        """Return the gradient by central differences."""
+        shifts = step * np.eye(len(theta))
+        return np.array([(self(theta + e) - self(theta - e)) / (2 * step) for e in shifts])
+
+
+def laplace_fit(packed: Packed) -> LaplaceFit:
+    """Find the mode of theta's marginal posterior and the information there.
+
+    Parameters
+    ----------
+    packed
+        The model.
+
+    Returns
+    -------
+    LaplaceFit
+        Mode, information and spread of theta.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start, whatever theta.
+
+    References
+    ----------
+    Tierney, Kadane (1986) doi:10.1080/01621459.1986.10478240; Bates, Maechler, Bolker, Walker (2015)
+    doi:10.18637/jss.v067.i01, section 3 (penalised least squares).
+    """
+    pattern = coupling_pattern(packed.data)
+    objective = _Objective(packed, pattern)
+    n_v = objective.n_v
+    theta = packed.start[n_v:]
+    if objective(theta) >= 1e10:
+        raise SamplingError("The posterior has no finite density at the starting point; check the link and the priors.")
+    if len(theta):
+        found = optimize.minimize(
+            objective, theta, jac=objective.gradient, method="L-BFGS-B",
+            bounds=[(t - 12.0, t + 12.0) for t in theta], options={"ftol": 1e-9, "gtol": 1e-3, "maxiter": 100},
+        )  # fmt: skip
+        theta = found.x
+    x = objective.best_x.copy()
+    x[n_v:] = theta
+    value = find_mode(x, packed.data, pattern, 1e-12)
+    factor = _spread(objective, theta)
+    information = likelihood_information(x, packed.data, pattern)
+    return LaplaceFit(x, pattern, information, factor, value, objective.evaluations)
+
+
+def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
+    """Return a factor of theta's covariance from the outer Hessian, flat or wrong-way directions cut at `WIDEST`."""
+    d = len(theta)
+    if d == 0:
+        return np.zeros((0, 0))
+    centre = objective(theta)
+    hessian = np.zeros((d, d))
+    plus = np.array([objective(theta + step * e) for e in np.eye(d)])
+    minus = np.array([objective(theta - step * e) for e in np.eye(d)])
+    hessian[np.diag_indices(d)] = (plus + minus - 2 * centre) / step**2
+    for i in range(d):
+        for j in range(i):
+            both = step * (np.eye(d)[i] + np.eye(d)[j])
+            mixed = objective(theta + both) + objective(theta - both) + 2 * centre
+            hessian[i, j] = hessian[j, i] = (mixed - plus[i] - minus[i] - plus[j] - minus[j]) / (2 * step**2)
+    values, vectors = np.linalg.eigh(hessian)
+    return vectors / np.sqrt(np.maximum(values, 1.0 / WIDEST**2))
+
+
+def approximate_precision(fit: LaplaceFit, data: KernelData) -> Any:
+    """Return H at the mode: the likelihood's information plus the priors'.
+
+    Parameters
+    ----------
+    fit
+        The Laplace fit.
+    data
+        The model.
+
+    Returns
+    -------
+    Information
+        Blocks of H; the lower triangle of the rest.
+    """
+    out = Information(fit.likelihood.levels.copy(), fit.likelihood.coupling.copy(), fit.likelihood.rest.copy())
+    add_priors(fit.x, data, out)
+    return out

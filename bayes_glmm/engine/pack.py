@@ -1,0 +1,269 @@
+"""From a model to the arrays the compiled density reads, and the statement of which models it covers.
+
+Input: a specification, a design and a prior table. Output: a `Packed` record, or the reason there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.engine import parameters as codes
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.rows import ROW_KERNELS, row_kernel
+from bayes_glmm.model.autoscale import ParameterPrior, PriorTable, column_unit, response_scale
+from bayes_glmm.priors import Prior
+from bayes_glmm.spec.model_spec import ModelSpec
+
+Array = npt.NDArray[np.float64]
+
+#: Kernels whose rows add up: y is a sum of successes or counts, `counts` the trials or the exposure.
+SUMMED = frozenset({"binomial", "poisson"})
+
+#: Prior distribution -> (code, its three parameters) of the compiled priors.
+_ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
+    "Flat": lambda p: (codes.FLAT, 0, 0, 0),
+    "HalfFlat": lambda p: (codes.FLAT, 0, 0, 0),
+    "Uniform": lambda p: (codes.FLAT, 0, 0, 0),
+    "Normal": lambda p: (codes.NORMAL, p["mu"], p["sigma"], 0),
+    "HalfNormal": lambda p: (codes.NORMAL, 0, p["sigma"], 0),
+    "StudentT": lambda p: (codes.STUDENT, p["nu"], p["mu"], p["sigma"]),
+    "HalfStudentT": lambda p: (codes.STUDENT, p["nu"], 0, p["sigma"]),
+    "Cauchy": lambda p: (codes.STUDENT, 1, p["alpha"], p["beta"]),
+    "HalfCauchy": lambda p: (codes.STUDENT, 1, 0, p["beta"]),
+    "Laplace": lambda p: (codes.LAPLACE, p["mu"], p["b"], 0),
+    "Exponential": lambda p: (codes.EXPONENTIAL, p["lam"], 0, 0),
+    "Gamma": lambda p: (codes.GAMMA, p["alpha"], p["beta"], 0),
+    "InverseGamma": lambda p: (codes.INVERSE_GAMMA, p["alpha"], p["beta"], 0),
+    "LogNormal": lambda p: (codes.LOG_NORMAL, p["mu"], p["sigma"], 0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A model as the engine holds it.
+
+    Parameters
+    ----------
+    data
+        Arrays of the compiled density.
+    order
+        Index into ``design.groups`` of each engine term (largest first).
+    means
+        (p,) column means taken off X; zero where the predictors are not centred.
+    start
+        (D,) a sensible point to start the Laplace fit from.
+    rows
+        The rows of the likelihood after exact reduction.
+    """
+
+    data: KernelData
+    order: tuple[int, ...]
+    means: Array
+    start: Array
+    rows: Rows
+
+
+def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
+    """Say why the kernel does not cover a model.
+
+    Parameters
+    ----------
+    spec, design, priors
+        The model.
+
+    Returns
+    -------
+    str or None
+        The reason in words; None when the kernel covers the model.
+    """
+    if spec.family.kernel is None or (spec.family.kernel, spec.link.name) not in ROW_KERNELS:
+        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link"
+    for row in priors.beta:
+        if row.prior.support != "real":
+            return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
+    for row in priors:
+        if row.prior.name not in _ENCODINGS and row.prior.support != "correlation":
+            return f"the kernel does not know the prior {row.prior} of {row.parameter}"
+    return None
+
+
+def prior_row(row: ParameterPrior) -> Array:
+    """Encode a scalar's prior and transform for the compiled tables.
+
+    Parameters
+    ----------
+    row
+        The prior.
+
+    Returns
+    -------
+    numpy.ndarray
+        (8,) kind, distribution, its three parameters, power, lower, upper.
+    """
+    code, first, second, third = _ENCODINGS[row.prior.name](row.prior)
+    kind, lower, upper = float(codes.UNBOUNDED), 0.0, 0.0
+    if row.prior.support == "interval":
+        kind, lower, upper = codes.BETWEEN, row.prior["lower"], row.prior["upper"]
+    elif row.lower is not None:
+        kind, lower = codes.ABOVE, row.lower
+    return np.array([kind, code, first, second, third, row.power, lower, upper], dtype=np.float64)
+
+
+def pack(spec: ModelSpec, design: Design, priors: PriorTable) -> Packed:
+    """Lay a model out for the compiled density.
+
+    Parameters
+    ----------
+    spec, design, priors
+        A model that `why_not_covered` has nothing against.
+
+    Returns
+    -------
+    Packed
+        Terms in order of decreasing size, rows sorted by the largest term's levels.
+    """
+    rows = likelihood_rows(spec, design)
+    groups = design.groups
+    order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
+    by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
+    means = np.asarray(design.means) if priors.centered else np.zeros(len(design.coefs))
+    X = np.ascontiguousarray((rows.X[by_level] - means).T)
+    Z = [np.ascontiguousarray(rows.Z[g][by_level].T) for g in order]
+    Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
+    level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
+    terms, blocks, theta_rows = _terms(design, priors, order)
+    theta_table = np.array([*theta_rows, *(prior_row(row) for row in priors.auxiliary)]).reshape(-1, 8)
+    offset = np.ascontiguousarray(rows.offset[by_level])
+    assert spec.family.kernel is not None
+    sizes = np.zeros(8, dtype=np.int64)
+    n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
+    address = row_kernel(spec.family.kernel, spec.link.name).address
+    sizes[:] = (
+        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(priors.auxiliary), int(np.any(offset)), address,
+    )  # fmt: skip
+    data = KernelData(
+        sizes=sizes,
+        terms=terms,
+        blocks=blocks,
+        ones=np.array([bool(np.all(column == 1.0)) for column in (*X, *Z_all)], dtype=np.int64),
+        codes=level_codes,
+        X=X,
+        Z=Z_all,
+        offset=offset,
+        y=np.ascontiguousarray(rows.y[by_level]),
+        counts=np.ascontiguousarray(rows.counts[by_level]),
+        beta_table=np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8),
+        theta_table=theta_table,
+        lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
+    )
+    return Packed(data, order, means, _start(spec, design, priors, data, order), rows)
+
+
+def _lkj_shape(priors: PriorTable, g: int) -> float:
+    corr = priors.groups[g][1].corr
+    return 1.0 if corr is None else corr.prior["eta"]
+
+
+def _terms(
+    design: Design, priors: PriorTable, order: tuple[int, ...]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[Array]]:
+    """Lay out the terms' positions, their correlation blocks and theta's table."""
+    terms = np.zeros((6, len(order)), dtype=np.int64)
+    blocks: list[int] = []
+    table: list[Array] = []
+    u_start = 0
+    correlation = np.array([codes.CORRELATION, 0, 0, 0, 0, 1, 0, 0], dtype=np.float64)
+    for t, g in enumerate(order):
+        term = design.groups[g]
+        k = len(term.coefs)
+        firsts = [0] * k
+        for block in term.blocks:
+            assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
+            for c in block:
+                firsts[c] = block[0]
+        n_corr = sum(c - firsts[c] for c in range(k))
+        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), k + n_corr)
+        table += [prior_row(row) for row in priors.groups[g][1].sd] + [correlation] * n_corr
+        blocks += firsts
+        u_start += k * len(term.levels)
+    return terms, np.array(blocks, dtype=np.int64), table
+
+
+def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
+    """Start with u = 0, the intercept at the mean response, and sds at half their unit."""
+    scale = response_scale(spec, design)
+    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
+    x = np.zeros(n_u + n_beta + int(data.sizes[layout.N_THETA]))
+    if "Intercept" in design.coefs:
+        x[n_u + design.coefs.index("Intercept")] = scale.center
+    theta = x[n_u + n_beta :]
+    for t, g in enumerate(order):
+        Z = design.groups[g].Z
+        for c in range(Z.shape[1]):
+            i = int(data.terms[layout.THETA_START, t]) + c
+            theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
+    starts = {"sigma": 0.7 * scale.response_sd, "phi": 5.0, "nu": 10.0}
+    for i, row in enumerate(priors.auxiliary, start=len(theta) - len(priors.auxiliary)):
+        theta[i] = _unconstrain(data.theta_table[i], starts[row.parameter])
+    return x
+
+
+def _unconstrain(row: Array, value: float) -> float:
+    """Map a parameter to its element of theta, moved inside the bounds where it lies outside."""
+    if row[codes.KIND] == codes.ABOVE:
+        return float(np.log(max(value - row[codes.LOWER], 1e-3 * value)))
+    width = row[codes.UPPER] - row[codes.LOWER]
+    share = (value ** row[codes.POWER] - row[codes.LOWER]) / width
+    return float(special.logit(np.clip(share, 0.1, 0.9)))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of the likelihood.
+
+    Parameters
+    ----------
+    X, offset, Z, codes
+        Predictors (n, p), offset (n,), random predictors (n, k) and level codes (n,) per grouping factor of the design.
+    y
+        (n,) responses; sums of them where rows were added up.
+    counts
+        (n,) binomial trials, or how many rows a row stands for (its weight).
+    """
+
+    X: Array
+    offset: Array
+    Z: tuple[Array, ...]
+    codes: tuple[npt.NDArray[np.int32], ...]
+    y: Array
+    counts: Array
+
+
+def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
+    """Return the rows of a design as the density reads them.
+
+    Parameters
+    ----------
+    spec, design
+        The model.
+
+    Returns
+    -------
+    Rows
+        Weights multiply a row's log likelihood: successes and trials of a binomial, responses and exposure of a Poisson.
+    """
+    response = design.response
+    assert response is not None
+    weights = np.ones_like(response.y) if response.weights is None else response.weights
+    counts = weights if response.trials is None else weights * response.trials
+    summed = spec.family.kernel in SUMMED
+    y = weights * response.y if summed else response.y
+    Z, level_codes = tuple(g.Z for g in design.groups), tuple(g.codes for g in design.groups)
+    return Rows(design.X, design.offset, Z, level_codes, y, counts)

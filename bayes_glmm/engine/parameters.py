@@ -1,0 +1,175 @@
+"""Unconstrained variance parameters theta: their transforms, priors, and the covariance of each grouping term.
+
+theta holds, per term, k log sds (or logits where the prior has two bounds) and the rows w of the correlation's Cholesky
+factor, then the family's auxiliary parameters. Input: theta and the tables of `KernelData`. Output: parameters, log
+priors with their Jacobians, precisions, and the pullback of gradients to theta.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+#: Codes of prior distributions in the tables of `KernelData`.
+FLAT, NORMAL, STUDENT, LAPLACE, EXPONENTIAL, GAMMA, INVERSE_GAMMA, LOG_NORMAL = range(8)
+#: Codes of transforms: no bound, a lower bound, two bounds, an element of a correlation's Cholesky factor.
+UNBOUNDED, ABOVE, BETWEEN, CORRELATION = range(4)
+#: Columns of a prior table.
+KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
+
+_compiled = njit(error_model="numpy", cache=True)
+
+
+@_compiled
+def log_prior(row: Any, x: float) -> tuple[float, float]:
+    """Return the log density (up to a constant) of a prior at x, and its derivative."""
+    code, a, b, c = int(row[DISTRIBUTION]), row[FIRST], row[SECOND], row[THIRD]
+    if code == NORMAL:
+        z = (x - a) / b
+        return -0.5 * z * z, -z / b
+    if code == STUDENT:
+        z = (x - b) / c
+        return -0.5 * (a + 1.0) * math.log1p(z * z / a), -(a + 1.0) * z / (c * (a + z * z))
+    if code == LAPLACE:
+        return -abs(x - a) / b, (-1.0 if x > a else 1.0) / b
+    if code == EXPONENTIAL:
+        return -a * x, -a
+    if code == GAMMA:
+        return (a - 1.0) * math.log(x) - b * x, (a - 1.0) / x - b
+    if code == INVERSE_GAMMA:
+        return -(a + 1.0) * math.log(x) - b / x, -(a + 1.0) / x + b / (x * x)
+    if code == LOG_NORMAL:
+        z = (math.log(x) - a) / b
+        return -math.log(x) - 0.5 * z * z, -(1.0 + z / b) / x
+    return 0.0, 0.0
+
+
+@_compiled
+def constrain(row: Any, theta: float) -> tuple[float, float, float, float]:
+    """Map one element of theta to its parameter.
+
+    Returns the parameter, d parameter / d theta, the log prior with the Jacobian of the transform, and its derivative.
+    The prior is that of parameter**power.
+    """
+    power = row[POWER]
+    if int(row[KIND]) == ABOVE:
+        step = math.exp(theta)
+        value = row[LOWER] + step
+        x = value if power == 1.0 else value**power
+        log_p, d_log_p = log_prior(row, x)
+        dx = power * x / value * step
+        jacobian = theta + (power - 1.0) * math.log(value)
+        return value, step, log_p + jacobian, d_log_p * dx + 1.0 + (power - 1.0) * step / value
+    s = 1.0 / (1.0 + math.exp(-theta))
+    width = row[UPPER] - row[LOWER]
+    x = row[LOWER] + width * s
+    dx = width * s * (1.0 - s)
+    log_p, d_log_p = log_prior(row, x)
+    value = x if power == 1.0 else x ** (1.0 / power)
+    # log s(1 - s), stable in both tails
+    jacobian = -abs(theta) - 2.0 * math.log1p(math.exp(-abs(theta)))
+    return value, value / (power * x) * dx, log_p + jacobian, d_log_p * dx + 1.0 - 2.0 * s
+
+
+@_compiled
+def term_factor(theta: Any, start: int, k: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any) -> float:
+    """Fill one term's sds, its correlation's Cholesky factor L, and M = (diag(sd) L)^-1; return log det M.
+
+    `blocks[c]` is the first coefficient of c's correlation block. Row c of L is (w, 1) / sqrt(1 + |w|^2), with w the
+    row's free elements in theta.
+    """
+    position = start + k
+    for c in range(k):
+        sd[c] = constrain(table[start + c], theta[start + c])[0]
+        norm = 1.0
+        for j in range(k):
+            factor[c, j] = 0.0
+        for j in range(blocks[c], c):
+            factor[c, j] = theta[position]
+            norm += theta[position] ** 2
+            position += 1
+        norm = math.sqrt(norm)
+        for j in range(blocks[c], c):
+            factor[c, j] /= norm
+        factor[c, c] = 1.0 / norm
+    # forward substitution for the inverse of the lower triangle diag(sd) L
+    log_det = 0.0
+    for j in range(k):
+        for i in range(k):
+            if i < j:
+                inverse[i, j] = 0.0
+            else:
+                total = 1.0 if i == j else 0.0
+                for m in range(j, i):
+                    total -= sd[i] * factor[i, m] * inverse[m, j]
+                inverse[i, j] = total / (sd[i] * factor[i, i])
+        log_det += math.log(inverse[j, j])
+    return log_det
+
+
+@_compiled
+def precision(inverse: Any, omega: Any) -> None:
+    """Fill Omega = M' M, the precision of one level's coefficients."""
+    k = inverse.shape[0]
+    for a in range(k):
+        for b in range(k):
+            total = 0.0
+            for m in range(max(a, b), k):
+                total += inverse[m, a] * inverse[m, b]
+            omega[a, b] = total
+
+
+@_compiled
+def pull_precision(
+    theta: Any, start: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any, d_omega: Any, gradient: Any
+) -> None:
+    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta (reverse mode through `term_factor`)."""
+    k = sd.shape[0]
+    # Omega = M' M gives dM = M (dOmega + dOmega'); M = A^-1 gives dA = -M' dM M', A = diag(sd) L
+    d_inverse = 2.0 * inverse @ d_omega
+    d_lower = -(inverse.T @ d_inverse @ inverse.T)
+    position = start + k
+    for c in range(k):
+        d_sd, inner = 0.0, 0.0
+        for j in range(blocks[c], c + 1):
+            d_sd += d_lower[c, j] * factor[c, j]
+            inner += sd[c] * d_lower[c, j] * factor[c, j]
+        gradient[start + c] += d_sd * constrain(table[start + c], theta[start + c])[1]
+        # a row of unit norm: d w = (d row - row <d row, row>) / norm, 1 / norm being the diagonal
+        for j in range(blocks[c], c):
+            gradient[position] += (sd[c] * d_lower[c, j] - factor[c, j] * inner) * factor[c, c]
+            position += 1
+
+
+@_compiled
+def correlation_prior(start: int, k: int, blocks: Any, shape: float, factor: Any, gradient: Any) -> float:
+    """Return a term's LKJ log density with the Jacobian of the rows' transform; add its derivative to `gradient`.
+
+    Row c of a block of size m, at place i of it (from 0), contributes (2 shape - 2 + m - i - 1 + i + 2) log L[c, c].
+    """
+    total = 0.0
+    position = start + k
+    for c in range(k):
+        place = c - blocks[c]
+        if place == 0:
+            continue
+        size = 0
+        for other in range(k):
+            size += 1 if blocks[other] == blocks[c] else 0
+        exponent = 2.0 * shape - 2.0 + size + 1.0
+        total += exponent * math.log(factor[c, c])
+        for j in range(blocks[c], c):
+            # d log L[c, c] / d w = -w / (1 + |w|^2) = -L[c, j] L[c, c]
+            gradient[position] -= exponent * factor[c, j] * factor[c, c]
+            position += 1
+    return total
+
+
+@_compiled
+def covariance(inverse: Any) -> Any:
+    """Return Sigma = (M' M)^-1."""
+    lower = np.linalg.inv(inverse)
+    return lower @ lower.T

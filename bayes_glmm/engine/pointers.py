@@ -1,0 +1,99 @@
+"""Machine-level pieces numba lacks: calling a function through its address, and reading a double's bits.
+
+Functions that are handed addresses instead of closures compile once a machine and serve every model from numba's disk
+cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+#: (dimension, position, gradient out, log density out, user data) -> 0 when finite; nutpie's own signature.
+DENSITY_SIGNATURE = types.int64(
+    types.uint64,
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+    types.voidptr,
+)
+
+#: (rows, eta, y, counts, parameters, d/d eta out, d/d parameters out) -> log likelihood of a block of rows.
+ROWS_SIGNATURE = types.double(
+    types.int64,
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+    types.CPointer(types.double),
+)
+
+
+@intrinsic
+def as_pointer(typingctx: Any, address: Any) -> Any:
+    """Turn an address (uint64) into a void pointer."""
+    signature = types.voidptr(address)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return signature, codegen
+
+
+def _double_pointers(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+    """Return each argument as LLVM wants it in the call: arrays by the address of their first element."""
+    values = []
+    for numba_type, value in zip(signature.args[1:], args[1:], strict=True):
+        if isinstance(numba_type, types.Array):
+            values.append(context.make_array(numba_type)(context, builder, value).data)
+        else:
+            values.append(value)
+    return values
+
+
+@intrinsic
+def call_rows(
+    typingctx: Any, address: Any, n: Any, eta: Any, y: Any, counts: Any, parameters: Any, d_eta: Any, d_parameters: Any
+) -> Any:
+    """Call a row kernel (`ROWS_SIGNATURE`) through its address; arrays must be contiguous float64."""
+    signature = types.float64(address, types.int64, eta, y, counts, parameters, d_eta, d_parameters)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = ir.DoubleType().as_pointer()
+        function = ir.FunctionType(ir.DoubleType(), [ir.IntType(64), *([pointer] * 6)])
+        callee = builder.inttoptr(args[0], function.as_pointer())
+        return builder.call(callee, _double_pointers(context, builder, signature, args))
+
+    return signature, codegen
+
+
+@intrinsic
+def call_density(typingctx: Any, address: Any, n: Any, x: Any, gradient: Any, logp: Any, user_data: Any) -> Any:
+    """Call a log density with gradient (`DENSITY_SIGNATURE`) through its address; user data by its address."""
+    signature = types.int64(address, types.uint64, x, gradient, logp, types.uint64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer, void = ir.DoubleType().as_pointer(), cgutils.voidptr_t
+        function = ir.FunctionType(ir.IntType(64), [ir.IntType(64), pointer, pointer, pointer, void])
+        callee = builder.inttoptr(args[0], function.as_pointer())
+        values = _double_pointers(context, builder, signature, args)
+        values[-1] = builder.inttoptr(values[-1], void)
+        return builder.call(callee, values)
+
+    return signature, codegen
+
+
+@intrinsic
+def float_from_bits(typingctx: Any, bits: Any) -> Any:
+    """Read an int64's bits as a double; vectorises."""
+    signature = types.float64(types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return signature, codegen

@@ -1,0 +1,356 @@
+"""Row kernels: the log likelihood of a block of rows with its derivatives, one compiled function per family and link.
+
+Input: linear predictors, responses, counts (binomial trials, or how many times a row counts) and auxiliary parameters.
+Output: the block's log likelihood up to terms in y alone, d/d eta per row, and d/d parameters added up. Outside the
+range of a mean the result is not finite, which the sampler reads as density zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from numba import carray, cfunc, njit
+
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
+
+# reassociation lets the sums over rows use vector registers; infinities and NaNs keep their meaning
+_FLAGS = {"contract", "nsz", "arcp", "reassoc"}
+_SQRT_HALF = math.sqrt(0.5)
+_INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+_scalar = njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+
+
+@njit(error_model="numpy")
+def digamma(x: float) -> float:
+    """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the asymptotic series (error < 1e-15)."""
+    shift = 0.0
+    while x < 10.0:
+        shift -= 1.0 / x
+        x += 1.0
+    q = 1.0 / (x * x)
+    series = q * (1 / 12 - q * (1 / 120 - q * (1 / 252 - q * (1 / 240 - q * (1 / 132 - q * (691 / 32760 - q / 12))))))
+    return shift + math.log(x) - 0.5 / x - series
+
+
+@njit(error_model="numpy")
+def log_normal_cdf(x: float) -> tuple[float, float]:
+    """Return log Phi(x) and its derivative phi(x) / Phi(x), accurate in both tails."""
+    if x > -30.0:
+        cdf = 0.5 * math.erfc(-x * _SQRT_HALF)
+        return math.log(cdf), _INV_SQRT_2PI * math.exp(-0.5 * x * x) / cdf
+    q = 1.0 / (x * x)
+    ratio = 1.0 - q * (1.0 - q * (3.0 - q * (15.0 - 105.0 * q)))
+    return -0.5 * x * x - math.log(-x / _INV_SQRT_2PI) + math.log(ratio), -x / ratio
+
+
+# inverse links: eta -> (mu, d mu / d eta) --------------------------------------------------------------------------
+
+
+@_scalar
+def _identity(eta: float) -> tuple[float, float]:
+    return eta, 1.0
+
+
+@_scalar
+def _exp(eta: float) -> tuple[float, float]:
+    mu = fast_exp(eta)
+    return mu, mu
+
+
+@_scalar
+def _reciprocal(eta: float) -> tuple[float, float]:
+    return 1.0 / eta, -1.0 / (eta * eta)
+
+
+@_scalar
+def _square(eta: float) -> tuple[float, float]:
+    return eta * eta, 2.0 * eta
+
+
+@_scalar
+def _expit(eta: float) -> tuple[float, float]:
+    e = fast_exp(-abs(eta))
+    r = 1.0 / (1.0 + e)
+    return (r if eta >= 0 else e * r), e * r * r
+
+
+@_scalar
+def _normal_cdf(eta: float) -> tuple[float, float]:
+    return 0.5 * math.erfc(-eta * _SQRT_HALF), _INV_SQRT_2PI * math.exp(-0.5 * eta * eta)
+
+
+@_scalar
+def _cloglog(eta: float) -> tuple[float, float]:
+    rate = math.exp(min(eta, 700.0))
+    return -math.expm1(-rate), rate * math.exp(-rate)
+
+
+# families: (y, mu, first and second parameter) -> (log density, d/d mu, d/d first, d/d second) -----------------------
+
+
+@_scalar
+def _gaussian(y: float, mu: float, sigma: float, unused: float) -> tuple[float, float, float, float]:
+    z = (y - mu) / sigma
+    return -0.5 * z * z - math.log(sigma), z / sigma, (z * z - 1.0) / sigma, 0.0
+
+
+@_scalar
+def _student(y: float, mu: float, sigma: float, nu: float) -> tuple[float, float, float, float]:
+    z = (y - mu) / sigma
+    t = z * z / nu
+    log_t = math.log1p(t)
+    constant = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu) - math.log(sigma)
+    pull = (nu + 1.0) / (nu * (1.0 + t))
+    d_nu = 0.5 * (digamma(0.5 * (nu + 1.0)) - digamma(0.5 * nu) - 1.0 / nu - log_t + pull * z * z / nu)
+    return constant - 0.5 * (nu + 1.0) * log_t, pull * z / sigma, (pull * z * z - 1.0) / sigma, d_nu
+
+
+@_scalar
+def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
+    total = mu + phi
+    log_ratio = -math.log1p(mu / phi)
+    value = math.lgamma(y + phi) - math.lgamma(phi) + phi * log_ratio
+    d_phi = digamma(y + phi) - digamma(phi) + log_ratio + (mu - y) / total
+    if y > 0:
+        value += y * (math.log(mu) - math.log(total))
+    return value, y / mu - (y + phi) / total, d_phi, 0.0
+
+
+@_scalar
+def _gamma(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
+    ratio = y / mu
+    log_ratio = math.log(ratio)
+    log_phi = math.log(phi)
+    value = phi * (log_phi + log_ratio - ratio) - math.lgamma(phi)
+    return value, phi * (ratio - 1.0) / mu, log_phi + 1.0 + log_ratio - ratio - digamma(phi), 0.0
+
+
+@_scalar
+def _lognormal(y: float, mu: float, sigma: float, unused: float) -> tuple[float, float, float, float]:
+    return _gaussian(math.log(y), mu, sigma, unused)
+
+
+@_scalar
+def _beta(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
+    a, b = mu * phi, (1.0 - mu) * phi
+    log_y, log_1y = math.log(y), math.log1p(-y)
+    da, db = log_y - digamma(a), log_1y - digamma(b)
+    value = math.lgamma(phi) - math.lgamma(a) - math.lgamma(b) + a * log_y + b * log_1y
+    return value, phi * (da - db), digamma(phi) + mu * da + (1.0 - mu) * db, 0.0
+
+
+# loops -------------------------------------------------------------------------------------------------------------
+
+
+@njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+def _loop(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any, family: Any, inverse: Any) -> float:
+    """Any family and link: the chain rule through the mean."""
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    par, d_par = carray(par_, (2,)), carray(d_par_, (2,))
+    first, second = par[0], par[1]
+    total, total_first, total_second = 0.0, 0.0, 0.0
+    for i in range(n):
+        mu, d_mu = inverse(eta[i])
+        value, slope, d_first, d_second = family(y[i], mu, first, second)
+        total += counts[i] * value
+        d[i] = counts[i] * slope * d_mu
+        total_first += counts[i] * d_first
+        total_second += counts[i] * d_second
+    d_par[0] += total_first
+    d_par[1] += total_second
+    return total
+
+
+@njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+def _count_rows(n: int, eta_: Any, y_: Any, counts_: Any, d_: Any, inverse: Any) -> float:
+    """Poisson rows, where y is a sum over `counts` rows of one mean: y log(mu) - counts mu."""
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    total = 0.0
+    for i in range(n):
+        mu, d_mu = inverse(eta[i])
+        if mu <= 0.0:
+            return -math.inf
+        total += (y[i] * math.log(mu) if y[i] > 0 else 0.0) - counts[i] * mu
+        d[i] = (y[i] / mu - counts[i]) * d_mu
+    return total
+
+
+def binomial_logit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    total = 0.0
+    for i in range(n):
+        z = eta[i]
+        e = fast_exp(-abs(z))
+        r = 1.0 / (1.0 + e)
+        total += y[i] * z - counts[i] * (max(z, 0.0) + fast_log1p_unit(e))
+        d[i] = y[i] - counts[i] * (r if z >= 0 else e * r)
+    return total
+
+
+def binomial_probit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    total = 0.0
+    for i in range(n):
+        failures = counts[i] - y[i]
+        d[i] = 0.0
+        if y[i] > 0:
+            value, slope = log_normal_cdf(eta[i])
+            total += y[i] * value
+            d[i] += y[i] * slope
+        if failures > 0:
+            value, slope = log_normal_cdf(-eta[i])
+            total += failures * value
+            d[i] -= failures * slope
+    return total
+
+
+def binomial_cloglog(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    total = 0.0
+    for i in range(n):
+        rate = math.exp(min(eta[i], 700.0))
+        failures = counts[i] - y[i]
+        total -= failures * rate
+        d[i] = -failures * rate
+        if y[i] > 0:
+            total += y[i] * math.log(-math.expm1(-rate))
+            d[i] += y[i] * (rate / math.expm1(rate) if rate < 700.0 else 0.0)
+    return total
+
+
+def poisson_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    total = 0.0
+    for i in range(n):
+        mean = counts[i] * fast_exp(eta[i])
+        total += y[i] * eta[i] - mean
+        d[i] = y[i] - mean
+    return total
+
+
+def poisson_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _count_rows(n, eta_, y_, counts_, d_, _identity)
+
+
+def poisson_sqrt(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _count_rows(n, eta_, y_, counts_, d_, _square)
+
+
+def gaussian_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gaussian, _identity)
+
+
+def gaussian_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gaussian, _exp)
+
+
+def gaussian_inverse(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gaussian, _reciprocal)
+
+
+def student_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _student, _identity)
+
+
+def student_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _student, _exp)
+
+
+def student_inverse(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _student, _reciprocal)
+
+
+def negativebinomial_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _negativebinomial, _exp)
+
+
+def negativebinomial_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _negativebinomial, _identity)
+
+
+def negativebinomial_sqrt(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _negativebinomial, _square)
+
+
+def gamma_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gamma, _exp)
+
+
+def gamma_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gamma, _identity)
+
+
+def gamma_inverse(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gamma, _reciprocal)
+
+
+def lognormal_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _lognormal, _identity)
+
+
+def beta_logit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _expit)
+
+
+def beta_probit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _normal_cdf)
+
+
+def beta_cloglog(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _cloglog)
+
+
+#: Row kernels, not yet compiled, by (family's kernel name, link name); bernoulli is a binomial of one trial.
+ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
+    ("binomial", "logit"): binomial_logit,
+    ("binomial", "probit"): binomial_probit,
+    ("binomial", "cloglog"): binomial_cloglog,
+    ("poisson", "log"): poisson_log,
+    ("poisson", "identity"): poisson_identity,
+    ("poisson", "sqrt"): poisson_sqrt,
+    ("gaussian", "identity"): gaussian_identity,
+    ("gaussian", "log"): gaussian_log,
+    ("gaussian", "inverse"): gaussian_inverse,
+    ("student", "identity"): student_identity,
+    ("student", "log"): student_log,
+    ("student", "inverse"): student_inverse,
+    ("negativebinomial", "log"): negativebinomial_log,
+    ("negativebinomial", "identity"): negativebinomial_identity,
+    ("negativebinomial", "sqrt"): negativebinomial_sqrt,
+    ("gamma", "log"): gamma_log,
+    ("gamma", "identity"): gamma_identity,
+    ("gamma", "inverse"): gamma_inverse,
+    ("lognormal", "identity"): lognormal_identity,
+    ("beta", "logit"): beta_logit,
+    ("beta", "probit"): beta_probit,
+    ("beta", "cloglog"): beta_cloglog,
+}
+
+
+@cache
+def row_kernel(family: str, link: str) -> Any:
+    """Compile a row kernel, or load it from numba's disk cache.
+
+    Parameters
+    ----------
+    family
+        The family's kernel name (``Family.kernel``).
+    link
+        Name of the link.
+
+    Returns
+    -------
+    numba.core.ccallback.CFunc
+        The compiled function; ``.address`` is what the density calls.
+
+    Raises
+    ------
+    KeyError
+        If the pair has no kernel (`ROW_KERNELS` lists those that do).
+    """
+    return cfunc(ROWS_SIGNATURE, cache=True, fastmath=_FLAGS, error_model="numpy")(ROW_KERNELS[family, link])
