@@ -17,10 +17,9 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.links import Link
+from bayes_glmm.links import LINKS, Link
 
 Array = npt.NDArray[np.float64]
 
@@ -28,8 +27,6 @@ _DIGITS = 24.0  # -log of the discretisation error aimed at: exp(-24) = 4e-11
 _HALF_WIDTH = 6.9  # grid half-width in z, measured from the centre
 _BLOCK = 16_384  # elements worked on together: a few arrays of this size stay in the cache
 _LARGEST_RECURRENCE_SD = 30.0  # above it the geometric recurrences could overflow
-# Half-width of the strip around the real line in which the inverse link is analytic and bounded.
-_STRIPS: dict[str, float] = {"logit": math.pi, "cloglog": math.pi / 2}
 
 
 def gaussian_mean(link: Link, eta: npt.ArrayLike, variance: npt.ArrayLike) -> Array:
@@ -84,11 +81,8 @@ def gaussian_mean(link: Link, eta: npt.ArrayLike, variance: npt.ArrayLike) -> Ar
                 "or 'typical', or fit the model with the log link."
             )
         return np.asarray(link.inverse(eta + 0.0 * variance), dtype=float)
-    if link.name == "logit":
-        return _by_blocks(_logistic_block, eta, variance)
-    if link.name in _STRIPS:
-        strip = _STRIPS[link.name]
-        return _by_blocks(lambda e, s: _sigmoid_block(link.inverse, strip, e, s), eta, variance)
+    if link.name in _RULES:
+        return _by_blocks(_RULES[link.name], eta, variance)
     return gaussian_expectation(link.inverse, eta, variance)
 
 
@@ -159,48 +153,67 @@ def _step(strip: float, sd: float) -> float:
     return 2 * math.pi * distance / (_DIGITS + 0.5 * distance**2)
 
 
-def _centre(eta: Array, sd: Array) -> Array:
-    """Where a sigmoid with left tail exp(x), times the normal density in z, has its peak, to within about one."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(sd > 0, np.clip(-eta / sd, 0.0, sd), 0.0)
+def _logistic(eta: Array, sd: Array) -> Array:
+    """Logistic function: the average at eta > 0 is one minus the average at -eta, so both tails keep their accuracy."""
+    lower = _sigmoid_block(LINKS["logit"].inverse, _logistic_of_exp, -1.0, math.pi, -np.abs(eta), sd)
+    return np.where(eta > 0, 1.0 - lower, lower)
 
 
-def _sigmoid_block(inverse: Callable[[Array], Array], strip: float, eta: Array, sd: Array) -> Array:
+def _cloglog(eta: Array, sd: Array) -> Array:
+    """Inverse complementary log-log."""
+    return _sigmoid_block(LINKS["cloglog"].inverse, _cloglog_of_exp, 1.0, math.pi / 2, eta, sd)
+
+
+def _logistic_of_exp(rate: Array, out: Array) -> None:
+    """Write 1 / (1 + exp(-x)) for rate = exp(-x)."""
+    np.add(rate, 1.0, out=out)
+    np.divide(1.0, out, out=out)
+
+
+def _cloglog_of_exp(rate: Array, out: Array) -> None:
+    """Write 1 - exp(-exp(x)) for rate = exp(x)."""
+    np.negative(rate, out=out)
+    np.expm1(out, out=out)
+    np.negative(out, out=out)
+
+
+def _sigmoid_block(
+    inverse: Callable[[Array], Array],
+    of_exp: Callable[[Array, Array], None],
+    sign: float,
+    strip: float,
+    eta: Array,
+    sd: Array,
+) -> Array:
+    """Trapezoidal rule for an increasing function between 0 and 1 whose left tail is exp(x).
+
+    exp(sign (eta + s z_n)) and the tilt of the weights are geometric in n: the loop multiplies and calls no exp.
+    `inverse` is analytic and bounded within `strip` of the real line.
+    """
     largest = math.ceil(8 * float(sd.max())) / 8  # a grid of sds: neighbouring calls share their nodes
     step = _step(strip, largest)
     count = math.ceil(_HALF_WIDTH / step)
-    centre = _centre(eta, sd)
-    total = np.zeros_like(eta)
-    for n in range(-count, count + 1):
-        z = centre + n * step
-        total += np.exp(-0.5 * np.square(z)) * inverse(eta + sd * z)
-    total *= step / math.sqrt(2 * math.pi)
-    return total
-
-
-def _logistic_block(eta: Array, sd: Array) -> Array:
-    """Logistic function: expit(eta + s z_n) and the weights' tilt are geometric in n, so no exp in the loop."""
-    if sd.max() > _LARGEST_RECURRENCE_SD:
-        lower = _sigmoid_block(special.expit, _STRIPS["logit"], -np.abs(eta), sd)
-        return np.where(eta > 0, 1.0 - lower, lower)
-    largest = math.ceil(8 * float(sd.max())) / 8
-    step = _step(_STRIPS["logit"], largest)
-    count = math.ceil(_HALF_WIDTH / step)
-    negative = -np.abs(eta)  # E at eta > 0 is one minus E at -eta
-    centre = _centre(negative, sd)
-    odds = np.exp(sd * (count * step - centre) - negative)  # exp(-(eta + s z)) at the first node
-    odds_ratio = np.exp(-sd * step)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = np.where(sd > 0, np.clip(-eta / sd, 0.0, sd), 0.0)  # the integrand's peak, to within about one
+    total, term = np.zeros_like(eta), np.empty_like(eta)
+    if largest > _LARGEST_RECURRENCE_SD:
+        for n in range(-count, count + 1):
+            z = centre + n * step
+            total += np.exp(-0.5 * np.square(z)) * inverse(eta + sd * z)
+        return total * (step / math.sqrt(2 * math.pi))
+    rate = np.exp(sign * (eta + sd * (centre - count * step)))  # at the first node
+    rate_ratio = np.exp(sign * sd * step)
     tilt = np.exp(centre * (count * step - 0.5 * centre))
     tilt_ratio = np.exp(-centre * step)
-    total, term = np.zeros_like(negative), np.empty_like(negative)
-    for n in range(-count, count + 1):
-        np.add(odds, 1.0, out=term)
-        np.divide(tilt, term, out=term)
-        term *= math.exp(-0.5 * (n * step) ** 2) * step / math.sqrt(2 * math.pi)
-        total += term
-        odds *= odds_ratio
-        tilt *= tilt_ratio
-    return np.where(eta > 0, 1.0 - total, total)
+    with np.errstate(over="ignore"):
+        for n in range(-count, count + 1):
+            of_exp(rate, term)
+            term *= tilt
+            term *= math.exp(-0.5 * (n * step) ** 2) * step / math.sqrt(2 * math.pi)
+            total += term
+            rate *= rate_ratio
+            tilt *= tilt_ratio
+    return total
 
 
 def _halving_block(function: Callable[[Array], Array], tolerance: float, eta: Array, sd: Array) -> Array:
@@ -227,3 +240,7 @@ def _halving_block(function: Callable[[Array], Array], tolerance: float, eta: Ar
         f"The average over random effects did not converge: sd of the random part up to {largest:.3g} on the link "
         "scale. Look for separation (sds that run away) in the fit's summary, or use random_effects='typical'."
     )
+
+
+# Links with a rule of their own; any other goes by step halving.
+_RULES: dict[str, Callable[[Array, Array], Array]] = {"logit": _logistic, "cloglog": _cloglog}
