@@ -59,6 +59,6 @@ if [ "$tool" = uv ]; then
 else
     # A .venv that uv made has no pip of its own.
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
-    "$venv/bin/python" -m pip install --quiet -c constraints.txt -e ".[$extras]"
+    "$venv/bin/python" -m pip install -qq -c constraints.txt -e ".[$extras]"
 fi
 touch "$stamp"
