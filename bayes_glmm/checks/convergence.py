@@ -232,7 +232,7 @@ def _scalars(name: str, values: xr.DataArray) -> npt.NDArray[np.intp]:
     """Return the flat indices of the entries that are parameters, each once."""
     shape = values.shape[1:]
     if name.startswith("corr_") and len(shape) == 2:
-        return np.flatnonzero(np.tril(~np.isnan(values.values[1]), -1))
+        return np.flatnonzero(np.triu(~np.isnan(values.values[1]), 1))
     return np.arange(int(np.prod(shape)))
 
 
@@ -272,30 +272,42 @@ def _scalar_findings(dataset: xr.Dataset, chains: int, draws: int) -> Iterator[_
             "R-hat was not checked: with one chain nothing tells whether chains agree.",
             "Run four chains: fit(chains=4).",
         )
-    else:
-        stuck = np.isnan(r_hat) | np.isinf(r_hat)
-        if stuck.any():
-            worst = np.flatnonzero(stuck)[:_SHOWN]
-            names = ", ".join(_label(dataset, int(i)) for i in worst)
+        yield from _size_findings(dataset, bulk, tail, draws)
+        return
+    disagreements = list(_agreement_findings(dataset, r_hat))
+    yield from disagreements
+    for finding in _size_findings(dataset, bulk, tail, draws):
+        # where chains disagree nobody knows how many draws would do
+        yield _Finding(finding.problem, "") if disagreements else finding
+
+
+def _agreement_findings(dataset: xr.Dataset, r_hat: Array) -> Iterator[_Finding]:
+    stuck = ~np.isfinite(r_hat)
+    if stuck.any():
+        names = ", ".join(_label(dataset, int(i)) for i in np.flatnonzero(stuck)[:_SHOWN])
+        yield _Finding(
+            f"{_of(stuck)} did not move in some chain, or are not numbers: {names}.",
+            "Look at the data and priors of these parameters.",
+        )
+    high = ~stuck & (r_hat >= MAX_R_HAT)
+    if high.any():
+        yield _Finding(
+            f"R-hat is {MAX_R_HAT} or more for {_of(high)}: the chains disagree; worst "
+            f"{_worst(dataset, np.where(high, -r_hat, np.inf), r_hat, '.3f')}.",
+            "Run longer, warm-up included (fit(tune=2000, draws=2000)); where that does not help, the data may not "
+            "tell these parameters apart: simplify the formula or state narrower priors.",
+        )
+
+
+def _size_findings(dataset: xr.Dataset, bulk: Array, tail: Array, draws: int) -> Iterator[_Finding]:
+    low = {"bulk": bulk < MIN_ESS, "tail": tail < MIN_ESS}
+    fewest = float(np.nanmin([bulk, tail])) if any(failed.any() for failed in low.values()) else MIN_ESS
+    wanted = _round_up(1.2 * draws * MIN_ESS / max(fewest, 1.0))
+    for (place, failed), values in zip(low.items(), (bulk, tail), strict=True):
+        if failed.any():
             yield _Finding(
-                f"{_of(stuck)} did not move in some chain, or are not numbers: {names}.",
-                "Look at the data and priors of these parameters.",
-            )
-        high = ~stuck & (r_hat >= MAX_R_HAT)
-        if high.any():
-            yield _Finding(
-                f"R-hat is {MAX_R_HAT} or more for {_of(high)}: the chains disagree; worst "
-                f"{_worst(dataset, np.where(high, -r_hat, np.inf), r_hat, '.3f')}.",
-                "Run longer, warm-up included (fit(tune=2000, draws=2000)); where that does not help, the data may not "
-                "tell these parameters apart: simplify the formula or state narrower priors.",
-            )
-    for values, place in ((bulk, "bulk"), (tail, "tail")):
-        low = values < MIN_ESS
-        if low.any():
-            wanted = _round_up(1.2 * draws * MIN_ESS / max(values[low].min(), 1.0))
-            yield _Finding(
-                f"Fewer than {MIN_ESS:.0f} effective draws ({place}) for {_of(low)}; fewest "
-                f"{_worst(dataset, np.where(low, values, np.inf), values, '.0f')}.",
+                f"Fewer than {MIN_ESS:.0f} effective draws ({place}) for {_of(failed)}; fewest "
+                f"{_worst(dataset, np.where(failed, values, np.inf), values, '.0f')}.",
                 f"At this rate {wanted} draws per chain reach {MIN_ESS:.0f}: fit(draws={wanted}).",
             )
 

@@ -54,6 +54,10 @@ def effective_size(draws: Array) -> EffectiveSize:
         Arrays over the scalars. NaN where a draw is not a number and where chains have fewer than four draws; R-hat is
         NaN with one chain; a constant counts every draw.
 
+    Notes
+    -----
+    The tails are the paper's, 5 % and 95 %; ArviZ 1 takes them from its ``stats.ci_prob``.
+
     References
     ----------
     Vehtari, Gelman, Simpson, Carpenter, Burkner (2021), Bayesian Analysis 16, doi:10.1214/20-BA1221; Geyer (1992),

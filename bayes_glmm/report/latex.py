@@ -15,6 +15,7 @@ _ESCAPES = {
     "~": r"\sim ",
     "<": r"\lt ",
     ">": r"\gt ",
+    " ": r"\ ",
 }
 
 
@@ -36,5 +37,5 @@ def upright(text: str) -> str:
     >>> upright("log_x")
     '\\mathrm{log\\_x}'
     """
-    escaped = "".join(_ESCAPES.get(character, character) for character in text).replace(" ", r"\ ")
+    escaped = "".join(_ESCAPES.get(character, character) for character in text)
     return rf"\mathrm{{{escaped}}}"

@@ -68,7 +68,7 @@ def slow_energy():
         (GOOD, {"energy": slow_energy()}, "E-BFMI is below 0.3 in 4 of 4 chains"),
         ({"beta": GOOD["beta"][:1]}, {}, "with one chain nothing tells whether chains agree"),
         ({"beta": GOOD["beta"][:, :3]}, {}, "3 draws per chain are too few"),
-        ({"beta": GOOD["beta"][:, :60]}, {}, "fit(draws="),
+        ({"beta": noise((4, 60, 1), 2)}, {}, "At this rate 200 draws"),
     ],
 )
 def test_each_trouble_fails_and_is_named(posterior, stats, words):
@@ -122,7 +122,7 @@ def test_approximations_claim_nothing():
 
 
 def test_the_advised_number_of_draws_is_enough():
-    slow = np.repeat(noise((4, 60, 1)), 10, axis=1)
+    slow = np.repeat(noise((4, 60, 1), 2), 10, axis=1)
     text = str(diagnose(fake_fit({"b": slow})))
     wanted = int(text.split("fit(draws=")[1].split(")")[0])
     longer = np.repeat(noise((4, wanted // 10, 1), 3), 10, axis=1)

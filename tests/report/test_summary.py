@@ -1,0 +1,112 @@
+"""The summary: ArviZ's numbers, tidy rows, words above the table."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from arviz_base import rcParams
+from arviz_stats import ess
+from arviz_stats import summary as arviz_summary
+
+import bayes_glmm as bg
+from bayes_glmm.report.summary import COLUMNS
+
+
+# ArviZ divides by the zero variance of the correlation matrix's diagonal
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_numbers_are_those_of_arviz(sleepstudy_fit):
+    table = sleepstudy_fit.summary(ci_prob=0.8, random_effects=True)
+    posterior = sleepstudy_fit.posterior
+    # one variable at a time: over several, ArviZ 1.3 mixes up the labels of variables with more than one dim
+    options = {"ci_prob": 0.8, "ci_kind": "eti", "round_to": "none"}
+    theirs = pd.concat([arviz_summary(posterior[[name]], **options) for name in posterior.data_vars])
+    # ArviZ takes its tails from ci_prob; ours are the paper's, 5 % and 95 %
+    tails = ess(sleepstudy_fit.posterior, method="tail", prob=(0.05, 0.95))
+    names = {"fixed": "beta[{term}]", "sd": "sd_{group}[{term}]", "auxiliary": "{term}"}
+    names |= {"corr": "corr_{group}[Intercept, Days]", "random effect": "b_{group}[{term}]"}
+    columns = {"mean": "mean", "sd": "sd", "ci_lower": "eti80_lb", "ci_upper": "eti80_ub", "ess_bulk": "ess_bulk"}
+    assert len(table) == 2 + 2 + 1 + 1 + 36
+    for row in table.to_dict("records"):
+        other = theirs.loc[names[row["component"]].format(**row)]
+        for ours, name in (columns | {"r_hat": "r_hat"}).items():
+            assert row[ours] == pytest.approx(other[name], rel=1e-9), (row, ours)
+    assert table["ess_tail"][:2].to_numpy() == pytest.approx(tails["beta"].values, rel=1e-9)
+    assert table["ess_tail"][6:].to_numpy() == pytest.approx(tails["b_Subject"].values.ravel(), rel=1e-9)
+
+
+def test_rows_are_tidy_and_in_reading_order(sleepstudy_fit):
+    table = sleepstudy_fit.summary()
+    assert tuple(table.columns) == COLUMNS
+    assert list(table["component"]) == ["fixed", "fixed", "sd", "sd", "corr", "auxiliary"]
+    assert list(table["group"]) == ["", "", "Subject", "Subject", "Subject", ""]
+    assert list(table["term"]) == ["Intercept", "Days", "Intercept", "Days", "Intercept, Days", "sigma"]
+
+
+def test_interval_follows_arviz_default_and_refuses_nonsense(cbpp_fit):
+    default, stated = cbpp_fit.summary(), cbpp_fit.summary(ci_prob=rcParams["stats.ci_prob"])
+    pd.testing.assert_frame_equal(pd.DataFrame(default), pd.DataFrame(stated))
+    with pytest.raises(bg.errors.GLMMError, match="ci_prob="):
+        cbpp_fit.summary(ci_prob=89)
+
+
+def test_words_say_what_was_fitted_and_whether_it_converged(cbpp_fit):
+    text = repr(cbpp_fit)
+    for words in (
+        "p(incidence, size) ~ period + (1 | herd)",
+        "binomial family, logit link; rows: 56; levels: 15 herd",
+        "4 chains x 500 draws",
+        "intervals hold 89%",
+        "Converged: every check passed on all 20 parameters",
+        "period[4]",
+    ):
+        assert words in text
+    assert text == repr(cbpp_fit.summary())
+
+
+def test_parts_of_a_summary_are_plain_frames(cbpp_fit):
+    table = cbpp_fit.summary()
+    assert type(table.query("component == 'sd'")) is pd.DataFrame
+    assert type(table[["mean", "sd"]].round(1)) is pd.DataFrame
+    assert isinstance(table, pd.DataFrame)
+
+
+def relabelled(fit, **attrs):
+    tree = fit.dt.copy()
+    tree.attrs = {**tree.attrs, **attrs}
+    return replace(fit, dt=tree)
+
+
+def test_approximate_and_interrupted_fits_are_marked(cbpp_fit):
+    approximate = relabelled(cbpp_fit, method="laplace")
+    assert "Approximation by laplace" in repr(approximate) and "Approximate (laplace)" in repr(approximate)
+    assert approximate.summary()[["r_hat", "ess_bulk", "ess_tail"]].isna().all(axis=None)
+    interrupted = relabelled(cbpp_fit, interrupted=1)
+    assert "draws, interrupted" in repr(interrupted) and "was interrupted: 500 draws" in repr(interrupted)
+
+
+@pytest.mark.parametrize("prob", [0.5, 0.95])
+def test_level_effects(sleepstudy_fit, prob):
+    table = bg.random_effects(sleepstudy_fit, ci_prob=prob)
+    draws = sleepstudy_fit.posterior["b_Subject"].stack(sample=("chain", "draw"))
+    assert list(table.columns) == ["group", "level", "term", "mean", "sd", "ci_lower", "ci_upper"]
+    for row in table.iloc[[0, 17, 35]].itertuples():
+        values = draws.sel(Subject=row.level, Subject_coef=row.term)
+        assert row.mean == pytest.approx(float(values.mean()))
+        assert row.ci_upper - row.ci_lower == pytest.approx(
+            float(np.ptp(np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2])))
+        )
+
+
+def test_a_model_without_groups_has_no_level_effects():
+    draws = xr.Dataset({"beta": (("chain", "draw", "coef"), np.zeros((1, 4, 1)))})
+
+    class Fit:
+        posterior = draws
+
+        class model:  # noqa: N801
+            class design:  # noqa: N801
+                groups = ()
+
+    assert bg.random_effects(Fit()).empty
