@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import linalg
 
 from bayes_glmm.design.frame import Kind, listed
-from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import DataError, DataWarning
 from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -25,7 +25,6 @@ __all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names"]
 
 Array = npt.NDArray[np.float64]
 
-_RESERVED = frozenset({"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample"})
 _TOLERANCE = 1e-7
 
 
@@ -44,12 +43,13 @@ def check_names(formula: Formula) -> None:
     """
     names = list(dict.fromkeys(bar.name for bar in formula.bars))
     taken = {f"{name}{suffix}": name for name in names for suffix in ("_coef", "_coef_2")}
+    taken |= {dimension_name(name): name for name in names if dimension_name(name) != name}
     for name in names:
-        if name in _RESERVED:
-            raise DataError(f"A grouping factor cannot be named {name!r}: results use that name. Rename the column.")
+        if "/" in name:
+            raise DataError(f"A grouping factor cannot have a '/' in its name: {name!r}. Rename the column.")
         if name in taken:
             raise DataError(
-                f"The grouping factor {name!r} has the name that results give to the coefficients of {taken[name]!r}. "
+                f"The grouping factor {name!r} has a name that results use for {taken[name]!r}. "
                 "Rename one of the two columns."
             )
     if "Intercept" in formula.predictors:

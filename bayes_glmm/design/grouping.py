@@ -17,9 +17,29 @@ import pandas as pd
 from bayes_glmm.design.frame import distinct, is_text, listed, plain
 from bayes_glmm.errors import DataError, PredictionError
 
-__all__ = ["GroupTerm", "LevelCoder", "fit_levels", "match_levels"]
+__all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels"]
 
 Codes = npt.NDArray[np.int32]
+
+
+#: Names that variables and dimensions of results have already, ArviZ's own among them.
+_RESERVED = frozenset({"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample", "ci_bound"})
+
+
+def dimension_name(name: str) -> str:
+    """Return the dimension of a grouping factor's levels: its name, with ``_level`` where results use the name already.
+
+    Parameters
+    ----------
+    name
+        The grouping factor.
+
+    Returns
+    -------
+    str
+        ``"herd"`` for herd, ``"obs_level"`` for obs.
+    """
+    return f"{name}_level" if name in _RESERVED else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +72,11 @@ class GroupTerm:
     coefs: tuple[str, ...]
     Z: npt.NDArray[np.float64]
     blocks: tuple[tuple[int, ...], ...]
+
+    @property
+    def dim(self) -> str:
+        """The dimension of the levels in posteriors."""
+        return dimension_name(self.name)
 
     @property
     def size(self) -> int:

@@ -39,12 +39,14 @@ class KernelData(NamedTuple):
 
 
 @njit(error_model="numpy", inline="always")
-def _vector(table: Any, i: int, dtype: Any) -> Any:
+def read_vector(table: Any, i: int, dtype: Any) -> Any:
+    """Read array i of a table of addresses as a vector (compiled code only)."""
     return carray(as_pointer(table[3 * i]), (table[3 * i + 1],), dtype)
 
 
 @njit(error_model="numpy", inline="always")
-def _matrix(table: Any, i: int, dtype: Any) -> Any:
+def read_matrix(table: Any, i: int, dtype: Any) -> Any:
+    """Read array i of a table of addresses as a matrix (compiled code only)."""
     return carray(as_pointer(table[3 * i]), (table[3 * i + 1], table[3 * i + 2]), dtype)
 
 
@@ -52,19 +54,19 @@ def _matrix(table: Any, i: int, dtype: Any) -> Any:
 def read_data(table: Any) -> KernelData:
     """Rebuild the record from its table of addresses and shapes (compiled code only)."""
     return KernelData(
-        _vector(table, 0, np.int64),
-        _matrix(table, 1, np.int64),
-        _vector(table, 2, np.int64),
-        _vector(table, 3, np.int64),
-        _matrix(table, 4, np.int32),
-        _matrix(table, 5, np.float64),
-        _matrix(table, 6, np.float64),
-        _vector(table, 7, np.float64),
-        _vector(table, 8, np.float64),
-        _vector(table, 9, np.float64),
-        _matrix(table, 10, np.float64),
-        _matrix(table, 11, np.float64),
-        _vector(table, 12, np.float64),
+        read_vector(table, 0, np.int64),
+        read_matrix(table, 1, np.int64),
+        read_vector(table, 2, np.int64),
+        read_vector(table, 3, np.int64),
+        read_matrix(table, 4, np.int32),
+        read_matrix(table, 5, np.float64),
+        read_matrix(table, 6, np.float64),
+        read_vector(table, 7, np.float64),
+        read_vector(table, 8, np.float64),
+        read_vector(table, 9, np.float64),
+        read_matrix(table, 10, np.float64),
+        read_matrix(table, 11, np.float64),
+        read_vector(table, 12, np.float64),
     )
 
 

@@ -73,7 +73,7 @@ def _coords(design: Design) -> dict[str, Any]:
     if design.coefs:
         coords["coef"] = list(design.coefs)
     for term in design.groups:
-        coords[term.name] = list(term.levels)
+        coords[term.dim] = list(term.levels)
         coords[f"{term.name}_coef"] = list(term.coefs)
         coords[f"{term.name}_coef_2"] = list(term.coefs)
     return coords
@@ -94,7 +94,7 @@ def _fixed_part(design: Design, priors: PriorTable) -> Any:
 
 def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> Any:
     """Z b of one grouping factor: codes index the levels, never a dense rows x levels matrix."""
-    dims, k = (term.name, f"{term.name}_coef"), len(term.coefs)
+    dims, k = (term.dim, f"{term.name}_coef"), len(term.coefs)
     sd = vector_parameter(f"sd_{term.name}", priors.sd, dims[1])
     factor = None
     if priors.corr is not None:

@@ -25,7 +25,7 @@ def observed_name(design: Design, taken: Iterable[str]) -> str:
     """
     assert design.response is not None
     name = design.response.name
-    reserved = {*taken, *(term.name for term in design.groups), "obs", "coef", "chain", "draw"}
+    reserved = {*taken, *(term.dim for term in design.groups), "obs", "coef", "chain", "draw"}
     return "response" if "/" in name or name in reserved else name
 
 

@@ -1,0 +1,110 @@
+"""NUTS in the coordinates: nutpie on compiled functions of addresses, nothing compiled for the model.
+
+Input: a packed model, a density and `SamplerSettings`. Output: positions x and the sampler's statistics.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bayes_glmm.engine.build_map import Target, build_map, map_table
+from bayes_glmm.engine.coordinates import coordinate_functions
+from bayes_glmm.engine.data import address_table
+from bayes_glmm.engine.kernel import density_function
+from bayes_glmm.engine.laplace import LaplaceFit
+from bayes_glmm.engine.pack import Packed
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledPosterior:
+    """A density and its expansion behind C pointers, with everything that must stay alive while they are called.
+
+    Parameters
+    ----------
+    dimension
+        D.
+    density, expand
+        numba cfuncs of nutpie's signatures.
+    user_data
+        Address table handed to both.
+    alive
+        Arrays the table points to.
+    """
+
+    dimension: int
+    density: Any
+    expand: Any
+    user_data: npt.NDArray[np.uint64]
+    alive: tuple[Any, ...]
+
+
+def kernel_posterior(packed: Packed, fit: LaplaceFit, target: Target | None = None, alive: Any = ()) -> CompiledPosterior:
+    """Put a density behind the coordinates of a Laplace fit.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    fit
+        Its Laplace fit.
+    target
+        The density; None for the compiled kernel.
+    alive
+        What the target's addresses point into.
+
+    Returns
+    -------
+    CompiledPosterior
+        Ready to be sampled.
+    """
+    table = address_table(packed.data)
+    if target is None:
+        target = Target(density_function().address, table.ctypes.data)
+    map_ = build_map(fit, packed.data, table, target)
+    density, expand = coordinate_functions()
+    return CompiledPosterior(len(fit.x), density, expand, map_table(map_), (packed, fit, table, map_, target, alive))
+
+
+def nutpie_model(posterior: CompiledPosterior) -> Any:
+    """Wrap compiled functions as nutpie's model of one vector ``x``.
+
+    Parameters
+    ----------
+    posterior
+        The functions.
+
+    Returns
+    -------
+    nutpie.compile_pymc.CompiledPyMCModel
+        Chains start at random corners of {-1, 1}^D, which gives nutpie an identity metric at the right radius.
+    """
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+    n = posterior.dimension
+
+    def start(seed: int) -> npt.NDArray[np.float64]:
+        return np.random.default_rng(seed).choice([-1.0, 1.0], size=n)
+
+    return CompiledPyMCModel(
+        dims={"x": ("element",)},
+        reparameterized_names=None,
+        compiled_logp_func=posterior.density,
+        compiled_expand_func=posterior.expand,
+        initial_point_func=start,
+        shared_data={},
+        shared_var_keys={},
+        user_data=posterior.user_data,
+        n_expanded=n,
+        shape_info=(["x"], [slice(0, n)], [(n,)]),
+        logp_func=posterior,
+        expand_func=None,
+        _n_dim=n,
+        _shapes={"x": (n,)},
+        _coords={"element": np.arange(n)},
+    )
