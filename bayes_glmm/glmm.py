@@ -16,7 +16,7 @@ from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.errors import ConvergenceWarning, GLMMError, SamplingError, nearest
 from bayes_glmm.inference.fit import Fit, assemble_tree
-from bayes_glmm.inference.samplers import sampler_named
+from bayes_glmm.inference.samplers import SAMPLERS, choose_sampler
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.priors import Prior
@@ -203,7 +203,7 @@ class GLMM:
         method
             ``"nuts"``.
         backend
-            ``"auto"``, or a key of the samplers' table: ``"nutpie"``, ``"pymc"``, ``"numpyro"``, ``"blackjax"``.
+            ``"auto"`` (the kernel where it covers the model, else nutpie on PyMC's graph), ``"kernel"``, ``"nutpie"``, ``"pymc"``, ``"numpyro"``, ``"blackjax"``.
         target_accept
             Mean acceptance probability the step size is adapted to.
         progressbar
@@ -227,13 +227,13 @@ class GLMM:
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
         if method != "nuts":
             raise SamplingError(f"There is no method {method!r}. {nearest(method, ['nuts'])}")
-        chosen = "nutpie" if backend == "auto" else backend
+        chosen, reason = choose_sampler(backend, self._spec, self._design, self._prior_table)
         started = time.perf_counter()
-        sampled = sampler_named(chosen)(self._spec, self._design, self._prior_table, settings)
+        sampled = SAMPLERS[chosen](self._spec, self._design, self._prior_table, settings)
         attrs = {
             "method": method,
             "backend": chosen,
-            "reason": "asked for" if backend != "auto" else "nutpie samples any model's PyMC graph",
+            "reason": reason,
             "total_seconds": time.perf_counter() - started,
             "inference_library": "bayes_glmm",
         }

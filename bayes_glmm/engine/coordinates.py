@@ -82,7 +82,9 @@ def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any,
     """Fill the factors and the precision of one term at the theta of x."""
     k, z = omega.shape[0], data.terms[layout.Z_START, t]
     theta = x[data.sizes[layout.N_U] + data.sizes[layout.N_BETA] :]
-    term_factor(theta, data.terms[layout.THETA_START, t], k, data.blocks[z : z + k], data.theta_table, sd, factor, inverse)
+    term_factor(
+        theta, data.terms[layout.THETA_START, t], k, data.blocks[z : z + k], data.theta_table, sd, factor, inverse
+    )
     precision(inverse, omega)
 
 
@@ -201,8 +203,8 @@ def _blocks_backward(
             root = scratch.roots[here]
             d_eps = d_moved[level] / root
             d_right[0] = d_eps / root
-            d_omega[0, 0] -= (
-                d_right[0] * (scratch.right[at] / root + 0.5 * scratch.mixed[at]) / root + 0.5 / (root * root)
+            d_omega[0, 0] -= d_right[0] * (scratch.right[at] / root + 0.5 * scratch.mixed[at]) / root + 0.5 / (
+                root * root
             )
             d_moved[level] = d_eps
         else:

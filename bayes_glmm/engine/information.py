@@ -98,7 +98,7 @@ def coupling_pattern(data: KernelData) -> Pattern:
 
 
 @_compiled
-def _rest_start(data: KernelData, t: int) -> int:
+def rest_start(data: KernelData, t: int) -> int:
     """First element of term t >= 1 in the rest."""
     return data.terms[layout.U_START, t] - data.terms[layout.COEFS, 0] * data.terms[layout.LEVELS, 0]
 
@@ -124,7 +124,7 @@ def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: An
 
 
 @_compiled
-def _add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, out: Information) -> None:
+def add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, out: Information) -> None:
     """Add one row's w (z, x)(z, x)' to the blocks; `z` is scratch of the row's random and fixed predictors."""
     n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
     k0 = data.terms[layout.COEFS, 0] if n_terms > 0 else 0
@@ -145,7 +145,7 @@ def _add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, 
             out.coupling[pattern.slots[0, i] + b, c] += scaled * data.X[b, i]
     for t in range(1, n_terms):
         k, row_z = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t]
-        here = _rest_start(data, t) + k * data.codes[t, i]
+        here = rest_start(data, t) + k * data.codes[t, i]
         for c in range(k):
             scaled = weight * data.Z[row_z + c, i]
             for a in range(k0):
@@ -154,7 +154,7 @@ def _add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, 
                 out.rest[first_beta + b, here + c] += scaled * data.X[b, i]
             for other in range(1, t + 1):
                 k_other, other_z = data.terms[layout.COEFS, other], data.terms[layout.Z_START, other]
-                there = _rest_start(data, other) + k_other * data.codes[other, i]
+                there = rest_start(data, other) + k_other * data.codes[other, i]
                 for a in range(k_other):
                     if there + a <= here + c:
                         out.rest[here + c, there + a] += scaled * data.Z[other_z + a, i]
@@ -174,7 +174,7 @@ def likelihood_information(x: Any, data: KernelData, pattern: Pattern) -> Inform
         stop = min(start + BLOCK, n)
         _row_weights(x, data, start, stop, parameters, eta, weight)
         for i in range(start, stop):
-            _add_row(data, pattern, i, weight[i - start], z, out)
+            add_row(data, pattern, i, weight[i - start], z, out)
     return out
 
 
@@ -210,7 +210,7 @@ def add_priors(x: Any, data: KernelData, out: Information) -> None:
             if t == 0:
                 out.levels[level] += omega
             else:
-                here = _rest_start(data, t) + k * level
+                here = rest_start(data, t) + k * level
                 out.rest[here : here + k, here : here + k] += omega
     first_beta = out.rest.shape[0] - n_beta
     for j in range(n_beta):

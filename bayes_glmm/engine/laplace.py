@@ -172,7 +172,7 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
 
 
 def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
-    """Return a factor of theta's covariance from the outer Hessian, flat or wrong-way directions cut at `WIDEST`."""
+    """Return a factor of theta's covariance from the outer Hessian by central differences."""
     d = len(theta)
     if d == 0:
         return np.zeros((0, 0))
@@ -186,8 +186,24 @@ def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
             both = step * (np.eye(d)[i] + np.eye(d)[j])
             mixed = objective(theta + both) + objective(theta - both) + 2 * centre
             hessian[i, j] = hessian[j, i] = (mixed - plus[i] - minus[i] - plus[j] - minus[j]) / (2 * step**2)
+    return theta_factor(hessian)
+
+
+def theta_factor(hessian: Array) -> Array:
+    """Return a factor of theta's covariance, flat or wrong-way directions cut at `WIDEST`.
+
+    Parameters
+    ----------
+    hessian
+        (d, d) minus the second derivatives of the log marginal posterior at its mode.
+
+    Returns
+    -------
+    numpy.ndarray
+        (d, d) F with F F' the covariance.
+    """
     values, vectors = np.linalg.eigh(hessian)
-    return vectors / np.sqrt(np.maximum(values, 1.0 / WIDEST**2))
+    return np.asarray(vectors / np.sqrt(np.maximum(values, 1.0 / WIDEST**2)))
 
 
 def approximate_precision(fit: LaplaceFit, data: KernelData) -> Any:

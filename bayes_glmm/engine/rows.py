@@ -148,7 +148,9 @@ def _beta(y: float, mu: float, phi: float, unused: float) -> tuple[float, float,
 
 
 @njit(inline="always", error_model="numpy", fastmath=_FLAGS)
-def _loop(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any, family: Any, inverse: Any) -> float:
+def _loop(
+    n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any, family: Any, inverse: Any
+) -> float:
     """Any family and link: the chain rule through the mean."""
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
     par, d_par = carray(par_, (2,)), carray(d_par_, (2,))

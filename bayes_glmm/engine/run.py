@@ -5,13 +5,11 @@ Input: a packed model, a density and `SamplerSettings`. Output: positions x and 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from bayes_glmm.engine.build_map import Target, build_map, map_table
 from bayes_glmm.engine.coordinates import coordinate_functions
@@ -44,7 +42,9 @@ class CompiledPosterior:
     alive: tuple[Any, ...]
 
 
-def kernel_posterior(packed: Packed, fit: LaplaceFit, target: Target | None = None, alive: Any = ()) -> CompiledPosterior:
+def kernel_posterior(
+    packed: Packed, fit: LaplaceFit, target: Target | None = None, alive: Any = ()
+) -> CompiledPosterior:
     """Put a density behind the coordinates of a Laplace fit.
 
     Parameters

@@ -45,7 +45,9 @@ def sample_prior(
 
     flat = [row.parameter for row in priors if row.prior.name in {"Flat", "HalfFlat"}]
     if flat:
-        raise SamplingError(f"The flat prior of {', '.join(flat)} has no draws; give it a proper prior to sample the prior.")
+        raise SamplingError(
+            f"The flat prior of {', '.join(flat)} has no draws; give it a proper prior to sample the prior."
+        )
     observed = [variable.name for variable in model.observed_RVs]
     with model:
         tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.engine.pack import why_not_covered
 from bayes_glmm.errors import SamplingError, nearest
+from bayes_glmm.inference.kernel import sample_kernel
+from bayes_glmm.inference.nutpie_run import run_nutpie
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import reported_names
@@ -61,71 +64,22 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     started = time.perf_counter()
     compiled = nutpie.compile_pymc_model(model, var_names=names)
     compiled_at = time.perf_counter()
-    sampler = nutpie.sample(
-        compiled,
-        draws=settings.draws or DEFAULT_DRAWS,
-        tune=settings.tune or DEFAULT_TUNE,
-        chains=settings.chains,
-        cores=settings.parallel,
-        seed=settings.seed,
-        target_accept=settings.target_accept,
-        save_warmup=False,
-        progress_bar=settings.progressbar,
-        blocking=False,
-    )
-    tree, interrupted = wait_for(sampler)
-    seconds = {"compile_seconds": compiled_at - started, "sampling_seconds": time.perf_counter() - compiled_at}
-    return _sampled(tree, names, interrupted, {**seconds, "tune": settings.tune or DEFAULT_TUNE})
+    full = replace(settings, draws=settings.draws or DEFAULT_DRAWS, tune=settings.tune or DEFAULT_TUNE)
+    tree, interrupted, length = run_nutpie(compiled, full)
+    details: dict[str, Any] = {
+        "compile_seconds": compiled_at - started,
+        "sampling_seconds": time.perf_counter() - compiled_at,
+        "tune": full.tune,
+    }
+    return _sampled(tree, names, interrupted, length, details)
 
 
-def wait_for(sampler: Any) -> tuple[xr.DataTree, bool]:
-    """Wait for a background run of nutpie; the user's interrupt stops it and keeps its draws.
-
-    Parameters
-    ----------
-    sampler
-        What ``nutpie.sample(..., blocking=False)`` returned.
-
-    Returns
-    -------
-    tree : xarray.DataTree
-        nutpie's own result.
-    interrupted : bool
-        Whether the user stopped it.
-
-    Raises
-    ------
-    SamplingError
-        If the sampler itself failed.
-    """
-    try:
-        return sampler.wait(), False
-    except KeyboardInterrupt:
-        return sampler.abort(), True
-    except RuntimeError as error:
-        sampler.cancel()
-        raise SamplingError(f"Sampling could not start or go on: {error}") from error
-
-
-def _sampled(tree: xr.DataTree, names: list[str], interrupted: bool, details: dict[str, Any]) -> Sampled:
-    posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+def _sampled(tree: xr.DataTree, names: list[str], interrupted: bool, length: int, details: dict[str, Any]) -> Sampled:
+    kept = slice(0, length)
+    posterior = tree["posterior"].to_dataset()[names].isel(draw=kept)
     if interrupted:
-        posterior, stats, details = _common_draws(posterior, stats, details)
-    return Sampled(posterior[names], stats, interrupted, details)
-
-
-def _common_draws(
-    posterior: xr.Dataset, stats: xr.Dataset, details: dict[str, Any]
-) -> tuple[xr.Dataset, xr.Dataset, dict[str, Any]]:
-    """Cut chains of different length, as an interrupt leaves them, to the draws all of them have."""
-    reference = posterior["beta"] if "beta" in posterior else posterior[next(iter(posterior.data_vars))]
-    extra = [dim for dim in reference.dims if dim not in ("chain", "draw")]
-    finished = np.isfinite(reference).all(dim=extra).transpose("chain", "draw").values
-    common = int(finished.sum(axis=1).min())
-    if common == 0:
-        raise SamplingError("Sampling was interrupted before every chain had finished its warm-up: there are no draws yet.")
-    kept = slice(0, common)
-    return posterior.isel(draw=kept), stats.isel(draw=kept), {**details, "interrupted_after": common}
+        details = {**details, "interrupted_after": length}
+    return Sampled(posterior, tree["sample_stats"].to_dataset().isel(draw=kept), interrupted, details)
 
 
 def _pymc_sampler(nuts_sampler: str) -> Sampler:
@@ -153,13 +107,14 @@ def _pymc_sampler(nuts_sampler: str) -> Sampler:
         finished = tree["posterior"].sizes["draw"]
         interrupted = finished < draws or tree["posterior"].sizes["chain"] < settings.chains
         details = {"sampling_seconds": time.perf_counter() - started, "tune": tune}
-        return _sampled(tree, names, interrupted, details | ({"interrupted_after": finished} if interrupted else {}))
+        return _sampled(tree, names, interrupted, finished, details)
 
     sample.__doc__ = f"Sample the PyMC graph with ``pm.sample(nuts_sampler={nuts_sampler!r})``."
     return sample
 
 
 SAMPLERS: Mapping[str, Sampler] = {
+    "kernel": sample_kernel,
     "nutpie": sample_nutpie,
     "pymc": _pymc_sampler("pymc"),
     "numpyro": _pymc_sampler("numpyro"),
@@ -167,24 +122,31 @@ SAMPLERS: Mapping[str, Sampler] = {
 }
 
 
-def sampler_named(backend: str) -> Sampler:
-    """Return the sampler of that name.
+def choose_sampler(backend: str, spec: ModelSpec, design: Design, priors: PriorTable) -> tuple[str, str]:
+    """Choose the sampler of a model.
 
     Parameters
     ----------
     backend
-        A key of ``SAMPLERS``.
+        ``"auto"`` or a key of ``SAMPLERS``.
+    spec, design, priors
+        The model.
 
     Returns
     -------
-    Callable
-        (spec, design, priors, settings) -> `Sampled`.
+    name : str
+        A key of ``SAMPLERS``: under ``"auto"`` the kernel where it covers the model, else nutpie on PyMC's graph.
+    reason : str
+        Why, in words.
 
     Raises
     ------
     SamplingError
         If there is no such sampler; the message names the nearest one.
     """
+    if backend == "auto":
+        missing = why_not_covered(spec, design, priors)
+        return ("kernel", "the kernel covers the model") if missing is None else ("nutpie", missing)
     if backend not in SAMPLERS:
         raise SamplingError(f"There is no backend {backend!r}. {nearest(backend, ['auto', *SAMPLERS])}")
-    return SAMPLERS[backend]
+    return backend, "asked for"

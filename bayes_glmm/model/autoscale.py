@@ -225,7 +225,9 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
     beta = tuple(
         ParameterPrior("Intercept", Prior("Normal", mu=scale.center, sigma=2.5 * scale.link_sd))
         if name == "Intercept"
-        else ParameterPrior(f"beta[{name}]", Prior("Normal", mu=0, sigma=2.5 * scale.link_sd / column_unit(design.X[:, j])))
+        else ParameterPrior(
+            f"beta[{name}]", Prior("Normal", mu=0, sigma=2.5 * scale.link_sd / column_unit(design.X[:, j]))
+        )
         for j, name in enumerate(design.coefs)
     )
     groups = tuple((term.name, _default_group_priors(term, scale.link_sd)) for term in design.groups)
@@ -236,7 +238,9 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
 def _default_group_priors(term: GroupTerm, link_sd: float) -> GroupPriors:
     sd = tuple(
         ParameterPrior(
-            f"sd[{term.name}][{coef}]", Prior("HalfStudentT", nu=3, sigma=link_sd / column_unit(term.Z[:, j])), lower=0.0
+            f"sd[{term.name}][{coef}]",
+            Prior("HalfStudentT", nu=3, sigma=link_sd / column_unit(term.Z[:, j])),
+            lower=0.0,
         )
         for j, coef in enumerate(term.coefs)
     )
@@ -278,7 +282,9 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     for key, prior in spec.priors:
         matched = _matches(key, table)
         if not matched:
-            raise PriorError(f"priors= names {key!r}, which is no parameter of this model. {nearest(key, valid_keys(table))}")
+            raise PriorError(
+                f"priors= names {key!r}, which is no parameter of this model. {nearest(key, valid_keys(table))}"
+            )
         for row, rank, power in matched:
             previous = chosen.get(row.parameter)
             if previous is not None and previous[0] == rank:
@@ -293,9 +299,7 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         (name, GroupPriors(tuple(pick(row) for row in group.sd), None if group.corr is None else pick(group.corr)))
         for name, group in table.groups
     )
-    return replace(
-        table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary))
-    )
+    return replace(table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary)))
 
 
 def valid_keys(table: PriorTable) -> list[str]:
@@ -350,7 +354,9 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
     return [(row, 1, 1.0) for row in table.auxiliary if row.parameter == key]
 
 
-def _group_matches(key: str, head: str, inside: str | None, table: PriorTable) -> list[tuple[ParameterPrior, int, float]]:
+def _group_matches(
+    key: str, head: str, inside: str | None, table: PriorTable
+) -> list[tuple[ParameterPrior, int, float]]:
     matched = []
     for name, group in table.groups:
         for row in group.sd:

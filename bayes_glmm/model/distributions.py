@@ -103,13 +103,9 @@ def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any
         The vector, each element on its own scale.
     """
     first = rows[0]
-    alike = all(
-        (row.prior.name, row.power, row.lower) == (first.prior.name, first.power, first.lower) for row in rows
-    )
+    alike = all((row.prior.name, row.power, row.lower) == (first.prior.name, first.power, first.lower) for row in rows)
     if alike:
-        parameters = {
-            key: np.array([row.prior[key] for row in rows]) for key, _ in first.prior.parameters
-        }
+        parameters = {key: np.array([row.prior[key] for row in rows]) for key, _ in first.prior.parameters}
         if first.power == 1.0:
             return _random_variable(name, first, parameters, dims=dim)
         powered = _random_variable(random_variable_name(name, first), first, parameters, dims=dim)

@@ -42,11 +42,12 @@ def reported_names(design: Design, family: Family) -> list[str]:
     Returns
     -------
     list of str
-        ``beta``, then ``sd_<group>``, ``corr_<group>``, the auxiliary parameters, and ``b_<group>`` last.
+        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the auxiliary parameters. ArviZ
+        labels elements rightly only where ``b_<group>`` comes before the variables that share its last dimension.
     """
     names = ["beta"] if design.coefs else []
     for term in design.groups:
+        names.append(f"b_{term.name}")
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
-    names += [row.name for row in family.parameters]
-    return names + [f"b_{term.name}" for term in design.groups]
+    return names + [row.name for row in family.parameters]

@@ -1,0 +1,331 @@
+"""Gaussian response with identity link: beta and u integrated out exactly, only theta is sampled.
+
+Input: a packed model with normal or flat priors on beta. Output: the log marginal posterior of theta with its gradient,
+from sums of squares and products that are made once (the cost does not depend on the rows), and exact draws of (u, beta)
+given theta.
+
+With tau = 1 / sigma^2, K the prior precision of v = (u, beta), A = [Z X], H = tau A'A + K and v_hat = H^-1 (tau A'y + K m):
+
+    log p(y | theta) = n/2 log tau - tau/2 y'y - m'Km/2 + v_hat'H v_hat/2 - log det H / 2 + log det K / 2
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import carray, cfunc, njit
+
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.information import (
+    Factors,
+    Information,
+    Pattern,
+    add_row,
+    backward_small,
+    factorize,
+    rest_start,
+    solve,
+    solve_small,
+)
+from bayes_glmm.engine.parameters import (
+    constrain,
+    correlation_prior,
+    covariance,
+    precision,
+    pull_precision,
+    term_factor,
+)
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, as_pointer
+
+_compiled = njit(error_model="numpy", cache=True, nogil=True)
+
+
+class Moments(NamedTuple):
+    """Sums of squares and products of the rows, the responses shifted to their least-squares fit."""
+
+    levels: npt.NDArray[np.float64]  # (levels, k * k) blocks of Z'WZ of the largest term
+    coupling: npt.NDArray[np.float64]  # (couplings, k)
+    rest: npt.NDArray[np.float64]  # (q, q)
+    cross: npt.NDArray[np.float64]  # (n_v,) A'W y
+    scalars: npt.NDArray[np.float64]  # (2,) y'W y and the sum of weights
+    shift: npt.NDArray[np.float64]  # (p,) the fit that was taken off beta
+    mean: npt.NDArray[np.float64]  # (p,) prior means of beta less the shift
+    precision: npt.NDArray[np.float64]  # (p,) prior precisions of beta
+    start: npt.NDArray[np.int64]  # Pattern
+    columns: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int64]  # (1, 1): rows are no longer needed
+
+
+class ThetaMap(NamedTuple):
+    """theta = centre + factor z, and the addresses of the tables of `KernelData` and `Moments`."""
+
+    tables: npt.NDArray[np.uint64]  # (2,)
+    centre: npt.NDArray[np.float64]
+    factor: npt.NDArray[np.float64]
+
+
+@_compiled
+def _sums(data: KernelData, pattern: Pattern, out: Information, y: Any, cross: Any) -> None:
+    """Add up [Z X]'W[Z X] and [Z X]'W y over the rows."""
+    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
+    work = np.empty(n_beta)
+    for i in range(data.sizes[layout.N_ROWS]):
+        weight = data.counts[i]
+        add_row(data, pattern, i, weight, work, out)
+        for b in range(n_beta):
+            cross[n_u + b] += weight * data.X[b, i] * y[i]
+        for t in range(data.sizes[layout.N_TERMS]):
+            k, at = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
+            for c in range(k):
+                cross[at + k * data.codes[t, i] + c] += weight * data.Z[data.terms[layout.Z_START, t] + c, i] * y[i]
+
+
+def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precision: Any) -> Moments:
+    """Reduce the rows of a Gaussian model to sums of squares and products.
+
+    Parameters
+    ----------
+    data
+        The model.
+    pattern
+        Couplings of the largest term.
+    mean, prior_precision
+        (p,) normal priors of beta; precision 0 for flat ones.
+
+    Returns
+    -------
+    Moments
+        Sufficient for (u, beta, theta).
+    """
+    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
+    y, root = data.y - data.offset, np.sqrt(data.counts)
+    shift = np.linalg.lstsq((data.X * root).T, y * root, rcond=None)[0] if n_beta else np.zeros(0)
+    y = y - shift @ data.X
+    k = int(data.terms[layout.COEFS, 0]) if data.terms.shape[1] else 0
+    levels = int(data.terms[layout.LEVELS, 0]) if data.terms.shape[1] else 0
+    q = n_u - k * levels + n_beta
+    out = Information(np.zeros((levels, k, k)), np.zeros((len(pattern.columns), k)), np.zeros((q, q)))
+    cross = np.zeros(n_u + n_beta)
+    _sums(data, pattern, out, y, cross)
+    scalars = np.array([np.sum(data.counts * y * y), np.sum(data.counts)])
+    return Moments(
+        out.levels.reshape(levels, k * k), out.coupling, out.rest, cross, scalars, shift, mean - shift, prior_precision,
+        pattern.start, pattern.columns, np.zeros((1, 1), dtype=np.int64),
+    )  # fmt: skip
+
+
+@_compiled
+def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
+    k, z = omega.shape[0], data.terms[layout.Z_START, t]
+    blocks = data.blocks[z : z + k]
+    log_det = term_factor(theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse)
+    precision(inverse, omega)
+    return log_det
+
+
+@_compiled
+def _factors(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Information, Factors, Any]:
+    """Return H, its factors and v_hat."""
+    n_terms, n_beta, n_u = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
+    levels, k0 = moments.levels.shape[0], moments.coupling.shape[1]
+    matrix = Information(
+        tau * moments.levels.copy().reshape((levels, k0, k0)), tau * moments.coupling, tau * moments.rest
+    )
+    for t in range(n_terms):
+        k = data.terms[layout.COEFS, t]
+        sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+        _term(theta, data, t, sd, factor, inverse, omega)
+        for level in range(data.terms[layout.LEVELS, t]):
+            if t == 0:
+                matrix.levels[level] += omega
+            else:
+                here = rest_start(data, t) + k * level
+                matrix.rest[here : here + k, here : here + k] += omega
+    right = tau * moments.cross
+    first_beta = matrix.rest.shape[0] - n_beta
+    for j in range(n_beta):
+        matrix.rest[first_beta + j, first_beta + j] += moments.precision[j]
+        right[n_u + j] += moments.precision[j] * moments.mean[j]
+    pattern = Pattern(moments.start, moments.columns, moments.slots)
+    factors = factorize(matrix, pattern)
+    return matrix, factors, solve(factors, matrix.coupling, pattern, right)
+
+
+@_compiled
+def _level_spread(t: int, data: KernelData, moments: Moments, factors: Factors, v: Any, rest_inverse: Any) -> Any:
+    """Return the sum over one term's levels of E[u u'] given theta: u_hat u_hat' plus the diagonal blocks of H^-1."""
+    k, at = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
+    total, unit, block = np.zeros((k, k)), np.empty(k), np.empty((k, k))
+    for level in range(data.terms[layout.LEVELS, t]):
+        for a in range(k):
+            for b in range(k):
+                total[a, b] += v[at + k * level + a] * v[at + k * level + b]
+        if t > 0:
+            here = rest_start(data, t) + k * level
+            total += rest_inverse[here : here + k, here : here + k]
+            continue
+        for a in range(k):
+            unit[:] = 0.0
+            unit[a] = 1.0
+            solve_small(factors.levels[level], unit)
+            block[a] = unit
+        total += block
+        for m in range(moments.start[level], moments.start[level + 1]):
+            for other in range(moments.start[level], moments.start[level + 1]):
+                scale = rest_inverse[moments.columns[m], moments.columns[other]]
+                for a in range(k):
+                    for b in range(k):
+                        total[a, b] += factors.shrunk[m, a] * scale * factors.shrunk[other, b]
+    return total
+
+
+@_compiled
+def log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) -> float:
+    """Return log p(theta | y) up to a constant, and fill its gradient.
+
+    Parameters
+    ----------
+    theta
+        (d,) variance parameters; sigma's is the last.
+    data
+        Layout, transforms and priors.
+    moments
+        The rows' sums of squares and products.
+    gradient
+        (d,) overwritten.
+
+    Returns
+    -------
+    float
+        Log marginal likelihood + log priors + log Jacobians.
+    """
+    d, n_beta = theta.size, data.sizes[layout.N_BETA]
+    n_v = data.sizes[layout.N_U] + n_beta
+    gradient[:] = 0.0
+    sigma, d_sigma, _, _ = constrain(data.theta_table[d - 1], theta[d - 1])
+    tau = 1.0 / (sigma * sigma)
+    matrix, factors, v = _factors(theta, tau, data, moments)
+    q = matrix.rest.shape[0]
+    rest_inverse = np.linalg.inv(factors.rest)
+    rest_inverse = rest_inverse.T @ rest_inverse
+    beta, first_beta = v[n_v - n_beta :], q - n_beta
+    # v' H v = right' v, with right = tau A'y + K m
+    explained, prior_trace, prior_quadratic, total = tau * np.dot(moments.cross, v), 0.0, 0.0, 0.0
+    for j in range(n_beta):
+        explained += moments.precision[j] * moments.mean[j] * beta[j]
+        prior_quadratic += moments.precision[j] * beta[j] ** 2
+        prior_trace += moments.precision[j] * rest_inverse[first_beta + j, first_beta + j]
+        total -= 0.5 * moments.precision[j] * moments.mean[j] ** 2
+    quadratic = explained
+    for t in range(data.sizes[layout.N_TERMS]):
+        k, z, start = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
+        sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+        total += data.terms[layout.LEVELS, t] * _term(theta, data, t, sd, factor, inverse, omega)
+        spread = _level_spread(t, data, moments, factors, v, rest_inverse)
+        prior_trace += np.sum(omega * spread)  # trace of the inverse's blocks and the quadratic form in one
+        d_omega = 0.5 * (data.terms[layout.LEVELS, t] * covariance(inverse) - spread)
+        blocks = data.blocks[z : z + k]
+        pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
+        total += correlation_prior(start, k, blocks, data.lkj[t], factor, gradient)
+    total += 0.5 * moments.scalars[1] * math.log(tau) - 0.5 * tau * moments.scalars[0]
+    total += 0.5 * quadratic - 0.5 * factors.log_det
+    # E[(y - Av)'W(y - Av)] = y'y - 2 (A'y)'v + v'A'Av + trace(H^-1 A'A), the last two through H - K
+    residual = moments.scalars[0] - 2.0 * np.dot(moments.cross, v)
+    residual += (explained - prior_quadratic - prior_trace + n_v) / tau
+    gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
+    for i in range(d):
+        if int(data.theta_table[i, 0]) != 3:
+            constrained = constrain(data.theta_table[i], theta[i])
+            total += constrained[2]
+            gradient[i] += constrained[3]
+    return total
+
+
+@_compiled
+def draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
+    """Draw (u, beta) given theta: v_hat + H^(-1/2) normals, one row of each per draw."""
+    d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
+    levels, k = moments.levels.shape[0], moments.coupling.shape[1]
+    for s in range(theta.shape[0]):
+        sigma = constrain(data.theta_table[d - 1], theta[s, d - 1])[0]
+        _, factors, v = _factors(theta[s], 1.0 / (sigma * sigma), data, moments)
+        noise = normals[s]
+        rest = noise[levels * k :]
+        q = rest.size
+        for i in range(q - 1, -1, -1):
+            rest[i] /= factors.rest[i, i]
+            rest[:i] -= factors.rest[i, :i] * rest[i]
+        for level in range(levels):
+            backward_small(factors.levels[level], noise[level * k : level * k + k])
+            for m in range(moments.start[level], moments.start[level + 1]):
+                for c in range(k):
+                    noise[level * k + c] -= factors.shrunk[m, c] * rest[moments.columns[m]]
+        out[s] = v + noise
+        for j in range(n_beta):
+            out[s, v.size - n_beta + j] += moments.shift[j]
+
+
+@njit(error_model="numpy")
+def _read_moments(table: Any) -> Moments:
+    return Moments(
+        read_matrix(table, 0, np.float64),
+        read_matrix(table, 1, np.float64),
+        read_matrix(table, 2, np.float64),
+        read_vector(table, 3, np.float64),
+        read_vector(table, 4, np.float64),
+        read_vector(table, 5, np.float64),
+        read_vector(table, 6, np.float64),
+        read_vector(table, 7, np.float64),
+        read_vector(table, 8, np.int64),
+        read_vector(table, 9, np.int64),
+        read_matrix(table, 10, np.int64),
+    )
+
+
+@njit(error_model="numpy")
+def _read_theta_map(table: Any) -> ThetaMap:
+    return ThetaMap(
+        read_vector(table, 0, np.uint64), read_vector(table, 1, np.float64), read_matrix(table, 2, np.float64)
+    )
+
+
+def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+    map_ = _read_theta_map(carray(user_data_, (9,), np.uint64))
+    data = read_data(carray(as_pointer(map_.tables[0]), (39,), np.uint64))
+    moments = _read_moments(carray(as_pointer(map_.tables[1]), (33,), np.uint64))
+    gradient = np.empty(dim)
+    value = log_marginal(map_.centre + map_.factor @ carray(z_, (dim,)), data, moments, gradient)
+    carray(logp_, (1,))[0] = value
+    carray(gradient_, (dim,))[:] = map_.factor.T @ gradient
+    if not math.isfinite(value):
+        return 4
+    for i in range(dim):
+        if not math.isfinite(gradient[i]):
+            return 3
+    return 0
+
+
+def _expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
+    map_ = _read_theta_map(carray(user_data_, (9,), np.uint64))
+    carray(theta_, (dim,))[:] = map_.centre + map_.factor @ carray(z_, (dim,))
+    return 0
+
+
+@cache
+def marginal_functions() -> tuple[Any, Any]:
+    """Compile the marginal density in z and the map to theta, or load them from numba's disk cache.
+
+    Returns
+    -------
+    density, expand : numba.core.ccallback.CFunc
+        User data of both is the address table of a `ThetaMap`.
+    """
+    from bayes_glmm.engine.coordinates import EXPAND_SIGNATURE
+
+    density = cfunc(DENSITY_SIGNATURE, cache=True, error_model="numpy")(_density)
+    return density, cfunc(EXPAND_SIGNATURE, cache=True, error_model="numpy")(_expand)

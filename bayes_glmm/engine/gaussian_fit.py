@@ -1,0 +1,179 @@
+"""The Gaussian path put together: mode and spread of theta, functions for the sampler, draws of the coefficients.
+
+Input: a packed Gaussian model with identity link. Output: a `GaussianFit`, its compiled posterior of theta, and positions
+x = [u, beta, theta] from draws of theta.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize
+
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine import parameters as codes
+from bayes_glmm.engine.data import KernelData, address_table
+from bayes_glmm.engine.gaussian import (
+    Moments,
+    ThetaMap,
+    draw_coefficients,
+    gaussian_moments,
+    log_marginal,
+    marginal_functions,
+)
+from bayes_glmm.engine.information import coupling_pattern
+from bayes_glmm.engine.laplace import theta_factor
+from bayes_glmm.engine.pack import Packed
+from bayes_glmm.engine.run import CompiledPosterior
+from bayes_glmm.errors import SamplingError
+
+Array = npt.NDArray[np.float64]
+
+#: Largest rest (all terms' coefficients but the largest term's, and beta) whose dense algebra in every gradient pays.
+LARGEST_REST = 150
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianFit:
+    """Mode and spread of theta's exact marginal posterior.
+
+    Parameters
+    ----------
+    moments
+        The rows' sums of squares and products.
+    theta
+        (d,) the mode.
+    factor
+        (d, d) factor of theta's approximate covariance.
+    log_marginal
+        Value at the mode, up to a constant.
+    """
+
+    moments: Moments
+    theta: Array
+    factor: Array
+    log_marginal: float
+
+
+def why_not_marginal(data: KernelData) -> str | None:
+    """Say why beta and u of a Gaussian model with identity link are not integrated out.
+
+    Parameters
+    ----------
+    data
+        The model.
+
+    Returns
+    -------
+    str or None
+        The reason in words; None when they are.
+    """
+    kinds = set(data.beta_table[:, codes.DISTRIBUTION].astype(int))
+    if not kinds <= {codes.FLAT, codes.NORMAL}:
+        return "a coefficient's prior is not normal"
+    rest = int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA])
+    if data.terms.shape[1]:
+        rest -= int(data.terms[layout.COEFS, 0] * data.terms[layout.LEVELS, 0])
+    return f"{rest} coefficients are crossed" if rest > LARGEST_REST else None
+
+
+def gaussian_fit(packed: Packed) -> GaussianFit:
+    """Find the mode of theta's marginal posterior, exactly for this family.
+
+    Parameters
+    ----------
+    packed
+        A model that `why_not_marginal` has nothing against.
+
+    Returns
+    -------
+    GaussianFit
+        Mode, spread and sufficient statistics.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start.
+    """
+    data = packed.data
+    n_v = int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA])
+    normal = data.beta_table[:, codes.DISTRIBUTION] == codes.NORMAL
+    mean = np.where(normal, data.beta_table[:, codes.FIRST], 0.0)
+    spread = np.where(normal, data.beta_table[:, codes.SECOND], 1.0)
+    moments = gaussian_moments(data, coupling_pattern(data), mean, normal / np.square(spread))
+
+    def objective(theta: Array) -> tuple[float, Array]:
+        gradient = np.empty_like(theta)
+        value = log_marginal(theta, data, moments, gradient)
+        return (-value, -gradient) if np.isfinite(value) else (1e10, np.zeros_like(theta))
+
+    start = packed.start[n_v:]
+    if objective(start)[0] >= 1e10:
+        raise SamplingError("The posterior has no finite density at the starting point; check the priors.")
+    bounds = [(t - 12.0, t + 12.0) for t in start]
+    found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": 1e-5})
+    step = 1e-3
+    columns = [
+        (objective(found.x + step * e)[1] - objective(found.x - step * e)[1]) / (2 * step) for e in np.eye(len(start))
+    ]
+    hessian = np.array(columns)
+    return GaussianFit(moments, found.x, theta_factor(0.5 * (hessian + hessian.T)), -float(found.fun))
+
+
+def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
+    """Put theta's marginal posterior behind standard coordinates.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    fit
+        Its mode.
+
+    Returns
+    -------
+    CompiledPosterior
+        Of dimension d; expands to theta.
+    """
+    tables = address_table(packed.data), address_table(fit.moments)
+    addresses = np.array([table.ctypes.data for table in tables], dtype=np.uint64)
+    map_ = ThetaMap(addresses, fit.theta.copy(), np.ascontiguousarray(fit.factor))
+    density, expand = marginal_functions()
+    return CompiledPosterior(len(fit.theta), density, expand, address_table(map_), (packed, fit, tables, map_))
+
+
+def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int) -> Array:
+    """Draw (u, beta) given each draw of theta.
+
+    Parameters
+    ----------
+    packed, fit
+        The model and its fit.
+    theta
+        (chains, draws, d).
+    seed
+        Seed of the normal draws; each chain has a stream of its own.
+
+    Returns
+    -------
+    numpy.ndarray
+        (chains, draws, D) positions [u, beta, theta].
+    """
+    n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
+    chains, draws, d = theta.shape
+    out = np.empty((chains, draws, n_v + d))
+    out[..., n_v:] = theta
+    streams = np.random.SeedSequence([seed, 1]).spawn(chains)
+
+    def complete(chain: int) -> None:
+        normals = np.random.default_rng(streams[chain]).standard_normal((draws, n_v))
+        coefficients = np.empty((draws, n_v))
+        draw_coefficients(np.ascontiguousarray(theta[chain]), normals, packed.data, fit.moments, coefficients)
+        out[chain, :, :n_v] = coefficients
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(complete, range(chains)))
+    return out

@@ -1,0 +1,111 @@
+"""From positions of the engine to the parameters people read.
+
+Input: draws of x = [u, beta, theta] and the model. Output: arrays by the names and dims of the posterior.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy import special
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.engine import data as layout
+from bayes_glmm.engine import parameters as codes
+from bayes_glmm.engine.pack import Packed
+from bayes_glmm.families import Family
+from bayes_glmm.model.naming import reported_names
+
+Array = npt.NDArray[np.float64]
+
+
+def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr.Dataset:
+    """Turn positions into reported parameters.
+
+    Parameters
+    ----------
+    x
+        (chains, draws, D) positions.
+    packed
+        The model as the engine holds it.
+    design, family
+        The model as users know it.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``beta`` for the predictors as they are, ``sd_<group>``, ``corr_<group>``, the family's parameters, ``b_<group>``;
+        dims chain, draw and each variable's own.
+    """
+    data = packed.data
+    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
+    theta = x[..., n_u + n_beta :]
+    variables: dict[str, tuple[tuple[str, ...], Array]] = {}
+    coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
+    if n_beta:
+        beta = x[..., n_u : n_u + n_beta].copy()
+        if np.any(packed.means):
+            beta[..., design.coefs.index("Intercept")] -= beta @ packed.means
+        variables["beta"] = (("coef",), beta)
+        coords["coef"] = list(design.coefs)
+    for t, g in enumerate(packed.order):
+        term, dims = design.groups[g], (design.groups[g].dim, f"{design.groups[g].name}_coef")
+        k, levels = len(term.coefs), len(term.levels)
+        u_start, first = int(data.terms[layout.U_START, t]), int(data.terms[layout.THETA_START, t])
+        b = x[..., u_start : u_start + k * levels].reshape(*x.shape[:2], levels, k)
+        variables[f"b_{term.name}"] = (dims, b)
+        sd = np.stack([constrained(data.theta_table[first + c], theta[..., first + c]) for c in range(k)], axis=-1)
+        variables[f"sd_{term.name}"] = (dims[1:], sd)
+        coords |= {dims[0]: list(term.levels), dims[1]: list(term.coefs)}
+        size = int(data.terms[layout.THETA_SIZE, t])
+        if size > k:
+            z = int(data.terms[layout.Z_START, t])
+            corr = _correlations(theta[..., first + k : first + size], data.blocks[z : z + k])
+            variables[f"corr_{term.name}"] = ((dims[1], f"{dims[1]}_2"), corr)
+            coords[f"{dims[1]}_2"] = list(term.coefs)
+    start = theta.shape[-1] - len(family.parameters)
+    for i, row in enumerate(family.parameters, start=start):
+        variables[row.name] = ((), constrained(data.theta_table[i], theta[..., i]))
+    ordered = {
+        name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in reported_names(design, family)
+    }
+    return xr.Dataset(ordered, coords=coords)
+
+
+def constrained(row: Array, theta: Array) -> Array:
+    """Map elements of theta to their parameter, vectorised.
+
+    Parameters
+    ----------
+    row
+        (8,) the parameter's row of the prior table.
+    theta
+        Unconstrained values, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Parameters, the shape of `theta`.
+    """
+    if row[codes.KIND] == codes.ABOVE:
+        return np.asarray(row[codes.LOWER] + np.exp(theta))
+    powered = row[codes.LOWER] + (row[codes.UPPER] - row[codes.LOWER]) * special.expit(theta)
+    return np.asarray(powered ** (1.0 / row[codes.POWER]))
+
+
+def _correlations(free: Array, blocks: npt.NDArray[np.int64]) -> Array:
+    """Return correlation matrices from the rows of their Cholesky factors, zero across blocks."""
+    k = len(blocks)
+    factor = np.zeros((*free.shape[:-1], k, k))
+    position = 0
+    for c in range(k):
+        width = c - int(blocks[c])
+        row = free[..., position : position + width]
+        norm = np.sqrt(1.0 + np.sum(row * row, axis=-1))
+        factor[..., c, int(blocks[c]) : c] = row / norm[..., None]
+        factor[..., c, c] = 1.0 / norm
+        position += width
+    return factor @ np.swapaxes(factor, -1, -2)

@@ -1,0 +1,115 @@
+"""The engine as a sampler of the table: Laplace fit, coordinates, NUTS, and a second try where the geometry is bad."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fit, gaussian_posterior, why_not_marginal
+from bayes_glmm.engine.laplace import laplace_fit
+from bayes_glmm.engine.pack import Packed, pack, why_not_covered
+from bayes_glmm.engine.run import CompiledPosterior, kernel_posterior, nutpie_model
+from bayes_glmm.engine.unpack import unpack_draws
+from bayes_glmm.errors import SamplingError
+from bayes_glmm.inference.settings import Sampled, SamplerSettings
+from bayes_glmm.inference.nutpie_run import run_nutpie
+from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.spec.model_spec import ModelSpec
+
+Array = npt.NDArray[np.float64]
+
+DEFAULT_DRAWS, DEFAULT_TUNE = 750, 150
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A model ready to be sampled: its compiled posterior, and how its draws become positions."""
+
+    posterior: CompiledPosterior
+    positions: Callable[[Array], Array]
+    path: str
+
+
+def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
+    """Sample with the compiled kernel in the coordinates of the Laplace fit.
+
+    Parameters
+    ----------
+    spec, design, priors
+        The model.
+    settings
+        Lengths, chains and seed; 150 warm-up and 750 kept draws by default.
+
+    Returns
+    -------
+    Sampled
+        The draws; those made so far where the run was interrupted.
+
+    Raises
+    ------
+    SamplingError
+        If the kernel does not cover the model, or no chain could be started.
+    """
+    reason = why_not_covered(spec, design, priors)
+    if reason is not None:
+        raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
+    started = time.perf_counter()
+    packed = pack(spec, design, priors)
+    prepared = _prepare(spec, packed, settings)
+    prepared_at = time.perf_counter()
+    full = replace(settings, draws=settings.draws or DEFAULT_DRAWS, tune=settings.tune or DEFAULT_TUNE)
+    tree, interrupted, length = run_nutpie(nutpie_model(prepared.posterior), full)
+    details: dict[str, Any] = {"tune": full.tune}
+    trouble = None if interrupted else _trouble(tree)
+    if trouble is not None and settings.tune is None:
+        longer = replace(full, tune=1000, target_accept=max(0.95, full.target_accept))
+        tree, interrupted, length = run_nutpie(nutpie_model(prepared.posterior), longer)
+        details = {
+            "tune": longer.tune,
+            "second_run": f"{trouble}: sampled again with 1000 warm-up draws and smaller steps",
+        }
+    x = prepared.positions(np.ascontiguousarray(tree["posterior"]["x"].values[:, :length]))
+    stats = tree["sample_stats"].to_dataset().isel(draw=slice(0, length))
+    details |= {
+        "path": prepared.path,
+        "rows_of_likelihood": len(packed.rows.y),
+        "prepare_seconds": prepared_at - started,
+        "sampling_seconds": time.perf_counter() - prepared_at,
+    }
+    if interrupted:
+        details["interrupted_after"] = length
+    return Sampled(unpack_draws(x, packed, design, spec.family), stats, interrupted, details)
+
+
+def _prepare(spec: ModelSpec, packed: Packed, settings: SamplerSettings) -> _Prepared:
+    if spec.family.kernel == "gaussian" and spec.link.name == "identity" and why_not_marginal(packed.data) is None:
+        exact = gaussian_fit(packed)
+        path = "beta and group effects integrated out exactly, then drawn"
+
+        def complete(theta: Array) -> Array:
+            return complete_positions(packed, exact, theta, settings.seed)
+
+        return _Prepared(gaussian_posterior(packed, exact), complete, path)
+    fit = laplace_fit(packed)
+    return _Prepared(kernel_posterior(packed, fit), lambda x: x, "coordinates of the Laplace fit")
+
+
+def _trouble(tree: xr.DataTree) -> str | None:
+    """Say what is wrong with the geometry of a run, None where nothing is."""
+    stats = tree["sample_stats"]
+    diverging = float(stats["diverging"].mean())
+    energy = stats["energy"].values
+    fraction = np.min(np.mean(np.square(np.diff(energy, axis=1)), axis=1) / np.var(energy, axis=1))
+    step = float(stats["step_size"].isel(draw=-1).min())
+    if diverging > 0.01:
+        return f"{100 * diverging:.1f} % of the transitions diverged"
+    if fraction < 0.3:
+        return f"the energy's fraction of missing information was {fraction:.2f}"
+    return f"the step size fell to {step:.2f}" if step < 0.2 else None
