@@ -118,7 +118,8 @@ def _eliminate_terms(fit: LaplaceFit, data: KernelData, precision: Information) 
         right = np.einsum("jab,jb->ja", precision.levels, u)
         # the rest begins where the largest term ends
         columns = fit.pattern.columns + k * levels
-        terms.append(_Term(fit.likelihood.levels, right, fit.pattern.start, columns, fit.likelihood.coupling))
+        values = _by_direction(fit.likelihood.coupling, fit.pattern.start)
+        terms.append(_Term(fit.likelihood.levels, right, fit.pattern.start, columns, values))
     schur = np.tril(rest) + np.tril(rest, -1).T
     for t in range(1, n_terms):
         size = int(data.terms[layout.COEFS, t] * data.terms[layout.LEVELS, t])
@@ -164,7 +165,22 @@ def _compressed(matrix: Array, k: int, offset: int) -> tuple[npt.NDArray[np.int6
     by_level = matrix.reshape(levels, k, -1)
     level, column = np.nonzero(np.abs(by_level).max(axis=1, initial=0.0) > 0.0)
     start = np.searchsorted(level, np.arange(levels + 1))
-    return start.astype(np.int64), (column + offset).astype(np.int64), by_level[level, :, column]
+    columns = (column + offset).astype(np.int64)
+    return start.astype(np.int64), columns, _by_direction(by_level[level, :, column], start)
+
+
+def _by_direction(values: Array, start: npt.NDArray[np.int64]) -> Array:
+    """Lay out k values a coupling as k rows of couplings per direction, flat."""
+    couplings, k = values.shape
+    if k == 1:
+        return values.ravel()
+    width = np.repeat(np.diff(start), np.diff(start))
+    first = np.repeat(start[:-1], np.diff(start))
+    place = np.arange(couplings) - first
+    out = np.empty(couplings * k)
+    for c in range(k):
+        out[k * first + c * width + place] = values[:, c]
+    return out
 
 
 def map_table(map_: MapData) -> npt.NDArray[np.uint64]:

@@ -29,7 +29,7 @@ from bayes_glmm.engine.information import backward_small, cholesky_small, forwar
 from bayes_glmm.engine.parameters import precision, pull_precision, term_factor
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, as_pointer, call_density
 
-_compiled = njit(error_model="numpy", cache=True)
+_compiled = njit(error_model="numpy", cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
 
 #: (dimension, expanded dimension, position, expanded out, user data) -> 0; nutpie's own signature.
 EXPAND_SIGNATURE = types.int64(
@@ -56,7 +56,7 @@ class MapData(NamedTuple):
     right: npt.NDArray[np.float64]  # (n_u,) r
     start: npt.NDArray[np.int64]  # first coupling of every direction of every term, each term closed by its end
     columns: npt.NDArray[np.int64]  # (couplings,) element of x
-    values: npt.NDArray[np.float64]  # C, k values a coupling, flat
+    values: npt.NDArray[np.float64]  # C, per direction k rows of its couplings, flat
     mix: npt.NDArray[np.float64]  # mixing matrices, flat
     index: npt.NDArray[np.int64]  # element of x behind each of the target's; empty where they are x itself
     factor: npt.NDArray[np.float64]  # what it is multiplied by
@@ -89,23 +89,54 @@ def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any,
 
 
 @_compiled
+def _take_off_couplings(shift: Any, start: int, stop: int, value: int, map_: MapData, right: Any) -> None:
+    """Subtract one direction's couplings times the shift of the rest; dense ones are read in order."""
+    if stop == start:
+        return
+    width, column = stop - start, map_.columns[start]
+    dense = map_.columns[stop - 1] - column == width - 1
+    for c in range(right.size):
+        row, total = map_.values[value + c * width : value + (c + 1) * width], 0.0
+        if dense:
+            for m in range(width):
+                total += row[m] * shift[column + m]
+        else:
+            for m in range(width):
+                total += row[m] * shift[map_.columns[start + m]]
+        right[c] -= total
+
+
+@_compiled
+def _pull_couplings(d_right: Any, start: int, stop: int, value: int, map_: MapData, gradient: Any) -> None:
+    """Reverse of `_take_off_couplings`: what d/d right says about the rest."""
+    if stop == start:
+        return
+    width, column = stop - start, map_.columns[start]
+    dense = map_.columns[stop - 1] - column == width - 1
+    for c in range(d_right.size):
+        row, scale = map_.values[value + c * width : value + (c + 1) * width], d_right[c]
+        if dense:
+            for m in range(width):
+                gradient[column + m] -= row[m] * scale
+        else:
+            for m in range(width):
+                gradient[map_.columns[start + m]] -= row[m] * scale
+
+
+@_compiled
 def _blocks_forward(x: Any, omega: Any, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> float:
     """Fill one term's u in `scratch.moved`; return the log determinant of its blocks' map."""
     k = omega.shape[0]
     info_at, value_at = map_.terms[INFO_START, t], map_.terms[VALUE_START, t]
     rows = map_.start[map_.terms[ROW_START, t] : map_.terms[ROW_START, t] + levels + 1]
-    block = np.empty((k, k))
+    block, shift = np.empty((k, k)), x - map_.centre
     log_det = 0.0
     for level in range(levels):
         at, here = first + k * level, info_at + k * k * level
         root = scratch.roots[here : here + k * k].reshape((k, k))
         right = scratch.right[at : at + k]
         right[:] = map_.right[at : at + k]
-        for m in range(rows[level], rows[level + 1]):
-            shift = x[map_.columns[m]] - map_.centre[map_.columns[m]]
-            value = value_at + k * (m - rows[0])
-            for c in range(k):
-                right[c] -= map_.values[value + c] * shift
+        _take_off_couplings(shift, rows[level], rows[level + 1], value_at + k * (rows[level] - rows[0]), map_, right)
         moved = scratch.moved[at : at + k]
         if k == 1:
             root[0, 0] = math.sqrt(map_.info[here] + omega[0, 0])
@@ -211,12 +242,7 @@ def _blocks_backward(
             root_block = scratch.roots[here : here + k * k].reshape((k, k))
             right, moved = scratch.right[at : at + k], scratch.moved[at : at + k]
             _pull_block(root_block, right, moved, d_moved[k * level : k * level + k], d_omega, work)
-        for m in range(rows[level], rows[level + 1]):
-            value = value_at + k * (m - rows[0])
-            total = 0.0
-            for c in range(k):
-                total += map_.values[value + c] * d_right[c]
-            gradient[map_.columns[m]] -= total
+        _pull_couplings(d_right, rows[level], rows[level + 1], value_at + k * (rows[level] - rows[0]), map_, gradient)
 
 
 @_compiled
@@ -280,8 +306,8 @@ def read_map(table: Any) -> MapData:
 
 
 def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
-    map_ = read_map(carray(user_data_, (39,), np.uint64))
-    data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (39,), np.uint64))
+    map_ = read_map(carray(user_data_, (3 * 13,), np.uint64))
+    data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
     z, out, logp = carray(z_, (dim,)), carray(gradient_, (dim,)), carray(logp_, (1,))
     x, gradient, scratch = np.empty(dim), np.empty(dim), _scratch(map_)
     log_det = to_position(z, map_, data, x, scratch)
@@ -299,8 +325,8 @@ def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
 
 
 def _expand(dim: int, expanded: int, z_: Any, x_: Any, user_data_: Any) -> int:
-    map_ = read_map(carray(user_data_, (39,), np.uint64))
-    data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (39,), np.uint64))
+    map_ = read_map(carray(user_data_, (3 * 13,), np.uint64))
+    data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
     to_position(carray(z_, (dim,)), map_, data, carray(x_, (dim,)), _scratch(map_))
     return 0
 

@@ -18,6 +18,8 @@ from bayes_glmm.engine.pointers import as_pointer
 COEFS, LEVELS, U_START, Z_START, THETA_START, THETA_SIZE = range(6)
 #: Elements of ``KernelData.sizes``.
 N_ROWS, N_TERMS, N_U, N_BETA, N_THETA, N_AUXILIARY, HAS_OFFSET, ROWS_ADDRESS = range(8)
+#: Length of the address table of a `KernelData`.
+TABLE_SIZE = 3 * 14
 
 
 class KernelData(NamedTuple):
@@ -36,6 +38,7 @@ class KernelData(NamedTuple):
     beta_table: npt.NDArray[np.float64]  # (p, 8) priors of beta
     theta_table: npt.NDArray[np.float64]  # (d, 8) priors of theta
     lkj: npt.NDArray[np.float64]  # (G,) shape of each term's LKJ prior
+    segments: npt.NDArray[np.int64]  # (levels + 1,) first row of each level of the largest term: rows are sorted by it
 
 
 @njit(error_model="numpy", inline="always")
@@ -67,6 +70,7 @@ def read_data(table: Any) -> KernelData:
         read_matrix(table, 10, np.float64),
         read_matrix(table, 11, np.float64),
         read_vector(table, 12, np.float64),
+        read_vector(table, 13, np.int64),
     )
 
 

@@ -228,7 +228,7 @@ def log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) 
         total += data.terms[layout.LEVELS, t] * _term(theta, data, t, sd, factor, inverse, omega)
         spread = _level_spread(t, data, moments, factors, v, rest_inverse)
         prior_trace += np.sum(omega * spread)  # trace of the inverse's blocks and the quadratic form in one
-        d_omega = 0.5 * (data.terms[layout.LEVELS, t] * covariance(inverse) - spread)
+        d_omega = 0.5 * (data.terms[layout.LEVELS, t] * covariance(sd, factor) - spread)
         blocks = data.blocks[z : z + k]
         pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
         total += correlation_prior(start, k, blocks, data.lkj[t], factor, gradient)
@@ -296,7 +296,7 @@ def _read_theta_map(table: Any) -> ThetaMap:
 
 def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
     map_ = _read_theta_map(carray(user_data_, (9,), np.uint64))
-    data = read_data(carray(as_pointer(map_.tables[0]), (39,), np.uint64))
+    data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = _read_moments(carray(as_pointer(map_.tables[1]), (33,), np.uint64))
     gradient = np.empty(dim)
     value = log_marginal(map_.centre + map_.factor @ carray(z_, (dim,)), data, moments, gradient)

@@ -7,20 +7,86 @@ Input: the centred PyMC model of a packed model. Output: index and factor of eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import carray, cfunc
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.pack import Packed
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
 from bayes_glmm.model.distributions import random_variable_name
+from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pymc as pm
+
+
+def reduced_rows_model(spec: ModelSpec, design: Design) -> tuple[ModelSpec, Design]:
+    """Return the same posterior on fewer rows: 0/1 rows as binomial ones, counts with their exposure as an offset.
+
+    Parameters
+    ----------
+    spec, design
+        The model.
+
+    Returns
+    -------
+    spec, design
+        For sampling only: the rows are no longer the user's. Predictors stay centred by the means of the user's rows.
+    """
+    reduced = reduce_rows(design, sum_counts=spec.family.kernel == "poisson" and spec.link.name == "log")
+    if not reduced.reduced or design.response is None:
+        return spec, design
+    if spec.family.support == "binary":
+        spec = replace(spec, family=FAMILIES["binomial"])
+    offset = reduced.offset if reduced.exposure is None else reduced.offset + np.log(reduced.exposure)
+    response = replace(design.response, y=reduced.y, trials=reduced.trials, weights=reduced.weights)
+    rows = replace(design, X=reduced.X, offset=offset, groups=reduced.groups, response=response, trials=reduced.trials)
+    return spec, rows
+
+
+def graph_rows(spec: ModelSpec) -> Any:
+    """Compile a row kernel from PyMC's own log density, for a family the engine has no rows for.
+
+    Parameters
+    ----------
+    spec
+        Family and link.
+
+    Returns
+    -------
+    numba.core.ccallback.CFunc
+        Of `ROWS_SIGNATURE`. It must stay alive while its address is used; compiled for this process only.
+    """
+    import pymc as pm
+    import pytensor
+    import pytensor.tensor as pt
+
+    eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
+    parameters = {row.name: values[i] for i, row in enumerate(spec.family.parameters)}
+    trials = counts if spec.family.support == "trials" else None
+    distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
+    pointwise = pm.logp(distribution.dist(**arguments), y)
+    total = pointwise.sum() if trials is not None else (counts * pointwise).sum()
+    slopes = pt.grad(total, [eta, values], disconnected_inputs="ignore")
+    inputs = [eta, y, counts, values]
+    function = pytensor.function(inputs, [total, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn
+
+    def rows(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+        value, d_eta, d_par = function(carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(par_, (2,)))
+        carray(d_, (n,))[:] = d_eta
+        carray(d_par_, (2,))[:] += d_par
+        return value.item()
+
+    return cfunc(ROWS_SIGNATURE)(rows)
+
 
 Index = npt.NDArray[np.int64]
 Factor = npt.NDArray[np.float64]

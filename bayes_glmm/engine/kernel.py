@@ -32,6 +32,47 @@ _compiled = njit(error_model="numpy", cache=True, fastmath={"contract", "nsz", "
 
 
 @_compiled
+def _predict_segments(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
+    """Add Z u of the largest term, whose levels are runs of rows: loops without gathers."""
+    k, n_beta = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA]
+    row = start
+    while row < stop:
+        level = data.codes[0, row]
+        end = min(data.segments[level + 1], stop)
+        for c in range(k):
+            u = x[k * level + c]
+            if data.ones[n_beta + c]:
+                for i in range(row - start, end - start):
+                    eta[i] += u
+            else:
+                column = data.Z[c]
+                for i in range(row - start, end - start):
+                    eta[i] += u * column[start + i]
+        row = end
+
+
+@_compiled
+def _pull_segments(data: KernelData, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
+    """Add Z' d of the largest term: one sum a run of rows."""
+    k, n_beta = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA]
+    row = start
+    while row < stop:
+        level = data.codes[0, row]
+        end = min(data.segments[level + 1], stop)
+        for c in range(k):
+            total = 0.0
+            if data.ones[n_beta + c]:
+                for i in range(row - start, end - start):
+                    total += d_eta[i]
+            else:
+                column = data.Z[c]
+                for i in range(row - start, end - start):
+                    total += d_eta[i] * column[start + i]
+            gradient[k * level + c] += total
+        row = end
+
+
+@_compiled
 def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
     """Fill eta for the rows start..stop: offset + X beta + Z u."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
@@ -53,6 +94,9 @@ def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> 
     for t in range(data.sizes[layout.N_TERMS]):
         k, first = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
         codes = data.codes[t]
+        if t == 0:
+            _predict_segments(x, data, start, stop, eta)
+            continue
         for c in range(k):
             z = data.terms[layout.Z_START, t] + c
             if data.ones[n_beta + z]:
@@ -82,6 +126,9 @@ def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: An
     for t in range(data.sizes[layout.N_TERMS]):
         k, first = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
         codes = data.codes[t]
+        if t == 0:
+            _pull_segments(data, start, stop, d_eta, gradient)
+            continue
         for c in range(k):
             z = data.terms[layout.Z_START, t] + c
             if data.ones[n_beta + z]:
@@ -152,7 +199,7 @@ def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
                 squares[a, b] += x[at + a] * x[at + b]
             quadratic += pulled * x[at + a]
             gradient[at + a] -= pulled
-    d_omega = 0.5 * (levels * covariance(inverse) - squares)
+    d_omega = 0.5 * (levels * covariance(sd, factor) - squares)
     pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
     total = levels * log_det - 0.5 * quadratic
     return total + correlation_prior(start, k, blocks, data.lkj[t], factor, d_theta)
@@ -202,7 +249,7 @@ def log_density(x: Any, data: KernelData, gradient: Any) -> float:
 
 
 def _density(dim: int, x_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
-    table = carray(user_data_, (39,), np.uint64)
+    table = carray(user_data_, (layout.TABLE_SIZE,), np.uint64)
     data = read_data(table)
     gradient = carray(gradient_, (dim,))
     value = log_density(carray(x_, (dim,)), data, gradient)

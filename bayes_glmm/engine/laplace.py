@@ -84,6 +84,9 @@ def find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> f
         step = solve(factors, matrix.coupling, pattern, gradient[:n_v])
         decrement = np.dot(step, gradient[:n_v])
         if decrement < tolerance:
+            # the last step's gain is known to first order
+            x[:n_v] += step
+            value += 0.5 * decrement
             break
         size, moved = 1.0, False
         for _halving in range(30):
@@ -114,7 +117,7 @@ class _Objective:
         """Return minus the Laplace value, a large number where the mode cannot be found."""
         x = self.best_x.copy()
         x[self.n_v :] = theta
-        value = -find_mode(x, self.data, self.pattern, 1e-9)
+        value = -find_mode(x, self.data, self.pattern, 1e-6)
         self.evaluations += 1
         if not math.isfinite(value):
             return 1e10
@@ -160,7 +163,7 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
     if len(theta):
         found = optimize.minimize(
             objective, theta, jac=objective.gradient, method="L-BFGS-B",
-            bounds=[(t - 12.0, t + 12.0) for t in theta], options={"ftol": 1e-9, "gtol": 1e-3, "maxiter": 100},
+            bounds=[(t - 12.0, t + 12.0) for t in theta], options={"ftol": 1e-8, "gtol": 1e-2, "maxiter": 100},
         )  # fmt: skip
         theta = found.x
     x = objective.best_x.copy()

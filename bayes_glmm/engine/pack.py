@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData
@@ -83,8 +84,40 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     str or None
         The reason in words; None when the kernel covers the model.
     """
-    if spec.family.kernel is None or (spec.family.kernel, spec.link.name) not in ROW_KERNELS:
+    if not has_rows(spec):
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link"
+    return why_not_in_coordinates(priors)
+
+
+def has_rows(spec: ModelSpec) -> bool:
+    """Whether a row kernel is compiled ahead for the family and link.
+
+    Parameters
+    ----------
+    spec
+        Family and link.
+
+    Returns
+    -------
+    bool
+        True where `ROW_KERNELS` holds the pair.
+    """
+    return (spec.family.kernel, spec.link.name) in ROW_KERNELS
+
+
+def why_not_in_coordinates(priors: PriorTable) -> str | None:
+    """Say why a model's priors cannot be put in the coordinates of a Laplace fit.
+
+    Parameters
+    ----------
+    priors
+        The model's priors.
+
+    Returns
+    -------
+    str or None
+        The reason in words; None where they can.
+    """
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
@@ -116,13 +149,15 @@ def prior_row(row: ParameterPrior) -> Array:
     return np.array([kind, code, first, second, third, row.power, lower, upper], dtype=np.float64)
 
 
-def pack(spec: ModelSpec, design: Design, priors: PriorTable) -> Packed:
+def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int | None = None) -> Packed:
     """Lay a model out for the compiled density.
 
     Parameters
     ----------
     spec, design, priors
-        A model that `why_not_covered` has nothing against.
+        A model that `why_not_in_coordinates` has nothing against.
+    rows_address
+        Address of a row kernel (`ROWS_SIGNATURE`); None for the one compiled ahead for the family and link.
 
     Returns
     -------
@@ -141,12 +176,14 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable) -> Packed:
     terms, blocks, theta_rows = _terms(design, priors, order)
     theta_table = np.array([*theta_rows, *(prior_row(row) for row in priors.auxiliary)]).reshape(-1, 8)
     offset = np.ascontiguousarray(rows.offset[by_level])
-    assert spec.family.kernel is not None
+    if rows_address is None:
+        assert spec.family.kernel is not None
+        rows_address = row_kernel(spec.family.kernel, spec.link.name).address
     sizes = np.zeros(8, dtype=np.int64)
     n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
-    address = row_kernel(spec.family.kernel, spec.link.name).address
     sizes[:] = (
-        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(priors.auxiliary), int(np.any(offset)), address,
+        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(priors.auxiliary), int(np.any(offset)),
+        rows_address,
     )  # fmt: skip
     data = KernelData(
         sizes=sizes,
@@ -162,8 +199,15 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable) -> Packed:
         beta_table=np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8),
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
+        segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
     )
     return Packed(data, order, means, _start(spec, design, priors, data, order), rows)
+
+
+def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
+    if len(level_codes) == 0:
+        return np.zeros(1, dtype=np.int64)
+    return np.searchsorted(level_codes[0], np.arange(levels + 1)).astype(np.int64)
 
 
 def _lkj_shape(priors: PriorTable, g: int) -> float:
@@ -257,13 +301,15 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
     Returns
     -------
     Rows
-        Weights multiply a row's log likelihood: successes and trials of a binomial, responses and exposure of a Poisson.
+        After exact reduction. Weights multiply a row's log likelihood: successes and trials of a binomial, responses and
+        exposure of a Poisson.
     """
-    response = design.response
-    assert response is not None
-    weights = np.ones_like(response.y) if response.weights is None else response.weights
-    counts = weights if response.trials is None else weights * response.trials
     summed = spec.family.kernel in SUMMED
-    y = weights * response.y if summed else response.y
-    Z, level_codes = tuple(g.Z for g in design.groups), tuple(g.codes for g in design.groups)
-    return Rows(design.X, design.offset, Z, level_codes, y, counts)
+    reduced = reduce_rows(design, sum_counts=spec.family.kernel == "poisson")
+    weights = np.ones_like(reduced.y) if reduced.weights is None else reduced.weights
+    counts = weights
+    for multiple in (reduced.trials, reduced.exposure):
+        counts = counts if multiple is None else counts * multiple
+    y = weights * reduced.y if summed else reduced.y
+    Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
+    return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts)

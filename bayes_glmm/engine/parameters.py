@@ -128,9 +128,22 @@ def pull_precision(
 ) -> None:
     """Add to `gradient` what a symmetric d / d Omega implies for one term's theta (reverse mode through `term_factor`)."""
     k = sd.shape[0]
-    # Omega = M' M gives dM = M (dOmega + dOmega'); M = A^-1 gives dA = -M' dM M', A = diag(sd) L
-    d_inverse = 2.0 * inverse @ d_omega
-    d_lower = -(inverse.T @ d_inverse @ inverse.T)
+    # Omega = M' M gives dM = 2 M dOmega, and M = A^-1 gives dA = -M' dM M', with A = diag(sd) L; so dA = -2 M' M dOmega M'
+    k = sd.shape[0]
+    pulled, d_lower = np.empty((k, k)), np.zeros((k, k))
+    for a in range(k):
+        for b in range(k):
+            total = 0.0
+            for m in range(k):
+                total += inverse[a, m] * d_omega[m, b]
+            pulled[a, b] = total
+    for m in range(k):
+        for b in range(k):
+            total = 0.0
+            for c in range(b + 1):
+                total += pulled[m, c] * inverse[b, c]
+            for a in range(m + 1):
+                d_lower[a, b] -= 2.0 * inverse[m, a] * total
     position = start + k
     for c in range(k):
         d_sd, inner = 0.0, 0.0
@@ -169,7 +182,14 @@ def correlation_prior(start: int, k: int, blocks: Any, shape: float, factor: Any
 
 
 @_compiled
-def covariance(inverse: Any) -> Any:
-    """Return Sigma = (M' M)^-1."""
-    lower = np.linalg.inv(inverse)
-    return lower @ lower.T
+def covariance(sd: Any, factor: Any) -> Any:
+    """Return Sigma = A A' with A = diag(sd) L."""
+    k = sd.shape[0]
+    out = np.empty((k, k))
+    for a in range(k):
+        for b in range(a + 1):
+            total = 0.0
+            for m in range(b + 1):
+                total += factor[a, m] * factor[b, m]
+            out[a, b] = out[b, a] = sd[a] * sd[b] * total
+    return out

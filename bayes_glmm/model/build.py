@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pymc as pm
 import pytensor.tensor as pt
 
@@ -23,7 +24,12 @@ Parametrization = Literal["noncentered", "centered"]
 
 
 def build_model(
-    spec: ModelSpec, design: Design, priors: PriorTable, *, parametrization: Parametrization = "noncentered"
+    spec: ModelSpec,
+    design: Design,
+    priors: PriorTable,
+    *,
+    parametrization: Parametrization = "noncentered",
+    means: npt.NDArray[np.float64] | None = None,
 ) -> pm.Model:
     """Build the hierarchical model as a PyMC graph.
 
@@ -38,6 +44,8 @@ def build_model(
     parametrization
         ``"noncentered"``: b = z sd with standard normal z; ``"centered"``: b ~ N(0, Sigma) directly. The posterior of
         every reported parameter is the same.
+    means
+        (coefficients,) what predictors are centred by; None for the means of the design's own rows.
 
     Returns
     -------
@@ -51,7 +59,7 @@ def build_model(
         # the linear predictor, written once
         eta = pm.Data("offset", design.offset, dims="obs") if np.any(design.offset) else pt.zeros(len(response.y))
         if design.coefs:
-            eta = eta + _fixed_part(design, priors)
+            eta = eta + _fixed_part(design, priors, design.means if means is None else means)
         for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
             eta = eta + _group_part(term, group_priors, parametrization)
         parameters = {row.parameter: scalar_parameter(row.parameter, row) for row in priors.auxiliary}
@@ -79,15 +87,15 @@ def _coords(design: Design) -> dict[str, Any]:
     return coords
 
 
-def _fixed_part(design: Design, priors: PriorTable) -> Any:
+def _fixed_part(design: Design, priors: PriorTable, means: npt.NDArray[np.float64]) -> Any:
     """X beta, with predictors centred for sampling and ``beta`` reported for the predictors as they are."""
     if not priors.centered:
         X = pm.Data("X", design.X, dims=("obs", "coef"))
         return X @ vector_parameter("beta", priors.beta, "coef")
     intercept = design.coefs.index("Intercept")
-    X = pm.Data("X", design.X - design.means, dims=("obs", "coef"))
+    X = pm.Data("X", design.X - means, dims=("obs", "coef"))
     centered = vector_parameter("beta_centered", priors.beta, "coef")
-    shift = pt.dot(pt.as_tensor_variable(design.means), centered)
+    shift = pt.dot(pt.as_tensor_variable(means), centered)
     pm.Deterministic("beta", pt.inc_subtensor(centered[intercept], -shift), dims="coef")
     return X @ centered
 

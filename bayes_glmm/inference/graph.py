@@ -1,0 +1,163 @@
+"""Samplers of PyMC's graph: nutpie's NUTS in the coordinates of the Laplace fit, and ``pm.sample``'s samplers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.engine.build_map import Target
+from bayes_glmm.engine.graph import graph_positions, graph_rows, reduced_rows_model
+from bayes_glmm.engine.laplace import laplace_fit
+from bayes_glmm.engine.pack import Packed, has_rows, pack, why_not_in_coordinates
+from bayes_glmm.engine.run import kernel_posterior, nutpie_model
+from bayes_glmm.engine.unpack import unpack_draws
+from bayes_glmm.inference.nutpie_run import run_nutpie
+from bayes_glmm.inference.settings import Sampled, SamplerSettings
+from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.naming import reported_names
+from bayes_glmm.spec.model_spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+DEFAULT_DRAWS, DEFAULT_TUNE = 1000, 1000
+#: Warm-up in the coordinates, where little is left to adapt.
+COORDINATES_TUNE = 300
+
+
+def _graph(spec: ModelSpec, design: Design, priors: PriorTable, parametrization: Any = "noncentered") -> pm.Model:
+    """Build the graph on the rows that the likelihood needs."""
+    from bayes_glmm.model.build import build_model
+
+    fewer_spec, fewer = reduced_rows_model(spec, design)
+    return build_model(fewer_spec, fewer, priors, parametrization=parametrization, means=design.means)
+
+
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    """A compiled model and how its draws become reported parameters."""
+
+    model: Any
+    tune: int
+    path: str
+    posterior: Callable[[xr.Dataset], xr.Dataset]
+
+
+def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
+    """Sample PyMC's graph with nutpie's NUTS, in the coordinates of the Laplace fit where the priors allow them.
+
+    Parameters
+    ----------
+    spec, design, priors
+        The model.
+    settings
+        Lengths, chains and seed; by default 1000 kept draws after 300 warm-up draws in the coordinates, 1000 without.
+
+    Returns
+    -------
+    Sampled
+        The draws; those made so far where the run was interrupted.
+
+    Raises
+    ------
+    SamplingError
+        If no chain could be started.
+    """
+    started = time.perf_counter()
+    reason = why_not_in_coordinates(priors)
+    compiled = _plain(spec, design, priors, reason) if reason else _in_coordinates(spec, design, priors)
+    compiled_at = time.perf_counter()
+    full = replace(settings, draws=settings.draws or DEFAULT_DRAWS, tune=settings.tune or compiled.tune)
+    tree, interrupted, length = run_nutpie(compiled.model, full)
+    kept = slice(0, length)
+    details: dict[str, Any] = {
+        "path": compiled.path,
+        "tune": full.tune,
+        "compile_seconds": compiled_at - started,
+        "sampling_seconds": time.perf_counter() - compiled_at,
+    }
+    if interrupted:
+        details["interrupted_after"] = length
+    posterior = compiled.posterior(tree["posterior"].to_dataset().isel(draw=kept))
+    return Sampled(posterior, tree["sample_stats"].to_dataset().isel(draw=kept), interrupted, details)
+
+
+def _plain(spec: ModelSpec, design: Design, priors: PriorTable, reason: str) -> _Compiled:
+    import nutpie
+
+    names = reported_names(design, spec.family)
+    model = nutpie.compile_pymc_model(_graph(spec, design, priors), var_names=names)
+    return _Compiled(model, DEFAULT_TUNE, f"PyMC's own coordinates, non-centred: {reason}", lambda draws: draws[names])
+
+
+def _in_coordinates(spec: ModelSpec, design: Design, priors: PriorTable) -> _Compiled:
+    import nutpie
+
+    rows = None if has_rows(spec) else graph_rows(spec)
+    packed: Packed = pack(spec, design, priors, None if rows is None else rows.address)
+    fit = laplace_fit(packed)
+    graph = _graph(spec, design, priors, "centered")
+    compiled = nutpie.compile_pymc_model(graph)
+    target = Target(
+        compiled.compiled_logp_func.address,
+        compiled.user_data.ctypes.data,
+        graph_positions(graph, packed, design, priors),
+    )
+    model = nutpie_model(kernel_posterior(packed, fit, target, alive=(compiled, rows)))
+
+    def unpack(draws: xr.Dataset) -> xr.Dataset:
+        return unpack_draws(np.ascontiguousarray(draws["x"].values), packed, design, spec.family)
+
+    return _Compiled(model, COORDINATES_TUNE, "PyMC's compiled graph in the coordinates of the Laplace fit", unpack)
+
+
+def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, SamplerSettings], Sampled]:
+    """Return a sampler of the table that calls ``pm.sample``.
+
+    Parameters
+    ----------
+    nuts_sampler
+        ``"pymc"``, ``"numpyro"`` or ``"blackjax"``.
+
+    Returns
+    -------
+    Callable
+        (spec, design, priors, settings) -> `Sampled`; 1000 warm-up and 1000 kept draws by default.
+    """
+
+    def sample(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
+        import pymc as pm
+
+        draws, tune = settings.draws or DEFAULT_DRAWS, settings.tune or DEFAULT_TUNE
+        names = reported_names(design, spec.family)
+        started = time.perf_counter()
+        with _graph(spec, design, priors):
+            # an explicit NUTS step: PyMC would otherwise be free to choose Metropolis without saying so
+            own = {"step": pm.NUTS(target_accept=settings.target_accept)} if nuts_sampler == "pymc" else {}
+            tree = pm.sample(
+                draws=draws,
+                tune=tune,
+                chains=settings.chains,
+                cores=settings.parallel,
+                random_seed=settings.seed,
+                progressbar=settings.progressbar,
+                nuts_sampler=nuts_sampler,
+                var_names=names,
+                compute_convergence_checks=False,
+                **(own or {"target_accept": settings.target_accept}),
+            )
+        finished = tree["posterior"].sizes["draw"]
+        interrupted = finished < draws or tree["posterior"].sizes["chain"] < settings.chains
+        details: dict[str, Any] = {"sampling_seconds": time.perf_counter() - started, "tune": tune}
+        if interrupted:
+            details["interrupted_after"] = finished
+        posterior, stats = tree["posterior"].to_dataset()[names], tree["sample_stats"].to_dataset()
+        return Sampled(posterior, stats, interrupted, details)
+
+    return sample
