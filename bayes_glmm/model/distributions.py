@@ -78,7 +78,8 @@ def scalar_parameter(name: str, row: ParameterPrior) -> Any:
     pytensor.tensor.TensorVariable
         The parameter, a scalar on its own scale.
     """
-    parameters = dict(row.prior.parameters)
+    # arrays: PyTensor keeps a Python float such as 1.5 in single precision and computes with it there
+    parameters = {key: np.asarray(value) for key, value in row.prior.parameters}
     if row.power == 1.0:
         return _random_variable(name, row, parameters)
     powered = _random_variable(random_variable_name(name, row), row, parameters)
