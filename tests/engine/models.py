@@ -1,0 +1,184 @@
+"""Small models for the engine's tests, PyMC's density at the engine's positions, and numerical derivatives."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_glmm.design.design import Design, build_design
+from bayes_glmm.engine.graph import GraphPositions, graph_positions
+from bayes_glmm.engine.kernel import log_density
+from bayes_glmm.engine.pack import Packed, pack, why_not_covered
+from bayes_glmm.model.autoscale import PriorTable, resolve_priors
+from bayes_glmm.spec.model_spec import ModelSpec
+
+#: The response column of `frame` for each family.
+RESPONSE = {
+    "gaussian": "r",
+    "student": "r",
+    "bernoulli": "b",
+    "binomial": "p(s, n)",
+    "poisson": "c",
+    "negativebinomial": "c",
+    "gamma": "pos",
+    "lognormal": "pos",
+    "beta": "u",
+}
+
+#: Links whose inverse reaches outside the mean's domain: positions stay near the start.
+BOUNDED = {"identity", "inverse"}
+
+
+def frame(rows: int = 60, seed: int = 3) -> pd.DataFrame:
+    """Return predictors x, w, z, factors g (7 levels) and h (5), and a response for every family."""
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(
+        {
+            "x": rng.normal(size=rows),
+            "w": rng.normal(size=rows),
+            "z": rng.normal(size=rows),
+            "g": [f"g{i}" for i in rng.integers(0, 7, rows)],
+            "h": [f"h{i}" for i in rng.integers(0, 5, rows)],
+            "n": rng.integers(1, 9, rows),
+            "b": rng.integers(0, 2, rows),
+            "c": rng.poisson(3, rows),
+            "r": rng.normal(3, 1, rows),
+            "pos": rng.gamma(2, 1, rows) + 0.1,
+            "u": rng.uniform(0.05, 0.95, rows),
+            "wt": rng.uniform(0.5, 2, rows),
+        }
+    )
+    data["s"] = rng.binomial(data["n"], 0.4)
+    return data
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model with everything the engine makes of it."""
+
+    spec: ModelSpec
+    design: Design
+    priors: PriorTable
+    packed: Packed
+
+    @property
+    def n_u(self) -> int:
+        return int(self.packed.data.sizes[2])
+
+    @property
+    def n_beta(self) -> int:
+        return int(self.packed.data.sizes[3])
+
+    @property
+    def n_v(self) -> int:
+        return self.n_u + self.n_beta
+
+    def density(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the kernel's log density and gradient."""
+        gradient = np.full_like(x, np.nan)
+        return log_density(x, self.packed.data, gradient), gradient
+
+
+def case(formula: str, data: Any = None, *, family: str = "gaussian", **options: Any) -> Case:
+    """Build a model that the kernel covers."""
+    spec = ModelSpec.build(formula, family=family, **options)
+    design = build_design(spec, frame() if data is None else data)
+    priors = resolve_priors(spec, design)
+    assert why_not_covered(spec, design, priors) is None
+    return Case(spec, design, priors, pack(spec, design, priors))
+
+
+def graph(model: Case) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[float, np.ndarray]]]:
+    """Return PyMC's positions and its log density with gradient at the engine's position; -inf where PyMC refuses."""
+    from pymc.logprob.utils import ParameterValueError
+    from pytensor.compile.mode import Mode
+
+    from bayes_glmm.model.build import build_model
+
+    centred = build_model(model.spec, model.design, model.priors, parametrization="centered")
+    positions = graph_positions(centred, model.packed, model.design, model.priors)
+    shapes = {value.name: np.shape(centred.initial_point()[value.name]) for value in centred.value_vars}
+    mode = Mode(linker="py", optimizer="fast_run").excluding("fusion")
+    both = centred.compile_fn([centred.logp(), centred.dlogp()], mode=mode)
+
+    def density(x: np.ndarray) -> tuple[float, np.ndarray]:
+        values, at, point = positions.values(x), 0, {}
+        for name, shape in shapes.items():
+            size = int(np.prod(shape, dtype=int))
+            point[name] = values[at : at + size].reshape(shape)
+            at += size
+        gradient = np.zeros_like(x)
+        try:
+            with np.errstate(all="ignore"):
+                value, slope = both(point)
+        except ParameterValueError:
+            return -np.inf, gradient
+        # values = factor x, or sinh(x) for elements of a correlation: the density of x has the map's Jacobian
+        moved, bent = x[positions.index], positions.hyperbolic == 1
+        assert np.allclose(values, np.where(bent, np.sinh(moved), positions.factor * moved), rtol=1e-14, atol=0)
+        rise = np.where(bent, np.cosh(moved), positions.factor)
+        np.add.at(gradient, positions.index, slope * rise + np.where(bent, np.tanh(moved), 0.0))
+        return float(value) + float(np.sum(np.log(np.cosh(moved[bent])))), gradient
+
+    return positions, density
+
+
+def richardson(f: Callable[[float], float], x: float, step: float = 1e-2, rounds: int = 6) -> float:
+    """Return f'(x) by central differences, extrapolated (Ridders); the estimate whose error is smallest."""
+    table = np.zeros((rounds, rounds))
+    best, error = np.nan, np.inf
+    for i in range(rounds):
+        table[0, i] = (f(x + step) - f(x - step)) / (2 * step)
+        step /= 1.7
+        factor = 1.7**2
+        for j in range(1, i + 1):
+            table[j, i] = (table[j - 1, i] * factor - table[j - 1, i - 1]) / (factor - 1)
+            factor *= 1.7**2
+            change = max(abs(table[j, i] - table[j - 1, i]), abs(table[j, i] - table[j - 1, i - 1]))
+            if change < error:
+                best, error = table[j, i], change
+    return float(best)
+
+
+def along(f: Callable[[np.ndarray], float], x: np.ndarray, i: int) -> Callable[[float], float]:
+    """Return f as a function of element i."""
+
+    def one(value: float) -> float:
+        moved = x.copy()
+        moved[i] = value
+        return f(moved)
+
+    return one
+
+
+def compiled(posterior: Any) -> Callable[[np.ndarray], tuple[int, float, np.ndarray]]:
+    """Call a `CompiledPosterior`'s density as nutpie does: code, log density, gradient."""
+    signature = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
+    function = signature(posterior.density.address)
+
+    def density(z: np.ndarray) -> tuple[int, float, np.ndarray]:
+        z = np.ascontiguousarray(z, dtype=float)
+        gradient, value = np.full_like(z, np.nan), np.full(1, np.nan)
+        code = function(len(z), z.ctypes.data, gradient.ctypes.data, value.ctypes.data, posterior.user_data.ctypes.data)
+        return int(code), float(value[0]), gradient
+
+    return density
+
+
+def expanded(posterior: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Call a `CompiledPosterior`'s map z -> x as nutpie does."""
+    signature = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, *[ctypes.c_void_p] * 3)
+    function = signature(posterior.expand.address)
+
+    def expand(z: np.ndarray) -> np.ndarray:
+        z = np.ascontiguousarray(z, dtype=float)
+        x = np.full_like(z, np.nan)
+        assert function(len(z), len(z), z.ctypes.data, x.ctypes.data, posterior.user_data.ctypes.data) == 0
+        return x
+
+    return expand
