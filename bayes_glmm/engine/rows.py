@@ -112,6 +112,8 @@ def _student(y: float, mu: float, sigma: float, nu: float) -> tuple[float, float
 
 @_scalar
 def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
+    if mu < 0.0:
+        return math.nan, math.nan, math.nan, math.nan
     total = mu + phi
     log_ratio = -math.log1p(mu / phi)
     value = math.lgamma(y + phi) - math.lgamma(phi) + phi * log_ratio
