@@ -14,9 +14,9 @@ import xarray as xr
 
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.design.design import Design, build_design
-from bayes_glmm.errors import ConvergenceWarning, GLMMError, SamplingError, nearest
+from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest
 from bayes_glmm.inference.fit import Fit, assemble_tree
-from bayes_glmm.inference.samplers import SAMPLERS, choose_sampler
+from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.priors import Prior
@@ -188,7 +188,7 @@ class GLMM:
         target_accept: float = 0.8,
         progressbar: bool = True,
     ) -> FittedGLMM:
-        """Sample the posterior by NUTS.
+        """Sample the posterior by NUTS, or approximate it.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class GLMM:
         random_seed
             Seed; the same seed gives the same draws on one machine.
         method
-            ``"nuts"``.
+            ``"nuts"``, or ``"laplace"``: draws from the Laplace approximation, at once and marked approximate.
         backend
             ``"auto"`` (the kernel where it covers the model, else nutpie on PyMC's graph), ``"kernel"``, ``"nutpie"``, ``"pymc"``, ``"numpyro"``, ``"blackjax"``.
         target_accept
@@ -225,11 +225,10 @@ class GLMM:
             If any parameter fails a check of convergence.
         """
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
-        if method != "nuts":
-            raise SamplingError(f"There is no method {method!r}. {nearest(method, ['nuts'])}")
-        chosen, reason = choose_sampler(backend, self._spec, self._design, self._prior_table)
         started = time.perf_counter()
-        sampled = SAMPLERS[chosen](self._spec, self._design, self._prior_table, settings)
+        chosen, reason, sampled = run_sampler(
+            method, backend, self._spec, self._design, self._prior_table, settings
+        )
         attrs = {
             "method": method,
             "backend": chosen,
@@ -239,7 +238,7 @@ class GLMM:
         }
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.diagnose()
-        if not verdict.passed:
+        if not verdict.passed and not fit.approximate:
             warnings.warn(str(verdict), ConvergenceWarning, stacklevel=2)
         return fit
 

@@ -89,6 +89,7 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
         target=np.array([target.address, target.user_data, data_table.ctypes.data], dtype=np.uint64),
         centre=fit.x.copy(),
         theta_factor=np.ascontiguousarray(fit.theta_factor),
+        bends=np.ascontiguousarray(fit.bends),
         beta_factor=np.ascontiguousarray(beta_factor),
         terms=sizes,
         info=_flat(term.info for term in terms),
@@ -99,6 +100,7 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
         mix=_flat(term.mix for term in terms),
         index=np.zeros(0, dtype=np.int64) if positions is None else positions.index,
         factor=np.zeros(0) if positions is None else positions.factor,
+        hyperbolic=np.zeros(0, dtype=np.int64) if positions is None else positions.hyperbolic,
     )
 
 

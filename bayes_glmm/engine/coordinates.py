@@ -4,7 +4,7 @@ Input: standard coordinates z = [eps, w, v], laid out as x is, and `MapData`. Ou
 the map's Jacobian, and gradients pulled back from x to z. With theta first, then beta, then the terms from last to first,
 each given those before it:
 
-    theta = theta_hat + L_theta v
+    theta = theta_hat + g(L_theta v), g(y) = y + c y^5 with c >= 0 for each element and sign
     beta  = beta_hat + L_beta w
     u_tj  = P_tj(theta)^-1 (r_tj - C_tj (rest - rest_hat)) + P_tj(theta)^(-1/2) eps_tj,    P_tj(theta) = I_tj + Omega_t(theta)
 
@@ -26,7 +26,7 @@ from numba import carray, cfunc, njit, types
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.information import backward_small, cholesky_small, forward_small
-from bayes_glmm.engine.parameters import precision, pull_precision, term_factor
+from bayes_glmm.engine.parameters import bend, precision, pull_bend, pull_precision, term_factor
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, as_pointer, call_density
 
 _compiled = njit(error_model="numpy", cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
@@ -50,6 +50,7 @@ class MapData(NamedTuple):
     target: npt.NDArray[np.uint64]  # (3,)
     centre: npt.NDArray[np.float64]  # (D,) x at the mode
     theta_factor: npt.NDArray[np.float64]  # (d, d) L_theta
+    bends: npt.NDArray[np.float64]  # (d, 2) c below and above
     beta_factor: npt.NDArray[np.float64]  # (p, p) L_beta
     terms: npt.NDArray[np.int64]  # (5, G)
     info: npt.NDArray[np.float64]  # k x k blocks of every term, flat
@@ -60,6 +61,7 @@ class MapData(NamedTuple):
     mix: npt.NDArray[np.float64]  # mixing matrices, flat
     index: npt.NDArray[np.int64]  # element of x behind each of the target's; empty where they are x itself
     factor: npt.NDArray[np.float64]  # what it is multiplied by
+    hyperbolic: npt.NDArray[np.int64]  # 1 where the target's value is the hyperbolic sine of x's element
 
 
 class Scratch(NamedTuple):
@@ -160,9 +162,9 @@ def _blocks_forward(x: Any, omega: Any, first: int, levels: int, t: int, map_: M
 def to_position(z: Any, map_: MapData, data: KernelData, x: Any, scratch: Scratch) -> float:
     """Fill the position x of z; return the log determinant of the Jacobian without its constant."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
-    x[n_u + n_beta :] = map_.centre[n_u + n_beta :] + map_.theta_factor @ z[n_u + n_beta :]
+    x[n_u + n_beta :] = map_.centre[n_u + n_beta :]
+    log_det = bend(map_.theta_factor @ z[n_u + n_beta :], map_.bends, x[n_u + n_beta :])
     x[n_u : n_u + n_beta] = map_.centre[n_u : n_u + n_beta] + map_.beta_factor @ z[n_u : n_u + n_beta]
-    log_det = 0.0
     for t in range(data.sizes[layout.N_TERMS] - 1, -1, -1):
         k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
         size = k * levels
@@ -246,13 +248,13 @@ def _blocks_backward(
 
 
 @_compiled
-def pull_back(x: Any, gradient: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
+def pull_back(z: Any, x: Any, gradient: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
     """Fill d/dz from d/dx (overwritten) and the Jacobian's own derivative."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
     theta, d_theta = x[n_u + n_beta :], gradient[n_u + n_beta :]
     for t in range(data.sizes[layout.N_TERMS]):
         k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
-        size, z = k * levels, data.terms[layout.Z_START, t]
+        size, column = k * levels, data.terms[layout.Z_START, t]
         kind, mix_at = map_.terms[MIXING, t], map_.terms[MIX_START, t]
         d_moved, d_omega = gradient[first : first + size].copy(), np.zeros((k, k))
         if kind == AFTER:
@@ -265,10 +267,11 @@ def pull_back(x: Any, gradient: Any, map_: MapData, data: KernelData, scratch: S
         out[first : first + size] = d_moved
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         _omega(x, data, t, sd, factor, inverse, omega)
-        start, blocks = data.terms[layout.THETA_START, t], data.blocks[z : z + k]
+        start, blocks = data.terms[layout.THETA_START, t], data.blocks[column : column + k]
         pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
     out[n_u : n_u + n_beta] = map_.beta_factor.T @ gradient[n_u : n_u + n_beta]
-    out[n_u + n_beta :] = map_.theta_factor.T @ d_theta
+    d_y = pull_bend(map_.theta_factor @ z[n_u + n_beta :], map_.bends, d_theta)
+    out[n_u + n_beta :] = map_.theta_factor.T @ d_y
 
 
 @njit(error_model="numpy")
@@ -278,10 +281,16 @@ def _target(x: Any, map_: MapData, gradient: Any, logp: Any) -> int:
         return call_density(map_.target[DENSITY], x.size, x, gradient, logp, map_.target[USER_DATA])
     values, d_values = np.empty(x.size), np.empty(x.size)
     for i in range(x.size):
-        values[i] = map_.factor[i] * x[map_.index[i]]
+        own = x[map_.index[i]]
+        values[i] = math.sinh(own) if map_.hyperbolic[i] else map_.factor[i] * own
     code = call_density(map_.target[DENSITY], x.size, values, d_values, logp, map_.target[USER_DATA])
     for i in range(x.size):
-        gradient[map_.index[i]] = map_.factor[i] * d_values[i]
+        own = x[map_.index[i]]
+        if map_.hyperbolic[i]:
+            logp[0] += math.log(math.cosh(own))
+            gradient[map_.index[i]] = math.cosh(own) * d_values[i] + math.tanh(own)
+        else:
+            gradient[map_.index[i]] = map_.factor[i] * d_values[i]
     return code
 
 
@@ -293,20 +302,22 @@ def read_map(table: Any) -> MapData:
         read_vector(table, 1, np.float64),
         read_matrix(table, 2, np.float64),
         read_matrix(table, 3, np.float64),
-        read_matrix(table, 4, np.int64),
-        read_vector(table, 5, np.float64),
+        read_matrix(table, 4, np.float64),
+        read_matrix(table, 5, np.int64),
         read_vector(table, 6, np.float64),
-        read_vector(table, 7, np.int64),
+        read_vector(table, 7, np.float64),
         read_vector(table, 8, np.int64),
-        read_vector(table, 9, np.float64),
+        read_vector(table, 9, np.int64),
         read_vector(table, 10, np.float64),
-        read_vector(table, 11, np.int64),
-        read_vector(table, 12, np.float64),
+        read_vector(table, 11, np.float64),
+        read_vector(table, 12, np.int64),
+        read_vector(table, 13, np.float64),
+        read_vector(table, 14, np.int64),
     )
 
 
 def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
-    map_ = read_map(carray(user_data_, (3 * 13,), np.uint64))
+    map_ = read_map(carray(user_data_, (3 * 15,), np.uint64))
     data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
     z, out, logp = carray(z_, (dim,)), carray(gradient_, (dim,)), carray(logp_, (1,))
     x, gradient, scratch = np.empty(dim), np.empty(dim), _scratch(map_)
@@ -314,7 +325,7 @@ def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
     code = _target(x, map_, gradient, logp)
     if code != 0:
         return code
-    pull_back(x, gradient, map_, data, scratch, out)
+    pull_back(z, x, gradient, map_, data, scratch, out)
     logp[0] += log_det
     if not math.isfinite(logp[0]):
         return 4
@@ -325,7 +336,7 @@ def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
 
 
 def _expand(dim: int, expanded: int, z_: Any, x_: Any, user_data_: Any) -> int:
-    map_ = read_map(carray(user_data_, (3 * 13,), np.uint64))
+    map_ = read_map(carray(user_data_, (3 * 15,), np.uint64))
     data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
     to_position(carray(z_, (dim,)), map_, data, carray(x_, (dim,)), _scratch(map_))
     return 0

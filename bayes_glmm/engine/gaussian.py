@@ -33,10 +33,12 @@ from bayes_glmm.engine.information import (
     solve_small,
 )
 from bayes_glmm.engine.parameters import (
+    bend,
     constrain,
     correlation_prior,
     covariance,
     precision,
+    pull_bend,
     pull_precision,
     term_factor,
 )
@@ -62,11 +64,12 @@ class Moments(NamedTuple):
 
 
 class ThetaMap(NamedTuple):
-    """theta = centre + factor z, and the addresses of the tables of `KernelData` and `Moments`."""
+    """theta = centre + g(factor z) as in the coordinates, and the addresses of the tables of `KernelData` and `Moments`."""
 
     tables: npt.NDArray[np.uint64]  # (2,)
     centre: npt.NDArray[np.float64]
     factor: npt.NDArray[np.float64]
+    bends: npt.NDArray[np.float64]
 
 
 @_compiled
@@ -231,7 +234,7 @@ def log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) 
         d_omega = 0.5 * (data.terms[layout.LEVELS, t] * covariance(sd, factor) - spread)
         blocks = data.blocks[z : z + k]
         pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
-        total += correlation_prior(start, k, blocks, data.lkj[t], factor, gradient)
+        total += correlation_prior(theta, start, k, blocks, data.lkj[t], factor, gradient)
     total += 0.5 * moments.scalars[1] * math.log(tau) - 0.5 * tau * moments.scalars[0]
     total += 0.5 * quadratic - 0.5 * factors.log_det
     # E[(y - Av)'W(y - Av)] = y'y - 2 (A'y)'v + v'A'Av + trace(H^-1 A'A), the last two through H - K
@@ -290,18 +293,22 @@ def _read_moments(table: Any) -> Moments:
 @njit(error_model="numpy")
 def _read_theta_map(table: Any) -> ThetaMap:
     return ThetaMap(
-        read_vector(table, 0, np.uint64), read_vector(table, 1, np.float64), read_matrix(table, 2, np.float64)
+        read_vector(table, 0, np.uint64),
+        read_vector(table, 1, np.float64),
+        read_matrix(table, 2, np.float64),
+        read_matrix(table, 3, np.float64),
     )
 
 
 def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
-    map_ = _read_theta_map(carray(user_data_, (9,), np.uint64))
+    map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = _read_moments(carray(as_pointer(map_.tables[1]), (33,), np.uint64))
-    gradient = np.empty(dim)
-    value = log_marginal(map_.centre + map_.factor @ carray(z_, (dim,)), data, moments, gradient)
+    gradient, theta, y = np.empty(dim), map_.centre.copy(), map_.factor @ carray(z_, (dim,))
+    value = bend(y, map_.bends, theta)
+    value += log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
-    carray(gradient_, (dim,))[:] = map_.factor.T @ gradient
+    carray(gradient_, (dim,))[:] = map_.factor.T @ pull_bend(y, map_.bends, gradient)
     if not math.isfinite(value):
         return 4
     for i in range(dim):
@@ -311,8 +318,10 @@ def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
 
 
 def _expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
-    map_ = _read_theta_map(carray(user_data_, (9,), np.uint64))
-    carray(theta_, (dim,))[:] = map_.centre + map_.factor @ carray(z_, (dim,))
+    map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
+    theta = carray(theta_, (dim,))
+    theta[:] = map_.centre
+    bend(map_.factor @ carray(z_, (dim,)), map_.bends, theta)
     return 0
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
@@ -25,7 +24,8 @@ from bayes_glmm.engine.gaussian import (
     marginal_functions,
 )
 from bayes_glmm.engine.information import coupling_pattern
-from bayes_glmm.engine.laplace import theta_factor
+from bayes_glmm.engine.laplace import tail_bends, theta_factor
+from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior
 from bayes_glmm.errors import SamplingError
@@ -48,6 +48,8 @@ class GaussianFit:
         (d,) the mode.
     factor
         (d, d) factor of theta's approximate covariance.
+    bends
+        (d, 2) fifth-power coefficients of theta's coordinates.
     log_marginal
         Value at the mode, up to a constant.
     """
@@ -55,6 +57,7 @@ class GaussianFit:
     moments: Moments
     theta: Array
     factor: Array
+    bends: Array
     log_marginal: float
 
 
@@ -113,14 +116,13 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     start = packed.start[n_v:]
     if objective(start)[0] >= 1e10:
         raise SamplingError("The posterior has no finite density at the starting point; check the priors.")
-    bounds = [(t - 12.0, t + 12.0) for t in start]
-    found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"gtol": 1e-5})
+    mode = minimize(lambda theta: objective(theta)[0], lambda theta: objective(theta)[1], start, 1e-8)
     step = 1e-3
-    columns = [
-        (objective(found.x + step * e)[1] - objective(found.x - step * e)[1]) / (2 * step) for e in np.eye(len(start))
-    ]
+    columns = [(objective(mode + step * e)[1] - objective(mode - step * e)[1]) / (2 * step) for e in np.eye(len(start))]
     hessian = np.array(columns)
-    return GaussianFit(moments, found.x, theta_factor(0.5 * (hessian + hessian.T)), -float(found.fun))
+    factor = theta_factor(0.5 * (hessian + hessian.T))
+    bends = tail_bends(lambda theta: objective(theta)[0], mode, factor)
+    return GaussianFit(moments, mode, factor, bends, -objective(mode)[0])
 
 
 def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
@@ -140,7 +142,7 @@ def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
     """
     tables = address_table(packed.data), address_table(fit.moments)
     addresses = np.array([table.ctypes.data for table in tables], dtype=np.uint64)
-    map_ = ThetaMap(addresses, fit.theta.copy(), np.ascontiguousarray(fit.factor))
+    map_ = ThetaMap(addresses, fit.theta.copy(), np.ascontiguousarray(fit.factor), fit.bends)
     density, expand = marginal_functions()
     return CompiledPosterior(len(fit.theta), density, expand, address_table(map_), (packed, fit, tables, map_))
 

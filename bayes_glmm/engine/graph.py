@@ -1,7 +1,8 @@
 """A PyMC model read in the engine's coordinates: which element of x each of PyMC's unconstrained values is.
 
 Input: the centred PyMC model of a packed model. Output: index and factor of every element, so that
-``values = factor * x[index]`` (PyMC takes the log of a variance or precision where a prior is stated on one).
+``values = factor * x[index]`` (PyMC takes the log of a variance or precision where a prior is stated on one), or the
+hyperbolic sine of x[index] for elements of a correlation.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.pack import Packed
+from bayes_glmm.engine.parameters import CORRELATION, KIND
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
@@ -102,10 +104,50 @@ class GraphPositions:
         (D,) element of x behind each element of PyMC's flat point.
     factor
         (D,) what it is multiplied by.
+    hyperbolic
+        (D,) 1 where PyMC's value is the hyperbolic sine of the engine's (elements of a correlation), else 0.
     """
 
     index: Index
     factor: Factor
+    hyperbolic: Index
+
+    def values(self, x: Factor) -> Factor:
+        """Return PyMC's flat point at a position.
+
+        Parameters
+        ----------
+        x
+            (D,) position.
+
+        Returns
+        -------
+        numpy.ndarray
+            (D,) unconstrained values in PyMC's order.
+        """
+        moved = x[self.index]
+        return np.where(self.hyperbolic == 1, np.sinh(moved), self.factor * moved)
+
+    def pull(self, x: Factor, value: float, gradient: Factor) -> tuple[float, Factor]:
+        """Turn PyMC's log density and gradient into those of the position, up to a constant.
+
+        Parameters
+        ----------
+        x
+            (D,) position.
+        value, gradient
+            PyMC's log density and its gradient at `values(x)`.
+
+        Returns
+        -------
+        value, gradient
+            Of the density of x.
+        """
+        moved, bent = x[self.index], self.hyperbolic == 1
+        scale = np.where(bent, np.cosh(moved), self.factor)
+        out = np.zeros_like(x)
+        np.add.at(out, self.index, gradient * scale + np.where(bent, np.tanh(moved), 0.0))
+        return value + float(np.sum(np.log(np.cosh(moved[bent])))), out
 
 
 def graph_positions(model: pm.Model, packed: Packed, design: Design, priors: PriorTable) -> GraphPositions:
@@ -132,7 +174,12 @@ def graph_positions(model: pm.Model, packed: Packed, design: Design, priors: Pri
     """
     known = dict(_random_variables(packed, design, priors))
     parts = [known[model.values_to_rvs[value].name] for value in model.value_vars]
-    return GraphPositions(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+    index = np.concatenate([part[0] for part in parts])
+    theta = np.concatenate(
+        [np.zeros(len(packed.start) - len(packed.data.theta_table)), packed.data.theta_table[:, KIND]]
+    )
+    hyperbolic = (theta[index] == CORRELATION).astype(np.int64)
+    return GraphPositions(index, np.concatenate([part[1] for part in parts]), hyperbolic)
 
 
 def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Iterator[tuple[str, tuple[Index, Factor]]]:

@@ -202,7 +202,7 @@ def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
     d_omega = 0.5 * (levels * covariance(sd, factor) - squares)
     pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
     total = levels * log_det - 0.5 * quadratic
-    return total + correlation_prior(start, k, blocks, data.lkj[t], factor, d_theta)
+    return total + correlation_prior(theta, start, k, blocks, data.lkj[t], factor, d_theta)
 
 
 @_compiled

@@ -8,13 +8,13 @@ least squares); theta maximises log p(y, u, beta, theta) - log det H / 2.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy import optimize
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData
@@ -28,6 +28,7 @@ from bayes_glmm.engine.information import (
     solve,
 )
 from bayes_glmm.engine.kernel import log_density
+from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.errors import SamplingError
 
@@ -37,6 +38,8 @@ _compiled = njit(error_model="numpy", cache=True)
 
 #: Largest sd of an element of theta in the coordinates: a flatter marginal than this says little about its shape.
 WIDEST = 1.5
+#: How many times its length three sds of an element of theta may be stretched to.
+LONGEST = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,8 @@ class LaplaceFit:
         Information of the likelihood about (u, beta) at the mode.
     theta_factor
         (d, d) factor of theta's covariance: covariance = factor factor'.
+    bends
+        (d, 2) fifth-power coefficients that shorten the tails of each element of theta, below and above the mode.
     log_marginal
         Laplace value of log p(y, theta) at the mode, up to a constant.
     evaluations
@@ -63,6 +68,7 @@ class LaplaceFit:
     pattern: Pattern
     likelihood: Information
     theta_factor: Array
+    bends: Array
     log_marginal: float
     evaluations: int
 
@@ -161,17 +167,14 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
     if objective(theta) >= 1e10:
         raise SamplingError("The posterior has no finite density at the starting point; check the link and the priors.")
     if len(theta):
-        found = optimize.minimize(
-            objective, theta, jac=objective.gradient, method="L-BFGS-B",
-            bounds=[(t - 12.0, t + 12.0) for t in theta], options={"ftol": 1e-8, "gtol": 1e-2, "maxiter": 100},
-        )  # fmt: skip
-        theta = found.x
+        theta = minimize(objective, objective.gradient, theta)
     x = objective.best_x.copy()
     x[n_v:] = theta
     value = find_mode(x, packed.data, pattern, 1e-12)
     factor = _spread(objective, theta)
     information = likelihood_information(x, packed.data, pattern)
-    return LaplaceFit(x, pattern, information, factor, value, objective.evaluations)
+    bends = tail_bends(objective, theta, factor)
+    return LaplaceFit(x, pattern, information, factor, bends, value, objective.evaluations)
 
 
 def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
@@ -207,6 +210,54 @@ def theta_factor(hessian: Array) -> Array:
     """
     values, vectors = np.linalg.eigh(hessian)
     return np.asarray(vectors / np.sqrt(np.maximum(values, 1.0 / WIDEST**2)))
+
+
+def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array) -> Array:
+    """Find the fifth-power coefficients that make three units of the coordinates reach as deep into each tail as a normal's do.
+
+    Parameters
+    ----------
+    objective
+        Minus the log marginal posterior of theta.
+    theta
+        (d,) its mode.
+    factor
+        (d, d) factor of the covariance there.
+
+    Returns
+    -------
+    numpy.ndarray
+        (d, 2) c >= 0 below and above: along element i, f(y + c y^5) - log(1 + 5 c y^4) rises by 9/2 at |y| = 3 sd.
+        Zero where the tail is no longer than a normal's.
+    """
+    bends = np.zeros((len(theta), 2))
+    centre = objective(theta)
+    for i, sd in enumerate(np.sqrt(np.sum(factor * factor, axis=1))):
+        for side, sign in enumerate((-1.0, 1.0)):
+
+            def rise(c: float, reach: float = 3.0 * sign * sd, i: int = i) -> float:
+                moved = theta.copy()
+                moved[i] += reach * (1.0 + c * reach**4)
+                return objective(moved) - centre - np.log1p(5.0 * c * reach**4) - 4.5
+
+            bends[i, side] = _root(rise, LONGEST / (3.0 * sd) ** 4)
+    return bends
+
+
+def _root(rise: Callable[[float], float], largest: float) -> float:
+    """Return c in [0, largest] where `rise` turns positive, to a tenth; 0 where it is at 0, `largest` where it never is."""
+    if rise(0.0) > -1.0:
+        return 0.0
+    low, high = 0.0, largest
+    if rise(high) < 0:
+        return high
+    while high - low > 0.1 * high:
+        # geometric steps: c spans orders of magnitude
+        middle = 0.25 * high if low == 0.0 else 0.5 * (low + high)
+        low, high = (middle, high) if rise(middle) < 0 else (low, middle)
+        if high < 1e-3 * largest:
+            return high
+    return 0.5 * (low + high)
 
 
 def approximate_precision(fit: LaplaceFit, data: KernelData) -> Any:

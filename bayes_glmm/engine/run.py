@@ -5,6 +5,7 @@ Input: a packed model, a density and `SamplerSettings`. Output: positions x and 
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.kernel import density_function
 from bayes_glmm.engine.laplace import LaplaceFit
 from bayes_glmm.engine.pack import Packed
+
+
+_DOUBLE = ctypes.POINTER(ctypes.c_double)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,3 +112,31 @@ def nutpie_model(posterior: CompiledPosterior) -> Any:
         _shapes={"x": (n,)},
         _coords={"element": np.arange(n)},
     )
+
+
+def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Map standard coordinates to positions, draw by draw.
+
+    Parameters
+    ----------
+    posterior
+        The compiled functions.
+    z
+        (draws, dimension).
+
+    Returns
+    -------
+    numpy.ndarray
+        (draws, dimension) positions.
+    """
+    n = posterior.dimension
+    out, z = np.empty_like(z), np.ascontiguousarray(z)
+    for source, target in zip(z, out, strict=True):
+        posterior.expand.ctypes(
+            n, n, *(ctypes.cast(a.ctypes.data, _DOUBLE) for a in (source, target)), _address(posterior)
+        )
+    return out
+
+
+def _address(posterior: CompiledPosterior) -> ctypes.c_void_p:
+    return ctypes.c_void_p(posterior.user_data.ctypes.data)

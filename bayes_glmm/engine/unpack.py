@@ -103,7 +103,7 @@ def _correlations(free: Array, blocks: npt.NDArray[np.int64]) -> Array:
     position = 0
     for c in range(k):
         width = c - int(blocks[c])
-        row = free[..., position : position + width]
+        row = np.sinh(free[..., position : position + width])
         norm = np.sqrt(1.0 + np.sum(row * row, axis=-1))
         factor[..., c, int(blocks[c]) : c] = row / norm[..., None]
         factor[..., c, c] = 1.0 / norm

@@ -15,7 +15,7 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fit, gaussian_posterior, why_not_marginal
 from bayes_glmm.engine.laplace import laplace_fit
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
-from bayes_glmm.engine.run import CompiledPosterior, kernel_posterior, nutpie_model
+from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior, nutpie_model
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
@@ -25,7 +25,7 @@ from bayes_glmm.spec.model_spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
 
-DEFAULT_DRAWS, DEFAULT_TUNE = 750, 150
+DEFAULT_DRAWS, DEFAULT_TUNE, LAPLACE_DRAWS = 750, 150, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,40 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     if interrupted:
         details["interrupted_after"] = length
     return Sampled(unpack_draws(x, packed, design, spec.family), stats, interrupted, details)
+
+
+def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
+    """Draw from the Laplace approximation: normal in the coordinates, which no correction follows.
+
+    Parameters
+    ----------
+    spec, design, priors
+        The model.
+    settings
+        Draws (1000 by default), chains and seed; there is no warm-up.
+
+    Returns
+    -------
+    Sampled
+        Independent draws; ``sample_stats`` is empty.
+
+    Raises
+    ------
+    SamplingError
+        If the kernel does not cover the model.
+    """
+    reason = why_not_covered(spec, design, priors)
+    if reason is not None:
+        raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
+    started = time.perf_counter()
+    packed = pack(spec, design, priors)
+    prepared = _prepare(spec, packed, settings)
+    shape = (settings.chains, settings.draws or LAPLACE_DRAWS, prepared.posterior.dimension)
+    z = np.random.default_rng(settings.seed).standard_normal(shape)
+    x = prepared.positions(expand_draws(prepared.posterior, z.reshape(-1, shape[2])).reshape(shape))
+    details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started}
+    stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
+    return Sampled(unpack_draws(x, packed, design, spec.family), stats, False, details)
 
 
 def _prepare(spec: ModelSpec, packed: Packed, settings: SamplerSettings) -> _Prepared:

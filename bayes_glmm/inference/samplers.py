@@ -12,12 +12,14 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.engine.pack import why_not_covered
 from bayes_glmm.errors import SamplingError, nearest
 from bayes_glmm.inference.graph import pymc_sampler, sample_nutpie
-from bayes_glmm.inference.kernel import sample_kernel
+from bayes_glmm.inference.kernel import approximate_laplace, sample_kernel
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Sampler = Callable[[ModelSpec, Design, PriorTable, SamplerSettings], Sampled]
+
+METHODS = ("nuts", "laplace")
 
 SAMPLERS: Mapping[str, Sampler] = {
     "kernel": sample_kernel,
@@ -56,3 +58,45 @@ def choose_sampler(backend: str, spec: ModelSpec, design: Design, priors: PriorT
     if backend not in SAMPLERS:
         raise SamplingError(f"There is no backend {backend!r}. {nearest(backend, ['auto', *SAMPLERS])}")
     return backend, "asked for"
+
+
+def run_sampler(
+    method: str, backend: str, spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings
+) -> tuple[str, str, Sampled]:
+    """Sample a model by the method and backend asked for.
+
+    Parameters
+    ----------
+    method
+        ``"nuts"`` or ``"laplace"``.
+    backend
+        ``"auto"`` or a key of ``SAMPLERS``.
+    spec, design, priors
+        The model.
+    settings
+        Lengths, chains and seed.
+
+    Returns
+    -------
+    backend : str
+        What ran.
+    reason : str
+        Why that.
+    sampled : Sampled
+        The draws.
+
+    Raises
+    ------
+    SamplingError
+        If there is no such method or backend, or an argument has no meaning for the method.
+    """
+    if method not in METHODS:
+        raise SamplingError(f"There is no method {method!r}. {nearest(method, METHODS)}")
+    if method == "nuts":
+        name, reason = choose_sampler(backend, spec, design, priors)
+        return name, reason, SAMPLERS[name](spec, design, priors, settings)
+    if backend not in ("auto", "kernel"):
+        raise SamplingError(f"method='laplace' is the kernel's; backend={backend!r} has none.")
+    if settings.tune is not None:
+        raise SamplingError("method='laplace' has no warm-up: leave tune= out.")
+    return "kernel", "the Laplace approximation is the kernel's", approximate_laplace(spec, design, priors, settings)
