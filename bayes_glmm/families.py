@@ -1,8 +1,8 @@
 """Response families: one record per family, everything the other rooms ask of a family is one of its fields.
 
-Input: the response, its location `mu` (the parameter the link acts on) and auxiliary parameters (sigma, phi, nu) as numpy
-arrays or PyTensor tensors. Output: densities, moments, draws and PyMC distributions. Nothing here knows of data frames,
-priors' defaults for coefficients, or draws.
+Input: the response, its location `mu` (the parameter the link acts on) and auxiliary parameters (sigma, phi, nu) as
+numpy arrays or PyTensor tensors. Output: densities, moments, draws and PyMC distributions. Nothing here knows of data
+frames, priors' defaults for coefficients, or draws.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Family:
     parameters
         Auxiliary parameters, in the order the densities expect.
     support
-        What responses are allowed: ``"real"``, ``"positive"``, ``"count"``, ``"binary"``, ``"trials"`` (successes out of a
-        number of trials), ``"unit"`` (strictly between 0 and 1).
+        What responses are allowed: ``"real"``, ``"positive"``, ``"count"``, ``"binary"``, ``"trials"`` (successes out
+        of a number of trials), ``"unit"`` (strictly between 0 and 1).
     log_density
         (y, mu, parameters, trials) -> pointwise log density, numpy, broadcasting.
     simulate

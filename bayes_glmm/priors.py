@@ -199,7 +199,8 @@ class Prior:
         Parameters
         ----------
         x
-            Values on the scale of the parameter, any shape; for ``"LKJ"`` the log determinant of the correlation matrix.
+            Values on the scale of the parameter, any shape; for ``"LKJ"`` the log determinant of the correlation
+            matrix.
 
         Returns
         -------

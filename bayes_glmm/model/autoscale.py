@@ -36,7 +36,8 @@ class ParameterPrior:
     Parameters
     ----------
     parameter
-        Label as users write it in ``priors=``: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``, ``"sigma"``.
+        Label as users write it in ``priors=``: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``,
+        ``"sigma"``.
     prior
         The distribution.
     power
@@ -159,9 +160,9 @@ def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
 
     Notes
     -----
-    For the links whose linear predictor is measured in units of the response itself, one is no natural unit: the unit is
-    |g(mean)| for the inverse link and max(1, g(mean)) for the square root, so that a unit is a relative change of the
-    mean as it is for the log link.
+    For the links whose linear predictor is measured in units of the response itself, one is no natural unit: the unit
+    is |g(mean)| for the inverse link and max(1, g(mean)) for the square root, so that a unit is a relative change of
+    the mean as it is for the log link.
     """
     response = design.response
     assert response is not None

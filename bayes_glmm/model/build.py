@@ -50,8 +50,8 @@ def build_model(
     Returns
     -------
     pymc.Model
-        Variables ``beta`` (coef), ``sd_<group>``, ``corr_<group>``, ``b_<group>``, the family's auxiliary parameters and
-        the observed response over ``obs``.
+        Variables ``beta`` (coef), ``sd_<group>``, ``corr_<group>``, ``b_<group>``, the family's auxiliary parameters
+        and the observed response over ``obs``.
     """
     response = design.response
     assert response is not None

@@ -1,7 +1,7 @@
 """Priors as PyMC random variables: the one place where a `Prior` meets the graph.
 
-Input: a `ParameterPrior` or several, inside a `pm.Model` context. Output: PyTensor variables of the *parameter* itself, on
-whatever power of it the prior was stated.
+Input: a `ParameterPrior` or several, inside a `pm.Model` context. Output: PyTensor variables of the *parameter* itself,
+on whatever power of it the prior was stated.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, An
         flat = pm.HalfFlat(random_variable_name(rv_name, row), **shape)
         return pm.Deterministic(rv_name, flat + row.lower, **shape)
     base = _distribution(prior.name).dist(**parameters)
-    return pm.Truncated(rv_name, base, lower=row.lower, **shape)
+    return pm.Truncated(rv_name, base, lower=np.float64(row.lower), **shape)
 
 
 def scalar_parameter(name: str, row: ParameterPrior) -> Any:
@@ -71,7 +71,8 @@ def scalar_parameter(name: str, row: ParameterPrior) -> Any:
     name
         Name of the parameter's variable, e.g. ``"sigma"``.
     row
-        Its prior; when stated on a power of the parameter, the random variable is that power and `name` is deterministic.
+        Its prior; when stated on a power of the parameter, the random variable is that power and `name` is
+        deterministic.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def correlation_cholesky(name: str, row: ParameterPrior, size: int, blocks: Sequ
     factor = pt.eye(size)
     for i, block in enumerate(blocks):
         if len(block) > 1:
-            lkj = pm.LKJCorr(f"{name}_{i}", n=len(block), eta=row.prior["eta"])
+            lkj = pm.LKJCorr(f"{name}_{i}", n=len(block), eta=np.float64(row.prior["eta"]))
             index = np.asarray(block)
             factor = pt.set_subtensor(factor[np.ix_(index, index)], lkj)
     return factor

@@ -9,7 +9,7 @@ from bayes_glmm.families import Family
 
 
 def observed_name(design: Design, taken: Iterable[str]) -> str:
-    """Return the name of the observed variable: the response's own, or ``"response"`` where that is taken or not allowed.
+    """Return the name of the observed variable: the response's own, or ``"response"`` where that cannot be.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def reported_names(design: Design, family: Family) -> list[str]:
     Returns
     -------
     list of str
-        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the auxiliary parameters. ArviZ
-        labels elements rightly only where ``b_<group>`` comes before the variables that share its last dimension.
+        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the auxiliary parameters.
+        ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share its last dimension.
     """
     names = ["beta"] if design.coefs else []
     for term in design.groups:
