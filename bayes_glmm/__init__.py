@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
     from bayes_glmm.datasets.load import list_datasets, load_dataset
+    from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
@@ -43,6 +44,7 @@ __all__ = [
     "posterior_predictive",
     "predictions",
     "random_effects",
+    "simulate",
     "slopes",
 ]
 
@@ -65,6 +67,7 @@ _HOMES = {
     "posterior_predictive": "predict.draws",
     "predictions": "effects.predictions",
     "random_effects": "report.random_effects",
+    "simulate": "datasets.simulate",
     "slopes": "effects.slopes",
 }
 _ROOMS = ("errors", "plots")

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import xarray as xr
@@ -44,11 +44,13 @@ class GLMM:
     link
         Name of the link; None for the family's default.
     priors
-        `Prior` by parameter (``"beta[x]"``), class (``"beta"``, ``"sd"``) or group (``"sd[herd]"``, ``"precision[herd]"``).
+        `Prior` by parameter (``"beta[x]"``), class (``"beta"``, ``"sd"``) or group (``"sd[herd]"``,
+        ``"precision[herd]"``).
     center
         Whether the intercept's prior is on the intercept at the predictors' means; False puts it on the raw intercept.
     missing
-        ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses them.
+        ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses
+        them.
 
     Raises
     ------
@@ -112,7 +114,7 @@ class GLMM:
         """
         return equation(self._spec, self._design)
 
-    def to_pymc(self, parametrization: str = "noncentered") -> pm.Model:
+    def to_pymc(self, parametrization: Literal["noncentered", "centered"] = "noncentered") -> pm.Model:
         """Build a fresh PyMC model: the definition of what is sampled.
 
         Parameters
@@ -169,8 +171,8 @@ class GLMM:
         SamplingError
             If a prior is flat: one cannot draw from it.
         """
-        from bayes_glmm.model.naming import reported_names
         from bayes_glmm.inference.prior import sample_prior
+        from bayes_glmm.model.naming import reported_names
 
         return sample_prior(
             self.to_pymc(), reported_names(self._design, self._spec.family), self._prior_table, draws, random_seed
@@ -185,7 +187,7 @@ class GLMM:
         random_seed: int | None = None,
         method: str = "nuts",
         backend: str = "auto",
-        target_accept: float = 0.8,
+        target_accept: float | None = None,
         progressbar: bool = True,
     ) -> FittedGLMM:
         """Sample the posterior by NUTS, or approximate it.
@@ -203,9 +205,11 @@ class GLMM:
         method
             ``"nuts"``, or ``"laplace"``: draws from the Laplace approximation, at once and marked approximate.
         backend
-            ``"auto"`` (the kernel where it covers the model, else nutpie on PyMC's graph), ``"kernel"``, ``"nutpie"``, ``"pymc"``, ``"numpyro"``, ``"blackjax"``.
+            ``"auto"`` (the kernel where it covers the model, else nutpie on PyMC's graph), ``"kernel"``, ``"nutpie"``,
+            ``"pymc"``, ``"numpyro"``, ``"blackjax"``.
         target_accept
-            Mean acceptance probability the step size is adapted to.
+            Mean acceptance probability the step size is adapted to; None for the backend's default (0.7 in the kernel's
+            coordinates, 0.8 elsewhere).
         progressbar
             Whether to show progress.
 
@@ -226,9 +230,7 @@ class GLMM:
         """
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
         started = time.perf_counter()
-        chosen, reason, sampled = run_sampler(
-            method, backend, self._spec, self._design, self._prior_table, settings
-        )
+        chosen, reason, sampled = run_sampler(method, backend, self._spec, self._design, self._prior_table, settings)
         attrs = {
             "method": method,
             "backend": chosen,

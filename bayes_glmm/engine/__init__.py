@@ -1,7 +1,7 @@
-"""The fast path: the GLMM's density as compiled functions of its data, and the Laplace fit as the sampler's coordinates.
+"""The fast path: the density as compiled functions of its data, the Laplace fit as the sampler's coordinates.
 
-Input: a specification, a design and a prior table. Output: draws of the same posterior as the PyMC model's, whose density
-this room is tested against.
+Input: a specification, a design and a prior table. Output: draws of the same posterior as the PyMC model's, whose
+density this room is tested against.
 """
 
 from pathlib import Path

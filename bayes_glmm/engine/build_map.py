@@ -7,6 +7,7 @@ otherwise through its eigenvectors (one coefficient) or a whitening of eps (seve
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,14 +99,14 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
         columns=np.concatenate([np.zeros(0, dtype=np.int64), *(term.columns for term in terms)]),
         values=_flat(term.values for term in terms),
         mix=_flat(term.mix for term in terms),
-        index=np.zeros(0, dtype=np.int64) if positions is None else positions.index,
+        element=np.zeros(0, dtype=np.int64) if positions is None else positions.index,
         factor=np.zeros(0) if positions is None else positions.factor,
         hyperbolic=np.zeros(0, dtype=np.int64) if positions is None else positions.hyperbolic,
     )
 
 
-def _flat(parts: object) -> Array:
-    return np.concatenate([np.zeros(0), *(np.ravel(part) for part in parts)])  # type: ignore[attr-defined]
+def _flat(parts: Iterable[Array]) -> Array:
+    return np.concatenate([np.zeros(0), *(np.ravel(part) for part in parts)])
 
 
 def _eliminate_terms(fit: LaplaceFit, data: KernelData, precision: Information) -> tuple[list[_Term], Array]:

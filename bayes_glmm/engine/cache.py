@@ -1,8 +1,8 @@
 """Keeps numba's disk cache of the engine true to its source.
 
-numba looks at the file a function stands in, not at the files of the functions it calls: after an edit of one module the
-others would go on with the old code. So the engine's sources are hashed together, and a cache made from other sources is
-emptied before anything is compiled.
+numba looks at the file a function stands in, not at the files of the functions it calls: after an edit of one module
+the others would go on with the old code. So the engine's sources are hashed together, and a cache made from other
+sources is emptied before anything is compiled.
 """
 
 from __future__ import annotations

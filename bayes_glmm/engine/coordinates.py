@@ -1,16 +1,16 @@
 """The Laplace fit as coordinates: a smooth bijection z -> x = [u, beta, theta] that makes the posterior nearly N(0, I).
 
-Input: standard coordinates z = [eps, w, v], laid out as x is, and `MapData`. Output: the position, the log determinant of
-the map's Jacobian, and gradients pulled back from x to z. With theta first, then beta, then the terms from last to first,
-each given those before it:
+Input: standard coordinates z = [eps, w, v], laid out as x is, and `MapData`. Output: the position, the log determinant
+of the map's Jacobian, and gradients pulled back from x to z. With theta first, then beta, then the terms from last to
+first, each given those before it:
 
     theta = theta_hat + g(L_theta v), g(y) = y + c y^5 with c >= 0 for each element and sign
     beta  = beta_hat + L_beta w
-    u_tj  = P_tj(theta)^-1 (r_tj - C_tj (rest - rest_hat)) + P_tj(theta)^(-1/2) eps_tj,    P_tj(theta) = I_tj + Omega_t(theta)
+    u_tj  = P^-1 (r_tj - C_tj (rest - rest_hat)) + P^(-1/2) eps_tj, with P = I_tj + Omega_t(theta)
 
-The map depends on theta (so that it is the non-centred parametrisation when a sd is near zero and the centred one when the
-data say much) and couples the blocks (so that what one block's shift does to another is already in it). The posterior is
-exact whatever the quality of the fit: only speed depends on it.
+The map depends on theta (so that it is the non-centred parametrisation when a sd is near zero and the centred one when
+the data say much) and couples the blocks (so that what one block's shift does to another is already in it). The
+posterior is exact whatever the quality of the fit: only speed depends on it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ EXPAND_SIGNATURE = types.int64(
     types.uint64, types.uint64, types.CPointer(types.double), types.CPointer(types.double), types.voidptr
 )
 
-#: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first element.
+#: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
+#: element.
 INFO_START, VALUE_START, ROW_START, MIXING, MIX_START = range(5)
 #: How a term's directions relate to its levels: directly, through a matrix on eps before, or on u after.
 DIRECT, BEFORE, AFTER = range(3)
@@ -59,7 +60,7 @@ class MapData(NamedTuple):
     columns: npt.NDArray[np.int64]  # (couplings,) element of x
     values: npt.NDArray[np.float64]  # C, per direction k rows of its couplings, flat
     mix: npt.NDArray[np.float64]  # mixing matrices, flat
-    index: npt.NDArray[np.int64]  # element of x behind each of the target's; empty where they are x itself
+    element: npt.NDArray[np.int64]  # element of x behind each of the target's; empty where they are x itself
     factor: npt.NDArray[np.float64]  # what it is multiplied by
     hyperbolic: npt.NDArray[np.int64]  # 1 where the target's value is the hyperbolic sine of x's element
 
@@ -277,20 +278,20 @@ def pull_back(z: Any, x: Any, gradient: Any, map_: MapData, data: KernelData, sc
 @njit(error_model="numpy")
 def _target(x: Any, map_: MapData, gradient: Any, logp: Any) -> int:
     """Call the density behind the map's pointer, in the target's own order of elements."""
-    if map_.index.size == 0:
+    if map_.element.size == 0:
         return call_density(map_.target[DENSITY], x.size, x, gradient, logp, map_.target[USER_DATA])
     values, d_values = np.empty(x.size), np.empty(x.size)
     for i in range(x.size):
-        own = x[map_.index[i]]
+        own = x[map_.element[i]]
         values[i] = math.sinh(own) if map_.hyperbolic[i] else map_.factor[i] * own
-    code = call_density(map_.target[DENSITY], x.size, values, d_values, logp, map_.target[USER_DATA])
+    code: int = call_density(map_.target[DENSITY], x.size, values, d_values, logp, map_.target[USER_DATA])
     for i in range(x.size):
-        own = x[map_.index[i]]
+        own = x[map_.element[i]]
         if map_.hyperbolic[i]:
             logp[0] += math.log(math.cosh(own))
-            gradient[map_.index[i]] = math.cosh(own) * d_values[i] + math.tanh(own)
+            gradient[map_.element[i]] = math.cosh(own) * d_values[i] + math.tanh(own)
         else:
-            gradient[map_.index[i]] = map_.factor[i] * d_values[i]
+            gradient[map_.element[i]] = map_.factor[i] * d_values[i]
     return code
 
 

@@ -1,10 +1,11 @@
 """Gaussian response with identity link: beta and u integrated out exactly, only theta is sampled.
 
 Input: a packed model with normal or flat priors on beta. Output: the log marginal posterior of theta with its gradient,
-from sums of squares and products that are made once (the cost does not depend on the rows), and exact draws of (u, beta)
-given theta.
+from sums of squares and products that are made once (the cost does not depend on the rows), and exact draws of (u,
+beta) given theta.
 
-With tau = 1 / sigma^2, K the prior precision of v = (u, beta), A = [Z X], H = tau A'A + K and v_hat = H^-1 (tau A'y + K m):
+With tau = 1 / sigma^2, K the prior precision of v = (u, beta), A = [Z X], H = tau A'A + K and v_hat = H^-1 (tau A'y + K
+m):
 
     log p(y | theta) = n/2 log tau - tau/2 y'y - m'Km/2 + v_hat'H v_hat/2 - log det H / 2 + log det K / 2
 """
@@ -64,7 +65,7 @@ class Moments(NamedTuple):
 
 
 class ThetaMap(NamedTuple):
-    """theta = centre + g(factor z) as in the coordinates, and the addresses of the tables of `KernelData` and `Moments`."""
+    """theta = centre + g(factor z) as in the coordinates, and where the tables of data and moments are."""
 
     tables: npt.NDArray[np.uint64]  # (2,)
     centre: npt.NDArray[np.float64]

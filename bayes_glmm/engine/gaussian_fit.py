@@ -1,7 +1,7 @@
 """The Gaussian path put together: mode and spread of theta, functions for the sampler, draws of the coefficients.
 
-Input: a packed Gaussian model with identity link. Output: a `GaussianFit`, its compiled posterior of theta, and positions
-x = [u, beta, theta] from draws of theta.
+Input: a packed Gaussian model with identity link. Output: a `GaussianFit`, its compiled posterior of theta, and
+positions x = [u, beta, theta] from draws of theta.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def graph_rows(spec: ModelSpec) -> Any:
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
     total = pointwise.sum() if trials is not None else (counts * pointwise).sum()
-    slopes = pt.grad(total, [eta, values], disconnected_inputs="ignore")
+    slopes: Any = pt.grad(total, [eta, values], disconnected_inputs="ignore")
     inputs = [eta, y, counts, values]
     function = pytensor.function(inputs, [total, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn
 

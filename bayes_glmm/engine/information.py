@@ -2,7 +2,8 @@
 
 The largest term's levels are independent of each other given the rest, so H has the shape of an arrow: blocks of k x k
 for that term, sparse coupling to the rest (other terms' u, then beta), and a dense rest. Input: a position and the
-model's data. Output: the blocks, their factors, solutions and log determinants. Nothing of rows x levels is ever formed.
+model's data. Output: the blocks, their factors, solutions and log determinants. Nothing of rows x levels is ever
+formed.
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ def add_priors(x: Any, data: KernelData, out: Information) -> None:
 
 @_compiled
 def eliminate(matrix: Information, pattern: Pattern) -> tuple[Any, Any, Any, float]:
-    """Eliminate the largest term; return the blocks' Cholesky factors, block^-1 coupling, the Schur complement, log det."""
+    """Eliminate the largest term: its blocks' Cholesky factors, block^-1 coupling, Schur complement, log det."""
     levels, k = matrix.levels.shape[0], matrix.levels.shape[1]
     factors, shrunk = np.empty_like(matrix.levels), np.empty_like(matrix.coupling)
     rest = matrix.rest.copy()

@@ -75,7 +75,7 @@ class LaplaceFit:
 
 @_compiled
 def find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> float:
-    """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, -inf where there is none."""
+    """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf."""
     n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
     gradient, trial, unused = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     value = log_density(x, data, gradient)
@@ -213,7 +213,7 @@ def theta_factor(hessian: Array) -> Array:
 
 
 def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array) -> Array:
-    """Find the fifth-power coefficients that make three units of the coordinates reach as deep into each tail as a normal's do.
+    """Find fifth-power coefficients with which three units of the coordinates reach as deep as a normal's do.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array)
 
 
 def _root(rise: Callable[[float], float], largest: float) -> float:
-    """Return c in [0, largest] where `rise` turns positive, to a tenth; 0 where it is at 0, `largest` where it never is."""
+    """Return c in [0, largest] where `rise` turns positive, to a tenth; the bounds where it does not."""
     if rise(0.0) > -1.0:
         return 0.0
     low, high = 0.0, largest

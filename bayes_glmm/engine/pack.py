@@ -14,8 +14,8 @@ from scipy import special
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.reduction import reduce_rows
-from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import ROW_KERNELS, row_kernel
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable, column_unit, response_scale
@@ -301,8 +301,8 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
     Returns
     -------
     Rows
-        After exact reduction. Weights multiply a row's log likelihood: successes and trials of a binomial, responses and
-        exposure of a Poisson.
+        After exact reduction. Weights multiply a row's log likelihood: successes and trials of a binomial, responses
+        and exposure of a Poisson.
     """
     summed = spec.family.kernel in SUMMED
     reduced = reduce_rows(design, sum_counts=spec.family.kernel == "poisson")

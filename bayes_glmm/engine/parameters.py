@@ -78,8 +78,8 @@ def constrain(row: Any, theta: float) -> tuple[float, float, float, float]:
 def term_factor(theta: Any, start: int, k: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any) -> float:
     """Fill one term's sds, its correlation's Cholesky factor L, and M = (diag(sd) L)^-1; return log det M.
 
-    `blocks[c]` is the first coefficient of c's correlation block. Row c of L is (w, 1) / sqrt(1 + |w|^2) with w = sinh(row's
-    elements of theta), so that for two coefficients theta is Fisher's z = artanh(correlation).
+    `blocks[c]` is the first coefficient of c's correlation block. Row c of L is (w, 1) / sqrt(1 + |w|^2) with w =
+    sinh(row's elements of theta), so that for two coefficients theta is Fisher's z = artanh(correlation).
     """
     position = start + k
     for c in range(k):
@@ -126,9 +126,11 @@ def precision(inverse: Any, omega: Any) -> None:
 def pull_precision(
     theta: Any, start: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any, d_omega: Any, gradient: Any
 ) -> None:
-    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta (reverse mode through `term_factor`)."""
+    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta (reverse mode through
+    `term_factor`)."""
     k = sd.shape[0]
-    # Omega = M' M gives dM = 2 M dOmega, and M = A^-1 gives dA = -M' dM M', with A = diag(sd) L; so dA = -2 M' M dOmega M'
+    # Omega = M' M gives dM = 2 M dOmega, and M = A^-1 gives dA = -M' dM M', with A = diag(sd) L; so dA = -2 M' M dOmega
+    # M'
     k = sd.shape[0]
     pulled, d_lower = np.empty((k, k)), np.zeros((k, k))
     for a in range(k):
@@ -202,8 +204,8 @@ def covariance(sd: Any, factor: Any) -> Any:
 def bend(y: Any, bends: Any, theta: Any) -> float:
     """Add y + c y^5 to theta, c by the sign of y; return the log determinant of the Jacobian.
 
-    The fifth power takes long tails (of a log sd that may be zero, of a dispersion that may be infinite) into a few units
-    of y, hardly touches the bulk, and has four continuous derivatives at 0.
+    The fifth power takes long tails (of a log sd that may be zero, of a dispersion that may be infinite) into a few
+    units of y, hardly touches the bulk, and has four continuous derivatives at 0.
     """
     log_det = 0.0
     for i in range(y.size):

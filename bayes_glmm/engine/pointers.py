@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+#: numba's decorator is typed as if decorated functions kept the typing context as their first argument
+intrinsic: Any = extending.intrinsic
 
 #: (dimension, position, gradient out, log density out, user data) -> 0 when finite; nutpie's own signature.
 DENSITY_SIGNATURE = types.int64(

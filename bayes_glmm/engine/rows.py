@@ -18,6 +18,9 @@ from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
 # reassociation lets the sums over rows use vector registers; infinities and NaNs keep their meaning
+#: A pointer to doubles, as numba sees it.
+P = Any
+
 _FLAGS = {"contract", "nsz", "arcp", "reassoc"}
 _SQRT_HALF = math.sqrt(0.5)
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -27,7 +30,8 @@ _scalar = njit(inline="always", error_model="numpy", fastmath=_FLAGS)
 
 @njit(error_model="numpy")
 def digamma(x: float) -> float:
-    """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the asymptotic series (error < 1e-15)."""
+    """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the asymptotic series (error <
+    1e-15)."""
     shift = 0.0
     while x < 10.0:
         shift -= 1.0 / x
@@ -184,7 +188,7 @@ def _count_rows(n: int, eta_: Any, y_: Any, counts_: Any, d_: Any, inverse: Any)
     return total
 
 
-def binomial_logit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _binomial_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
@@ -196,7 +200,7 @@ def binomial_logit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any,
     return total
 
 
-def binomial_probit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _binomial_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
@@ -213,7 +217,7 @@ def binomial_probit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any
     return total
 
 
-def binomial_cloglog(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _binomial_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
@@ -227,7 +231,7 @@ def binomial_cloglog(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: An
     return total
 
 
-def poisson_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _poisson_log(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
@@ -237,102 +241,102 @@ def poisson_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_
     return total
 
 
-def poisson_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _poisson_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _count_rows(n, eta_, y_, counts_, d_, _identity)
 
 
-def poisson_sqrt(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _poisson_sqrt(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _count_rows(n, eta_, y_, counts_, d_, _square)
 
 
-def gaussian_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _gaussian_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gaussian, _identity)
 
 
-def gaussian_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _gaussian_log(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gaussian, _exp)
 
 
-def gaussian_inverse(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _gaussian_inverse(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gaussian, _reciprocal)
 
 
-def student_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _student_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _student, _identity)
 
 
-def student_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _student_log(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _student, _exp)
 
 
-def student_inverse(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _student_inverse(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _student, _reciprocal)
 
 
-def negativebinomial_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _negativebinomial_log(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _negativebinomial, _exp)
 
 
-def negativebinomial_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _negativebinomial_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _negativebinomial, _identity)
 
 
-def negativebinomial_sqrt(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _negativebinomial_sqrt(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _negativebinomial, _square)
 
 
-def gamma_log(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _gamma_log(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gamma, _exp)
 
 
-def gamma_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _gamma_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gamma, _identity)
 
 
-def gamma_inverse(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _gamma_inverse(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _gamma, _reciprocal)
 
 
-def lognormal_identity(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _lognormal_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _lognormal, _identity)
 
 
-def beta_logit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _beta_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _expit)
 
 
-def beta_probit(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _beta_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _normal_cdf)
 
 
-def beta_cloglog(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+def _beta_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _cloglog)
 
 
 #: Row kernels, not yet compiled, by (family's kernel name, link name); bernoulli is a binomial of one trial.
 ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
-    ("binomial", "logit"): binomial_logit,
-    ("binomial", "probit"): binomial_probit,
-    ("binomial", "cloglog"): binomial_cloglog,
-    ("poisson", "log"): poisson_log,
-    ("poisson", "identity"): poisson_identity,
-    ("poisson", "sqrt"): poisson_sqrt,
-    ("gaussian", "identity"): gaussian_identity,
-    ("gaussian", "log"): gaussian_log,
-    ("gaussian", "inverse"): gaussian_inverse,
-    ("student", "identity"): student_identity,
-    ("student", "log"): student_log,
-    ("student", "inverse"): student_inverse,
-    ("negativebinomial", "log"): negativebinomial_log,
-    ("negativebinomial", "identity"): negativebinomial_identity,
-    ("negativebinomial", "sqrt"): negativebinomial_sqrt,
-    ("gamma", "log"): gamma_log,
-    ("gamma", "identity"): gamma_identity,
-    ("gamma", "inverse"): gamma_inverse,
-    ("lognormal", "identity"): lognormal_identity,
-    ("beta", "logit"): beta_logit,
-    ("beta", "probit"): beta_probit,
-    ("beta", "cloglog"): beta_cloglog,
+    ("binomial", "logit"): _binomial_logit,
+    ("binomial", "probit"): _binomial_probit,
+    ("binomial", "cloglog"): _binomial_cloglog,
+    ("poisson", "log"): _poisson_log,
+    ("poisson", "identity"): _poisson_identity,
+    ("poisson", "sqrt"): _poisson_sqrt,
+    ("gaussian", "identity"): _gaussian_identity,
+    ("gaussian", "log"): _gaussian_log,
+    ("gaussian", "inverse"): _gaussian_inverse,
+    ("student", "identity"): _student_identity,
+    ("student", "log"): _student_log,
+    ("student", "inverse"): _student_inverse,
+    ("negativebinomial", "log"): _negativebinomial_log,
+    ("negativebinomial", "identity"): _negativebinomial_identity,
+    ("negativebinomial", "sqrt"): _negativebinomial_sqrt,
+    ("gamma", "log"): _gamma_log,
+    ("gamma", "identity"): _gamma_identity,
+    ("gamma", "inverse"): _gamma_inverse,
+    ("lognormal", "identity"): _lognormal_identity,
+    ("beta", "logit"): _beta_logit,
+    ("beta", "probit"): _beta_probit,
+    ("beta", "cloglog"): _beta_cloglog,
 }
 
 

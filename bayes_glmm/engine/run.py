@@ -19,7 +19,6 @@ from bayes_glmm.engine.kernel import density_function
 from bayes_glmm.engine.laplace import LaplaceFit
 from bayes_glmm.engine.pack import Packed
 
-
 _DOUBLE = ctypes.POINTER(ctypes.c_double)
 
 
@@ -93,7 +92,7 @@ def nutpie_model(posterior: CompiledPosterior) -> Any:
     n = posterior.dimension
 
     def start(seed: int) -> npt.NDArray[np.float64]:
-        return np.random.default_rng(seed).choice([-1.0, 1.0], size=n)
+        return np.where(np.random.default_rng(seed).random(n) < 0.5, -1.0, 1.0)
 
     return CompiledPyMCModel(
         dims={"x": ("element",)},

@@ -37,8 +37,8 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
     Returns
     -------
     xarray.Dataset
-        ``beta`` for the predictors as they are, ``sd_<group>``, ``corr_<group>``, the family's parameters, ``b_<group>``;
-        dims chain, draw and each variable's own.
+        ``beta`` for the predictors as they are, ``sd_<group>``, ``corr_<group>``, the family's parameters,
+        ``b_<group>``; dims chain, draw and each variable's own.
     """
     data = packed.data
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])

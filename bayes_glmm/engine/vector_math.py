@@ -19,8 +19,8 @@ _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 def fast_exp(x: float) -> float:
     """exp(x) for -708 <= x <= 709; smaller arguments give exp(-708), larger ones exp(709).
 
-    Cody-Waite reduction to |r| <= ln(2)/2, then the Taylor polynomial of degree 13 (remainder below 1e-17), then a shift
-    of the exponent's bits.
+    Cody-Waite reduction to |r| <= ln(2)/2, then the Taylor polynomial of degree 13 (remainder below 1e-17), then a
+    shift of the exponent's bits.
     """
     x = min(max(x, -708.0), 709.0)
     k = math.floor(x * _LOG2_E + 0.5)

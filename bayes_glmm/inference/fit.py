@@ -57,7 +57,7 @@ class Fit:
     @property
     def attrs(self) -> Mapping[str, Any]:
         """How the draws were made: method, backend, reason, interrupted, seconds."""
-        return dict(self.dt.attrs)
+        return {str(key): value for key, value in self.dt.attrs.items()}
 
     @property
     def interrupted(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from bayes_glmm.spec.model_spec import ModelSpec
 if TYPE_CHECKING:
     import pymc as pm
 
-DEFAULT_DRAWS, DEFAULT_TUNE = 1000, 1000
+DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT = 1000, 1000, 0.8
 #: Warm-up in the coordinates, where little is left to adapt.
 COORDINATES_TUNE = 300
 
@@ -73,7 +73,7 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     reason = why_not_in_coordinates(priors)
     compiled = _plain(spec, design, priors, reason) if reason else _in_coordinates(spec, design, priors)
     compiled_at = time.perf_counter()
-    full = replace(settings, draws=settings.draws or DEFAULT_DRAWS, tune=settings.tune or compiled.tune)
+    full = settings.filled(DEFAULT_DRAWS, compiled.tune, DEFAULT_TARGET_ACCEPT)
     tree, interrupted, length = run_nutpie(compiled.model, full)
     kept = slice(0, length)
     details: dict[str, Any] = {
@@ -134,15 +134,15 @@ def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, 
     def sample(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
         import pymc as pm
 
-        draws, tune = settings.draws or DEFAULT_DRAWS, settings.tune or DEFAULT_TUNE
+        settings = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
         names = reported_names(design, spec.family)
         started = time.perf_counter()
         with _graph(spec, design, priors):
             # an explicit NUTS step: PyMC would otherwise be free to choose Metropolis without saying so
             own = {"step": pm.NUTS(target_accept=settings.target_accept)} if nuts_sampler == "pymc" else {}
             tree = pm.sample(
-                draws=draws,
-                tune=tune,
+                draws=settings.draws,
+                tune=settings.tune,
                 chains=settings.chains,
                 cores=settings.parallel,
                 random_seed=settings.seed,
@@ -153,8 +153,8 @@ def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, 
                 **(own or {"target_accept": settings.target_accept}),
             )
         finished = tree["posterior"].sizes["draw"]
-        interrupted = finished < draws or tree["posterior"].sizes["chain"] < settings.chains
-        details: dict[str, Any] = {"sampling_seconds": time.perf_counter() - started, "tune": tune}
+        interrupted = finished < (settings.draws or 0) or tree["posterior"].sizes["chain"] < settings.chains
+        details: dict[str, Any] = {"sampling_seconds": time.perf_counter() - started, "tune": settings.tune}
         if interrupted:
             details["interrupted_after"] = finished
         posterior, stats = tree["posterior"].to_dataset()[names], tree["sample_stats"].to_dataset()

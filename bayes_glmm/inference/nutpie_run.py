@@ -77,9 +77,9 @@ def common_length(tree: xr.DataTree) -> int:
     SamplingError
         If a chain has no draw yet.
     """
-    first = tree["posterior"][next(iter(tree["posterior"].data_vars))]
-    extra = [dim for dim in first.dims if dim not in ("chain", "draw")]
-    finished = np.isfinite(first).all(dim=extra).transpose("chain", "draw").values
+    first = next(iter(tree["posterior"].to_dataset().data_vars.values())).transpose("chain", "draw", ...)
+    values = first.to_numpy()
+    finished = np.isfinite(values).reshape(*values.shape[:2], -1).all(axis=2)
     length = int(finished.sum(axis=1).min()) if finished.size else 0
     if length == 0:
         raise SamplingError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class SamplerSettings:
     random_seed
         Seed; the same seed gives the same draws on one machine. None draws one from the operating system.
     target_accept
-        Mean acceptance probability the step size is adapted to.
+        Mean acceptance probability the step size is adapted to; None for the sampler's own default.
     progressbar
         Whether to show progress.
     """
@@ -37,7 +37,7 @@ class SamplerSettings:
     chains: int = 4
     cores: int | None = None
     random_seed: int | None = None
-    target_accept: float = 0.8
+    target_accept: float | None = None
     progressbar: bool = True
 
     def __post_init__(self) -> None:
@@ -45,11 +45,31 @@ class SamplerSettings:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
                 raise SamplingError(f"{name}= must be a whole number of at least {least}, not {value!r}.")
-        if not 0 < self.target_accept < 1:
+        if self.target_accept is not None and not 0 < self.target_accept < 1:
             raise SamplingError(f"target_accept= must lie between 0 and 1, not {self.target_accept!r}.")
         seed = self.random_seed
         if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
             raise SamplingError(f"random_seed= must be a whole number of at least 0, not {seed!r}.")
+
+    def filled(self, draws: int, tune: int, target_accept: float) -> SamplerSettings:
+        """Return these settings with a sampler's defaults where nothing was stated.
+
+        Parameters
+        ----------
+        draws, tune, target_accept
+            The sampler's defaults.
+
+        Returns
+        -------
+        SamplerSettings
+            With all three stated.
+        """
+        return replace(
+            self,
+            draws=draws if self.draws is None else self.draws,
+            tune=tune if self.tune is None else self.tune,
+            target_accept=target_accept if self.target_accept is None else self.target_accept,
+        )
 
     @property
     def parallel(self) -> int:
