@@ -126,8 +126,7 @@ def precision(inverse: Any, omega: Any) -> None:
 def pull_precision(
     theta: Any, start: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any, d_omega: Any, gradient: Any
 ) -> None:
-    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta (reverse mode through
-    `term_factor`)."""
+    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta: `term_factor` in reverse."""
     k = sd.shape[0]
     # Omega = M' M gives dM = 2 M dOmega, and M = A^-1 gives dA = -M' dM M', with A = diag(sd) L; so dA = -2 M' M dOmega
     # M'

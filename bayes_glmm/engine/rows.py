@@ -30,8 +30,7 @@ _scalar = njit(inline="always", error_model="numpy", fastmath=_FLAGS)
 
 @njit(error_model="numpy")
 def digamma(x: float) -> float:
-    """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the asymptotic series (error <
-    1e-15)."""
+    """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the series (error < 1e-15)."""
     shift = 0.0
     while x < 10.0:
         shift -= 1.0 / x
