@@ -172,13 +172,14 @@ def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
     lower, upper = spec.link.domain
     margin = 0.5 / (len(y) if response.trials is None else response.trials.sum())
     mean = float(np.clip(mean, lower + margin, upper - margin))
-    sd = float(y.std(ddof=1)) if len(y) > 1 else 1.0
+    # a constant response (all counts zero, say) has no spread: its unit is one
+    sd = (float(y.std(ddof=1)) if len(y) > 1 else 1.0) or 1.0
     if spec.link.name == "inverse":
         mean = mean if abs(mean) > 1e-3 * sd else 1e-3 * sd
     eta = float(spec.link.link(np.float64(mean)))
     units = {"identity": sd, "inverse": abs(eta), "sqrt": max(1.0, eta)}
     return ResponseScale(
-        center=eta - float(design.offset.mean()), link_sd=units.get(spec.link.name, 1.0), response_sd=sd or 1.0
+        center=eta - float(design.offset.mean()), link_sd=units.get(spec.link.name, 1.0), response_sd=sd
     )
 
 
