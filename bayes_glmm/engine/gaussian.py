@@ -214,6 +214,9 @@ def log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) 
     sigma, d_sigma, _, _ = constrain(data.theta_table[d - 1], theta[d - 1])
     tau = 1.0 / (sigma * sigma)
     matrix, factors, v = _factors(theta, tau, data, moments)
+    if not math.isfinite(factors.log_det):
+        gradient[:] = math.nan
+        return math.nan
     q = matrix.rest.shape[0]
     rest_inverse = np.linalg.inv(factors.rest)
     rest_inverse = rest_inverse.T @ rest_inverse

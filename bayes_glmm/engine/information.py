@@ -242,6 +242,15 @@ def eliminate(matrix: Information, pattern: Pattern) -> tuple[Any, Any, Any, flo
 
 
 @_compiled
+def _cholesky(matrix: Any) -> Any:
+    """Return the lower Cholesky factor; NaNs where there is none (an exception would be lost in a C function)."""
+    try:
+        return np.linalg.cholesky(matrix)
+    except Exception:  # numba knows no narrower one
+        return np.full_like(matrix, np.nan)
+
+
+@_compiled
 def factorize(matrix: Information, pattern: Pattern) -> Factors:
     """Factorize H by elimination of the largest term and a Cholesky factor of the Schur complement."""
     factors, shrunk, rest, log_det = eliminate(matrix, pattern)
@@ -251,7 +260,7 @@ def factorize(matrix: Information, pattern: Pattern) -> Factors:
         rest[i, i] += 1e-12 * (matrix.rest[i, i] + 1e-12)
         for j in range(i):
             rest[j, i] = rest[i, j]
-    lower = np.linalg.cholesky(rest) if q > 0 else rest
+    lower = _cholesky(rest) if q > 0 else rest
     for i in range(q):
         log_det += 2.0 * math.log(lower[i, i])
     return Factors(factors, shrunk, lower, log_det)
