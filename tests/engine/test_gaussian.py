@@ -159,13 +159,10 @@ def test_density_in_z_and_its_jacobian(models, build, name):
     density, expand, value = models.compiled(posterior), models.expanded(posterior), value_of(model, fit)
     rng = np.random.default_rng(1)
     constants = []
-    for spread in (0.0, 1.0, 1.0, 2.0, 3.0):
+    for spread in (0.0, 1.0, 1.0, 1.5, 2.0):
         z = spread * rng.normal(size=len(fit.theta))
         code, log_p, gradient = density(z)
-        if code != 0:
-            # a correlation of one to rounding
-            assert spread >= 3.0
-            continue
+        assert code == 0
         numerical = [models.richardson(models.along(lambda q: density(q)[1], z, i), z[i]) for i in range(len(z))]
         assert gradient == pytest.approx(np.array(numerical), rel=1e-6, abs=1e-8 * (1 + abs(log_p)))
         step = 1e-3 * np.eye(len(z))
