@@ -1,4 +1,4 @@
-"""Keeps numba's disk cache of the engine true to its source.
+"""Keeps numba's disk cache of the engine true to its source, and says when something is compiled into it.
 
 numba looks at the file a function stands in, not at the files of the functions it calls: after an edit of one module
 the others would go on with the old code. So the engine's sources are hashed together, and a cache made from other
@@ -8,7 +8,13 @@ sources is emptied before anything is compiled.
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from numba.core import event
 
 STAMP = "engine.sha256"
 
@@ -42,3 +48,37 @@ def discard_stale(folder: Path) -> bool:
     except OSError:
         return False
     return bool(stale)
+
+
+class _Announcement(event.Listener):
+    """Prints one line at the first compilation."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        """Say what is going on, once."""
+        if not self.said:
+            self.said = True
+            message = "bayes_glmm: compiling the engine for this machine, once (about half a minute) ..."
+            print(message, file=sys.stderr, flush=True)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to say."""
+
+
+@contextmanager
+def announced_compilation() -> Iterator[None]:
+    """Say on standard error when numba compiles rather than loads from its cache.
+
+    Returns
+    -------
+    contextlib.AbstractContextManager
+        Around anything that may call compiled functions for the first time.
+    """
+    listener = _Announcement()
+    event.register("numba:compile", listener)
+    try:
+        yield
+    finally:
+        event.unregister("numba:compile", listener)

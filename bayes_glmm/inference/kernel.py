@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.engine.cache import announced_compilation
 from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fit, gaussian_posterior, why_not_marginal
 from bayes_glmm.engine.laplace import laplace_fit
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
@@ -63,8 +64,9 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     if reason is not None:
         raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
     started = time.perf_counter()
-    packed = pack(spec, design, priors)
-    prepared = _prepare(spec, packed, settings)
+    with announced_compilation():
+        packed = pack(spec, design, priors)
+        prepared = _prepare(spec, packed, settings)
     prepared_at = time.perf_counter()
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
     tree, interrupted, length = run_nutpie(nutpie_model(prepared.posterior), full)
@@ -114,8 +116,9 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     if reason is not None:
         raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
     started = time.perf_counter()
-    packed = pack(spec, design, priors)
-    prepared = _prepare(spec, packed, settings)
+    with announced_compilation():
+        packed = pack(spec, design, priors)
+        prepared = _prepare(spec, packed, settings)
     shape = (settings.chains, settings.draws or LAPLACE_DRAWS, prepared.posterior.dimension)
     z = np.random.default_rng(settings.seed).standard_normal(shape)
     x = prepared.positions(expand_draws(prepared.posterior, z.reshape(-1, shape[2])).reshape(shape))
