@@ -1,6 +1,7 @@
 # What a visitor and a developer run; every target sets up .venv first and needs only Python >= 3.12 and make.
 PYTHON_RUN = .venv/bin/python
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup demo test slow lint bench docs clean
@@ -23,9 +24,10 @@ lint: setup  ## style, format and types
 	@$(PYTHON_RUN) -m ruff format --check .
 	@$(PYTHON_RUN) -m mypy
 
-bench: setup  ## every script of benchmarks/, one after another
-	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "There are no scripts in benchmarks/."; exit 1; }
-	@set -e; for script in benchmarks/*.py; do echo "Running $$script"; $(PYTHON_RUN) "$$script"; done
+bench: setup  ## ours and the peers, takes hours; the tables of docs/benchmarks.md
+	@$(PYTHON_RUN) -m benchmarks.gradient
+	@$(PYTHON_RUN) -m benchmarks.walltime
+	@$(PYTHON_RUN) -m benchmarks --series --docs docs/benchmarks.md $(BENCH_ARGS)
 
 docs:  ## the documentation as HTML, in out/docs
 	@sh scripts/bootstrap.sh docs

@@ -1,0 +1,136 @@
+"""The data sets and models of the benchmark, one record each.
+
+Input: the package's data sets and simulators. Output: data frames that every peer reads as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model on a data set.
+
+    Parameters
+    ----------
+    name
+        Name in the table.
+    formula
+        As ours, Bambi's and R's formula languages read it.
+    family
+        Name of the family, as ours and Bambi call it.
+    load
+        Returns the data.
+    rows
+        Number of rows.
+    r_response
+        Left-hand side in R where it differs.
+    series
+        Whether the case belongs to the simulated series rather than to the listed data sets.
+    bambi_drops_correlation
+        Whether the model has a correlation, which Bambi 0.21 leaves out.
+    """
+
+    name: str
+    formula: str
+    family: str
+    load: Callable[[], pd.DataFrame]
+    rows: int
+    r_response: str | None = None
+    series: bool = False
+    bambi_drops_correlation: bool = False
+
+    @property
+    def r_formula(self) -> str:
+        """The formula in R."""
+        if self.r_response is None:
+            return self.formula
+        return f"{self.r_response} ~{self.formula.split('~', 1)[1]}"
+
+
+def _dataset(name: str) -> Callable[[], pd.DataFrame]:
+    def load() -> pd.DataFrame:
+        import bayes_glmm as bg
+
+        frame: pd.DataFrame = bg.load_dataset(name)
+        frame.attrs = {}
+        return frame
+
+    return load
+
+
+def _with_outcome(name: str, column: str, rule: Callable[[pd.DataFrame], pd.Series]) -> Callable[[], pd.DataFrame]:
+    """Load a data set and write an outcome as 0 and 1, which every peer takes."""
+
+    def load() -> pd.DataFrame:
+        frame = _dataset(name)()
+        frame[column] = rule(frame).astype("int64")
+        return frame
+
+    return load
+
+
+def _simulated(rows: int) -> Callable[[], pd.DataFrame]:
+    def load() -> pd.DataFrame:
+        from bayes_glmm.datasets import simulate
+
+        frame: pd.DataFrame = simulate("logistic", rows=rows, groups=max(20, rows // 100), random_seed=1)
+        frame.attrs = {}
+        return frame
+
+    return load
+
+
+LISTED = (
+    Case(
+        "cbpp",
+        "p(incidence, size) ~ period + (1 | herd)",
+        "binomial",
+        _dataset("cbpp"),
+        56,
+        r_response="cbind(incidence, size - incidence)",
+    ),
+    Case(
+        "sleepstudy",
+        "Reaction ~ Days + (Days | Subject)",
+        "gaussian",
+        _dataset("sleepstudy"),
+        180,
+        bambi_drops_correlation=True,
+    ),
+    Case(
+        "Contraception",
+        "use ~ age + urban + livch + (urban | district)",
+        "bernoulli",
+        _with_outcome("Contraception", "use", lambda d: d["use"] == "Y"),
+        1934,
+        bambi_drops_correlation=True,
+    ),
+    Case("epil", "y ~ lbase * trt + lage + V4 + (1 | subject)", "negativebinomial", _dataset("epil"), 236),
+    Case(
+        "VerbAgg",
+        "r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)",
+        "bernoulli",
+        _with_outcome("VerbAgg", "r2", lambda d: d["r2"] == "Y"),
+        7584,
+    ),
+    Case("Chem97", "score ~ gcsecnt + (1 | lea)", "gaussian", _dataset("Chem97"), 31022),
+    Case(
+        "Chem97-top",
+        "top ~ gcsecnt + gender + (1 | school)",
+        "bernoulli",
+        _with_outcome("Chem97", "top", lambda d: d["score"] > 5),
+        31022,
+    ),
+)
+
+SERIES = tuple(
+    Case(f"simulated-{rows}", "y ~ x1 + x2 + (1 | group)", "bernoulli", _simulated(rows), rows, series=True)
+    for rows in (10**3, 10**4, 10**5, 10**6)
+)
+
+CASES = {case.name: case for case in (*LISTED, *SERIES)}
