@@ -23,7 +23,7 @@ from bayes_glmm.engine.parameters import CORRELATION, KIND
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
-from bayes_glmm.model.distributions import random_variable_name
+from bayes_glmm.model.naming import random_variable_name
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""NUTS in the coordinates: nutpie on compiled functions of addresses, nothing compiled for the model.
+"""A density behind its coordinates, as the sampler calls it: functions of addresses, nothing compiled for the model.
 
-Input: a packed model, a density and `SamplerSettings`. Output: positions x and the sampler's statistics.
+Input: a packed model, its Laplace fit and a density. Output: a `CompiledPosterior`.
 """
 
 from __future__ import annotations
@@ -72,45 +72,6 @@ def kernel_posterior(
     map_ = build_map(fit, packed.data, table, target)
     density, expand = coordinate_functions()
     return CompiledPosterior(len(fit.x), density, expand, map_table(map_), (packed, fit, table, map_, target, alive))
-
-
-def nutpie_model(posterior: CompiledPosterior) -> Any:
-    """Wrap compiled functions as nutpie's model of one vector ``x``.
-
-    Parameters
-    ----------
-    posterior
-        The functions.
-
-    Returns
-    -------
-    nutpie.compile_pymc.CompiledPyMCModel
-        Chains start at random corners of {-1, 1}^D, which gives nutpie an identity metric at the right radius.
-    """
-    from nutpie.compile_pymc import CompiledPyMCModel
-
-    n = posterior.dimension
-
-    def start(seed: int) -> npt.NDArray[np.float64]:
-        return np.where(np.random.default_rng(seed).random(n) < 0.5, -1.0, 1.0)
-
-    return CompiledPyMCModel(
-        dims={"x": ("element",)},
-        reparameterized_names=None,
-        compiled_logp_func=posterior.density,
-        compiled_expand_func=posterior.expand,
-        initial_point_func=start,
-        shared_data={},
-        shared_var_keys={},
-        user_data=posterior.user_data,
-        n_expanded=n,
-        shape_info=(["x"], [slice(0, n)], [(n,)]),
-        logp_func=posterior,
-        expand_func=None,
-        _n_dim=n,
-        _shapes={"x": (n,)},
-        _coords={"element": np.arange(n)},
-    )
 
 
 def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

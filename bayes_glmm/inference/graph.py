@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import xarray as xr
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.engine.build_map import Target
 from bayes_glmm.engine.graph import graph_positions, graph_rows, reduced_rows_model
 from bayes_glmm.engine.laplace import laplace_fit
-from bayes_glmm.engine.pack import Packed, has_rows, pack, why_not_in_coordinates
-from bayes_glmm.engine.run import kernel_posterior, nutpie_model
+from bayes_glmm.engine.pack import has_rows, pack, why_not_in_coordinates
+from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.inference.nutpie_run import run_nutpie
+from bayes_glmm.inference.nuts import run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import reported_names
@@ -37,16 +34,6 @@ def _graph(spec: ModelSpec, design: Design, priors: PriorTable, parametrization:
 
     fewer_spec, fewer = reduced_rows_model(spec, design)
     return build_model(fewer_spec, fewer, priors, parametrization=parametrization, means=design.means)
-
-
-@dataclass(frozen=True, eq=False)
-class _Compiled:
-    """A compiled model and how its draws become reported parameters."""
-
-    model: Any
-    tune: int
-    path: str
-    posterior: Callable[[xr.Dataset], xr.Dataset]
 
 
 def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
@@ -69,52 +56,56 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     SamplingError
         If no chain could be started.
     """
-    started = time.perf_counter()
     reason = why_not_in_coordinates(priors)
-    compiled = _plain(spec, design, priors, reason) if reason else _in_coordinates(spec, design, priors)
-    compiled_at = time.perf_counter()
-    full = settings.filled(DEFAULT_DRAWS, compiled.tune, DEFAULT_TARGET_ACCEPT)
-    tree, interrupted, length = run_nutpie(compiled.model, full)
-    kept = slice(0, length)
-    details: dict[str, Any] = {
-        "path": compiled.path,
-        "tune": full.tune,
-        "compile_seconds": compiled_at - started,
-        "sampling_seconds": time.perf_counter() - compiled_at,
-    }
-    if interrupted:
-        details["interrupted_after"] = length
-    posterior = compiled.posterior(tree["posterior"].to_dataset().isel(draw=kept))
-    return Sampled(posterior, tree["sample_stats"].to_dataset().isel(draw=kept), interrupted, details)
-
-
-def _plain(spec: ModelSpec, design: Design, priors: PriorTable, reason: str) -> _Compiled:
+    if reason is not None:
+        return _sample_plain(spec, design, priors, settings, reason)
     import nutpie
 
-    names = reported_names(design, spec.family)
-    model = nutpie.compile_pymc_model(_graph(spec, design, priors), var_names=names)
-    return _Compiled(model, DEFAULT_TUNE, f"PyMC's own coordinates, non-centred: {reason}", lambda draws: draws[names])
-
-
-def _in_coordinates(spec: ModelSpec, design: Design, priors: PriorTable) -> _Compiled:
-    import nutpie
-
+    started = time.perf_counter()
     rows = None if has_rows(spec) else graph_rows(spec)
-    packed: Packed = pack(spec, design, priors, None if rows is None else rows.address)
+    packed = pack(spec, design, priors, None if rows is None else rows.address)
     fit = laplace_fit(packed)
     graph = _graph(spec, design, priors, "centered")
     compiled = nutpie.compile_pymc_model(graph)
-    target = Target(
-        compiled.compiled_logp_func.address,
-        compiled.user_data.ctypes.data,
-        graph_positions(graph, packed, design, priors),
-    )
-    model = nutpie_model(kernel_posterior(packed, fit, target, alive=(compiled, rows)))
+    positions = graph_positions(graph, packed, design, priors)
+    target = Target(compiled.compiled_logp_func.address, compiled.user_data.ctypes.data, positions)
+    posterior = kernel_posterior(packed, fit, target, alive=(compiled, rows))
+    compiled_at = time.perf_counter()
+    full = settings.filled(DEFAULT_DRAWS, COORDINATES_TUNE, DEFAULT_TARGET_ACCEPT)
+    run = run_nuts(posterior, full)
+    details = _details("PyMC's compiled graph in the coordinates of the Laplace fit", full, started, compiled_at)
+    if run.interrupted:
+        details["interrupted_after"] = run.x.shape[1]
+    return Sampled(unpack_draws(run.x, packed, design, spec.family), run.stats, run.interrupted, details)
 
-    def unpack(draws: xr.Dataset) -> xr.Dataset:
-        return unpack_draws(np.ascontiguousarray(draws["x"].values), packed, design, spec.family)
 
-    return _Compiled(model, COORDINATES_TUNE, "PyMC's compiled graph in the coordinates of the Laplace fit", unpack)
+def _sample_plain(
+    spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, reason: str
+) -> Sampled:
+    import nutpie
+
+    started = time.perf_counter()
+    names = reported_names(design, spec.family)
+    model = nutpie.compile_pymc_model(_graph(spec, design, priors), var_names=names)
+    compiled_at = time.perf_counter()
+    full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
+    tree, interrupted, length = run_nutpie(model, full)
+    details = _details(f"PyMC's own coordinates, non-centred: {reason}", full, started, compiled_at)
+    if interrupted:
+        details["interrupted_after"] = length
+    kept = slice(0, length)
+    posterior = tree["posterior"].to_dataset()[names].isel(draw=kept)
+    return Sampled(posterior, tree["sample_stats"].to_dataset().isel(draw=kept), interrupted, details)
+
+
+def _details(path: str, settings: SamplerSettings, started: float, compiled_at: float) -> dict[str, Any]:
+    sampling = time.perf_counter() - compiled_at
+    return {
+        "path": path,
+        "tune": settings.tune,
+        "compile_seconds": compiled_at - started,
+        "sampling_seconds": sampling,
+    }
 
 
 def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, SamplerSettings], Sampled]:

@@ -14,37 +14,9 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayes_glmm.model.autoscale import ParameterPrior
+from bayes_glmm.model.naming import FLAT, is_truncated, random_variable_name
 
 _PYMC_NAMES = {"LKJ": "LKJCorr"}
-_FLAT = frozenset({"Flat", "HalfFlat"})
-_POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
-
-
-def random_variable_name(name: str, row: ParameterPrior) -> str:
-    """Return the name of the random variable behind a parameter: its own, or that of the power its prior is stated on.
-
-    Parameters
-    ----------
-    name
-        Name of the parameter's variable, e.g. ``"sd_herd"``.
-    row
-        Its prior.
-
-    Returns
-    -------
-    str
-        Such as ``"precision_sd_herd"``.
-    """
-    if _is_truncated(row) and row.prior.name in _FLAT:
-        return f"{name}_above_bound"
-    return name if row.power == 1.0 else f"{_POWER_NAMES[row.power]}_{name}"
-
-
-def _is_truncated(row: ParameterPrior) -> bool:
-    """Whether the distribution reaches below the parameter's lower bound."""
-    return row.lower is not None and (
-        row.prior.support == "real" or (row.lower > 0 and row.prior.support in {"positive", "unit"})
-    )
 
 
 def _distribution(name: str) -> Any:
@@ -54,9 +26,9 @@ def _distribution(name: str) -> Any:
 def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, Any], **shape: Any) -> Any:
     """Draw one variable; distributions that reach below the parameter's lower bound are truncated there."""
     prior = row.prior
-    if not _is_truncated(row):
+    if not is_truncated(row):
         return _distribution(prior.name)(rv_name, **parameters, **shape)
-    if prior.name in _FLAT:
+    if prior.name in FLAT:
         flat = pm.HalfFlat(random_variable_name(rv_name, row), **shape)
         return pm.Deterministic(rv_name, flat + row.lower, **shape)
     base = _distribution(prior.name).dist(**parameters)

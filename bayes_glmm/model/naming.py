@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.families import Family
+from bayes_glmm.model.autoscale import ParameterPrior
+
+#: Priors without a density of their own.
+FLAT = frozenset({"Flat", "HalfFlat"})
+_POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
 
 
 def observed_name(design: Design, taken: Iterable[str]) -> str:
@@ -51,3 +56,41 @@ def reported_names(design: Design, family: Family) -> list[str]:
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
     return names + [row.name for row in family.parameters]
+
+
+def random_variable_name(name: str, row: ParameterPrior) -> str:
+    """Return the name of the random variable behind a parameter: its own, or that of the power its prior is stated on.
+
+    Parameters
+    ----------
+    name
+        Name of the parameter's variable, e.g. ``"sd_herd"``.
+    row
+        Its prior.
+
+    Returns
+    -------
+    str
+        Such as ``"precision_sd_herd"``.
+    """
+    if is_truncated(row) and row.prior.name in FLAT:
+        return f"{name}_above_bound"
+    return name if row.power == 1.0 else f"{_POWER_NAMES[row.power]}_{name}"
+
+
+def is_truncated(row: ParameterPrior) -> bool:
+    """Whether the distribution reaches below the parameter's lower bound and is cut there.
+
+    Parameters
+    ----------
+    row
+        The prior.
+
+    Returns
+    -------
+    bool
+        True for a normal prior on a sd, say.
+    """
+    return row.lower is not None and (
+        row.prior.support == "real" or (row.lower > 0 and row.prior.support in {"positive", "unit"})
+    )

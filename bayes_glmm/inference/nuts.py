@@ -1,0 +1,193 @@
+"""nutpie's NUTS on functions behind pointers, without the packages that nutpie imports for other uses.
+
+Input: a `CompiledPosterior` and `SamplerSettings`. Output: positions and the sampler's statistics. nutpie's Python
+package imports ArviZ with its plots, which takes longer than most fits; its compiled library, where the sampler is,
+needs none of that. The interface used here is nutpie's own between the two; the dependency's version range is pinned
+and a test holds the contract.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bayes_glmm.engine.run import CompiledPosterior
+from bayes_glmm.errors import SamplingError
+from bayes_glmm.inference.settings import SamplerSettings
+
+Array = npt.NDArray[np.float64]
+
+_PROGRESS_MILLISECONDS = 100
+_TEMPLATE = """
+<div><progress max="{{ total_draws }}" value="{{ total_finished_draws }}" style="width: 60%"></progress>
+{{ total_finished_draws }} of {{ total_draws }} draws, {{ num_chains }} chains, {{ time_sampling }};
+about {{ time_remaining_estimate }} left</div>
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one run of NUTS gave.
+
+    Parameters
+    ----------
+    x
+        (chains, draws, D) positions, the draws that all chains have.
+    stats
+        ``diverging``, ``n_steps``, ``depth``, ``energy``, ``step_size`` and the like; dims chain, draw.
+    interrupted
+        Whether the user stopped it.
+    """
+
+    x: Array
+    stats: xr.Dataset
+    interrupted: bool
+
+
+def nutpie_library() -> Any:
+    """Load nutpie's compiled library alone.
+
+    Returns
+    -------
+    module
+        ``nutpie._lib``, the one ``import nutpie`` uses too.
+
+    Raises
+    ------
+    SamplingError
+        If nutpie is not installed.
+    """
+    name = "nutpie._lib"
+    if name in sys.modules:
+        return sys.modules[name]
+    package = importlib.util.find_spec("nutpie")
+    if package is None or package.submodule_search_locations is None:
+        raise SamplingError("nutpie is not installed; it is the sampler of this package: pip install nutpie.")
+    spec = importlib.machinery.PathFinder.find_spec(name, list(package.submodule_search_locations))
+    if spec is None or spec.loader is None:
+        raise SamplingError("nutpie is installed without its compiled library; install it again.")
+    library = importlib.util.module_from_spec(spec)
+    sys.modules[name] = library
+    spec.loader.exec_module(library)
+    return library
+
+
+def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings) -> Run:
+    """Sample a compiled posterior.
+
+    Parameters
+    ----------
+    posterior
+        Density and expansion behind nutpie's signatures.
+    settings
+        Lengths and acceptance (all stated), chains and seed.
+
+    Returns
+    -------
+    Run
+        Positions and statistics of the kept draws.
+
+    Raises
+    ------
+    SamplingError
+        If no chain could start, or the run was interrupted before every chain had a draw.
+    """
+    library = nutpie_library()
+    nuts = library.PyNutsSettings.Diag(settings.seed)
+    lengths = {"num_tune": settings.tune, "num_draws": settings.draws, "num_chains": settings.chains}
+    nuts.update({**lengths, "target_accept": settings.target_accept})
+    sampler = library.PySampler.from_pymc(
+        nuts,
+        settings.parallel,
+        _model(library, posterior),
+        _progress(library, settings),
+        None,
+        _PROGRESS_MILLISECONDS,
+        library.PyStorage.arrow(),
+    )
+    interrupted = False
+    try:
+        sampler.wait(None)
+    except KeyboardInterrupt:
+        sampler.abort()
+        interrupted = True
+    except RuntimeError as error:
+        sampler.abort()
+        reason = str(error).split("Stack backtrace")[0].strip()
+        raise SamplingError(f"Sampling could not start or go on: {reason}") from error
+    draws, stats = sampler.take_results().get_arrow_trace()
+    return _collect(draws, stats, posterior.dimension, interrupted)
+
+
+def _model(library: Any, posterior: CompiledPosterior) -> Any:
+    """Hand the functions to nutpie; chains start at random corners of {-1, 1}^D.
+
+    nutpie's first metric is |gradient|^(-1/2) at the start: there it is the identity, at the right radius.
+    """
+    n, address = posterior.dimension, posterior.user_data.ctypes.data
+
+    def start(seed: int) -> Array:
+        return np.where(np.random.default_rng(seed).random(n) < 0.5, -1.0, 1.0)
+
+    expand = library.ExpandFunc(n, n, posterior.expand.address, address, posterior)
+    density = library.LogpFunc(posterior.density.address, address, posterior)
+    variables = library.PyVariable.new_variables(["x"], ["float64"], [(n,)], {"element": n}, {"x": ("element",)})
+    return library.PyMcModel(density, expand, variables, n, {"element": n}, {"element": np.arange(n)}, start, None)
+
+
+def _progress(library: Any, settings: SamplerSettings) -> Any:
+    if not settings.progressbar:
+        return library.ProgressType.none()
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if type(shell).__name__ != "ZMQInteractiveShell":
+        return library.ProgressType.indicatif(_PROGRESS_MILLISECONDS)
+    from IPython.display import HTML, display
+
+    handle = display(HTML(""), display_id=True)
+
+    def show(html: str) -> None:
+        handle.update(HTML(html))
+
+    return library.ProgressType.template_callback(_PROGRESS_MILLISECONDS, _TEMPLATE, settings.parallel, show)
+
+
+def _collect(draws: Any, stats: Any, dimension: int, interrupted: bool) -> Run:
+    """Cut the chains to the kept draws that all of them have, and stack them."""
+    import pyarrow
+
+    tuning = [np.asarray(pyarrow.array(batch.column("tuning"))).astype(bool) for batch in stats]
+    length = min((int((~warmup).sum()) for warmup in tuning), default=0)
+    if length == 0:
+        raise SamplingError(
+            "Sampling was interrupted before every chain had finished its warm-up: there are no draws yet."
+        )
+    x, columns = [], []
+    for drawn, stat, warmup in zip(draws, stats, tuning, strict=True):
+        first = int(warmup.sum())
+        values = np.asarray(pyarrow.array(drawn.slice(first, length).column("x")).flatten())
+        x.append(values.reshape(length, dimension))
+        columns.append(_scalars(stat.slice(first, length)))
+    merged = {name: (("chain", "draw"), np.stack([column[name] for column in columns])) for name in columns[0]}
+    coords = {"chain": np.arange(len(x)), "draw": np.arange(length)}
+    return Run(np.stack(x), xr.Dataset(merged, coords=coords), interrupted)
+
+
+def _scalars(batch: Any) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of one number a draw."""
+    import pyarrow
+
+    out = {}
+    for name in batch.column_names:
+        column = pyarrow.array(batch.column(name))
+        kind = column.type
+        number = pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind) or pyarrow.types.is_boolean(kind)
+        if number and column.null_count == 0 and name not in {"tuning", "chain", "draw"}:
+            out[name] = np.asarray(column)
+    return out
