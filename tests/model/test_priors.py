@@ -121,7 +121,7 @@ DEFAULTS = [
         },
     ),
     ("count ~ 0 + x", "negativebinomial", "log", {"beta[x]": normal(0, 2.5 / SD["x"]), "phi": PHI}),
-    # for links measured in units of the response a unit is a relative change of the mean: README of issue 2, section 2
+    # where the linear predictor is measured in units of the response, a unit is a relative change of the mean
     (
         "count ~ 1 + (1 | g)",
         "poisson",
