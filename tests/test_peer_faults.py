@@ -1,0 +1,163 @@
+"""Faults found in the nearest peers, each with the right answer through the public interface.
+
+The numbers are those of the project's list of peers' faults (Bambi 0.21 unless another is named; all reproduced there).
+The name of a test says which fault it is about; `WHERE` says where more is tested.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytensor
+import pytest
+
+import bayes_glmm as bg
+from bayes_glmm.design.design import build_design
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.spec.model_spec import ModelSpec
+
+#: fault -> what goes wrong at the peer, and further tests
+WHERE = {
+    5: ("all new groups share one draw: 50 new groups, 1 distinct value", "predict/test_expected.py"),
+    6: ("prediction grids fill the grouping factor with its most frequent level", "effects/test_effects.py"),
+    7: ("'mean' is the link's parameter: lognormal 2.00 for a mean of 13.4", "predict/test_expected.py"),
+    8: ("a non-centred group prior ignores its mu: prior mean 0 for mu = 5", "model/test_priors.py"),
+    11: ("(x | g) is fitted without a correlation, || is a parse error", "model/test_priors.py, design/test_design.py"),
+    12: ("the default prior of a group's sd grows with the mean of a predictor", "model/test_priors.py"),
+    14: ("two different unseen levels share one column: the same effect", "predict/test_expected.py"),
+    15: (
+        "a prior is changed in place by building a model, draws by predicting",
+        "model/test_priors.py, predict/, effects/",
+    ),
+    17: ("the random-effect design is dense, rows x levels: 21 s and gigabytes", "design/test_design.py"),
+}
+
+
+def test_every_fault_of_the_table_has_its_test():
+    named = {int(name.split("_")[2]) for name in globals() if name.startswith("test_fault_")}
+    assert named == set(WHERE)
+
+
+def draws_of(table) -> np.ndarray:
+    """(S, rows)."""
+    return table.to_numpy().reshape(-1, table.sizes["obs"])
+
+
+def test_fault_5_every_new_group_has_draws_of_its_own(cbpp_fit):
+    rows = pd.DataFrame({"period": "1", "herd": [f"new {i}" for i in range(50)], "size": 10})
+    draws = draws_of(bg.predictions(cbpp_fit, rows, random_effects="new", random_seed=1, draws="dataarray"))
+    assert all(np.unique(draw).size == 50 for draw in draws)
+    # what 50 new groups have in common is only the uncertainty of the parameters
+    within, between = draws.std(axis=1).mean(), draws.mean(axis=1).std()
+    assert within > 2 * between
+
+
+def test_fault_6_grids_leave_the_group_to_random_effects(cbpp_fit, cbpp):
+    rows = bg.grid(cbpp_fit, period=["1"])
+    assert "herd" not in rows
+    with pytest.raises(PredictionError, match="no column 'herd'"):
+        bg.predictions(cbpp_fit, rows)
+    typical, population = (
+        bg.predictions(cbpp_fit, rows, random_effects=mode)["estimate"].item() for mode in ("typical", "marginal")
+    )
+    # glmer: expit(-1.398) = 0.198 for u = 0, and 0.217 averaged over N(0, 0.642^2); never one herd's 0.1 or 0.4
+    assert typical == pytest.approx(0.198, abs=0.02)
+    assert typical < population < typical + 0.05
+    frequent = bg.predictions(cbpp_fit, {"period": ["1"], "herd": ["1"], "size": [1]})["estimate"].item()
+    assert abs(frequent - population) > 0.05
+
+
+def test_fault_7_the_mean_is_the_responses_mean():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(30)], 20)})
+    data["y"] = np.exp(2.0 + np.repeat(0.5 * rng.standard_normal(30), 20) + 0.9 * rng.standard_normal(600))
+    fit = bg.GLMM("y ~ 1 + (1 | g)", data, family="lognormal").fit(random_seed=1, progressbar=False)
+    table = bg.avg_predictions(fit)
+    assert table["estimate"].item() == pytest.approx(data["y"].mean(), abs=3 * table["sd"].item())
+    beta = fit.posterior["beta"].sel(coef="Intercept").mean().item()
+    assert beta == pytest.approx(2.0, abs=0.3) and table["estimate"].item() > 3 * beta
+    population = bg.avg_predictions(fit, {"y": [1.0]}, random_effects="marginal")["estimate"].item()
+    assert population == pytest.approx(np.exp(2 + (0.5**2 + 0.9**2) / 2), rel=0.25)
+
+
+def test_fault_8_a_prior_on_a_sd_keeps_its_mean(sleepstudy):
+    model = bg.GLMM("Reaction ~ 1 + (1 | Subject)", sleepstudy, priors={"sd": bg.Prior("Normal", mu=5, sigma=1)})
+    with pytensor.config.change_flags(linker="py"):
+        sd = model.sample_prior(draws=1000, random_seed=1)["prior"]["sd_Subject"].to_numpy().ravel()
+    assert abs(sd.mean() - 5) < 4 / np.sqrt(1000)
+    assert sd.std() == pytest.approx(1, abs=4 / np.sqrt(2000))
+
+
+def simulated_slopes(correlation: float) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    u = rng.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], size=40)
+    data = pd.DataFrame({"g": np.repeat(np.arange(40), 12), "x": np.tile(np.linspace(-1, 1, 12), 40)})
+    noise = 0.5 * rng.standard_normal(480)
+    return data.assign(y=1 + u[data["g"], 0] + (2 + u[data["g"], 1]) * data["x"] + noise)
+
+
+def test_fault_11_one_bar_estimates_the_correlation_and_two_leave_it_out():
+    data = simulated_slopes(0.8)
+    fit = bg.GLMM("y ~ x + (x | g)", data).fit(random_seed=1, progressbar=False)
+    r = fit.posterior["corr_g"].sel(g_coef="Intercept", g_coef_2="x").to_numpy()
+    assert abs(r.mean() - 0.8) < 3 * r.std() and np.quantile(r, 0.01) > 0.3
+    independent = bg.GLMM("y ~ x + (x || g)", data).fit(random_seed=1, progressbar=False)
+    assert "corr_g" not in independent.posterior
+    assert list(independent.posterior["sd_g"]["g_coef"].values) == ["Intercept", "x"]
+
+
+@pytest.mark.parametrize(("family", "spread"), [("gaussian", 2.1), ("bernoulli", 1.0)])
+def test_fault_12_a_year_does_not_scale_the_sds_of_groups(family, spread):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"year": 2000.0 + np.arange(60) % 20, "g": np.resize(list("abcdef"), 60)})
+    y = rng.standard_normal(60)
+    data["y"] = 2.1 * (y - y.mean()) / y.std(ddof=1) if family == "gaussian" else (y > 0).astype(int)
+    priors = {row.parameter: row.prior for row in bg.GLMM("y ~ year + (year | g)", data, family=family).prior_table}
+    assert priors["sd[g][Intercept]"]["sigma"] == pytest.approx(spread)
+    assert priors["sd[g][year]"]["sigma"] == pytest.approx(spread / data["year"].std())
+
+
+def test_fault_14_unseen_levels_have_effects_of_their_own(cbpp_fit):
+    rows = pd.DataFrame({"period": "1", "herd": ["x", "y", "x"], "size": 10})
+    with pytest.raises(PredictionError, match="'x', 'y'"):
+        bg.predictions(cbpp_fit, rows)
+    draws = draws_of(bg.predictions(cbpp_fit, rows, new_levels="sample", random_seed=1, draws="dataarray"))
+    np.testing.assert_array_equal(draws[:, 0], draws[:, 2])
+    assert (draws[:, 0] != draws[:, 1]).all()
+
+
+def test_fault_15_priors_data_and_draws_are_never_changed(cbpp, cbpp_fit):
+    prior, data = bg.Prior("Normal", mu=0, sigma=5), cbpp.copy(deep=True)
+    priors = {"beta": prior, "sd[herd]": prior}
+    model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", data, family="binomial", priors=priors)
+    model.to_pymc()
+    assert priors == {"beta": prior, "sd[herd]": prior} and prior == bg.Prior("Normal", mu=0, sigma=5)
+    pd.testing.assert_frame_equal(data, cbpp)
+    before = cbpp_fit.dt.copy(deep=True)
+    rows = cbpp.sample(frac=1, random_state=1)
+    copy = rows.copy(deep=True)
+    for mode in ("conditional", "typical", "marginal", "new"):
+        bg.predictions(cbpp_fit, rows, random_effects=mode)
+        bg.avg_comparisons(cbpp_fit, "period", random_effects=mode)
+    bg.posterior_predictive(cbpp_fit, rows, draws=20)
+    bg.log_likelihood(cbpp_fit)
+    cbpp_fit.summary()
+    pd.testing.assert_frame_equal(rows, copy)
+    assert before.identical(cbpp_fit.dt)
+
+
+def test_fault_17_no_dense_rows_by_levels_matrix():
+    rng = np.random.default_rng(1)
+    rows, levels = 200_000, 2_000
+    data = pd.DataFrame({"y": rng.normal(size=rows), "x": rng.normal(size=rows), "g": rng.integers(0, levels, rows)})
+    started = time.perf_counter()
+    tracemalloc.start()
+    design = build_design(ModelSpec.build("y ~ x + (x | g)"), data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert design.groups[0].size == levels
+    assert peak < 100e6  # the dense matrix holds 3.2 GB
+    assert time.perf_counter() - started < 5  # 21 s at the peer; tracing memory is most of this
