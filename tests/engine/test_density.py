@@ -248,6 +248,40 @@ def test_random_models_of_the_cross_product(models, seed):
     compare(models, model, link)
 
 
+def repeated_rows(models, family):
+    """Return data whose rows repeat, so that the engine adds them up: few predictors' values, few responses."""
+    data = models.frame(80)
+    rng = np.random.default_rng(4)
+    data["f"] = rng.choice(["a", "b"], 80)
+    data["g"] = rng.choice(["g1", "g2", "g3"], 80)
+    data["time"] = rng.choice([1.0, 2.5], 80)
+    data["r"], data["pos"] = data["r"].round(), data["pos"].round() + 1.0
+    data["u"] = data["u"].round(1).clip(0.1, 0.9)
+    data["wt"] = rng.choice([0.5, 2.0], 80)
+    return data
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "binomial", "poisson", "gamma"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_added_up_have_the_density_of_all_rows(models, family, weighted):
+    rows_added_up(models, family, weighted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["gaussian", "student", "negativebinomial", "lognormal", "beta"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_added_up_have_the_density_of_all_rows_in_the_other_families(models, family, weighted):
+    rows_added_up(models, family, weighted)
+
+
+def rows_added_up(models, family, weighted):
+    response = WEIGHTED[family] if weighted else models.RESPONSE[family]
+    data = repeated_rows(models, family)
+    model = models.case(f"{response} ~ f + offset(0.1 * time) + (f | g)", data, family=family)
+    assert len(model.packed.rows.y) < 0.9 * len(data)
+    compare(models, model, model.spec.link.name)
+
+
 def test_outside_the_means_domain_there_is_no_density(models):
     """A mean that the family does not have is never a finite density with a finite gradient."""
     data = models.frame()

@@ -1,0 +1,187 @@
+"""Simulation-based calibration of the kernel path: what was drawn from the prior has uniform ranks in the posterior.
+
+Talts et al. (2018, arXiv:1804.06788), with the log likelihood as a quantity that depends on the data (Modrak et al.
+2023, doi:10.1214/23-BA1404): without it a sampler that ignores the data would pass.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bayes_glmm.design.design import build_design
+from bayes_glmm.errors import DataWarning
+from bayes_glmm.families import FAMILIES
+from bayes_glmm.inference.kernel import sample_kernel
+from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.model.autoscale import resolve_priors
+from bayes_glmm.priors import Prior
+from bayes_glmm.spec.model_spec import ModelSpec
+
+pytestmark = [
+    pytest.mark.slow,
+    # data of one value in all rows are part of what a prior predicts
+    pytest.mark.filterwarnings("ignore::bayes_glmm.errors.DataWarning"),
+]
+
+SIMULATIONS, DRAWS, THIN, GROUPS, ROWS = 200, 990, 10, 6, 36
+PRIORS = {
+    "Intercept": Prior("Normal", 0.3, 0.5),
+    "beta": Prior("Normal", 0, 0.7),
+    "sd": Prior("HalfNormal", 0.7),
+    "sigma": Prior("Gamma", 3, 3),
+    "phi": Prior("Gamma", 4, 1),
+    "nu": Prior("Uniform", 2, 30),
+}
+RESPONSE = {"binomial": "p(y, n)"}
+#: name -> family, random part, priors that differ. Every family, and the paths and structures a family has besides.
+MODELS = {
+    **{name: (name, "(1 | g)", {}) for name in FAMILIES},
+    "gaussian by coordinates": ("gaussian", "(1 | g)", {"beta": Prior("StudentT", 4, 0, 0.7)}),
+    "gaussian, correlated": ("gaussian", "(x | g)", {"corr": Prior("LKJ", 2)}),
+    "poisson, correlated": ("poisson", "(x | g)", {"corr": Prior("LKJ", 2)}),
+    "bernoulli, crossed": ("bernoulli", "(1 | g) + (1 | h)", {"sd": Prior("Exponential", 1.5)}),
+}
+
+
+def draw_prior(rng, prior):
+    p = dict(prior.parameters)
+    if prior.name == "Normal":
+        return rng.normal(p["mu"], p["sigma"])
+    if prior.name == "StudentT":
+        return p["mu"] + p["sigma"] * rng.standard_t(p["nu"])
+    if prior.name == "HalfNormal":
+        return abs(rng.normal(0, p["sigma"]))
+    if prior.name == "Gamma":
+        return rng.gamma(p["alpha"], 1 / p["beta"])
+    if prior.name == "Exponential":
+        return rng.exponential(1 / p["lam"])
+    assert prior.name == "Uniform"
+    return rng.uniform(p["lower"], p["upper"])
+
+
+def simulate(rng, family, random, priors):
+    """Draw parameters from the prior and data given them; return the data, the truth by name, and the likelihood."""
+    x = rng.normal(size=ROWS)
+    g, h = rng.permutation(np.arange(ROWS) % GROUPS), rng.permutation(np.arange(ROWS) % 4)
+    n = rng.integers(1, 8, ROWS)
+    truth = {"beta": np.array([draw_prior(rng, priors["Intercept"]), draw_prior(rng, priors["beta"])])}
+    eta = truth["beta"][0] + truth["beta"][1] * x
+    slopes = "x |" in random
+    sd = np.array([draw_prior(rng, priors["sd"]) for _ in range(1 + slopes)])
+    corr = np.eye(1 + slopes)
+    if slopes:
+        # LKJ(eta) of two coefficients: (1 + r) / 2 is Beta(eta, eta)
+        corr[0, 1] = corr[1, 0] = 2 * rng.beta(2, 2) - 1
+        truth["corr_g"] = corr
+    b = rng.multivariate_normal(np.zeros(1 + slopes), np.outer(sd, sd) * corr, GROUPS)
+    truth |= {"sd_g": sd, "b_g": b}
+    eta = eta + b[g, 0] + (b[g, 1] * x if slopes else 0.0)
+    if "h" in random:
+        sd = np.array([draw_prior(rng, priors["sd"])])
+        b = sd * rng.normal(size=(4, 1))
+        truth |= {"sd_h": sd, "b_h": b}
+        eta = eta + b[h, 0]
+    record = FAMILIES[family]
+    for row in record.parameters:
+        truth[row.name] = np.array(draw_prior(rng, priors[row.name]))
+    trials = n if family == "binomial" else None
+    y = record.simulate(rng, inverse(family, eta), {row.name: truth[row.name] for row in record.parameters}, trials)
+    if family == "beta":
+        y = np.clip(y, 1e-12, 1 - 1e-12)
+    data = pd.DataFrame({"y": y, "x": x, "n": n, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h]})
+    return data, truth
+
+
+def inverse(family, eta):
+    link = ModelSpec.build(f"{RESPONSE.get(family, 'y')} ~ 1", family=family).link
+    return link.inverse(eta)
+
+
+def log_likelihood(design, family, draws):
+    """Return the log likelihood of each draw from the reported parameters, not from the engine's positions."""
+    record, response = FAMILIES[family], design.response
+    eta = np.einsum("ij,sj->si", design.X, draws["beta"])
+    for term in design.groups:
+        eta += np.einsum("ij,sij->si", term.Z, draws[f"b_{term.name}"][:, term.codes])
+    parameters = {row.name: draws[row.name][:, None] for row in record.parameters}
+    return record.log_density(response.y, inverse(family, eta), parameters, response.trials).sum(axis=1)
+
+
+def one_rank(seed, name, sampled_priors=None):
+    """Return the rank of each quantity of one simulation among thinned posterior draws."""
+    family, random, changed = MODELS[name]
+    rng = np.random.default_rng([seed, *name.encode()])
+    priors = PRIORS | changed
+    data, truth = simulate(rng, family, random, priors)
+    used = {**priors, **(sampled_priors or {})}
+    names = {"Intercept", "beta", "sd", "corr", *(row.name for row in FAMILIES[family].parameters)}
+    spec = ModelSpec.build(
+        f"{RESPONSE.get(family, 'y')} ~ x + {random}",
+        family=family,
+        center=False,
+        priors={key: prior for key, prior in used.items() if key in names},
+    )
+    design = build_design(spec, data)
+    settings = SamplerSettings(draws=DRAWS, chains=1, cores=1, random_seed=seed, progressbar=False)
+    sampled = sample_kernel(spec, design, resolve_priors(spec, design), settings)
+    draws = {key: sampled.posterior[key].values[0, ::THIN] for key in sampled.posterior.data_vars}
+    # levels in the order of the design
+    for term in design.groups:
+        order = [int(level[1:]) for level in term.levels]
+        truth[f"b_{term.name}"] = truth[f"b_{term.name}"][order]
+    ranks = {}
+    for key in ("beta", "sd_g", "sd_h", *(row.name for row in FAMILIES[family].parameters)):
+        if key in truth:
+            below = np.sum(draws[key] < truth[key], axis=0)
+            ranks |= {f"{key}[{i}]": int(rank) for i, rank in enumerate(np.atleast_1d(below))}
+    ranks["b_g[0]"] = int(np.sum(draws["b_g"][:, 0, 0] < truth["b_g"][0, 0]))
+    if "corr_g" in truth:
+        ranks["corr"] = int(np.sum(draws["corr_g"][:, 0, 1] < truth["corr_g"][0, 1]))
+    exact = log_likelihood(design, family, {key: np.asarray(value)[None] for key, value in truth.items()})[0]
+    ranks["log likelihood"] = int(np.sum(log_likelihood(design, family, draws) < exact))
+    return ranks, float(sampled.sample_stats["diverging"].mean())
+
+
+def uniformity(ranks, bins=11):
+    """Return the p-value of a chi-square test of uniform ranks 0 .. DRAWS / THIN."""
+    counts = np.bincount(np.asarray(ranks) * bins // (DRAWS // THIN + 1), minlength=bins)
+    share = np.bincount(np.arange(DRAWS // THIN + 1) * bins // (DRAWS // THIN + 1), minlength=bins)
+    return float(stats.chisquare(counts, share / share.sum() * len(ranks)).pvalue)
+
+
+def calibrate(name, simulations=SIMULATIONS, sampled_priors=None):
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        results = [one_rank(seed, name, sampled_priors) for seed in range(simulations)]
+    p_values = {key: uniformity([ranks[key] for ranks, _ in results]) for key in results[0][0]}
+    diverging = np.mean([share for _, share in results])
+    seconds = time.perf_counter() - started
+    print(f"\n{name}: {seconds:.0f} s, diverging {diverging:.5f},", {k: round(p, 4) for k, p in p_values.items()})
+    return p_values
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_ranks_are_uniform(name):
+    # some 75 p-values in all: 2e-4 each leaves a chance of 1.5 % for an alarm without a fire, and the seeds are fixed
+    assert min(calibrate(name).values()) > 2e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "quantity"),
+    [
+        ("poisson", {"sd": Prior("HalfNormal", 1.4)}, "sd_g[0]"),
+        ("gaussian", {"sd": Prior("HalfNormal", 1.4)}, "sd_g[0]"),
+        ("bernoulli", {"beta": Prior("Normal", 0, 1.4)}, "beta[1]"),
+    ],
+)
+def test_a_wrong_prior_is_caught(name, wrong, quantity):
+    """The test of the test: sampling with a prior twice as wide as the one simulated from must fail it."""
+    p_values = calibrate(name, sampled_priors=wrong)
+    assert p_values[quantity] < 2e-4
