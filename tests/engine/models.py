@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,11 @@ def case(formula: str, data: Any = None, *, family: str = "gaussian", **options:
     priors = resolve_priors(spec, design)
     assert why_not_covered(spec, design, priors) is None
     return Case(spec, design, priors, pack(spec, design, priors))
+
+
+def with_data(packed: Packed, data: Any) -> Packed:
+    """Return a packed model with other arrays."""
+    return dataclasses.replace(packed, data=data)
 
 
 def graph(model: Case) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[float, np.ndarray]]]:
