@@ -17,6 +17,12 @@ from scipy import special
 
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.links import Link
+from bayes_glmm.ordinal import (
+    categorical_log_density,
+    categorical_simulate,
+    cumulative_graph,
+    cumulative_probabilities,
+)
 from bayes_glmm.priors import Prior
 
 Parameters = Mapping[str, Any]
@@ -24,20 +30,23 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class AuxiliaryParameter:
-    """A parameter of a family besides its location: a residual sd, a dispersion, degrees of freedom.
+    """A parameter of a family besides its location: a residual sd, a dispersion, degrees of freedom, thresholds.
 
     Parameters
     ----------
     name
-        ``"sigma"``, ``"phi"`` or ``"nu"``.
+        ``"sigma"``, ``"phi"``, ``"nu"`` or ``"thresholds"``.
     prior
         Default prior, stated on parameter**power and, where `scaled`, in units of sd(y).
     power
         The default prior sits on parameter**power (-1/2 for phi: a prior on 1/sqrt(phi)).
     lower
-        Lower bound of the parameter.
+        Lower bound of the parameter; None where it may be any real number.
     scaled
         Whether the default prior's scale is multiplied by the sd of the response.
+    ordered
+        Whether it is a vector of increasing thresholds between the response's categories, each with the default prior;
+        they take the place of the intercept. Such a parameter is the family's last.
     latex
         Symbol in equations.
     """
@@ -45,7 +54,8 @@ class AuxiliaryParameter:
     name: str
     prior: Prior
     power: float = 1.0
-    lower: float = 0.0
+    lower: float | None = 0.0
+    ordered: bool = False
     scaled: bool = False
     latex: str = ""
 
@@ -64,7 +74,8 @@ class Family:
         Auxiliary parameters, in the order the densities expect.
     support
         What responses are allowed: ``"real"``, ``"positive"``, ``"count"``, ``"binary"``, ``"trials"`` (successes out
-        of a number of trials), ``"unit"`` (strictly between 0 and 1).
+        of a number of trials), ``"unit"`` (strictly between 0 and 1), ``"ordered"`` (ordered categories, coded 0, 1,
+        ... in y).
     log_density
         (y, mu, parameters, trials) -> pointwise log density, numpy, broadcasting.
     simulate
@@ -75,6 +86,9 @@ class Family:
         (eta, link, parameters, trials) -> (PyMC distribution class, its keyword arguments).
     mean
         (mu, parameters) -> E[y | x, u] (a probability for ``"trials"``); None where the mean is mu itself.
+    probabilities
+        (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for ``"ordered"``
+        families, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
     response_transform
         y -> the scale mu lives on, for default priors (log for lognormal); None for y itself.
     kernel
@@ -94,6 +108,7 @@ class Family:
     variance: Callable[[Any, Parameters, Any], Any]
     graph: Callable[[Any, Link, Parameters, Any], tuple[Any, dict[str, Any]]]
     mean: Callable[[Any, Parameters], Any] | None = None
+    probabilities: Callable[[Any, Link, Parameters], Any] | None = None
     response_transform: Callable[[Any], Any] | None = None
     kernel: str | None = None
     latex: str = ""
@@ -103,6 +118,9 @@ class Family:
 _SIGMA = AuxiliaryParameter("sigma", Prior("HalfStudentT", nu=3, sigma=1), scaled=True, latex=r"\sigma")
 _PHI = AuxiliaryParameter("phi", Prior("HalfNormal", sigma=1), power=-0.5, latex=r"\phi")
 _NU = AuxiliaryParameter("nu", Prior("Gamma", alpha=2, beta=0.1), lower=1.0, latex=r"\nu")
+_THRESHOLDS = AuxiliaryParameter(
+    "thresholds", Prior("Normal", mu=0, sigma=2.5), lower=None, ordered=True, latex=r"\tau"
+)
 _LOG_2PI = math.log(2 * math.pi)
 
 
@@ -372,6 +390,20 @@ FAMILIES: dict[str, Family] = {
             graph=_beta_graph,
             kernel="beta",
             latex=r"\operatorname{Beta}({mu}\phi, (1 - {mu})\phi)",
+        ),
+        Family(
+            name="cumulative",
+            links=("logit", "probit", "cloglog"),
+            parameters=(_THRESHOLDS,),
+            support="ordered",
+            log_density=categorical_log_density,
+            simulate=categorical_simulate,
+            variance=lambda mu, p, trials: mu * (1.0 - mu),
+            graph=cumulative_graph,
+            probabilities=cumulative_probabilities,
+            kernel="cumulative",
+            latex=r"\operatorname{Cumulative}({mu}, \tau)",
+            aliases=("ordinal",),
         ),
     )
 }

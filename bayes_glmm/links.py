@@ -45,6 +45,11 @@ class Link:
         (eta, v) -> E[inverse(eta + sqrt(v) Z)], Z standard normal, in closed form; None where only quadrature serves.
     graph_logit
         eta -> logit(mu) on PyTensor tensors, free of cancellation in both tails; links into (0, 1) only.
+    interval
+        (lower, upper) -> g^-1(upper) - g^-1(lower), numpy, free of cancellation in both tails; infinite bounds are
+        allowed. Links into (0, 1) only.
+    graph_log_interval
+        (lower, upper) -> log(g^-1(upper) - g^-1(lower)) on PyTensor tensors, finite bounds; links into (0, 1) only.
     latent_variance
         Variance of the standard distribution on the latent scale (logit pi^2/3, probit 1, cloglog pi^2/6).
     latex
@@ -60,6 +65,8 @@ class Link:
     eta_domain: tuple[float, float] = (-math.inf, math.inf)
     gaussian_mean: Callable[[Any, Any], Any] | None = None
     graph_logit: Elementwise | None = None
+    interval: Callable[[Any, Any], Any] | None = None
+    graph_log_interval: Callable[[Any, Any], Any] | None = None
     latent_variance: float | None = None
     latex: str = ""
 
@@ -133,6 +140,52 @@ def _graph_cloglog_logit(eta: Any) -> Any:
     return pt.log(-pt.expm1(-rate)) + rate
 
 
+# probabilities of intervals ----------------------------------------------------------------------------------------
+
+
+def _logit_interval(lower: Array, upper: Array) -> Array:
+    return special.expit(upper) * special.expit(-lower) * -np.expm1(lower - upper)
+
+
+def _probit_interval(lower: Array, upper: Array) -> Array:
+    mirrored = lower > 0
+    return special.ndtr(np.where(mirrored, -lower, upper)) - special.ndtr(np.where(mirrored, -upper, lower))
+
+
+def _cloglog_interval(lower: Array, upper: Array) -> Array:
+    rate, higher = np.exp(np.minimum(lower, 700.0)), np.exp(np.minimum(upper, 700.0))
+    return np.exp(-rate) * -np.expm1(np.minimum(rate - higher, 0.0))
+
+
+def _graph_logit_log_interval(lower: Any, upper: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.log1mexp(lower - upper) - pt.softplus(-upper) - pt.softplus(lower)
+
+
+def _graph_probit_log_interval(lower: Any, upper: Any) -> Any:
+    """Differences of erf around zero, of log Phi in a tail (the upper one mirrored)."""
+    import pytensor.tensor as pt
+
+    mirrored = lower > 0
+    low, high = pt.switch(mirrored, -upper, lower), pt.switch(mirrored, -lower, upper)
+    around, root = high > 0, math.sqrt(2.0)
+    # each branch is computed everywhere: where it does not count, at points that keep its derivative finite
+    low_tail, high_tail = pt.switch(around, -2.0, low), pt.switch(around, -1.0, high)
+    log_high = _graph_log_normal_cdf(high_tail)
+    tail = log_high + pt.log1mexp(_graph_log_normal_cdf(low_tail) - log_high)
+    low_near, high_near = pt.switch(around, low, -1.0), pt.switch(around, high, 1.0)
+    near = pt.log(0.5 * (pt.erf(high_near / root) - pt.erf(low_near / root)))
+    return pt.switch(around, near, tail)
+
+
+def _graph_cloglog_log_interval(lower: Any, upper: Any) -> Any:
+    import pytensor.tensor as pt
+
+    rate = pt.exp(lower)
+    return pt.log(-pt.expm1(-rate * pt.expm1(upper - lower))) - rate
+
+
 LINKS: dict[str, Link] = {
     link.name: link
     for link in (
@@ -163,6 +216,8 @@ LINKS: dict[str, Link] = {
             graph_inverse=_graph_sigmoid,
             domain=(0.0, 1.0),
             graph_logit=_graph_identity,
+            interval=_logit_interval,
+            graph_log_interval=_graph_logit_log_interval,
             latent_variance=math.pi**2 / 3,
             latex=r"\operatorname{logit}",
         ),
@@ -175,6 +230,8 @@ LINKS: dict[str, Link] = {
             domain=(0.0, 1.0),
             gaussian_mean=lambda eta, v: special.ndtr(eta / np.sqrt(1 + v)),
             graph_logit=_graph_probit_logit,
+            interval=_probit_interval,
+            graph_log_interval=_graph_probit_log_interval,
             latent_variance=1.0,
             latex=r"\Phi^{-1}",
         ),
@@ -186,6 +243,8 @@ LINKS: dict[str, Link] = {
             graph_inverse=_graph_cloglog_inverse,
             domain=(0.0, 1.0),
             graph_logit=_graph_cloglog_logit,
+            interval=_cloglog_interval,
+            graph_log_interval=_graph_cloglog_log_interval,
             latent_variance=math.pi**2 / 6,
             latex=r"\operatorname{cloglog}",
         ),

@@ -212,10 +212,13 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = _prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
-    fixed, X = fit_terms(formula.fixed, predictors)
+    fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
     offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
     groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
-    check_fixed(X, fixed.coefs, predictors, formula)
+    if response.categories is None:
+        check_fixed(X, fixed.coefs, predictors, formula)
+    else:
+        check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
     check_groups(groups, kinds, spec, len(X))
     return Design(
         spec=spec,

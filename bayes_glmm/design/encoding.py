@@ -62,6 +62,8 @@ class Encoder:
         Formulaic's frozen specification.
     constant
         The value of an expression that is a plain number and reads no column.
+    skipped
+        How many leading columns are encoded but left out: 1 where thresholds take the place of the intercept.
     """
 
     text: str
@@ -69,6 +71,7 @@ class Encoder:
     coefs: tuple[str, ...]
     encoding: Encoding
     constant: float | None = None
+    skipped: int = 0
 
 
 class _NumpyFunctions:
@@ -133,7 +136,7 @@ def _context() -> dict[str, Any]:
     return {**transforms, **functions, "C": _factor, "poly": _polynomial, "np": numpy_functions, "contr": contrasts}
 
 
-def fit_terms(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
+def fit_terms(text: str, frame: pd.DataFrame, thresholds: bool = False) -> tuple[Encoder, Array]:
     """Encode a sum of terms for the first time.
 
     Parameters
@@ -142,6 +145,9 @@ def fit_terms(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
         Checked terms, ``"1 + x*f"``.
     frame
         Prepared columns (floats and categoricals) without missing values.
+    thresholds
+        Whether thresholds take the place of the intercept: factors are encoded as beside an intercept, whether the
+        terms have one or not, and its column is left out.
 
     Returns
     -------
@@ -157,7 +163,12 @@ def fit_terms(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     FormulaError
         If two columns would have the same name.
     """
-    return _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="degree"), frame)
+    if thresholds:
+        text = f"{text} + 1"
+    encoder, X = _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="degree"), frame)
+    if not thresholds:
+        return encoder, X
+    return replace(encoder, coefs=encoder.coefs[1:], skipped=1), np.ascontiguousarray(X[:, 1:])
 
 
 def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
@@ -233,6 +244,7 @@ def encode(encoder: Encoder, frame: pd.DataFrame) -> Array:
     if encoder.constant is not None:
         return np.full((len(frame), 1), encoder.constant)
     X, _ = _materialize(encoder.text, encoder.encoding, frame, PredictionError)
+    X = np.ascontiguousarray(X[:, encoder.skipped :])
     _check_finite(X, encoder.coefs, frame.index, PredictionError)
     return X
 

@@ -34,13 +34,15 @@ class Response:
     name
         The left side's expression, ``"Reaction"``.
     y
-        Response values, float64 (rows,); successes for trials, 0 or 1 for binary responses.
+        Response values, float64 (rows,); successes for trials, 0 or 1 for binary responses, 0, 1, ... for categories.
     trials
         Number of trials, float64 (rows,); None where the family has none.
     weights
         Likelihood weights, float64 (rows,); None where none were stated.
     event
         For a binary response given as text or a category: the level counted as 1.
+    categories
+        Labels of an ordered response's categories, lowest first; None for other responses.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Response:
     trials: Array | None = None
     weights: Array | None = None
     event: str | None = None
+    categories: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ class ResponseEncoder:
     value, trials, weights
         Encoders of the expressions; None for a plain column of text or categories, and where not stated.
     labels
-        The two levels of a binary response given as text or a category.
+        The two levels of a binary response given as text or a category; the categories of an ordered response.
     """
 
     formula: ResponseFormula
@@ -100,14 +103,15 @@ def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     """
     labels = _binary_labels(formula, family, frame)
     value: Encoder | None = None
-    if labels is not None:
+    if family.support == "ordered":
+        labels, value, y = _ordered_codes(formula, family, frame)
+    elif labels is not None:
         y = (frame[_column(formula)].astype(object) == labels[1]).to_numpy(dtype=np.float64)
     else:
         value, y = _evaluate(formula.expression, frame, response=True)
     trials_encoder, trials = (None, None) if formula.trials is None else _evaluate(formula.trials, frame)
     weights_encoder, weights = (None, None) if formula.weights is None else _evaluate(formula.weights, frame)
-    event = None if labels is None else str(labels[1])
-    response = Response(formula.expression, y, trials, weights, event)
+    response = Response(formula.expression, y, trials, weights, *_labels_in_words(labels, family))
     check_response(response, formula, family, frame.index)
     return response, ResponseEncoder(formula, family.support, value, trials_encoder, weights_encoder, labels)
 
@@ -138,22 +142,22 @@ def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFram
     """
     formula = encoder.formula
     if encoder.labels is not None:
-        column = frame[_column(formula)]
-        values = column.astype(object)
+        values = frame[_column(formula)].astype(object)
+        if encoder.value is not None:
+            values = pd.Series(_replay(encoder.value, frame), index=frame.index)
         known = values.isin(list(encoder.labels)).to_numpy()
         if not known.all():
             raise DataError(
                 f"The response {formula.expression!r} must be one of {listed(encoder.labels)}, as in the fit; see "
                 f"{first_rows(frame.index, ~known)}."
             )
-        y = (values == encoder.labels[1]).to_numpy(dtype=np.float64)
+        y = pd.Index(encoder.labels).get_indexer(pd.Index(values)).astype(np.float64)
     else:
         assert encoder.value is not None
         y = _replay(encoder.value, frame)
     trials = None if encoder.trials is None else encode_trials(encoder, frame)
     weights = None if encoder.weights is None else _replay(encoder.weights, frame)
-    event = None if encoder.labels is None else str(encoder.labels[1])
-    response = Response(formula.expression, y, trials, weights, event)
+    response = Response(formula.expression, y, trials, weights, *_labels_in_words(encoder.labels, family))
     check_values(response, formula, family, frame.index)
     return response
 
@@ -239,6 +243,65 @@ def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame
             stacklevel=2,
         )
     return levels[0], levels[1]
+
+
+def _labels_in_words(
+    labels: tuple[Any, ...] | None, family: Family
+) -> tuple[str | None, tuple[str, ...] | None]:
+    """Return the event of a binary response and the categories of an ordered one."""
+    if labels is None:
+        return None, None
+    return (None, tuple(map(str, labels))) if family.support == "ordered" else (str(labels[1]), None)
+
+
+def _ordered_codes(
+    formula: ResponseFormula, family: Family, frame: pd.DataFrame
+) -> tuple[tuple[Any, ...], Encoder | None, Array]:
+    """Return the categories that occur, lowest first, the encoder of numbers, and each row's position among them."""
+    name, value = formula.expression, None
+    column = frame[_column(formula)] if _is_column(name) else None
+    if column is not None and is_text(column):
+        raise DataError(
+            f"The response {name!r} is text, whose order is not known (for example {plain(column.iloc[0])!r}). Make it "
+            f"ordered: pd.Categorical(data[{name!r}], categories=[lowest, ..., highest], ordered=True)."
+        )
+    if column is not None and isinstance(column.dtype, pd.CategoricalDtype):
+        declared = list(column.cat.categories)
+        if not column.cat.ordered and declared == sorted(declared, key=str):
+            _warn_order(name, declared)
+        codes = column.cat.codes.to_numpy(dtype=np.int64)
+    else:
+        value, numbers = _evaluate(name, frame, response=True)
+        reason = f"must be whole: family {family.name!r} takes an ordered category, or whole numbers in its place"
+        _refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
+        found = np.unique(numbers).astype(np.int64)
+        spread = int(found[-1] - found[0]) + 1
+        # far-apart codes (0, 10, 100) are labels, not a scale with holes
+        declared = list(range(found[0], found[-1] + 1)) if spread <= 2 * len(found) else found.tolist()
+        codes = np.searchsorted(declared, numbers.astype(np.int64))
+    used = np.unique(codes)
+    labels = tuple(declared[code] for code in used)
+    if len(labels) < 2:
+        raise DataError(f"The response {name!r} has one category only, {plain(labels[0])!r}: there is nothing to model.")
+    unused = [label for label in declared if label not in labels]
+    if unused:
+        warnings.warn(
+            f"No row of the response {name!r} has {listed(map(plain, unused))}; the model has the "
+            f"{len(labels)} categories that occur.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return labels, value, np.searchsorted(used, codes).astype(np.float64)
+
+
+def _warn_order(name: str, declared: list[Any]) -> None:
+    """Say which order is taken where categories in alphabetical order may never have been given one."""
+    warnings.warn(
+        f"The response {name!r} is not an ordered category; its order is taken as {' < '.join(map(str, declared))}. "
+        "Make it an ordered pd.Categorical to choose.",
+        DataWarning,
+        stacklevel=2,
+    )
 
 
 # checks by support ------------------------------------------------------------------------------------------------

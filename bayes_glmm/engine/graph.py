@@ -72,7 +72,8 @@ def graph_rows(spec: ModelSpec) -> Any:
     import pytensor.tensor as pt
 
     eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
-    parameters = {row.name: values[i] for i, row in enumerate(spec.family.parameters)}
+    # thresholds are the last of a family's parameters, and all the rest of the vector but the two spare elements
+    parameters = {row.name: values[i:-2] if row.ordered else values[i] for i, row in enumerate(spec.family.parameters)}
     trials = counts if spec.family.support == "trials" else None
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
@@ -186,7 +187,8 @@ def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Ite
     data = packed.data
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     theta = n_u + n_beta
-    yield from _vector("beta_centered" if priors.centered else "beta", priors.beta, n_u)
+    shifted = priors.centered and "Intercept" in design.coefs
+    yield from _vector("beta_centered" if shifted else "beta", priors.beta, n_u)
     for t, g in enumerate(packed.order):
         term, group = design.groups[g], priors.groups[g][1]
         first, k = theta + int(data.terms[layout.THETA_START, t]), len(term.coefs)
@@ -201,9 +203,15 @@ def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Ite
                 order = position + _rows_order(size)
                 yield f"corr_{term.name}_cholesky_{i}", (order, np.ones(n_free))
             position += n_free
-    start = theta + int(data.sizes[layout.N_THETA]) - len(priors.auxiliary)
+    n_auxiliary = int(data.sizes[layout.N_AUXILIARY])
+    start = theta + int(data.sizes[layout.N_THETA]) - n_auxiliary
     for i, row in enumerate(priors.auxiliary):
-        yield _scalar(row.parameter, row, start + i)
+        if row.ordered:
+            thresholds = (start + np.arange(i, n_auxiliary), np.ones(n_auxiliary - i))
+            yield row.parameter, thresholds
+            yield f"{row.parameter}_centered", thresholds
+        else:
+            yield _scalar(row.parameter, row, start + i)
 
 
 def _scalar(name: str, row: ParameterPrior, position: int) -> tuple[str, tuple[Index, Factor]]:

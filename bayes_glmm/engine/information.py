@@ -110,7 +110,7 @@ def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: An
     size = stop - start
     step = 1e-4
     address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    upper, lower, unused = np.empty(BLOCK), np.empty(BLOCK), np.zeros(2)
+    upper, lower, unused = np.empty(BLOCK), np.empty(BLOCK), np.zeros(parameters.size)
     y, counts = data.y[start:stop], data.counts[start:stop]
     predict_block(x, data, start, stop, eta)
     for i in range(size):
@@ -169,8 +169,8 @@ def likelihood_information(x: Any, data: KernelData, pattern: Pattern) -> Inform
     levels = data.terms[layout.LEVELS, 0] if n_terms > 0 else 0
     q = data.sizes[layout.N_U] - k0 * levels + n_beta
     out = Information(np.zeros((levels, k0, k0)), np.zeros((pattern.columns.size, k0)), np.zeros((q, q)))
-    eta, weight, parameters, z = np.empty(BLOCK), np.empty(BLOCK), np.empty(2), np.empty(n_beta)
-    auxiliary_parameters(x, data, parameters)
+    eta, weight, z = np.empty(BLOCK), np.empty(BLOCK), np.empty(n_beta)
+    parameters = auxiliary_parameters(x, data)
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         _row_weights(x, data, start, stop, parameters, eta, weight)

@@ -16,11 +16,17 @@ from numba import carray, cfunc, njit
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data
 from bayes_glmm.engine.parameters import (
+    CORRELATION,
+    INCREMENT,
+    KIND,
     constrain,
+    constrain_last,
     correlation_prior,
     covariance,
+    increment_priors,
     log_prior,
     precision,
+    pull_last,
     pull_precision,
     term_factor,
 )
@@ -141,15 +147,15 @@ def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: An
 
 
 @_compiled
-def auxiliary_parameters(x: Any, data: KernelData, parameters: Any) -> None:
-    """Fill the family's parameters (at most two; unused ones are 1) from theta's last elements."""
+def auxiliary_parameters(x: Any, data: KernelData) -> Any:
+    """Return the family's parameters from theta's last elements, with two infinities behind them.
+
+    Row kernels read two parameters, and one threshold more than there are.
+    """
     n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
-    start = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
-    for a in range(2):
-        parameters[a] = 1.0
-    for a in range(n_auxiliary):
-        i = n_theta - n_auxiliary + a
-        parameters[a] = constrain(data.theta_table[i], x[start + i])[0]
+    parameters = np.full(n_auxiliary + 2, np.inf)
+    constrain_last(data.theta_table[n_theta - n_auxiliary :], x[x.size - n_auxiliary :], parameters)
+    return parameters
 
 
 @_compiled
@@ -157,11 +163,11 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     """Return the log likelihood and add its gradient, block by block."""
     n = data.sizes[layout.N_ROWS]
     n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
-    start_theta = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    last = x.size - n_auxiliary
     address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
     eta, d_eta = np.empty(BLOCK), np.empty(BLOCK)
-    parameters, d_parameters = np.empty(2), np.zeros(2)
-    auxiliary_parameters(x, data, parameters)
+    parameters = auxiliary_parameters(x, data)
+    d_parameters = np.zeros(parameters.size)
     total = 0.0
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
@@ -170,9 +176,7 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
             address, stop - start, eta, data.y[start:stop], data.counts[start:stop], parameters, d_eta, d_parameters
         )
         pull_block(data, start, stop, d_eta, gradient)
-    for a in range(n_auxiliary):
-        i = n_theta - n_auxiliary + a
-        gradient[start_theta + i] += d_parameters[a] * constrain(data.theta_table[i], x[start_theta + i])[1]
+    pull_last(data.theta_table[n_theta - n_auxiliary :], x[last:], d_parameters, gradient[last:])
     return total
 
 
@@ -215,12 +219,14 @@ def add_scalar_priors(x: Any, data: KernelData, gradient: Any) -> float:
         total += value
         gradient[n_u + j] += slope
     for i in range(data.sizes[layout.N_THETA]):
-        if int(data.theta_table[i, 0]) == 3:  # an element of a correlation: its prior is the term's LKJ
+        if int(data.theta_table[i, KIND]) in (CORRELATION, INCREMENT):  # the term's LKJ, and the thresholds' below
             continue
         constrained = constrain(data.theta_table[i], x[n_u + n_beta + i])
         total += constrained[2]
         gradient[n_u + n_beta + i] += constrained[3]
-    return total
+    n_auxiliary = data.sizes[layout.N_AUXILIARY]
+    first, last = data.sizes[layout.N_THETA] - n_auxiliary, x.size - n_auxiliary
+    return total + increment_priors(data.theta_table[first:], x[last:], gradient[last:])
 
 
 @_compiled

@@ -149,6 +149,30 @@ def prior_row(row: ParameterPrior) -> Array:
     return np.array([kind, code, first, second, third, row.power, lower, upper], dtype=np.float64)
 
 
+def auxiliary_rows(design: Design, priors: PriorTable) -> list[Array]:
+    """List the rows of theta's table for the family's parameters; thresholds, which come last, have one row each.
+
+    Parameters
+    ----------
+    design, priors
+        The model.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        One row (8,) an element of theta.
+    """
+    rows = []
+    for row in priors.auxiliary:
+        rows.append(prior_row(row))
+        if row.ordered:
+            assert design.response is not None and design.response.categories is not None
+            following = rows[-1].copy()
+            following[codes.KIND] = codes.INCREMENT
+            rows += [following] * (len(design.response.categories) - 2)
+    return rows
+
+
 def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int | None = None) -> Packed:
     """Lay a model out for the compiled density.
 
@@ -174,7 +198,8 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
-    theta_table = np.array([*theta_rows, *(prior_row(row) for row in priors.auxiliary)]).reshape(-1, 8)
+    auxiliary = auxiliary_rows(design, priors)
+    theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = np.ascontiguousarray(rows.offset[by_level])
     if rows_address is None:
         assert spec.family.kernel is not None
@@ -182,7 +207,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     sizes = np.zeros(8, dtype=np.int64)
     n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
     sizes[:] = (
-        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(priors.auxiliary), int(np.any(offset)),
+        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(auxiliary), int(np.any(offset)),
         rows_address,
     )  # fmt: skip
     data = KernelData(
@@ -254,9 +279,20 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
             i = int(data.terms[layout.THETA_START, t]) + c
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
     starts = {"sigma": 0.7 * scale.response_sd, "phi": 5.0, "nu": 10.0}
-    for i, row in enumerate(priors.auxiliary, start=len(theta) - len(priors.auxiliary)):
-        theta[i] = _unconstrain(data.theta_table[i], starts[row.parameter])
+    for i, row in enumerate(priors.auxiliary, start=len(theta) - int(data.sizes[layout.N_AUXILIARY])):
+        if row.ordered:
+            theta[i:] = _start_thresholds(spec, data)
+        else:
+            theta[i] = _unconstrain(data.theta_table[i], starts[row.parameter])
     return x
+
+
+def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
+    """Return the first threshold and the logs of the increments where the categories have their shares of the rows."""
+    rows = np.bincount(data.y.astype(np.int64), weights=data.counts) + 0.5
+    shares = np.cumsum(rows)[:-1] / np.sum(rows)
+    thresholds = np.asarray(spec.link.link(shares), dtype=float) + data.offset.mean()
+    return np.concatenate([thresholds[:1], np.log(np.diff(thresholds))])
 
 
 def _unconstrain(row: Array, value: float) -> float:

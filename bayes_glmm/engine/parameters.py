@@ -1,7 +1,7 @@
 """Unconstrained variance parameters theta: their transforms, priors, and the covariance of each grouping term.
 
 theta holds, per term, k log sds (or logits where the prior has two bounds) and the rows w of the correlation's Cholesky
-factor, then the family's auxiliary parameters. Input: theta and the tables of `KernelData`. Output: parameters, log
+factor, then the family's auxiliary parameters, thresholds as the first and the logs of their increments. Input: theta and the tables of `KernelData`. Output: parameters, log
 priors with their Jacobians, precisions, and the pullback of gradients to theta.
 """
 
@@ -15,8 +15,9 @@ from numba import njit
 
 #: Codes of prior distributions in the tables of `KernelData`.
 FLAT, NORMAL, STUDENT, LAPLACE, EXPONENTIAL, GAMMA, INVERSE_GAMMA, LOG_NORMAL = range(8)
-#: Codes of transforms: no bound, a lower bound, two bounds, an element of a correlation's Cholesky factor.
-UNBOUNDED, ABOVE, BETWEEN, CORRELATION = range(4)
+#: Codes of transforms: no bound, a lower bound, two bounds, an element of a correlation's Cholesky factor, the log of
+#: the increment over the element before.
+UNBOUNDED, ABOVE, BETWEEN, CORRELATION, INCREMENT = range(5)
 #: Columns of a prior table.
 KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
 
@@ -55,6 +56,9 @@ def constrain(row: Any, theta: float) -> tuple[float, float, float, float]:
     The prior is that of parameter**power.
     """
     power = row[POWER]
+    if int(row[KIND]) == UNBOUNDED:
+        log_p, d_log_p = log_prior(row, theta)
+        return theta, 1.0, log_p, d_log_p
     if int(row[KIND]) == ABOVE:
         step = math.exp(theta)
         value = row[LOWER] + step
@@ -72,6 +76,43 @@ def constrain(row: Any, theta: float) -> tuple[float, float, float, float]:
     # log s(1 - s), stable in both tails
     jacobian = -abs(theta) - 2.0 * math.log1p(math.exp(-abs(theta)))
     return value, value / (power * x) * dx, log_p + jacobian, d_log_p * dx + 1.0 - 2.0 * s
+
+
+@_compiled
+def constrain_last(table: Any, theta: Any, values: Any) -> None:
+    """Fill the parameters of the last rows of a table and elements of theta, thresholds added up."""
+    for a in range(table.shape[0]):
+        if int(table[a, KIND]) == INCREMENT:
+            values[a] = values[a - 1] + math.exp(theta[a])
+        else:
+            values[a] = constrain(table[a], theta[a])[0]
+
+
+@_compiled
+def pull_last(table: Any, theta: Any, d_values: Any, gradient: Any) -> None:
+    """Add to `gradient` what d / d parameters implies: `constrain_last` in reverse; `d_values` is used up."""
+    for a in range(table.shape[0] - 1, -1, -1):
+        if int(table[a, KIND]) == INCREMENT:
+            gradient[a] += d_values[a] * math.exp(theta[a])
+            d_values[a - 1] += d_values[a]
+        else:
+            gradient[a] += d_values[a] * constrain(table[a], theta[a])[1]
+
+
+@_compiled
+def increment_priors(table: Any, theta: Any, gradient: Any) -> float:
+    """Return the log priors of the thresholds after the first with the Jacobian of their increments."""
+    size = table.shape[0]
+    values, d_values = np.empty(size), np.zeros(size)
+    constrain_last(table, theta, values)
+    total = 0.0
+    for a in range(size):
+        if int(table[a, KIND]) == INCREMENT:
+            log_p, d_values[a] = log_prior(table[a], values[a])
+            total += log_p + theta[a]
+            gradient[a] += 1.0
+    pull_last(table, theta, d_values, gradient)
+    return total
 
 
 @_compiled

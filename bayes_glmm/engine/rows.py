@@ -312,6 +312,73 @@ def _beta_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P)
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _cloglog)
 
 
+# ordered categories: (lower bound, upper bound) of the latent variable -> log probability, d/d lower, d/d upper -----------
+
+
+@_scalar
+def _logit_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    width = upper - lower
+    below, above = fast_exp(-abs(lower)), fast_exp(-abs(upper))
+    value = math.log(-math.expm1(-width)) - max(lower, 0.0) - max(-upper, 0.0)
+    gap = 1.0 / math.expm1(width)
+    d_lower = (1.0 if lower >= 0 else below) / (1.0 + below) + gap
+    d_upper = (above if upper >= 0 else 1.0) / (1.0 + above) + gap
+    return value - fast_log1p_unit(below) - fast_log1p_unit(above), -d_lower, d_upper
+
+
+@_scalar
+def _probit_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    mirrored = lower > 0.0
+    low, high = (-upper, -lower) if mirrored else (lower, upper)
+    if high > 0.0:
+        value = math.log(0.5 * (math.erf(high * _SQRT_HALF) - math.erf(low * _SQRT_HALF)))
+    else:
+        value = log_normal_cdf(high)[0]
+        if low > -math.inf:
+            value += math.log(-math.expm1(log_normal_cdf(low)[0] - value))
+    d_lower = -_INV_SQRT_2PI * math.exp(-0.5 * lower * lower - value)
+    return value, d_lower, _INV_SQRT_2PI * math.exp(-0.5 * upper * upper - value)
+
+
+@_scalar
+def _cloglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    below, above = math.exp(min(lower, 700.0)), math.exp(min(upper, 700.0))
+    width = below * math.expm1(min(upper - lower, 700.0)) if lower > -math.inf else above
+    share = 1.0 / math.expm1(width) if width < 700.0 else 0.0
+    # the last category has no upper bound to move
+    d_upper = above * share if upper < math.inf else 0.0
+    return math.log(-math.expm1(-width)) - below, -below * (1.0 + share), d_upper
+
+
+@njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+def _category_rows(n: int, eta_: Any, y_: Any, counts_: Any, par: Any, d_: Any, d_par: Any, interval: Any) -> float:
+    """Categories 0, 1, ... between thresholds, an infinite one behind the last."""
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    total = 0.0
+    for i in range(n):
+        c = int(y[i])
+        lower = par[c - 1] - eta[i] if c > 0 else -math.inf
+        value, d_lower, d_upper = interval(lower, par[c] - eta[i])
+        total += counts[i] * value
+        d[i] = -counts[i] * (d_lower + d_upper)
+        d_par[c] += counts[i] * d_upper
+        if c > 0:
+            d_par[c - 1] += counts[i] * d_lower
+    return total
+
+
+def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, d_, d_par_, _logit_interval)
+
+
+def _cumulative_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, d_, d_par_, _probit_interval)
+
+
+def _cumulative_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, d_, d_par_, _cloglog_interval)
+
+
 #: Row kernels, not yet compiled, by (family's kernel name, link name); bernoulli is a binomial of one trial.
 ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
     ("binomial", "logit"): _binomial_logit,
@@ -336,6 +403,9 @@ ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
     ("beta", "logit"): _beta_logit,
     ("beta", "probit"): _beta_probit,
     ("beta", "cloglog"): _beta_cloglog,
+    ("cumulative", "logit"): _cumulative_logit,
+    ("cumulative", "probit"): _cumulative_probit,
+    ("cumulative", "cloglog"): _cumulative_cloglog,
 }
 
 

@@ -17,7 +17,7 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.families import Family
-from bayes_glmm.model.naming import reported_names
+from bayes_glmm.model.naming import reported_names, threshold_labels
 
 Array = npt.NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
     coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
     if n_beta:
         beta = x[..., n_u : n_u + n_beta].copy()
-        if np.any(packed.means):
+        if "Intercept" in design.coefs and np.any(packed.means):
             beta[..., design.coefs.index("Intercept")] -= beta @ packed.means
         variables["beta"] = (("coef",), beta)
         coords["coef"] = list(design.coefs)
@@ -66,9 +66,16 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
             corr = _correlations(theta[..., first + k : first + size], data.blocks[z : z + k])
             variables[f"corr_{term.name}"] = ((dims[1], f"{dims[1]}_2"), corr)
             coords[f"{dims[1]}_2"] = list(term.coefs)
-    start = theta.shape[-1] - len(family.parameters)
+    start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
     for i, row in enumerate(family.parameters, start=start):
-        variables[row.name] = ((), constrained(data.theta_table[i], theta[..., i]))
+        if row.ordered:
+            thresholds = np.cumsum(np.concatenate([theta[..., i : i + 1], np.exp(theta[..., i + 1 :])], axis=-1), axis=-1)
+            shift = x[..., n_u : n_u + n_beta] @ packed.means
+            variables[row.name] = (("threshold",), thresholds + shift[..., None])
+            assert design.response is not None and design.response.categories is not None
+            coords["threshold"] = list(threshold_labels(design.response.categories))
+        else:
+            variables[row.name] = ((), constrained(data.theta_table[i], theta[..., i]))
     ordered = {
         name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in reported_names(design, family)
     }

@@ -46,6 +46,8 @@ class ParameterPrior:
         Lower bound of the parameter; None when it may be any real number.
     source
         ``"default"`` or ``"user"``.
+    ordered
+        Whether the parameter is a vector of increasing thresholds, each with this prior.
     """
 
     parameter: str
@@ -53,6 +55,7 @@ class ParameterPrior:
     power: float = 1.0
     lower: float | None = None
     source: str = "default"
+    ordered: bool = False
 
     @property
     def scale(self) -> str:
@@ -85,12 +88,13 @@ class PriorTable:
     ----------
     beta
         One prior per column of X. The intercept's belongs to the intercept at the predictors' means when `centered`.
+        That of thresholds does too.
     groups
         Priors of each grouping factor by its name.
     auxiliary
         Priors of the family's auxiliary parameters.
     centered
-        Whether the intercept's prior is on the centred intercept.
+        Whether the prior of the intercept, or of the thresholds in its place, is at the predictors' means.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -121,6 +125,8 @@ class PriorTable:
 def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
     if row.parameter == "Intercept":
         return "intercept at the predictors' means" if centered else "raw intercept"
+    if row.ordered:
+        return "each, increasing, at the predictors' means" if centered else "each, increasing"
     return row.scale
 
 
@@ -234,7 +240,8 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
     )
     groups = tuple((term.name, _default_group_priors(term, scale.link_sd)) for term in design.groups)
     auxiliary = tuple(_default_auxiliary_prior(row, scale.response_sd) for row in spec.family.parameters)
-    return PriorTable(beta, groups, auxiliary, centered=spec.center and "Intercept" in design.coefs)
+    located = "Intercept" in design.coefs or any(row.ordered for row in auxiliary)
+    return PriorTable(beta, groups, auxiliary, centered=spec.center and located)
 
 
 def _default_group_priors(term: GroupTerm, link_sd: float) -> GroupPriors:
@@ -255,7 +262,7 @@ def _default_auxiliary_prior(row: AuxiliaryParameter, response_sd: float) -> Par
     if row.scaled:
         values = {key: value * response_sd if key == "sigma" else value for key, value in prior.parameters}
         prior = Prior(prior.name, **values)
-    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower)
+    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, ordered=row.ordered)
 
 
 def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
@@ -376,6 +383,8 @@ def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> Pa
     if is_matrix != (prior.support == "correlation"):
         wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"
         raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
+    if row.ordered and prior.support != "real":
+        raise PriorError(f"{row.parameter} may be any increasing numbers; {key!r} was given {prior}, which has bounds.")
     if row.lower is not None and prior.support == "interval" and prior["lower"] < row.lower:
         raise PriorError(f"{row.parameter} is above {row.lower:g}; {key!r} was given {prior}.")
     if prior.name == "Flat" and row.lower is not None:

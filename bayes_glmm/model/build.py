@@ -15,9 +15,14 @@ import pytensor.tensor as pt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.model.autoscale import GroupPriors, PriorTable
-from bayes_glmm.model.distributions import correlation_cholesky, scalar_parameter, vector_parameter
-from bayes_glmm.model.naming import observed_name
+from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.distributions import (
+    correlation_cholesky,
+    ordered_parameter,
+    scalar_parameter,
+    vector_parameter,
+)
+from bayes_glmm.model.naming import observed_name, threshold_labels
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Parametrization = Literal["noncentered", "centered"]
@@ -55,18 +60,24 @@ def build_model(
     """
     response = design.response
     assert response is not None
+    means = design.means if means is None else means
     with pm.Model(coords=_coords(design)) as model:
         # the linear predictor, written once
         eta = pm.Data("offset", design.offset, dims="obs") if np.any(design.offset) else pt.zeros(len(response.y))
         if design.coefs:
-            eta = eta + _fixed_part(design, priors, design.means if means is None else means)
+            eta = eta + _fixed_part(design, priors, means)
         for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
             eta = eta + _group_part(term, group_priors, parametrization)
-        parameters = {row.parameter: scalar_parameter(row.parameter, row) for row in priors.auxiliary}
+        parameters = {
+            row.parameter: _thresholds(model, row, priors, means)
+            if row.ordered
+            else scalar_parameter(row.parameter, row)
+            for row in priors.auxiliary
+        }
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])
-        discrete = spec.family.support in {"binary", "count", "trials"}
+        discrete = spec.family.support in {"binary", "count", "trials", "ordered"}
         observed = response.y.astype(np.int64) if discrete else response.y
         y = distribution(name, **arguments, observed=observed, dims="obs")
         if response.weights is not None:
@@ -80,6 +91,8 @@ def _coords(design: Design) -> dict[str, Any]:
     coords: dict[str, Any] = {"obs": np.arange(len(design.offset))}
     if design.coefs:
         coords["coef"] = list(design.coefs)
+    if design.response is not None and design.response.categories is not None:
+        coords["threshold"] = list(threshold_labels(design.response.categories))
     for term in design.groups:
         coords[term.dim] = list(term.levels)
         coords[f"{term.name}_coef"] = list(term.coefs)
@@ -92,12 +105,24 @@ def _fixed_part(design: Design, priors: PriorTable, means: npt.NDArray[np.float6
     if not priors.centered:
         X = pm.Data("X", design.X, dims=("obs", "coef"))
         return X @ vector_parameter("beta", priors.beta, "coef")
-    intercept = design.coefs.index("Intercept")
     X = pm.Data("X", design.X - means, dims=("obs", "coef"))
+    if "Intercept" not in design.coefs:
+        # thresholds are the intercept, and theirs is the shift
+        return X @ vector_parameter("beta", priors.beta, "coef")
+    intercept = design.coefs.index("Intercept")
     centered = vector_parameter("beta_centered", priors.beta, "coef")
     shift = pt.dot(pt.as_tensor_variable(means), centered)
     pm.Deterministic("beta", pt.inc_subtensor(centered[intercept], -shift), dims="coef")
     return X @ centered
+
+
+def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable, means: npt.NDArray[np.float64]) -> Any:
+    """Add thresholds for centred predictors, and report them for the predictors as they are."""
+    if not (priors.centered and "beta" in model.named_vars):
+        return ordered_parameter(row.parameter, row, "threshold")
+    centered = ordered_parameter(f"{row.parameter}_centered", row, "threshold")
+    pm.Deterministic(row.parameter, centered + pt.dot(pt.as_tensor_variable(means), model["beta"]), dims="threshold")
+    return centered
 
 
 def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> Any:

@@ -88,6 +88,39 @@ def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any
     return pm.Deterministic(name, pt.stack(elements), dims=dim)
 
 
+def ordered_parameter(name: str, row: ParameterPrior, dim: str) -> Any:
+    """Add a vector of increasing parameters to the model in context, each with the same prior.
+
+    Parameters
+    ----------
+    name
+        Name of the vector's variable.
+    row
+        The prior of an element; its density is that of independent draws in increasing order, up to a constant.
+    dim
+        The vector's dimension.
+
+    Returns
+    -------
+    pytensor.tensor.TensorVariable
+        The vector, increasing.
+    """
+    length = len(pm.modelcontext(None).coords[dim])
+    distribution = _distribution(row.prior.name)
+    parameters = {key: np.asarray(value) for key, value in row.prior.parameters}
+    options = {"transform": pm.distributions.transforms.ordered, "initval": np.arange(length) - 0.5 * (length - 1)}
+    if row.prior.name in _FLAT:
+        return distribution(name, dims=dim, **options)
+
+    def density(value: Any) -> Any:
+        return pm.logp(distribution.dist(**parameters), value).sum(axis=-1)
+
+    def draws(size: Any) -> Any:
+        return pt.sort(distribution.dist(**parameters, size=(length,)))
+
+    return pm.CustomDist(name, logp=density, dist=draws, signature="->(n)", dims=dim, **options)
+
+
 def correlation_cholesky(name: str, row: ParameterPrior, size: int, blocks: Sequence[tuple[int, ...]]) -> Any:
     """Add the Cholesky factor of a block-diagonal correlation matrix, one LKJ per block of more than one coefficient.
 

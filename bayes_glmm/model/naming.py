@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.families import Family
@@ -30,8 +31,24 @@ def observed_name(design: Design, taken: Iterable[str]) -> str:
     """
     assert design.response is not None
     name = design.response.name
-    reserved = {*taken, *(term.dim for term in design.groups), "obs", "coef", "chain", "draw"}
+    reserved = {*taken, *(term.dim for term in design.groups), "obs", "coef", "threshold", "chain", "draw"}
     return "response" if "/" in name or name in reserved else name
+
+
+def threshold_labels(categories: Sequence[str]) -> tuple[str, ...]:
+    """Name the thresholds between categories.
+
+    Parameters
+    ----------
+    categories
+        Labels of the categories, lowest first.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``("low|middle", "middle|high")``.
+    """
+    return tuple(f"{lower}|{upper}" for lower, upper in pairwise(categories))
 
 
 def reported_names(design: Design, family: Family) -> list[str]:

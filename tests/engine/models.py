@@ -29,6 +29,7 @@ RESPONSE = {
     "gamma": "pos",
     "lognormal": "pos",
     "beta": "u",
+    "cumulative": "o",
 }
 
 #: Links whose inverse reaches outside the mean's domain: positions stay near the start.
@@ -54,6 +55,7 @@ def frame(rows: int = 60, seed: int = 3) -> pd.DataFrame:
             "wt": rng.uniform(0.5, 2, rows),
         }
     )
+    data["o"] = np.digitize(data["r"], [2.0, 3.0, 3.5])
     data["s"] = rng.binomial(data["n"], 0.4)
     return data
 

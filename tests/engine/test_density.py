@@ -202,6 +202,7 @@ WEIGHTED = {
     "gamma": "weighted(pos, wt)",
     "lognormal": "weighted(pos, wt)",
     "beta": "weighted(u, wt)",
+    "cumulative": "weighted(o, wt)",
 }
 
 
@@ -210,7 +211,7 @@ def weighted(models, family, link):
     compare(models, model, link)
 
 
-@pytest.mark.parametrize(("family", "link"), [("binomial", "probit"), ("poisson", "sqrt"), ("student", "identity")])
+@pytest.mark.parametrize(("family", "link"), [("binomial", "probit"), ("poisson", "sqrt"), ("student", "identity"), ("cumulative", "logit")])
 def test_weights_offset_and_raw_intercept(models, family, link):
     weighted(models, family, link)
 
