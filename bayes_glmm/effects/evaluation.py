@@ -7,7 +7,8 @@ through in chunks, so memory does not grow with rows x draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +35,31 @@ class Contrast:
         The copies it needs, in the order `combine` takes them.
     combine
         Expected responses of these copies, each (S, rows), to the quantity.
+    category
+        For ordered responses: the category whose probability is meant, as a position and its label.
     """
 
     term: str
     label: str
     copies: tuple[int, ...]
     combine: Combine
+    category: tuple[int, str] | None = None
+
+    def of(self, parts: Sequence[Array]) -> Array:
+        """Combine the copies it needs.
+
+        Parameters
+        ----------
+        parts
+            Every copy: (S, rows), or (S, rows, categories) for ordered responses.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S, rows).
+        """
+        needed = [parts[copy] for copy in self.copies]
+        return self.combine(*(needed if self.category is None else [part[..., self.category[0]] for part in needed]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +85,11 @@ class Counterfactuals:
         """Number of copies."""
         return self.predictor.rows // self.rows
 
+    @property
+    def size(self) -> int:
+        """How many numbers one row needs: draws x copies, x categories for ordered responses."""
+        return math.prod((self.predictor.draws.size, self.copies, *self.predictor.shape))
+
     def parts(self, rows: Rows) -> list[Array]:
         """Compute every copy at the rows given.
 
@@ -76,7 +101,7 @@ class Counterfactuals:
         Returns
         -------
         list of numpy.ndarray
-            One (S, rows) array a copy, from one call: copies of a row share quadrature nodes and new levels' draws.
+            One (S, rows) array a copy, (S, rows, categories) for ordered responses, from one call: copies of a row share quadrature nodes and new levels' draws.
         """
         positions = np.concatenate([rows + copy * self.rows for copy in range(self.copies)])
         return np.split(self.predictor.values(positions), self.copies, axis=1)
@@ -158,10 +183,10 @@ def rowwise_summary(copies: Counterfactuals, ci_prob: float) -> Summary:
     """
     first, kind = copies.distinct()
     result = np.empty((4, len(copies.contrasts), len(first)))
-    for chunk in chunks(len(first), copies.predictor.draws.size * copies.copies):
+    for chunk in chunks(len(first), copies.size):
         parts = copies.parts(first[chunk])
         for position, contrast in enumerate(copies.contrasts):
-            piece = summarise(contrast.combine(*(parts[copy] for copy in contrast.copies)), ci_prob)
+            piece = summarise(contrast.of(parts), ci_prob)
             result[:, position, chunk] = (piece.estimate, piece.sd, piece.lower, piece.upper)
     expanded = result[:, :, kind]
     return Summary(*expanded)
@@ -181,12 +206,11 @@ def rowwise_draws(copies: Counterfactuals) -> Array:
         (S, contrasts, rows).
     """
     first, kind = copies.distinct()
-    size = copies.predictor.draws.size
-    result = np.empty((size, len(copies.contrasts), len(first)))
-    for chunk in chunks(len(first), size * copies.copies):
+    result = np.empty((copies.predictor.draws.size, len(copies.contrasts), len(first)))
+    for chunk in chunks(len(first), copies.size):
         parts = copies.parts(first[chunk])
         for position, contrast in enumerate(copies.contrasts):
-            result[:, position, chunk] = contrast.combine(*(parts[copy] for copy in contrast.copies))
+            result[:, position, chunk] = contrast.of(parts)
     return result[:, :, kind]
 
 
@@ -212,16 +236,16 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, average: str) -> Array
     count = int(groups.max()) + 1
     share = 1.0 / np.bincount(groups, minlength=count)[groups]
     weights = sparse.csr_array((share, (groups, kind)), shape=(count, len(first))).tocsc()
-    size = copies.predictor.draws.size
-    outputs = copies.copies if average == "predictions" else len(copies.contrasts)
-    total = np.zeros((outputs, size, count))
-    for chunk in chunks(len(first), size * copies.copies):
+    by_row = average == "effects"
+    size, shape = copies.predictor.draws.size, () if by_row else copies.predictor.shape
+    total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))
+    for chunk in chunks(len(first), copies.size):
         parts = copies.parts(first[chunk])
-        if average == "effects":
-            parts = [contrast.combine(*(parts[copy] for copy in contrast.copies)) for contrast in copies.contrasts]
+        if by_row:
+            parts = [contrast.of(parts) for contrast in copies.contrasts]
         for output, part in enumerate(parts):
-            total[output] += (weights[:, chunk] @ part.T).T
-    if average == "effects":
+            sums = weights[:, chunk] @ np.moveaxis(part, 1, 0).reshape(len(chunk), -1)
+            total[output] += np.moveaxis(sums.reshape(count, size, *shape), 0, 1)
+    if by_row:
         return np.moveaxis(total, 0, 1)
-    combined = [contrast.combine(*(total[copy] for copy in contrast.copies)) for contrast in copies.contrasts]
-    return np.stack(combined, axis=1)
+    return np.stack([contrast.of(list(total)) for contrast in copies.contrasts], axis=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from bayes_glmm.predict.newdata import complete_rows, row_frame
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
-COLUMNS = ("term", "contrast", "estimate", "sd", "lower", "upper")
+COLUMNS = ("term", "contrast", "category", "estimate", "sd", "lower", "upper")
 DRAWS = ("table", "dataarray")
 AVERAGES = ("predictions", "effects")
 
@@ -164,7 +164,7 @@ def counterfactuals(request: Request, copies: Sequence[pd.DataFrame], contrasts:
     copies
         The rows with some columns changed, all of the same length.
     contrasts
-        What to compute from them.
+        What to compute from them; for an ordered response, for each category's probability.
 
     Returns
     -------
@@ -181,6 +181,8 @@ def counterfactuals(request: Request, copies: Sequence[pd.DataFrame], contrasts:
         scale=request.scale,
         random_seed=request.random_seed,
     )
+    if predictor.categories is not None:
+        contrasts = [replace(one, category=label) for one in contrasts for label in enumerate(predictor.categories)]
     return Counterfactuals(predictor, len(request.frame), tuple(contrasts))
 
 
@@ -209,6 +211,8 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     named = [contrast for contrast in labels for _ in range(len(rows) // len(labels))]
     if any(contrast.term for contrast in named):
         rows = rows.assign(term=[c.term for c in named], contrast=[c.label for c in named])
+    if any(contrast.category for contrast in named):
+        rows = rows.assign(category=[c.category[1] for c in named if c.category])
     attributes = _attributes(request, terms, attrs, renamed)
     if request.draws == "table" and groups is None:
         parts = [rowwise_summary(term, request.ci_prob) for term in terms]
@@ -221,7 +225,7 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
         return _table(rows, [summarise(part, request.ci_prob) for part in draws], attributes)
     values = np.concatenate([part.reshape(len(part), -1) for part in draws], axis=1)
     coords: dict[str, object] = {str(name): rows[name].to_numpy() for name in rows.columns if keys is not None}
-    coords |= {name: rows[name].to_numpy() for name in ("term", "contrast") if name in rows.columns}
+    coords |= {name: rows[name].to_numpy() for name in COLUMNS[:3] if name in rows.columns}
     coords["obs"] = np.arange(values.shape[1])
     array = terms[0].predictor.draws.unstack(values, coords)
     array.attrs = attributes
@@ -257,7 +261,7 @@ def _row_columns(frame: pd.DataFrame, repeats: int) -> tuple[pd.DataFrame, dict[
 
 
 def _table(rows: pd.DataFrame, parts: Sequence[Summary], attrs: dict[str, Any]) -> pd.DataFrame:
-    for name in COLUMNS[2:]:
+    for name in COLUMNS[3:]:
         rows[name] = np.concatenate([getattr(part, name).reshape(-1) for part in parts])
     rows.attrs = attrs
     return rows

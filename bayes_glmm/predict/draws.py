@@ -53,7 +53,7 @@ def posterior_predictive(
     -------
     xarray.DataTree
         Group posterior_predictive: the response's name, dims chain, draw, obs, on the response's own scale (successes
-        for families with trials).
+        for families with trials, codes 0, 1, ... for ordered categories, whose labels are in ``attrs``).
 
     Raises
     ------
@@ -87,13 +87,15 @@ def posterior_predictive(
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in chunks(predictor.rows, predictor.draws.size):
-        mu = predictor.link.inverse(predictor.linear(rows))
+    for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
+        mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.draws.parameters, n)
     index = fit.model.design.index if frame is None else frame.index
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
     dataset.attrs = {"random_effects": random_effects, "new_levels": new_levels, "seed": predictor.seed}
+    if predictor.labels is not None:
+        dataset.attrs["categories"] = list(predictor.labels)
     return xr.DataTree.from_dict({"posterior_predictive": dataset})
 
 
@@ -119,8 +121,8 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
     response = predictor.design.response
     assert response is not None
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in chunks(predictor.rows, predictor.draws.size):
-        mu = predictor.link.inverse(predictor.linear(rows))
+    for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
+        mu = predictor.location(rows)
         trials = None if response.trials is None else response.trials[rows]
         density = predictor.family.log_density(response.y[rows], mu, predictor.draws.parameters, trials)
         result[:, rows] = density if response.weights is None else density * response.weights[rows]

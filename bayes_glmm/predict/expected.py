@@ -75,9 +75,12 @@ class RowPredictor:
     new_levels
         What levels that were not fitted get under ``"conditional"``: ``"sample"`` or ``"typical"``.
     scale
-        ``"response"`` for E[y | ...] (a probability for families with trials) or ``"link"``.
+        ``"response"`` for E[y | ...] (a probability for families with trials, the probability of each category for
+        ordered responses) or ``"link"``.
     seed
         Seed of the draws of new levels.
+    labels
+        Labels of an ordered response's categories; None for other responses.
     """
 
     draws: PosteriorDraws
@@ -88,11 +91,40 @@ class RowPredictor:
     new_levels: str
     scale: str
     seed: int
+    labels: tuple[str, ...] | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return len(self.design.offset)
+
+    @property
+    def categories(self) -> tuple[str, ...] | None:
+        """Labels of the categories, where a row's value is a probability for each; None where it is one number."""
+        return None if self.scale == "link" else self.labels
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a row's value: ``()``, or the number of categories."""
+        return () if self.categories is None else (len(self.categories),)
+
+    def location(self, rows: Rows) -> Array:
+        """Compute what the family's density and draws take for mu: the mean parameter, or categories' probabilities.
+
+        Parameters
+        ----------
+        rows
+            Positions of the rows.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S, rows), or (S, rows, categories) for ordered responses.
+        """
+        eta = self.linear(rows)
+        if self.family.probabilities is not None:
+            return np.asarray(self.family.probabilities(eta, self.link, self.draws.parameters))
+        return np.asarray(self.link.inverse(eta))
 
     def linear(self, rows: Rows) -> Array:
         """Compute the linear predictor, without the random part under ``"typical"`` and ``"marginal"``.
@@ -130,7 +162,7 @@ class RowPredictor:
         Returns
         -------
         numpy.ndarray
-            (S, rows), on the predictor's scale.
+            (S, rows), on the predictor's scale; (S, rows, categories) where there are `categories`.
 
         Raises
         ------
@@ -142,11 +174,12 @@ class RowPredictor:
         Under ``"marginal"`` the link scale is g(integral of g^-1(x'beta + z'u) N(u; 0, Sigma) du): the linear predictor
         of a model without random effects that would have the population's mean.
         """
-        eta = self.linear(rows)
         averaged = self.random_effects == "marginal" and bool(self.design.groups)
         if not averaged:
-            return eta if self.scale == "link" else self._response_mean(eta)
-        variance = random_variance(self.draws, self.design, rows)
+            return self.linear(rows) if self.scale == "link" else self._response_mean(rows)
+        eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows)
+        if self.labels is not None:
+            return self._averaged_probabilities(eta, variance)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
         if self.family.mean is None:
@@ -168,8 +201,19 @@ class RowPredictor:
             parts += [term.codes[:, None].astype(float) for term in self.design.groups]
         return np.hstack(parts)
 
-    def _response_mean(self, eta: Array) -> Array:
-        mu = self.link.inverse(eta)
+    def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
+        """Average each category's probability: differences of the averages of P(y <= c)."""
+        if self.scale == "link":
+            raise PredictionError(
+                "The average over random effects of ordered categories has no single linear predictor. Use "
+                "scale='response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
+            )
+        below = self.draws.parameters["thresholds"] - eta[..., None]
+        cumulative = gaussian_mean(self.link, below, variance[..., None])
+        return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
+
+    def _response_mean(self, rows: Rows) -> Array:
+        mu = self.location(rows)
         return np.asarray(mu if self.family.mean is None else self.family.mean(mu, self.draws.parameters), dtype=float)
 
     def _averaged_mean(self, eta: Array, variance: Array) -> Array:
@@ -257,7 +301,7 @@ def row_predictor(
     levels = random_effects in ("conditional", "new")
     allow = random_effects == "new" or new_levels != "error"
     design = fit.model.design if frame is None else design_at(fit, frame, levels=levels, allow=allow, trials=trials)
-    spec = fit.model.spec
+    spec, response = fit.model.spec, fit.model.design.response
     return RowPredictor(
         draws=posterior_draws(fit) if draws is None else draws,
         design=design,
@@ -267,6 +311,7 @@ def row_predictor(
         new_levels=new_levels,
         scale=scale,
         seed=seed,
+        labels=None if response is None else response.categories,
     )
 
 
@@ -301,7 +346,7 @@ def expected(
     Returns
     -------
     xarray.DataArray
-        Dims chain, draw, obs; all rows in memory at once.
+        Dims chain, draw, obs, and category for the probabilities of an ordered response; all rows in memory at once.
 
     Raises
     ------
@@ -325,10 +370,13 @@ def expected(
     predictor = row_predictor(
         fit, frame, random_effects=random_effects, new_levels=new_levels, scale=scale, random_seed=random_seed
     )
-    result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in chunks(predictor.rows, predictor.draws.size):
+    result = np.empty((predictor.draws.size, predictor.rows, *predictor.shape))
+    for rows in chunks(predictor.rows, math.prod((predictor.draws.size, *predictor.shape))):
         result[:, rows] = predictor.values(rows)
     index = fit.model.design.index if frame is None else frame.index
-    array = predictor.draws.unstack(result, {"obs": row_labels(index)})
+    coords: dict[str, object] = {"obs": row_labels(index)}
+    if predictor.categories is not None:
+        coords["category"] = list(predictor.categories)
+    array = predictor.draws.unstack(result, coords)
     array.attrs = {"random_effects": random_effects, "scale": scale, "new_levels": new_levels, "seed": predictor.seed}
     return array.rename("expected")

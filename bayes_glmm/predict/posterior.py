@@ -36,7 +36,7 @@ class PosteriorDraws:
     covariances
         Group -> (S, k, k) covariance matrix of the deviations.
     parameters
-        Auxiliary parameter -> (S, 1), ready to broadcast against (S, rows).
+        Auxiliary parameter -> (S, 1), ready to broadcast against (S, rows); thresholds (S, 1, thresholds).
     """
 
     chain: npt.NDArray[np.generic]
@@ -57,20 +57,19 @@ class PosteriorDraws:
         Parameters
         ----------
         values
-            (S, rows).
+            (S, rows), or (S, rows, categories).
         coords
-            Coordinates along ``obs``: name -> values of length rows.
+            Coordinates along ``obs``: name -> values of length rows; ``"category"`` is along its own dim.
 
         Returns
         -------
         xarray.DataArray
-            Dims chain, draw, obs.
+            Dims chain, draw, obs, and category where there are categories.
         """
-        shaped = values.reshape(len(self.chain), len(self.draw), -1)
-        along = {name: ("obs", value) for name, value in (coords or {}).items()}
-        return xr.DataArray(
-            shaped, dims=("chain", "draw", "obs"), coords={"chain": self.chain, "draw": self.draw, **along}
-        )
+        shaped = values.reshape(len(self.chain), len(self.draw), *values.shape[1:])
+        dims = ("chain", "draw", "obs", "category")[: shaped.ndim]
+        along = {name: ("category" if name in dims[3:] else "obs", value) for name, value in (coords or {}).items()}
+        return xr.DataArray(shaped, dims=dims, coords={"chain": self.chain, "draw": self.draw, **along})
 
 
 def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
@@ -120,5 +119,5 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
         beta=stacked("beta") if design.coefs else np.empty((sample, 0)),
         effects={term.name: stacked(f"b_{term.name}") for term in design.groups},
         covariances=covariances,
-        parameters={row.name: stacked(row.name).reshape(sample, 1) for row in family.parameters},
+        parameters={row.name: stacked(row.name)[:, None] for row in family.parameters},
     )

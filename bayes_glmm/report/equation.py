@@ -29,14 +29,18 @@ def equation(spec: ModelSpec, design: Design) -> str:
     response = design.response
     assert response is not None
     name = upright(response.name)
-    lines = [rf"{name}_i &\sim {spec.family.latex.replace('{mu}', r'\mu_i')}"]
-    lines += _predictor_lines(spec, design)
+    if response.categories is None:
+        lines = [rf"{name}_i &\sim {spec.family.latex.replace('{mu}', r'\mu_i')}"]
+        lines += _predictor_lines(_linked(spec.link.latex), design)
+    else:
+        left = rf"{spec.link.latex}(\Pr({name}_i \le c))"
+        lines = [rf"{left} &= \tau_c - \eta_i", *_predictor_lines(r"\eta_i", design)]
     for term in design.groups:
         lines += _group_lines(term)
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-def _predictor_lines(spec: ModelSpec, design: Design) -> list[str]:
+def _predictor_lines(left: str, design: Design) -> list[str]:
     terms = [_product(rf"\beta_{{{j}}}", coef) for j, coef in enumerate(design.coefs)]
     if len(terms) > _MOST_TERMS:
         terms = [*terms[: _MOST_TERMS - 1], r"\cdots", terms[-1]]
@@ -45,7 +49,6 @@ def _predictor_lines(spec: ModelSpec, design: Design) -> list[str]:
         symbol = rf"b^{{{upright(group.name)}}}"
         terms += [_product(rf"{symbol}_{{{k},\,j[i]}}", coef) for k, coef in enumerate(group.coefs)]
     parts = [terms[start : start + _TERMS_PER_LINE] for start in range(0, len(terms), _TERMS_PER_LINE)] or [["0"]]
-    left = _linked(spec.link.latex)
     return [
         f"{left} &= {' + '.join(part)}" if row == 0 else rf"&\quad + {' + '.join(part)}"
         for row, part in enumerate(parts)

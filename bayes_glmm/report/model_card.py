@@ -67,7 +67,7 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
     Returns
     -------
     dict
-        Label to text: formula, family, rows, event, groups.
+        Label to text: formula, family, rows, event or categories, groups.
     """
     facts = {
         "formula": spec.formula.text,
@@ -77,6 +77,8 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
     response = design.response
     if response is not None and response.event is not None:
         facts["event"] = f"{response.name} = {response.event} counts as 1"
+    if response is not None and response.categories is not None:
+        facts["categories"] = " < ".join(response.categories)
     if design.groups:
         facts["groups"] = "; ".join(_group_in_words(term) for term in design.groups)
     return facts

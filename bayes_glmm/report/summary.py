@@ -117,7 +117,7 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, auxiliary, random effect), group, term, mean, sd, ci_lower,
+        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd, ci_lower,
         ci_upper, ess_bulk, ess_tail, r_hat. Coefficients and sds are on the link scale.
 
     Raises
@@ -153,7 +153,8 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
         yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
         yield from _correlations(term)
     for row in family.parameters:
-        yield row.name, "auxiliary", "", [row.name], np.arange(1)
+        terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
+        yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
     for term in design.groups if random_effects else ():
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
