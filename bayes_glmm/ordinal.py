@@ -152,7 +152,9 @@ class CumulativeDistribution:
 
         link, last = self.link, thresholds.shape[-1]
         if link.graph_logit is None or link.graph_log_interval is None:
-            raise GLMMError(f"Ordered categories need a link with an interval and a graph_log_interval: not {link.name!r}.")
+            raise GLMMError(
+                f"Ordered categories need a link with an interval and a graph_log_interval: not {link.name!r}."
+            )
         code, thresholds = pt.cast(value, "int64"), thresholds.reshape((last,))
         lower = thresholds[pt.maximum(code - 1, 0)] - eta
         upper = thresholds[pt.minimum(code, last - 1)] - eta

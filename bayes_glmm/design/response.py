@@ -245,9 +245,7 @@ def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     return levels[0], levels[1]
 
 
-def _labels_in_words(
-    labels: tuple[Any, ...] | None, family: Family
-) -> tuple[str | None, tuple[str, ...] | None]:
+def _labels_in_words(labels: tuple[Any, ...] | None, family: Family) -> tuple[str | None, tuple[str, ...] | None]:
     """Return the event of a binary response and the categories of an ordered one."""
     if labels is None:
         return None, None
@@ -282,7 +280,9 @@ def _ordered_codes(
     used = np.unique(codes)
     labels = tuple(declared[code] for code in used)
     if len(labels) < 2:
-        raise DataError(f"The response {name!r} has one category only, {plain(labels[0])!r}: there is nothing to model.")
+        raise DataError(
+            f"The response {name!r} has one category only, {plain(labels[0])!r}: there is nothing to model."
+        )
     unused = [label for label in declared if label not in labels]
     if unused:
         warnings.warn(

@@ -101,7 +101,8 @@ class Counterfactuals:
         Returns
         -------
         list of numpy.ndarray
-            One (S, rows) array a copy, (S, rows, categories) for ordered responses, from one call: copies of a row share quadrature nodes and new levels' draws.
+            One (S, rows) array a copy, (S, rows, categories) for ordered responses, from one call: copies of a row
+            share quadrature nodes and new levels' draws.
         """
         positions = np.concatenate([rows + copy * self.rows for copy in range(self.copies)])
         return np.split(self.predictor.values(positions), self.copies, axis=1)

@@ -54,13 +54,15 @@ def reduced_rows_model(spec: ModelSpec, design: Design) -> tuple[ModelSpec, Desi
     return spec, rows
 
 
-def graph_rows(spec: ModelSpec) -> Any:
+def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     """Compile a row kernel from PyMC's own log density, for a family the engine has no rows for.
 
     Parameters
     ----------
     spec
         Family and link.
+    n_parameters
+        Number of the family's parameters, thresholds counted one by one.
 
     Returns
     -------
@@ -72,8 +74,8 @@ def graph_rows(spec: ModelSpec) -> Any:
     import pytensor.tensor as pt
 
     eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
-    # thresholds are the last of a family's parameters, and all the rest of the vector but the two spare elements
-    parameters = {row.name: values[i:-2] if row.ordered else values[i] for i, row in enumerate(spec.family.parameters)}
+    # thresholds are the last of a family's parameters
+    parameters = {row.name: values[i:] if row.ordered else values[i] for i, row in enumerate(spec.family.parameters)}
     trials = counts if spec.family.support == "trials" else None
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
@@ -83,9 +85,10 @@ def graph_rows(spec: ModelSpec) -> Any:
     function = pytensor.function(inputs, [total, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn
 
     def rows(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
-        value, d_eta, d_par = function(carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(par_, (2,)))
+        par, d_total = carray(par_, (n_parameters,)), carray(d_par_, (n_parameters,))
+        value, d_eta, d_par = function(carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), par)
         carray(d_, (n,))[:] = d_eta
-        carray(d_par_, (2,))[:] += d_par
+        d_total[:] += d_par
         return value.item()
 
     return cfunc(ROWS_SIGNATURE)(rows)

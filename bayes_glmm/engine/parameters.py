@@ -1,8 +1,9 @@
 """Unconstrained variance parameters theta: their transforms, priors, and the covariance of each grouping term.
 
 theta holds, per term, k log sds (or logits where the prior has two bounds) and the rows w of the correlation's Cholesky
-factor, then the family's auxiliary parameters, thresholds as the first and the logs of their increments. Input: theta and the tables of `KernelData`. Output: parameters, log
-priors with their Jacobians, precisions, and the pullback of gradients to theta.
+factor, then the family's auxiliary parameters, thresholds as the first one and the logs of the increments. Input: theta
+and the tables of `KernelData`. Output: parameters, log priors with their Jacobians, precisions, and the pullback of
+gradients to theta.
 """
 
 from __future__ import annotations

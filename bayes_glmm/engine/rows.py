@@ -312,7 +312,7 @@ def _beta_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P)
     return _loop(n, eta_, y_, counts_, par_, d_, d_par_, _beta, _cloglog)
 
 
-# ordered categories: (lower bound, upper bound) of the latent variable -> log probability, d/d lower, d/d upper -----------
+# ordered categories: (lower, upper) bound of the latent variable -> (log probability, d/d lower, d/d upper) ---------
 
 
 @_scalar

@@ -69,7 +69,9 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
     start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
     for i, row in enumerate(family.parameters, start=start):
         if row.ordered:
-            thresholds = np.cumsum(np.concatenate([theta[..., i : i + 1], np.exp(theta[..., i + 1 :])], axis=-1), axis=-1)
+            thresholds = np.cumsum(
+                np.concatenate([theta[..., i : i + 1], np.exp(theta[..., i + 1 :])], axis=-1), axis=-1
+            )
             shift = x[..., n_u : n_u + n_beta] @ packed.means
             variables[row.name] = (("threshold",), thresholds + shift[..., None])
             assert design.response is not None and design.response.categories is not None

@@ -10,7 +10,7 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.engine.build_map import Target
 from bayes_glmm.engine.graph import graph_positions, graph_rows, reduced_rows_model
 from bayes_glmm.engine.laplace import laplace_fit
-from bayes_glmm.engine.pack import has_rows, pack, why_not_in_coordinates
+from bayes_glmm.engine.pack import auxiliary_rows, has_rows, pack, why_not_in_coordinates
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.inference.nutpie_run import run_nutpie
@@ -62,7 +62,7 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     import nutpie
 
     started = time.perf_counter()
-    rows = None if has_rows(spec) else graph_rows(spec)
+    rows = None if has_rows(spec) else graph_rows(spec, len(auxiliary_rows(design, priors)))
     packed = pack(spec, design, priors, None if rows is None else rows.address)
     fit = laplace_fit(packed)
     graph = _graph(spec, design, priors, "centered")

@@ -205,8 +205,8 @@ class RowPredictor:
         """Average each category's probability: differences of the averages of P(y <= c)."""
         if self.scale == "link":
             raise PredictionError(
-                "The average over random effects of ordered categories has no single linear predictor. Use "
-                "scale='response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
+                "The average over random effects of ordered categories has no single linear predictor. Use scale="
+                "'response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
             )
         below = self.draws.parameters["thresholds"] - eta[..., None]
         cumulative = gaussian_mean(self.link, below, variance[..., None])

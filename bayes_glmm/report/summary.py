@@ -117,8 +117,8 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd, ci_lower,
-        ci_upper, ess_bulk, ess_tail, r_hat. Coefficients and sds are on the link scale.
+        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd,
+        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
 
     Raises
     ------

@@ -211,7 +211,9 @@ def weighted(models, family, link):
     compare(models, model, link)
 
 
-@pytest.mark.parametrize(("family", "link"), [("binomial", "probit"), ("poisson", "sqrt"), ("student", "identity"), ("cumulative", "logit")])
+@pytest.mark.parametrize(
+    ("family", "link"), [("binomial", "probit"), ("poisson", "sqrt"), ("student", "identity"), ("cumulative", "logit")]
+)
 def test_weights_offset_and_raw_intercept(models, family, link):
     weighted(models, family, link)
 
