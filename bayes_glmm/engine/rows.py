@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numba import carray, cfunc, njit
 
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
@@ -316,17 +317,6 @@ def _beta_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P)
 
 
 @_scalar
-def _logit_interval(lower: float, upper: float) -> tuple[float, float, float]:
-    width = upper - lower
-    below, above = fast_exp(-abs(lower)), fast_exp(-abs(upper))
-    value = math.log(-math.expm1(-width)) - max(lower, 0.0) - max(-upper, 0.0)
-    gap = 1.0 / math.expm1(width)
-    d_lower = (1.0 if lower >= 0 else below) / (1.0 + below) + gap
-    d_upper = (above if upper >= 0 else 1.0) / (1.0 + above) + gap
-    return value - fast_log1p_unit(below) - fast_log1p_unit(above), -d_lower, d_upper
-
-
-@_scalar
 def _probit_interval(lower: float, upper: float) -> tuple[float, float, float]:
     mirrored = lower > 0.0
     low, high = (-upper, -lower) if mirrored else (lower, upper)
@@ -367,8 +357,39 @@ def _category_rows(n: int, eta_: Any, y_: Any, counts_: Any, par: Any, d_: Any, 
     return total
 
 
-def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    return _category_rows(n, eta_, y_, counts_, par_, d_, d_par_, _logit_interval)
+def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par: P, d_: P, d_par: P) -> float:
+    """Rows without their widths, which belong to categories: F(b) - F(a) = F(b) F(-a) (1 - exp(a - b))."""
+    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    last = 0
+    for i in range(n):
+        last = max(last, int(y[i]))
+    weight, lower, upper = np.zeros(last + 1), np.empty(n), np.empty(n)
+    for i in range(n):
+        c = int(y[i])
+        weight[c] += counts[i]
+        lower[i] = par[c - 1] - eta[i] if c > 0 else -math.inf
+        upper[i] = par[c] - eta[i]
+    total = 0.0
+    for i in range(n):
+        a, b = lower[i], upper[i]
+        below, above = fast_exp(-abs(a)), fast_exp(-abs(b))
+        total -= counts[i] * (max(a, 0.0) + max(-b, 0.0) + fast_log1p_unit(below) + fast_log1p_unit(above))
+        lower[i] = -counts[i] * (1.0 if a >= 0 else below) / (1.0 + below)
+        upper[i] = counts[i] * (1.0 if b < 0 else above) / (1.0 + above)
+        d[i] = -(lower[i] + upper[i])
+    for i in range(n):
+        c = int(y[i])
+        d_par[c] += upper[i]
+        if c > 0:
+            d_par[c - 1] += lower[i]
+    for c in range(1, last + 1):
+        # infinite for the highest category: nothing is added
+        width = par[c] - par[c - 1]
+        pull = weight[c] / math.expm1(width)
+        total += weight[c] * math.log(-math.expm1(-width))
+        d_par[c] += pull
+        d_par[c - 1] -= pull
+    return total
 
 
 def _cumulative_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:

@@ -94,4 +94,4 @@ def test_rows_add_up_with_their_weights_and_agree_with_the_probabilities(link):
 
 @pytest.mark.parametrize("link", DISTRIBUTIONS)
 def test_no_density_where_there_is_no_predictor(link):
-    assert not math.isfinite(call(link, np.array([math.nan]), 2)[0])
+    assert not math.isfinite(call(link, np.array([math.nan, 0.0]), np.array([2, 1]))[0])
