@@ -109,7 +109,7 @@ def ordered_parameter(name: str, row: ParameterPrior, dim: str) -> Any:
     distribution = _distribution(row.prior.name)
     parameters = {key: np.asarray(value) for key, value in row.prior.parameters}
     options = {"transform": pm.distributions.transforms.ordered, "initval": np.arange(length) - 0.5 * (length - 1)}
-    if row.prior.name in _FLAT:
+    if row.prior.name in FLAT:
         return distribution(name, dims=dim, **options)
 
     def density(value: Any) -> Any:
