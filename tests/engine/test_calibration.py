@@ -19,6 +19,7 @@ from bayes_glmm.errors import DataWarning
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.inference.kernel import sample_kernel
 from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import resolve_priors
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::bayes_glmm.errors.DataWarning"),
 ]
 
-SIMULATIONS, DRAWS, THIN, GROUPS, ROWS = 200, 990, 10, 6, 36
+SIMULATIONS, DRAWS, THIN, GROUPS, ROWS, CATEGORIES = 200, 990, 10, 6, 30, 3
 PRIORS = {
     "Intercept": Prior("Normal", 0.3, 0.5),
     "beta": Prior("Normal", 0, 0.7),
@@ -37,6 +38,7 @@ PRIORS = {
     "sigma": Prior("Gamma", 3, 3),
     "phi": Prior("Gamma", 4, 1),
     "nu": Prior("Uniform", 2, 30),
+    "thresholds": Prior("Normal", 0, 1.5),
 }
 RESPONSE = {"binomial": "p(y, n)"}
 #: name -> family, random part, priors that differ. Every family, and the paths and structures a family has besides.
@@ -65,13 +67,33 @@ def draw_prior(rng, prior):
     return rng.uniform(p["lower"], p["upper"])
 
 
+def means(record, eta, parameters):
+    """Return what a family's density asks for: the mean, or the categories' probabilities."""
+    link = LINKS[record.links[0]]
+    return link.inverse(eta) if record.probabilities is None else record.probabilities(eta, link, parameters)
+
+
 def simulate(rng, family, random, priors):
-    """Draw parameters from the prior and data given them; return the data, the truth by name, and the likelihood."""
+    """Draw parameters from the prior and data given them; return the data and the truth by name.
+
+    Data that the design refuses (a category that no row has) are drawn again with their parameters: the posterior given
+    data does not know which data were left out, so that ranks stay uniform.
+    """
+    while True:
+        data, truth = draw_jointly(rng, family, random, priors)
+        if family != "cumulative" or data["y"].nunique() == CATEGORIES:
+            return data, truth
+
+
+def draw_jointly(rng, family, random, priors):
+    record = FAMILIES[family]
     x = rng.normal(size=ROWS)
     g, h = rng.permutation(np.arange(ROWS) % GROUPS), rng.permutation(np.arange(ROWS) % 4)
     n = rng.integers(1, 8, ROWS)
     truth = {"beta": np.array([draw_prior(rng, priors["Intercept"]), draw_prior(rng, priors["beta"])])}
-    eta = truth["beta"][0] + truth["beta"][1] * x
+    if family == "cumulative":
+        truth["beta"] = truth["beta"][1:]
+    eta = np.column_stack([np.ones(ROWS), x])[:, -len(truth["beta"]) :] @ truth["beta"]
     slopes = "x |" in random
     sd = np.array([draw_prior(rng, priors["sd"]) for _ in range(1 + slopes)])
     corr = np.eye(1 + slopes)
@@ -87,20 +109,21 @@ def simulate(rng, family, random, priors):
         b = sd * rng.normal(size=(4, 1))
         truth |= {"sd_h": sd, "b_h": b}
         eta = eta + b[h, 0]
-    record = FAMILIES[family]
     for row in record.parameters:
-        truth[row.name] = np.array(draw_prior(rng, priors[row.name]))
+        value = draw_prior(rng, priors[row.name])
+        if row.ordered:
+            # increasing thresholds with independent priors: order statistics
+            value = np.sort([value, *(draw_prior(rng, priors[row.name]) for _ in range(CATEGORIES - 2))])
+        truth[row.name] = np.array(value)
     trials = n if family == "binomial" else None
-    y = record.simulate(rng, inverse(family, eta), {row.name: truth[row.name] for row in record.parameters}, trials)
+    parameters = {row.name: truth[row.name] for row in record.parameters}
+    y = record.simulate(rng, means(record, eta, parameters), parameters, trials)
     if family == "beta":
         y = np.clip(y, 1e-12, 1 - 1e-12)
+    if family == "cumulative":
+        y = y.astype(int)
     data = pd.DataFrame({"y": y, "x": x, "n": n, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h]})
     return data, truth
-
-
-def inverse(family, eta):
-    link = ModelSpec.build(f"{RESPONSE.get(family, 'y')} ~ 1", family=family).link
-    return link.inverse(eta)
 
 
 def log_likelihood(design, family, draws):
@@ -110,7 +133,7 @@ def log_likelihood(design, family, draws):
     for term in design.groups:
         eta += np.einsum("ij,sij->si", term.Z, draws[f"b_{term.name}"][:, term.codes])
     parameters = {row.name: draws[row.name][:, None] for row in record.parameters}
-    return record.log_density(response.y, inverse(family, eta), parameters, response.trials).sum(axis=1)
+    return record.log_density(response.y, means(record, eta, parameters), parameters, response.trials).sum(axis=1)
 
 
 def one_rank(seed, name, sampled_priors=None):
@@ -120,7 +143,8 @@ def one_rank(seed, name, sampled_priors=None):
     priors = PRIORS | changed
     data, truth = simulate(rng, family, random, priors)
     used = {**priors, **(sampled_priors or {})}
-    names = {"Intercept", "beta", "sd", "corr", *(row.name for row in FAMILIES[family].parameters)}
+    names = {"beta", "sd", "corr", *(row.name for row in FAMILIES[family].parameters)}
+    names |= set() if family == "cumulative" else {"Intercept"}
     spec = ModelSpec.build(
         f"{RESPONSE.get(family, 'y')} ~ x + {random}",
         family=family,
@@ -149,10 +173,13 @@ def one_rank(seed, name, sampled_priors=None):
 
 
 def uniformity(ranks, bins=11):
-    """Return the p-value of a chi-square test of uniform ranks 0 .. DRAWS / THIN."""
-    counts = np.bincount(np.asarray(ranks) * bins // (DRAWS // THIN + 1), minlength=bins)
-    share = np.bincount(np.arange(DRAWS // THIN + 1) * bins // (DRAWS // THIN + 1), minlength=bins)
-    return float(stats.chisquare(counts, share / share.sum() * len(ranks)).pvalue)
+    """Return the smaller p-value of two tests of uniform ranks 0 .. DRAWS / THIN, doubled: chi-square, Kolmogorov."""
+    values = DRAWS // THIN + 1
+    counts = np.bincount(np.asarray(ranks) * bins // values, minlength=bins)
+    share = np.bincount(np.arange(values) * bins // values, minlength=bins)
+    squares = stats.chisquare(counts, share / values * len(ranks)).pvalue
+    distance = stats.kstest((np.asarray(ranks) + 0.5) / values, "uniform").pvalue
+    return float(min(1.0, 2.0 * min(squares, distance)))
 
 
 def calibrate(name, simulations=SIMULATIONS, sampled_priors=None):
@@ -176,12 +203,22 @@ def test_ranks_are_uniform(name):
 @pytest.mark.parametrize(
     ("name", "wrong", "quantity"),
     [
-        ("poisson", {"sd": Prior("HalfNormal", 1.4)}, "sd_g[0]"),
-        ("gaussian", {"sd": Prior("HalfNormal", 1.4)}, "sd_g[0]"),
-        ("bernoulli", {"beta": Prior("Normal", 0, 1.4)}, "beta[1]"),
+        ("poisson", {"sd": Prior("HalfNormal", 0.25)}, "sd_g[0]"),
+        ("gaussian", {"sd": Prior("HalfNormal", 0.25)}, "sd_g[0]"),
+        ("bernoulli", {"beta": Prior("Normal", 0, 0.25)}, "beta[1]"),
     ],
 )
 def test_a_wrong_prior_is_caught(name, wrong, quantity):
-    """The test of the test: sampling with a prior twice as wide as the one simulated from must fail it."""
+    """The test of the test: sampling with a prior a third as wide as the one simulated from must fail it."""
     p_values = calibrate(name, sampled_priors=wrong)
     assert p_values[quantity] < 2e-4
+
+
+@pytest.mark.parametrize("name", ["poisson", "gaussian"])
+def test_a_missing_jacobian_is_caught(monkeypatch, name):
+    """The test of the test: a prior of sd read as one of log sd (as when log|d sd / d theta| is left out)."""
+    from bayes_glmm.engine import pack
+
+    # HalfNormal(0.7) of sd times 1 / sd, nearly: a log normal that is flat in log sd where the posterior is
+    monkeypatch.setitem(pack._ENCODINGS, "HalfNormal", lambda prior: (pack.codes.GAMMA, 1e-3, 0.5, 0))
+    assert min(calibrate(name).values()) < 2e-4
