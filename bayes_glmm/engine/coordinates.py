@@ -4,7 +4,7 @@ Input: standard coordinates z = [eps, w, v], laid out as x is, and `MapData`. Ou
 of the map's Jacobian, and gradients pulled back from x to z. With theta first, then beta, then the terms from last to
 first, each given those before it:
 
-    theta = theta_hat + g(L_theta v), g(y) = y + c y^5 with c >= 0 for each element and sign
+    theta = theta_hat + g(L_theta v), g(y) = y (1 + A w / (1 + w)), w = (y / r)^4, A >= 0 for each element and sign
     beta  = beta_hat + L_beta w
     u_tj  = P^-1 (r_tj - C_tj (rest - rest_hat)) + P^(-1/2) eps_tj, with P = I_tj + Omega_t(theta)
 
@@ -51,7 +51,7 @@ class MapData(NamedTuple):
     target: npt.NDArray[np.uint64]  # (3,)
     centre: npt.NDArray[np.float64]  # (D,) x at the mode
     theta_factor: npt.NDArray[np.float64]  # (d, d) L_theta
-    bends: npt.NDArray[np.float64]  # (d, 2) c below and above
+    bends: npt.NDArray[np.float64]  # (d, 3) A below, A above, r
     beta_factor: npt.NDArray[np.float64]  # (p, p) L_beta
     terms: npt.NDArray[np.int64]  # (5, G)
     info: npt.NDArray[np.float64]  # k x k blocks of every term, flat

@@ -49,7 +49,7 @@ class GaussianFit:
     factor
         (d, d) factor of theta's approximate covariance.
     bends
-        (d, 2) fifth-power coefficients of theta's coordinates.
+        (d, 3) how theta's tails are stretched.
     log_marginal
         Value at the mode, up to a constant.
     """

@@ -38,8 +38,8 @@ _compiled = njit(error_model="numpy", cache=True)
 
 #: Largest sd of an element of theta in the coordinates: a flatter marginal than this says little about its shape.
 WIDEST = 1.5
-#: How many times its length three sds of an element of theta may be stretched to.
-LONGEST = 10.0
+#: Largest stretch A of a tail of theta.
+LONGEST = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class LaplaceFit:
     theta_factor
         (d, d) factor of theta's covariance: covariance = factor factor'.
     bends
-        (d, 2) fifth-power coefficients that shorten the tails of each element of theta, below and above the mode.
+        (d, 3) how each element of theta's tails are stretched (`tail_bends`).
     log_marginal
         Laplace value of log p(y, theta) at the mode, up to a constant.
     evaluations
@@ -213,7 +213,7 @@ def theta_factor(hessian: Array) -> Array:
 
 
 def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array) -> Array:
-    """Find fifth-power coefficients with which three units of the coordinates reach as deep as a normal's do.
+    """Find how far to stretch each tail of theta for three units of the coordinates to reach as deep as a normal's do.
 
     Parameters
     ----------
@@ -227,36 +227,38 @@ def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array)
     Returns
     -------
     numpy.ndarray
-        (d, 2) c >= 0 below and above: along element i, f(y + c y^5) - log(1 + 5 c y^4) rises by 9/2 at |y| = 3 sd.
-        Zero where the tail is no longer than a normal's.
+        (d, 3) A >= 0 below, A above, r = 3 sd: along element i, the density of y = theta - theta_hat bent by
+        `parameters.bend` falls by 9/2 at |y| = r. A is zero where the tail is no longer than a normal's.
     """
-    bends = np.zeros((len(theta), 2))
+    bends = np.zeros((len(theta), 3))
+    bends[:, 2] = 3.0 * np.sqrt(np.sum(factor * factor, axis=1))
     centre = objective(theta)
-    for i, sd in enumerate(np.sqrt(np.sum(factor * factor, axis=1))):
+    for i in range(len(theta)):
         for side, sign in enumerate((-1.0, 1.0)):
 
-            def rise(c: float, reach: float = 3.0 * sign * sd, i: int = i) -> float:
+            def rise(a: float, reach: float = sign * bends[i, 2], i: int = i) -> float:
                 moved = theta.copy()
-                moved[i] += reach * (1.0 + c * reach**4)
-                return objective(moved) - centre - np.log1p(5.0 * c * reach**4) - 4.5
+                # at w = 1: y (1 + A / 2), with slope 1 + 3 A / 2
+                moved[i] += reach * (1.0 + 0.5 * a)
+                return objective(moved) - centre - np.log1p(1.5 * a) - 4.5
 
-            bends[i, side] = _root(rise, LONGEST / (3.0 * sd) ** 4)
+            bends[i, side] = _root(rise, LONGEST)
     return bends
 
 
 def _root(rise: Callable[[float], float], largest: float) -> float:
-    """Return c in [0, largest] where `rise` turns positive, to a tenth; the bounds where it does not."""
+    """Return a in [0, largest] where `rise` turns positive, to a tenth; the bounds where it does not."""
     if rise(0.0) > -1.0:
         return 0.0
     low, high = 0.0, largest
     if rise(high) < 0:
         return high
     while high - low > 0.1 * high:
-        # geometric steps: c spans orders of magnitude
+        # geometric at first: a spans orders of magnitude
         middle = 0.25 * high if low == 0.0 else 0.5 * (low + high)
         low, high = (middle, high) if rise(middle) < 0 else (low, middle)
-        if high < 1e-3 * largest:
-            return high
+        if high < 1e-2 * largest:
+            break
     return 0.5 * (low + high)
 
 

@@ -266,12 +266,15 @@ def _terms(
 
 
 def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
-    """Start with u = 0, the intercept at the mean response, and sds at half their unit."""
+    """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     x = np.zeros(n_u + n_beta + int(data.sizes[layout.N_THETA]))
     if "Intercept" in design.coefs:
         x[n_u + design.coefs.index("Intercept")] = scale.center
+    elif n_beta and not any(row.ordered for row in priors.auxiliary):
+        # cell means, say: eta = 0 may be no mean under the link
+        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, np.full(data.X.shape[1], scale.center), rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
         Z = design.groups[g].Z

@@ -243,17 +243,17 @@ def covariance(sd: Any, factor: Any) -> Any:
 
 @_compiled
 def bend(y: Any, bends: Any, theta: Any) -> float:
-    """Add y + c y^5 to theta, c by the sign of y; return the log determinant of the Jacobian.
+    """Add y (1 + A w / (1 + w)) to theta, w = (y / r)^4, A by the sign of y; return the Jacobian's log determinant.
 
-    The fifth power takes long tails (of a log sd that may be zero, of a dispersion that may be infinite) into a few
-    units of y, hardly touches the bulk, and has four continuous derivatives at 0.
+    `bends` holds (A below, A above, r). The bulk hardly moves, long tails (of a log sd that may be zero, of a
+    dispersion that may be infinite) come into a few units of y, and far out the slope is 1 + A: nowhere a wall.
     """
     log_det = 0.0
     for i in range(y.size):
-        c = bends[i, 0] if y[i] < 0.0 else bends[i, 1]
-        fourth = c * y[i] ** 4
-        theta[i] += y[i] * (1.0 + fourth)
-        log_det += math.log(1.0 + 5.0 * fourth)
+        a = bends[i, 0] if y[i] < 0.0 else bends[i, 1]
+        w = (y[i] / bends[i, 2]) ** 4
+        theta[i] += y[i] * (1.0 + a * w / (1.0 + w))
+        log_det += math.log(1.0 + a * w * (5.0 + w) / (1.0 + w) ** 2)
     return log_det
 
 
@@ -262,7 +262,10 @@ def pull_bend(y: Any, bends: Any, d_theta: Any) -> Any:
     """Return d/dy from d/d theta, the Jacobian's own derivative included."""
     out = np.empty_like(y)
     for i in range(y.size):
-        c = bends[i, 0] if y[i] < 0.0 else bends[i, 1]
-        slope = 1.0 + 5.0 * c * y[i] ** 4
-        out[i] = d_theta[i] * slope + 20.0 * c * y[i] ** 3 / slope
+        a = bends[i, 0] if y[i] < 0.0 else bends[i, 1]
+        ratio = y[i] / bends[i, 2]
+        w = ratio**4
+        slope = 1.0 + a * w * (5.0 + w) / (1.0 + w) ** 2
+        d_w = 4.0 * ratio**3 / bends[i, 2]
+        out[i] = d_theta[i] * slope + a * (5.0 - 3.0 * w) / (1.0 + w) ** 3 * d_w / slope
     return out

@@ -15,7 +15,7 @@ _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy", fastmath={"contract", "nsz"})
 def fast_exp(x: float) -> float:
     """exp(x) for -708 <= x <= 709; smaller arguments give exp(-708), larger ones exp(709).
 

@@ -27,6 +27,8 @@ from bayes_glmm.spec.model_spec import ModelSpec
 Array = npt.NDArray[np.float64]
 
 DEFAULT_DRAWS, DEFAULT_TUNE, LAPLACE_DRAWS = 1000, 150, 1000
+#: Draws a chain below which a run says nothing about the geometry.
+SHORTEST = 10
 #: In the coordinates larger steps pay: 7 instead of 15 gradients a draw where there are many effects.
 DEFAULT_TARGET_ACCEPT = 0.7
 
@@ -152,6 +154,8 @@ def geometry_trouble(stats: xr.Dataset) -> str | None:
     """
     diverging = float(stats["diverging"].mean())
     energy = stats["energy"].to_numpy()
+    if energy.shape[1] < SHORTEST:
+        return None
     fraction = np.min(np.mean(np.square(np.diff(energy, axis=1)), axis=1) / np.var(energy, axis=1))
     step = float(stats["step_size"].isel(draw=-1).min())
     if diverging > 0.01:
