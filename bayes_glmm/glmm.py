@@ -253,7 +253,16 @@ class GLMM:
 
 @dataclass(frozen=True, eq=False)
 class FittedGLMM(Fit):
-    """The posterior of a `GLMM`, with the questions people ask of it."""
+    """The posterior of a `GLMM`, with the questions people ask of it.
+
+    Parameters
+    ----------
+    model
+        The model that was fitted.
+    dt
+        Groups posterior, sample_stats, observed_data and constant_data, as ArviZ takes them; dims chain, draw, obs, coef
+        and those of the grouping factors.
+    """
 
     model: GLMM
 

@@ -120,11 +120,20 @@ def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[f
         return math.nan, math.nan, math.nan, math.nan
     total = mu + phi
     log_ratio = -math.log1p(mu / phi)
+    slope = y / mu - (y + phi) / total
+    if phi > 1e5:
+        # differences of log gammas and digammas by Stirling's series: no digits cancel on the way to a Poisson
+        near, shift = math.log1p(y / phi), 1.0 / (y + phi) - 1.0 / phi
+        value = (phi - 0.5) * near - y + phi * log_ratio + shift / 12.0
+        d_phi = near - 0.5 * shift - shift * (1.0 / (y + phi) + 1.0 / phi) / 12.0 + log_ratio + (mu - y) / total
+        if y > 0:
+            value += y * (math.log(mu) + math.log1p((y - mu) / total))
+        return value, slope, d_phi, 0.0
     value = math.lgamma(y + phi) - math.lgamma(phi) + phi * log_ratio
     d_phi = digamma(y + phi) - digamma(phi) + log_ratio + (mu - y) / total
     if y > 0:
         value += y * (math.log(mu) - math.log(total))
-    return value, y / mu - (y + phi) / total, d_phi, 0.0
+    return value, slope, d_phi, 0.0
 
 
 @_scalar
