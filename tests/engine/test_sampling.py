@@ -150,7 +150,8 @@ def test_dyestuff2_on_a_grid():
     means = data.groupby("Batch", observed=True)["Yield"].mean().to_numpy()
     within = float(np.sum((data["Yield"] - data.groupby("Batch", observed=True)["Yield"].transform("mean")) ** 2))
     between = 5 * float(np.sum((means - means.mean()) ** 2))
-    sd, sigma = np.linspace(1e-3, 14, 700)[:, None], np.linspace(1.0, 9, 500)[None, :]
+    # middles of cells that begin at zero, where the density of the sd is at its highest
+    sd, sigma = (np.arange(2000) + 0.5)[:, None] * 0.007, np.linspace(1.0, 9, 400)[None, :]
     tau2 = sigma**2 + 5 * sd**2
     log_p = -24 * np.log(sigma) - 2.5 * np.log(tau2) - 0.5 * within / sigma**2 - 0.5 * between / tau2
     log_p = log_p - 0.5 * (sd / 3) ** 2 - 0.5 * (sigma / 10) ** 2
@@ -426,6 +427,10 @@ def test_nutpies_private_interface_is_the_one_we_use():
     assert {"diverging", "energy", "step_size", "n_steps", "depth"} <= set(run.stats.data_vars)
     assert all(array.dims == ("chain", "draw") for array in run.stats.data_vars.values())
     assert run.stats["diverging"].any(), "code 4 must be read as a divergence"
+    # each draw beside its own statistics, and none of the warm-up
+    sd = 1.0 + np.arange(3)
+    logp = -0.5 * np.sum((run.x / 2 / sd) ** 2, axis=-1)
+    assert run.stats["logp"].values == pytest.approx(logp, rel=1e-9, abs=1e-12)
     for i in range(3):
         assert run.x[..., i].max() <= 6.0 * (1 + i)
         check_quantiles(run.x[..., i], 2 * (1 + i) * stats.truncnorm.ppf(QUANTILES, -np.inf, 3.0), f"normal {i}")
