@@ -8,7 +8,7 @@ import bayes_glmm as bg
 
 matplotlib.use("Agg")
 
-SHORT = {"draws": 500, "tune": 500, "chains": 4, "random_seed": 20240501, "progressbar": False}
+SHORT = {"draws": 1500, "tune": 500, "chains": 4, "random_seed": 20240501, "progressbar": False}
 
 
 def pytest_configure(config):

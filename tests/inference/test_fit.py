@@ -55,7 +55,7 @@ def test_groups_dims_and_coords(sleepstudy_fit, sleepstudy):
         "sigma": (),
     }
     assert all(variable.dims[:2] == ("chain", "draw") for variable in posterior.data_vars.values())
-    assert dict(posterior.sizes) == {"chain": 4, "draw": 500, "coef": 2, "Subject": 18, "Subject_coef": 2,
+    assert dict(posterior.sizes) == {"chain": 4, "draw": 1500, "coef": 2, "Subject": 18, "Subject_coef": 2,
                                      "Subject_coef_2": 2}  # fmt: skip
     assert posterior["coef"].values.tolist() == ["Intercept", "Days"]
     assert posterior["Subject"].values.tolist() == sleepstudy["Subject"].cat.categories.tolist()

@@ -56,7 +56,7 @@ def test_words_say_what_was_fitted_and_whether_it_converged(cbpp_fit):
     for words in (
         "p(incidence, size) ~ period + (1 | herd)",
         "binomial family, logit link; rows: 56; levels: 15 herd",
-        "4 chains x 500 draws",
+        "4 chains x 1,500 draws",
         "intervals hold 89%",
         "Converged: every check passed on all 20 parameters",
         "period[4]",
@@ -83,7 +83,7 @@ def test_approximate_and_interrupted_fits_are_marked(cbpp_fit):
     assert "Approximation by laplace" in repr(approximate) and "Approximate (laplace)" in repr(approximate)
     assert approximate.summary()[["r_hat", "ess_bulk", "ess_tail"]].isna().all(axis=None)
     interrupted = relabelled(cbpp_fit, interrupted=1)
-    assert "draws, interrupted" in repr(interrupted) and "was interrupted: 500 draws" in repr(interrupted)
+    assert "draws, interrupted" in repr(interrupted) and "was interrupted: 1500 draws" in repr(interrupted)
 
 
 @pytest.mark.parametrize("prob", [0.5, 0.95])
