@@ -54,11 +54,15 @@ def write_data(case: Case, folder: Path) -> Data:
 
 
 def child_environment(cache: Path) -> dict[str, str]:
-    """Return the environment of a child: one thread for linear algebra, compile caches in a folder of their own."""
+    """Return the environment of a child: one thread for linear algebra, compile caches in a folder of their own.
+
+    Python keeps bytecode, as it does for everybody: without it every import compiles thousands of files again.
+    """
     cache.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {
-        **os.environ,
+        **inherited,
         **threads,
         "NUMBA_NUM_THREADS": str(CORES),
         "NUMBA_CACHE_DIR": str(cache / "numba"),
