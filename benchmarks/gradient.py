@@ -68,7 +68,7 @@ def _packed(story: str, family: str, rows: int, groups: int) -> Any:
 def bernoulli_row(rows: int) -> dict[str, float]:
     """Time the density alone and behind the coordinates, as the sampler calls it, at a random corner of {-1, 1}^D."""
     from bayes_glmm.engine.data import address_table
-    from bayes_glmm.engine.kernel import density_function
+    from bayes_glmm.engine.kernel import density as kernel_density
     from bayes_glmm.engine.laplace import laplace_fit
     from bayes_glmm.engine.run import kernel_posterior
 
@@ -78,7 +78,7 @@ def bernoulli_row(rows: int) -> dict[str, float]:
     posterior = kernel_posterior(packed, fit)
     corner = np.random.default_rng(1).choice(np.array([-1.0, 1.0]), posterior.dimension)
     table = address_table(packed.data)
-    density = microseconds(density_function().address, table.ctypes.data, np.ascontiguousarray(fit.x))
+    density = microseconds(kernel_density.address, table.ctypes.data, np.ascontiguousarray(fit.x))
     mapped = microseconds(posterior.density.address, posterior.user_data.ctypes.data, corner)
     return {
         "rows": rows,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayes_glmm.checks.effective_size import MIN_DRAWS, effective_size
+from bayes_glmm.inference.effective_size import MIN_DRAWS, effective_size
 from bayes_glmm.inference.fit import Fit
 
 Array = npt.NDArray[np.float64]

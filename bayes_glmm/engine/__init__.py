@@ -3,9 +3,3 @@
 Input: a specification, a design and a prior table. Output: draws of the same posterior as the PyMC model's, whose
 density this room is tested against.
 """
-
-from pathlib import Path
-
-from bayes_glmm.engine.cache import discard_stale
-
-discard_stale(Path(__file__).parent)

@@ -17,8 +17,7 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.coordinates import AFTER, BEFORE, DIRECT, MapData
 from bayes_glmm.engine.data import KernelData, address_table
 from bayes_glmm.engine.graph import GraphPositions
-from bayes_glmm.engine.information import Information, eliminate, term_precision
-from bayes_glmm.engine.laplace import LaplaceFit, approximate_precision
+from bayes_glmm.engine.laplace import LaplaceFit
 
 Array = npt.NDArray[np.float64]
 
@@ -74,8 +73,7 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
     MapData
         Its arrays, and those of `data` and of the target, must stay alive while it is used.
     """
-    precision = approximate_precision(fit, data)
-    terms, beta_factor = _eliminate_terms(fit, data, precision)
+    terms, beta_factor = _eliminate_terms(fit, data)
     sizes = np.zeros((5, len(terms)), dtype=np.int64)
     starts: list[npt.NDArray[np.int64]] = []
     totals = np.zeros(5, dtype=np.int64)
@@ -109,21 +107,19 @@ def _flat(parts: Iterable[Array]) -> Array:
     return np.concatenate([np.zeros(0), *(np.ravel(part) for part in parts)])
 
 
-def _eliminate_terms(fit: LaplaceFit, data: KernelData, precision: Information) -> tuple[list[_Term], Array]:
+def _eliminate_terms(fit: LaplaceFit, data: KernelData) -> tuple[list[_Term], Array]:
     """Eliminate the terms in order; return their constants and a factor of beta's marginal covariance."""
     n_terms, n_u = int(data.sizes[layout.N_TERMS]), int(data.sizes[layout.N_U])
     terms: list[_Term] = []
-    rest = precision.rest
     if n_terms:
         k, levels = int(data.terms[layout.COEFS, 0]), int(data.terms[layout.LEVELS, 0])
-        _, _, rest, _ = eliminate(precision, fit.pattern)
         u = fit.x[: k * levels].reshape(levels, k)
-        right = np.einsum("jab,jb->ja", precision.levels, u)
+        right = np.einsum("jab,jb->ja", fit.precision.levels, u)
         # the rest begins where the largest term ends
         columns = fit.pattern.columns + k * levels
         values = _by_direction(fit.likelihood.coupling, fit.pattern.start)
         terms.append(_Term(fit.likelihood.levels, right, fit.pattern.start, columns, values))
-    schur = np.tril(rest) + np.tril(rest, -1).T
+    schur = np.tril(fit.schur) + np.tril(fit.schur, -1).T
     for t in range(1, n_terms):
         size = int(data.terms[layout.COEFS, t] * data.terms[layout.LEVELS, t])
         terms.append(_dense_term(fit, data, t, schur))
@@ -141,7 +137,7 @@ def _dense_term(fit: LaplaceFit, data: KernelData, t: int, schur: Array) -> _Ter
     k, levels, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.LEVELS, layout.U_START))
     size = k * levels
     own, cross = schur[:size, :size], schur[:size, size:]
-    omega = term_precision(fit.x, data, t)
+    omega = fit.term_precisions[t]
     blocks = own.reshape(levels, k, levels, k)[np.arange(levels), :, np.arange(levels), :]
     info, u = blocks - omega, fit.x[first : first + size]
     outside = own.reshape(levels, k, levels, k).copy()

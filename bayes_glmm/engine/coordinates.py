@@ -16,25 +16,20 @@ posterior is exact whatever the quality of the fit: only speed depends on it.
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, cfunc, njit, types
+from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.information import backward_small, cholesky_small, forward_small
+from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import bend, precision, pull_bend, pull_precision, term_factor
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, as_pointer, call_density
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_density
 
-_compiled = njit(error_model="numpy", cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
-
-#: (dimension, expanded dimension, position, expanded out, user data) -> 0; nutpie's own signature.
-EXPAND_SIGNATURE = types.int64(
-    types.uint64, types.uint64, types.CPointer(types.double), types.CPointer(types.double), types.voidptr
-)
+_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
 #: element.
@@ -317,7 +312,9 @@ def read_map(table: Any) -> MapData:
     )
 
 
-def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+@native(DENSITY_SIGNATURE)
+def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+    """Return 0 with the target's density in z and its gradient; user data is the address table of a `MapData`."""
     map_ = read_map(carray(user_data_, (3 * 15,), np.uint64))
     data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
     z, out, logp = carray(z_, (dim,)), carray(gradient_, (dim,)), carray(logp_, (1,))
@@ -336,21 +333,10 @@ def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
     return 0
 
 
-def _expand(dim: int, expanded: int, z_: Any, x_: Any, user_data_: Any) -> int:
+@native(EXPAND_SIGNATURE)
+def expand(dim: int, expanded: int, z_: Any, x_: Any, user_data_: Any) -> int:
+    """Fill the position of z; user data as of `density`."""
     map_ = read_map(carray(user_data_, (3 * 15,), np.uint64))
     data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
     to_position(carray(z_, (dim,)), map_, data, carray(x_, (dim,)), _scratch(map_))
     return 0
-
-
-@cache
-def coordinate_functions() -> tuple[Any, Any]:
-    """Compile the density in z and the map z -> x behind nutpie's signatures, or load them from numba's disk cache.
-
-    Returns
-    -------
-    density, expand : numba.core.ccallback.CFunc
-        User data of both is the address table of a `MapData`.
-    """
-    density = cfunc(DENSITY_SIGNATURE, cache=True, error_model="numpy")(_density)
-    return density, cfunc(EXPAND_SIGNATURE, cache=True, error_model="numpy")(_expand)

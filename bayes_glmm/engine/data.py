@@ -6,6 +6,7 @@ Input: a design (or its reduced rows), its prior table and the family. Output: `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,21 +75,21 @@ def read_data(table: Any) -> KernelData:
     )
 
 
-def address_table(record: Any) -> npt.NDArray[np.uint64]:
-    """Write addresses and shapes of a record's arrays.
+def address_table(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
+    """Write addresses and shapes of arrays.
 
     Parameters
     ----------
-    record
-        A named tuple of C-contiguous arrays of one or two dimensions; it must stay alive as long as the table is used.
+    arrays
+        C-contiguous arrays, for example a named tuple of them; they must stay alive as long as the table is used.
 
     Returns
     -------
     numpy.ndarray
-        Three elements an array: address, rows, columns.
+        Three elements an array: address, and its first two dimensions.
     """
-    table = np.zeros(3 * len(record), dtype=np.uint64)
-    for i, array in enumerate(record):
+    table = []
+    for array in arrays:
         assert array.flags.c_contiguous
-        table[3 * i : 3 * i + 3] = (array.ctypes.data, array.shape[0], array.shape[1] if array.ndim == 2 else 1)
-    return table
+        table += [array.__array_interface__["data"][0], array.shape[0], array.shape[1] if array.ndim > 1 else 1]
+    return np.array(table, dtype=np.uint64)

@@ -13,12 +13,11 @@ m):
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, cfunc, njit
+from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
@@ -29,10 +28,13 @@ from bayes_glmm.engine.information import (
     add_row,
     backward_small,
     factorize,
+    read_information,
+    read_pattern,
     rest_start,
     solve,
     solve_small,
 )
+from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import (
     bend,
     constrain,
@@ -43,9 +45,9 @@ from bayes_glmm.engine.parameters import (
     pull_precision,
     term_factor,
 )
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, as_pointer
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer
 
-_compiled = njit(error_model="numpy", cache=True, nogil=True)
+_compiled = njit(error_model="numpy")
 
 
 class Moments(NamedTuple):
@@ -115,7 +117,7 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
     q = n_u - k * levels + n_beta
     out = Information(np.zeros((levels, k, k)), np.zeros((len(pattern.columns), k)), np.zeros((q, q)))
     cross = np.zeros(n_u + n_beta)
-    _sums(data, pattern, out, y, cross)
+    sums(data, pattern, out, y, cross)
     scalars = np.array([np.sum(data.counts * y * y), np.sum(data.counts)])
     return Moments(
         out.levels.reshape(levels, k * k), out.coupling, out.rest, cross, scalars, shift, mean - shift, prior_precision,
@@ -189,25 +191,8 @@ def _level_spread(t: int, data: KernelData, moments: Moments, factors: Factors, 
 
 
 @_compiled
-def log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) -> float:
-    """Return log p(theta | y) up to a constant, and fill its gradient.
-
-    Parameters
-    ----------
-    theta
-        (d,) variance parameters; sigma's is the last.
-    data
-        Layout, transforms and priors.
-    moments
-        The rows' sums of squares and products.
-    gradient
-        (d,) overwritten.
-
-    Returns
-    -------
-    float
-        Log marginal likelihood + log priors + log Jacobians.
-    """
+def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) -> float:
+    """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
     d, n_beta = theta.size, data.sizes[layout.N_BETA]
     n_v = data.sizes[layout.N_U] + n_beta
     gradient[:] = 0.0
@@ -254,7 +239,7 @@ def log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) 
 
 
 @_compiled
-def draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
+def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
     """Draw (u, beta) given theta: v_hat + H^(-1/2) normals, one row of each per draw."""
     d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
     levels, k = moments.levels.shape[0], moments.coupling.shape[1]
@@ -304,13 +289,15 @@ def _read_theta_map(table: Any) -> ThetaMap:
     )
 
 
-def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+@native(DENSITY_SIGNATURE)
+def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+    """Return 0 with the marginal density in z and its gradient; user data is the address table of a `ThetaMap`."""
     map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = _read_moments(carray(as_pointer(map_.tables[1]), (33,), np.uint64))
     gradient, theta, y = np.empty(dim), map_.centre.copy(), map_.factor @ carray(z_, (dim,))
     value = bend(y, map_.bends, theta)
-    value += log_marginal(theta, data, moments, gradient)
+    value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
     carray(gradient_, (dim,))[:] = map_.factor.T @ pull_bend(y, map_.bends, gradient)
     if not math.isfinite(value):
@@ -321,7 +308,9 @@ def _density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
     return 0
 
 
-def _expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
+@native(EXPAND_SIGNATURE)
+def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
+    """Fill theta of z; user data as of `density`."""
     map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
     theta = carray(theta_, (dim,))
     theta[:] = map_.centre
@@ -329,16 +318,37 @@ def _expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> i
     return 0
 
 
-@cache
-def marginal_functions() -> tuple[Any, Any]:
-    """Compile the marginal density in z and the map to theta, or load them from numba's disk cache.
+_MOMENTS = 33
 
-    Returns
-    -------
-    density, expand : numba.core.ccallback.CFunc
-        User data of both is the address table of a `ThetaMap`.
-    """
-    from bayes_glmm.engine.coordinates import EXPAND_SIGNATURE
 
-    density = cfunc(DENSITY_SIGNATURE, cache=True, error_model="numpy")(_density)
-    return density, cfunc(EXPAND_SIGNATURE, cache=True, error_model="numpy")(_expand)
+@native(CALL_SIGNATURE)
+def sums(table_: Any) -> float:
+    """Call `_sums`: reads KernelData, Pattern, Information (added to), y, cross (added to)."""
+    table = carray(table_, (layout.TABLE_SIZE + 24,), np.uint64)
+    rest = table[layout.TABLE_SIZE :]
+    y, cross = read_vector(rest, 6, np.float64), read_vector(rest, 7, np.float64)
+    _sums(read_data(table), read_pattern(rest), read_information(rest[9:]), y, cross)
+    return 0.0
+
+
+@native(CALL_SIGNATURE)
+def log_marginal(table_: Any) -> float:
+    """Call `_log_marginal`: reads KernelData, Moments, theta; fills the gradient."""
+    table = carray(table_, (layout.TABLE_SIZE + _MOMENTS + 6,), np.uint64)
+    moments, rest = table[layout.TABLE_SIZE :], table[layout.TABLE_SIZE + _MOMENTS :]
+    theta, gradient = read_vector(rest, 0, np.float64), read_vector(rest, 1, np.float64)
+    return _log_marginal(theta, read_data(table), _read_moments(moments), gradient)
+
+
+@native(CALL_SIGNATURE)
+def draw_coefficients(table_: Any) -> float:
+    """Call `_draw_coefficients`: reads KernelData, Moments, theta and normals (used up); fills the draws."""
+    table = carray(table_, (layout.TABLE_SIZE + _MOMENTS + 9,), np.uint64)
+    moments, rest = table[layout.TABLE_SIZE :], table[layout.TABLE_SIZE + _MOMENTS :]
+    theta, normals, out = (
+        read_matrix(rest, 0, np.float64),
+        read_matrix(rest, 1, np.float64),
+        read_matrix(rest, 2, np.float64),
+    )
+    _draw_coefficients(theta, normals, read_data(table), _read_moments(moments), out)
+    return 0.0

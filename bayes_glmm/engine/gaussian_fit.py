@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine import gaussian
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData, address_table
 from bayes_glmm.engine.gaussian import (
@@ -21,7 +22,6 @@ from bayes_glmm.engine.gaussian import (
     draw_coefficients,
     gaussian_moments,
     log_marginal,
-    marginal_functions,
 )
 from bayes_glmm.engine.information import coupling_pattern
 from bayes_glmm.engine.laplace import tail_bends, theta_factor
@@ -110,7 +110,7 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
 
     def objective(theta: Array) -> tuple[float, Array]:
         gradient = np.empty_like(theta)
-        value = log_marginal(theta, data, moments, gradient)
+        value = log_marginal(data, moments, np.ascontiguousarray(theta), gradient)
         return (-value, -gradient) if np.isfinite(value) else (1e10, np.zeros_like(theta))
 
     start = packed.start[n_v:]
@@ -143,8 +143,9 @@ def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
     tables = address_table(packed.data), address_table(fit.moments)
     addresses = np.array([table.ctypes.data for table in tables], dtype=np.uint64)
     map_ = ThetaMap(addresses, fit.theta.copy(), np.ascontiguousarray(fit.factor), fit.bends)
-    density, expand = marginal_functions()
-    return CompiledPosterior(len(fit.theta), density, expand, address_table(map_), (packed, fit, tables, map_))
+    return CompiledPosterior(
+        len(fit.theta), gaussian.density, gaussian.expand, address_table(map_), (packed, fit, tables, map_)
+    )
 
 
 def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int) -> Array:
@@ -173,7 +174,7 @@ def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int
     def complete(chain: int) -> None:
         normals = np.random.default_rng(streams[chain]).standard_normal((draws, n_v))
         coefficients = np.empty((draws, n_v))
-        draw_coefficients(np.ascontiguousarray(theta[chain]), normals, packed.data, fit.moments, coefficients)
+        draw_coefficients(packed.data, fit.moments, np.ascontiguousarray(theta[chain]), normals, coefficients)
         out[chain, :, :n_v] = coefficients
 
     with ThreadPoolExecutor() as pool:

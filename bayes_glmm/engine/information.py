@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
+from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import log_prior, precision, term_factor
-from bayes_glmm.engine.pointers import call_rows
+from bayes_glmm.engine.pointers import as_pointer, call_rows
 
-_compiled = njit(error_model="numpy", cache=True)
+_compiled = njit(error_model="numpy")
 
 
 class Pattern(NamedTuple):
@@ -161,14 +162,33 @@ def add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, o
                         out.rest[here + c, there + a] += scaled * data.Z[other_z + a, i]
 
 
-@_compiled
-def likelihood_information(x: Any, data: KernelData, pattern: Pattern) -> Information:
-    """Return the information of the likelihood about (u, beta) at x: [Z X]' W [Z X], lower triangle of the rest."""
-    n, n_terms, n_beta = data.sizes[layout.N_ROWS], data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
+def new_information(data: KernelData, pattern: Pattern) -> Information:
+    """Return an empty information matrix of a model.
+
+    Parameters
+    ----------
+    data
+        The model.
+    pattern
+        Couplings of its largest term.
+
+    Returns
+    -------
+    Information
+        Zeros.
+    """
+    n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
     k0 = data.terms[layout.COEFS, 0] if n_terms > 0 else 0
     levels = data.terms[layout.LEVELS, 0] if n_terms > 0 else 0
     q = data.sizes[layout.N_U] - k0 * levels + n_beta
-    out = Information(np.zeros((levels, k0, k0)), np.zeros((pattern.columns.size, k0)), np.zeros((q, q)))
+    return Information(np.zeros((levels, k0, k0)), np.zeros((pattern.columns.size, k0)), np.zeros((q, q)))
+
+
+@_compiled
+def likelihood_information(x: Any, data: KernelData, pattern: Pattern, out: Information) -> None:
+    """Fill the information of the likelihood about (u, beta) at x: [Z X]' W [Z X], lower triangle of the rest."""
+    n, n_beta = data.sizes[layout.N_ROWS], data.sizes[layout.N_BETA]
+    out.levels[:], out.coupling[:], out.rest[:] = 0.0, 0.0, 0.0
     eta, weight, z = np.empty(BLOCK), np.empty(BLOCK), np.empty(n_beta)
     parameters = auxiliary_parameters(x, data)
     for start in range(0, n, BLOCK):
@@ -176,7 +196,6 @@ def likelihood_information(x: Any, data: KernelData, pattern: Pattern) -> Inform
         _row_weights(x, data, start, stop, parameters, eta, weight)
         for i in range(start, stop):
             add_row(data, pattern, i, weight[i - start], z, out)
-    return out
 
 
 @_compiled
@@ -339,3 +358,43 @@ def cholesky_solve(lower: Any, vector: Any) -> None:
     for i in range(q - 1, -1, -1):
         vector[i] /= lower[i, i]
         vector[:i] -= lower[i, :i] * vector[i]
+
+
+@njit(error_model="numpy")
+def read_pattern(table: Any) -> Pattern:
+    """Rebuild a pattern from its addresses (compiled code only)."""
+    return Pattern(read_vector(table, 0, np.int64), read_vector(table, 1, np.int64), read_matrix(table, 2, np.int64))
+
+
+@njit(error_model="numpy")
+def read_information(table: Any) -> Information:
+    """Rebuild an information matrix from its addresses (compiled code only)."""
+    coupling = read_matrix(table, 1, np.float64)
+    k = coupling.shape[1]
+    levels = carray(as_pointer(table[0]), (table[1], k, k), np.float64)
+    return Information(levels, coupling, read_matrix(table, 2, np.float64))
+
+
+@native(CALL_SIGNATURE)
+def information(table_: Any) -> float:
+    """Fill what is known about (u, beta) at a position; return 0.
+
+    Reads KernelData, Pattern, x; fills the likelihood's information, H, the Schur complement of its largest term (q, q)
+    and each term's precision Omega, flat.
+    """
+    table = carray(table_, (layout.TABLE_SIZE + 36,), np.uint64)
+    data, table = read_data(table), table[layout.TABLE_SIZE :]
+    pattern, x = read_pattern(table), read_vector(table, 3, np.float64)
+    likelihood, matrix = read_information(table[12:]), read_information(table[21:])
+    schur, precisions = read_matrix(table, 10, np.float64), read_vector(table, 11, np.float64)
+    likelihood_information(x, data, pattern, likelihood)
+    matrix.levels[:], matrix.coupling[:], matrix.rest[:] = likelihood.levels, likelihood.coupling, likelihood.rest
+    add_priors(x, data, matrix)
+    rest = eliminate(matrix, pattern)[2]
+    schur[:] = rest
+    at = 0
+    for t in range(data.sizes[layout.N_TERMS]):
+        omega = term_precision(x, data, t)
+        precisions[at : at + omega.size] = omega.ravel()
+        at += omega.size
+    return 0.0

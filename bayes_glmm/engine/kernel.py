@@ -7,14 +7,14 @@ gradient. The PyMC model is the definition; tests hold the two to 1e-9.
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit
+from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data
+from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import (
     CORRELATION,
     INCREMENT,
@@ -34,7 +34,7 @@ from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, call_rows
 
 BLOCK = 256
 
-_compiled = njit(error_model="numpy", cache=True, fastmath={"contract", "nsz", "arcp", "reassoc"})
+_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 
 
 @_compiled
@@ -254,7 +254,9 @@ def log_density(x: Any, data: KernelData, gradient: Any) -> float:
     return total + add_scalar_priors(x, data, gradient)
 
 
-def _density(dim: int, x_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+@native(DENSITY_SIGNATURE)
+def density(dim: int, x_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
+    """Call `log_density`; user data is the `address_table` of a `KernelData`. 0, or why the result is not finite."""
     table = carray(user_data_, (layout.TABLE_SIZE,), np.uint64)
     data = read_data(table)
     gradient = carray(gradient_, (dim,))
@@ -266,15 +268,3 @@ def _density(dim: int, x_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> 
         if not math.isfinite(gradient[i]):
             return 3
     return 0
-
-
-@cache
-def density_function() -> Any:
-    """Compile the density behind its C signature, or load it from numba's disk cache.
-
-    Returns
-    -------
-    numba.core.ccallback.CFunc
-        ``.address`` is called by the coordinates; user data is the `address_table` of a `KernelData`.
-    """
-    return cfunc(DENSITY_SIGNATURE, cache=True, error_model="numpy")(_density)

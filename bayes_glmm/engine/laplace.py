@@ -14,27 +14,32 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.data import KernelData, read_data, read_vector
 from bayes_glmm.engine.information import (
     Information,
     Pattern,
     add_priors,
     coupling_pattern,
     factorize,
+    information,
     likelihood_information,
+    new_information,
+    read_pattern,
     solve,
 )
 from bayes_glmm.engine.kernel import log_density
+from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
 
-_compiled = njit(error_model="numpy", cache=True)
+_compiled = njit(error_model="numpy")
+_new_information = _compiled(new_information)
 
 #: Largest sd of an element of theta in the coordinates: a flatter marginal than this says little about its shape.
 WIDEST = 1.5
@@ -54,6 +59,12 @@ class LaplaceFit:
         Couplings of the largest term.
     likelihood
         Information of the likelihood about (u, beta) at the mode.
+    precision
+        H, the same with the priors added; the lower triangle of the rest.
+    schur
+        (q, q) what H leaves of the rest once the largest term is eliminated; lower triangle.
+    term_precisions
+        Omega of each term, (k, k).
     theta_factor
         (d, d) factor of theta's covariance: covariance = factor factor'.
     bends
@@ -67,6 +78,9 @@ class LaplaceFit:
     x: Array
     pattern: Pattern
     likelihood: Information
+    precision: Information
+    schur: Array
+    term_precisions: tuple[Array, ...]
     theta_factor: Array
     bends: Array
     log_marginal: float
@@ -74,16 +88,17 @@ class LaplaceFit:
 
 
 @_compiled
-def find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> float:
+def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> float:
     """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf."""
     n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
     gradient, trial, unused = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    matrix = _new_information(data, pattern)
     value = log_density(x, data, gradient)
     if not math.isfinite(value):
         return -math.inf
     log_det = 0.0
     for _ in range(100):
-        matrix = likelihood_information(x, data, pattern)
+        likelihood_information(x, data, pattern, matrix)
         add_priors(x, data, matrix)
         factors = factorize(matrix, pattern)
         log_det = factors.log_det
@@ -111,6 +126,15 @@ def find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> f
     return value - 0.5 * log_det
 
 
+@native(CALL_SIGNATURE)
+def find_mode(table_: Any) -> float:
+    """Call `_find_mode`: reads KernelData, Pattern, x (moved to the mode) and the tolerance."""
+    table = carray(table_, (layout.TABLE_SIZE + 15,), np.uint64)
+    rest = table[layout.TABLE_SIZE :]
+    x, tolerance = read_vector(rest, 3, np.float64), read_vector(rest, 4, np.float64)
+    return _find_mode(x, read_data(table), read_pattern(rest), tolerance[0])
+
+
 class _Objective:
     """Minus the Laplace value as a function of theta; each inner search starts from the best mode so far."""
 
@@ -123,7 +147,7 @@ class _Objective:
         """Return minus the Laplace value, a large number where the mode cannot be found."""
         x = self.best_x.copy()
         x[self.n_v :] = theta
-        value = -find_mode(x, self.data, self.pattern, 1e-6)
+        value = -find_mode(self.data, self.pattern, x, np.array([1e-6]))
         self.evaluations += 1
         if not math.isfinite(value):
             return 1e10
@@ -170,11 +194,23 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
         theta = minimize(objective, objective.gradient, theta)
     x = objective.best_x.copy()
     x[n_v:] = theta
-    value = find_mode(x, packed.data, pattern, 1e-12)
+    value = find_mode(packed.data, pattern, x, np.array([1e-12]))
     factor = _spread(objective, theta)
-    information = likelihood_information(x, packed.data, pattern)
     bends = tail_bends(objective, theta, factor)
-    return LaplaceFit(x, pattern, information, factor, bends, value, objective.evaluations)
+    known = _information_at(packed.data, pattern, x)
+    return LaplaceFit(x, pattern, *known, factor, bends, value, objective.evaluations)
+
+
+def _information_at(
+    data: KernelData, pattern: Pattern, x: Array
+) -> tuple[Information, Information, Array, tuple[Array, ...]]:
+    """Return the likelihood's information, H, its Schur complement and the terms' precisions at a position."""
+    likelihood, precision = new_information(data, pattern), new_information(data, pattern)
+    sizes = data.terms[layout.COEFS]
+    schur, omegas = np.zeros_like(precision.rest), np.zeros(int(np.sum(sizes**2)))
+    information(data, pattern, x, likelihood, precision, schur, omegas)
+    parts = np.split(omegas, np.cumsum(sizes**2)[:-1]) if len(sizes) else []
+    return likelihood, precision, schur, tuple(part.reshape(k, k) for part, k in zip(parts, sizes, strict=True))
 
 
 def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
@@ -260,23 +296,3 @@ def _root(rise: Callable[[float], float], largest: float) -> float:
         if high < 1e-2 * largest:
             break
     return 0.5 * (low + high)
-
-
-def approximate_precision(fit: LaplaceFit, data: KernelData) -> Any:
-    """Return H at the mode: the likelihood's information plus the priors'.
-
-    Parameters
-    ----------
-    fit
-        The Laplace fit.
-    data
-        The model.
-
-    Returns
-    -------
-    Information
-        Blocks of H; the lower triangle of the rest.
-    """
-    out = Information(fit.likelihood.levels.copy(), fit.likelihood.coupling.copy(), fit.likelihood.rest.copy())
-    add_priors(fit.x, data, out)
-    return out

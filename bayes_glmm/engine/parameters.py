@@ -22,7 +22,7 @@ UNBOUNDED, ABOVE, BETWEEN, CORRELATION, INCREMENT = range(5)
 #: Columns of a prior table.
 KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
 
-_compiled = njit(error_model="numpy", cache=True)
+_compiled = njit(error_model="numpy")
 
 
 @_compiled

@@ -1,7 +1,6 @@
 """Machine-level pieces numba lacks: calling a function through its address, and reading a double's bits.
 
-Functions that are handed addresses instead of closures compile once a machine and serve every model from numba's disk
-cache.
+Functions that are handed addresses instead of closures compile once a machine and serve every model from disk.
 """
 
 from __future__ import annotations
@@ -22,6 +21,11 @@ DENSITY_SIGNATURE = types.int64(
     types.CPointer(types.double),
     types.CPointer(types.double),
     types.voidptr,
+)
+
+#: (dimension, expanded dimension, position, expanded out, user data) -> 0; nutpie's own signature.
+EXPAND_SIGNATURE = types.int64(
+    types.uint64, types.uint64, types.CPointer(types.double), types.CPointer(types.double), types.voidptr
 )
 
 #: (rows, eta, y, counts, parameters, d/d eta out, d/d parameters out) -> log likelihood of a block of rows.

@@ -13,8 +13,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit
+from numba import carray, njit
 
+from bayes_glmm.engine.native import NativeFunction, native
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
@@ -440,8 +441,8 @@ ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
 
 
 @cache
-def row_kernel(family: str, link: str) -> Any:
-    """Compile a row kernel, or load it from numba's disk cache.
+def row_kernel(family: str, link: str) -> NativeFunction:
+    """Return the row kernel of a family and link.
 
     Parameters
     ----------
@@ -452,12 +453,12 @@ def row_kernel(family: str, link: str) -> Any:
 
     Returns
     -------
-    numba.core.ccallback.CFunc
-        The compiled function; ``.address`` is what the density calls.
+    NativeFunction
+        Of `ROWS_SIGNATURE`; ``.address`` is what the density calls.
 
     Raises
     ------
     KeyError
         If the pair has no kernel (`ROW_KERNELS` lists those that do).
     """
-    return cfunc(ROWS_SIGNATURE, cache=True, fastmath=_FLAGS, error_model="numpy")(ROW_KERNELS[family, link])
+    return native(ROWS_SIGNATURE, fastmath=_FLAGS)(ROW_KERNELS[family, link])

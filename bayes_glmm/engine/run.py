@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bayes_glmm.engine import coordinates, kernel
 from bayes_glmm.engine.build_map import Target, build_map, map_table
-from bayes_glmm.engine.coordinates import coordinate_functions
 from bayes_glmm.engine.data import address_table
-from bayes_glmm.engine.kernel import density_function
 from bayes_glmm.engine.laplace import LaplaceFit
+from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
 
-_DOUBLE = ctypes.POINTER(ctypes.c_double)
+_EXPAND = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, *[ctypes.c_void_p] * 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class CompiledPosterior:
     dimension
         D.
     density, expand
-        numba cfuncs of nutpie's signatures.
+        Of nutpie's signatures.
     user_data
         Address table handed to both.
     alive
@@ -39,8 +39,8 @@ class CompiledPosterior:
     """
 
     dimension: int
-    density: Any
-    expand: Any
+    density: NativeFunction
+    expand: NativeFunction
     user_data: npt.NDArray[np.uint64]
     alive: tuple[Any, ...]
 
@@ -68,10 +68,11 @@ def kernel_posterior(
     """
     table = address_table(packed.data)
     if target is None:
-        target = Target(density_function().address, table.ctypes.data)
+        target = Target(kernel.density.address, table.ctypes.data)
     map_ = build_map(fit, packed.data, table, target)
-    density, expand = coordinate_functions()
-    return CompiledPosterior(len(fit.x), density, expand, map_table(map_), (packed, fit, table, map_, target, alive))
+    return CompiledPosterior(
+        len(fit.x), coordinates.density, coordinates.expand, map_table(map_), (packed, fit, table, map_, target, alive)
+    )
 
 
 def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -89,14 +90,8 @@ def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> np
     numpy.ndarray
         (draws, dimension) positions.
     """
-    n = posterior.dimension
-    out, z = np.empty_like(z), np.ascontiguousarray(z)
+    n, out, z = posterior.dimension, np.empty_like(z), np.ascontiguousarray(z)
+    expand = _EXPAND(posterior.expand.address)
     for source, target in zip(z, out, strict=True):
-        posterior.expand.ctypes(
-            n, n, *(ctypes.cast(a.ctypes.data, _DOUBLE) for a in (source, target)), _address(posterior)
-        )
+        expand(n, n, source.ctypes.data, target.ctypes.data, posterior.user_data.ctypes.data)
     return out
-
-
-def _address(posterior: CompiledPosterior) -> ctypes.c_void_p:
-    return ctypes.c_void_p(posterior.user_data.ctypes.data)

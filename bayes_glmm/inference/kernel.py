@@ -12,14 +12,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.engine.cache import announced_compilation
+from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fit, gaussian_posterior, why_not_marginal
 from bayes_glmm.engine.laplace import laplace_fit
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
-from bayes_glmm.inference.nuts import run_nuts
+from bayes_glmm.inference.effective_size import effective_size
+from bayes_glmm.inference.nuts import Run, run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -27,19 +28,20 @@ from bayes_glmm.spec.model_spec import ModelSpec
 Array = npt.NDArray[np.float64]
 
 DEFAULT_DRAWS, DEFAULT_TUNE, LAPLACE_DRAWS = 1000, 150, 1000
-#: Draws a chain below which a run says nothing about the geometry.
-SHORTEST = 10
-#: In the coordinates larger steps pay: 7 instead of 15 gradients a draw where there are many effects.
-DEFAULT_TARGET_ACCEPT = 0.7
+#: Draws a chain below which a run says nothing about the geometry, and about how well it mixes.
+SHORTEST, SHORTEST_MIXED = 10, 250
+#: Of the trajectories of a normal: 3 gradients a draw where straight ones, at 0.7, take 7.
+DEFAULT_TARGET_ACCEPT = 0.8
 
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A model ready to be sampled: its compiled posterior, and how its draws become positions."""
+    """A model ready to be sampled: its compiled posterior, how draws become positions, and its first slow element."""
 
     posterior: CompiledPosterior
     positions: Callable[[Array], Array]
     path: str
+    slow: int
 
 
 def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
@@ -66,18 +68,17 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     if reason is not None:
         raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
     started = time.perf_counter()
-    with announced_compilation():
-        packed = pack(spec, design, priors)
-        prepared = _prepare(spec, packed, settings)
+    packed = pack(spec, design, priors)
+    prepared = _prepare(spec, packed, settings)
     prepared_at = time.perf_counter()
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
     run = run_nuts(prepared.posterior, full)
     details: dict[str, Any] = {"tune": full.tune}
-    trouble = None if run.interrupted else geometry_trouble(run.stats)
+    trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
         longer = replace(full, tune=1000, target_accept=0.95)
-        run = run_nuts(prepared.posterior, longer)
-        said = f"{trouble}: sampled again with 1000 warm-up draws and smaller steps"
+        run = run_nuts(prepared.posterior, longer, near_normal=False)
+        said = f"{trouble}: sampled again with 1000 warm-up draws, smaller steps and straight trajectories"
         details = {"tune": longer.tune, "second_run": said}
     details |= {
         "path": prepared.path,
@@ -115,9 +116,8 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     if reason is not None:
         raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
     started = time.perf_counter()
-    with announced_compilation():
-        packed = pack(spec, design, priors)
-        prepared = _prepare(spec, packed, settings)
+    packed = pack(spec, design, priors)
+    prepared = _prepare(spec, packed, settings)
     shape = (settings.chains, settings.draws or LAPLACE_DRAWS, prepared.posterior.dimension)
     z = np.random.default_rng(settings.seed).standard_normal(shape)
     x = prepared.positions(expand_draws(prepared.posterior, z.reshape(-1, shape[2])).reshape(shape))
@@ -134,9 +134,10 @@ def _prepare(spec: ModelSpec, packed: Packed, settings: SamplerSettings) -> _Pre
         def complete(theta: Array) -> Array:
             return complete_positions(packed, exact, theta, settings.seed)
 
-        return _Prepared(gaussian_posterior(packed, exact), complete, path)
+        return _Prepared(gaussian_posterior(packed, exact), complete, path, 0)
     fit = laplace_fit(packed)
-    return _Prepared(kernel_posterior(packed, fit), lambda x: x, "coordinates of the Laplace fit")
+    first_beta = int(packed.data.sizes[layout.N_U])
+    return _Prepared(kernel_posterior(packed, fit), lambda x: x, "coordinates of the Laplace fit", first_beta)
 
 
 def geometry_trouble(stats: xr.Dataset) -> str | None:
@@ -163,3 +164,29 @@ def geometry_trouble(stats: xr.Dataset) -> str | None:
     if fraction < 0.3:
         return f"the energy's fraction of missing information was {fraction:.2f}"
     return f"the step size fell to {step:.2f}" if step < 0.2 else None
+
+
+def mixing_trouble(run: Run, first: int) -> str | None:
+    """Say whether the chains disagree about beta, theta or the density, or hardly move in them.
+
+    Parameters
+    ----------
+    run
+        A run of NUTS.
+    first
+        First element of its positions to look at; group effects follow theta and are left out.
+
+    Returns
+    -------
+    str or None
+        R-hat above 1.01 or fewer than 100 effective draws a chain, in words; None where all is well.
+    """
+    chains, draws, _ = run.x.shape
+    if chains < 2 or draws < SHORTEST_MIXED:
+        return None
+    scalars = np.concatenate([run.x[..., first:], run.stats["logp"].to_numpy()[..., None]], axis=2)
+    sizes = effective_size(np.moveaxis(scalars, 2, 0))
+    r_hat, least = float(sizes.r_hat.max()), float(min(sizes.ess_bulk.min(), sizes.ess_tail.min()))
+    if r_hat > 1.01:
+        return f"R-hat was {r_hat:.3f}"
+    return f"the effective sample size was {least:.0f}" if least < 100 * chains else None

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.design.design import Design, build_design
+from bayes_glmm.engine import kernel
+from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.graph import GraphPositions, graph_positions
-from bayes_glmm.engine.kernel import log_density
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -31,6 +32,8 @@ RESPONSE = {
     "beta": "u",
     "cumulative": "o",
 }
+
+_DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
 
 #: Links whose inverse reaches outside the mean's domain: positions stay near the start.
 BOUNDED = {"identity", "inverse"}
@@ -83,8 +86,11 @@ class Case:
 
     def density(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the kernel's log density and gradient."""
-        gradient = np.full_like(x, np.nan)
-        return log_density(x, self.packed.data, gradient), gradient
+        function = _DENSITY(kernel.density.address)
+        x, gradient, value = np.ascontiguousarray(x, dtype=float), np.full_like(x, np.nan), np.full(1, np.nan)
+        table = address_table(self.packed.data)
+        function(len(x), x.ctypes.data, gradient.ctypes.data, value.ctypes.data, table.ctypes.data)
+        return float(value[0]), gradient
 
 
 def case(formula: str, data: Any = None, *, family: str = "gaussian", **options: Any) -> Case:
@@ -166,8 +172,7 @@ def along(f: Callable[[np.ndarray], float], x: np.ndarray, i: int) -> Callable[[
 
 def compiled(posterior: Any) -> Callable[[np.ndarray], tuple[int, float, np.ndarray]]:
     """Call a `CompiledPosterior`'s density as nutpie does: code, log density, gradient."""
-    signature = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
-    function = signature(posterior.density.address)
+    function = _DENSITY(posterior.density.address)
 
     def density(z: np.ndarray) -> tuple[int, float, np.ndarray]:
         z = np.ascontiguousarray(z, dtype=float)

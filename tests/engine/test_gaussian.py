@@ -119,7 +119,7 @@ def thetas(model, fit, count=4, spread=1.0):
 
 def value_of(model, fit):
     def value(theta):
-        return log_marginal(np.asarray(theta), model.packed.data, fit.moments, np.empty(len(theta)))
+        return log_marginal(model.packed.data, fit.moments, np.asarray(theta), np.empty(len(theta)))
 
     return value
 
@@ -138,7 +138,7 @@ def test_gradient(models, build, name):
     value = value_of(model, fit)
     for theta in thetas(model, fit, 3):
         gradient = np.full_like(theta, np.nan)
-        log_marginal(theta, model.packed.data, fit.moments, gradient)
+        log_marginal(model.packed.data, fit.moments, theta, gradient)
         numerical = [models.richardson(models.along(value, theta, i), theta[i]) for i in range(len(theta))]
         assert gradient == pytest.approx(np.array(numerical), rel=1e-7, abs=1e-8 * (1 + abs(value(theta))))
 
@@ -147,7 +147,7 @@ def test_gradient(models, build, name):
 def test_mode(models, build, name):
     model, fit = build(name)
     gradient = np.empty_like(fit.theta)
-    log_marginal(fit.theta, model.packed.data, fit.moments, gradient)
+    log_marginal(model.packed.data, fit.moments, fit.theta, gradient)
     assert np.abs(fit.factor.T @ gradient).max() < 1e-2
 
 
@@ -203,7 +203,7 @@ def test_draws_given_theta_have_the_exact_conditional_moments(build, name):
     for theta in thetas(model, fit, 2, 0.5):
         normals = np.vstack([np.zeros(n), np.eye(n)])
         out = np.empty((n + 1, n))
-        draw_coefficients(np.tile(theta, (n + 1, 1)), normals.copy(), model.packed.data, fit.moments, out)
+        draw_coefficients(model.packed.data, fit.moments, np.tile(theta, (n + 1, 1)), normals.copy(), out)
         mean, cov = conditional(model, theta)
         assert out[0] == pytest.approx(mean, rel=1e-7, abs=1e-7 * np.abs(mean).max())
         root = out[1:] - out[0]
@@ -259,7 +259,7 @@ def test_the_gradients_cost_does_not_depend_on_rows(models):
         for _ in range(15):
             started = time.perf_counter()
             for _ in range(20):
-                log_marginal(fit.theta, model.packed.data, fit.moments, gradient)
+                log_marginal(model.packed.data, fit.moments, fit.theta, gradient)
             best = min(best, time.perf_counter() - started)
         return best
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import bayes_glmm as bg
-from bayes_glmm.engine.laplace import approximate_precision, laplace_fit
+from bayes_glmm.engine.laplace import laplace_fit
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.priors import Prior
 
@@ -89,7 +89,7 @@ def test_mode_information_and_value_are_the_dense_ones(models, name):
     # the Newton decrement: how far the density could still rise
     v = gradient[: model.n_v]
     assert v @ np.linalg.solve(H, v) < 1e-8
-    ours = dense(approximate_precision(fit, model.packed.data), fit.pattern)
+    ours = dense(fit.precision, fit.pattern)
     assert ours == pytest.approx(H, rel=1e-4, abs=1e-5 * np.abs(H).max())
     x, value = dense_mode(model, fit.x[model.n_v :])
     assert fit.x == pytest.approx(x, abs=1e-4)
@@ -239,7 +239,7 @@ def test_hard_data_have_a_fit(models, name):
     assert np.all(np.isfinite(fit.x))
     assert np.all(np.isfinite(fit.theta_factor))
     _, gradient = model.density(fit.x)
-    H = dense(approximate_precision(fit, model.packed.data), fit.pattern)
+    H = dense(fit.precision, fit.pattern)
     v = gradient[: model.n_v]
     assert v @ np.linalg.solve(H, v) < 1e-4
     posterior = kernel_posterior(model.packed, fit)

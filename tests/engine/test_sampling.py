@@ -18,12 +18,11 @@ from numba import carray, cfunc
 from scipy import special, stats
 
 import bayes_glmm as bg
-from bayes_glmm.checks.effective_size import effective_size
-from bayes_glmm.engine.coordinates import EXPAND_SIGNATURE
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE
 from bayes_glmm.engine.run import CompiledPosterior
 from bayes_glmm.errors import ConvergenceWarning
 from bayes_glmm.inference import kernel as kernel_path
+from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.nuts import run_nuts
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.priors import Prior
@@ -394,7 +393,7 @@ def test_a_read_only_installation_works(tmp_path):
         assert Path(run.stdout.split()[-1]).parent == package
     assert "compiling" in runs[0].stderr
     assert "compiling" not in runs[1].stderr
-    assert list(home.rglob("*.nbc"))
+    assert list(home.rglob("*.native"))
 
 
 def _normal(n, z_, gradient_, logp_, user_data_):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from bayes_glmm.checks.effective_size import effective_size
+from bayes_glmm.inference.effective_size import effective_size
 
 
 def autoregression(rng, shape, r):
