@@ -74,12 +74,12 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
         Its arrays, and those of `data` and of the target, must stay alive while it is used.
     """
     terms, beta_factor = _eliminate_terms(fit, data)
-    sizes = np.zeros((5, len(terms)), dtype=np.int64)
+    sizes = np.zeros((6, len(terms)), dtype=np.int64)
     starts: list[npt.NDArray[np.int64]] = []
     totals = np.zeros(5, dtype=np.int64)
     couplings = 0
     for t, term in enumerate(terms):
-        sizes[:, t] = (totals[0], totals[1], totals[2], term.mixing, totals[3])
+        sizes[:, t] = (totals[0], totals[1], totals[2], term.mixing, totals[3], _is_dense(term))
         starts.append(term.start + couplings)
         couplings += len(term.columns)
         totals[:4] += (term.info.size, term.values.size, len(term.start), term.mix.size)
@@ -101,6 +101,15 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
         factor=np.zeros(0) if positions is None else positions.factor,
         hyperbolic=np.zeros(0, dtype=np.int64) if positions is None else positions.hyperbolic,
     )
+
+
+def _is_dense(term: _Term) -> bool:
+    """Whether all levels couple to the same consecutive elements: those of beta alone, or of a factor met in full."""
+    width = np.diff(term.start)
+    if not len(width) or width[0] == 0 or (width != width[0]).any():
+        return False
+    first = term.columns[0]
+    return bool((term.columns.reshape(-1, width[0]) == np.arange(first, first + width[0])).all())
 
 
 def _flat(parts: Iterable[Array]) -> Array:

@@ -32,8 +32,8 @@ from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_p
 _compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
-#: element.
-INFO_START, VALUE_START, ROW_START, MIXING, MIX_START = range(5)
+#: element, and whether all directions couple to the same run of elements.
+INFO_START, VALUE_START, ROW_START, MIXING, MIX_START, DENSE = range(6)
 #: How a term's directions relate to its levels: directly, through a matrix on eps before, or on u after.
 DIRECT, BEFORE, AFTER = range(3)
 #: Elements of ``MapData.target``: address of the density, address of its user data, address of the kernel's data table.
@@ -48,7 +48,7 @@ class MapData(NamedTuple):
     theta_factor: npt.NDArray[np.float64]  # (d, d) L_theta
     bends: npt.NDArray[np.float64]  # (d, 3) A below, A above, r
     beta_factor: npt.NDArray[np.float64]  # (p, p) L_beta
-    terms: npt.NDArray[np.int64]  # (5, G)
+    terms: npt.NDArray[np.int64]  # (6, G)
     info: npt.NDArray[np.float64]  # k x k blocks of every term, flat
     right: npt.NDArray[np.float64]  # (n_u,) r
     start: npt.NDArray[np.int64]  # first coupling of every direction of every term, each term closed by its end
@@ -87,70 +87,133 @@ def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any,
 
 
 @_compiled
-def _take_off_couplings(shift: Any, start: int, stop: int, value: int, map_: MapData, right: Any) -> None:
-    """Subtract one direction's couplings times the shift of the rest; dense ones are read in order."""
-    if stop == start:
-        return
-    width, column = stop - start, map_.columns[start]
-    dense = map_.columns[stop - 1] - column == width - 1
-    for c in range(right.size):
-        row, total = map_.values[value + c * width : value + (c + 1) * width], 0.0
-        if dense:
-            for m in range(width):
-                total += row[m] * shift[column + m]
-        else:
-            for m in range(width):
-                total += row[m] * shift[map_.columns[start + m]]
-        right[c] -= total
+def _coupled(shift: Any, start: int, width: int, value: int, map_: MapData) -> float:
+    """Return one row of couplings times the shift of the rest; a dense row is read in order."""
+    row, columns, total = map_.values[value : value + width], map_.columns[start : start + width], 0.0
+    if columns[width - 1] - columns[0] == width - 1:
+        part = shift[columns[0] : columns[0] + width]
+        for m in range(width):
+            total += row[m] * part[m]
+    else:
+        for m in range(width):
+            total += row[m] * shift[columns[m]]
+    return total
 
 
 @_compiled
-def _pull_couplings(d_right: Any, start: int, stop: int, value: int, map_: MapData, gradient: Any) -> None:
-    """Reverse of `_take_off_couplings`: what d/d right says about the rest."""
-    if stop == start:
-        return
-    width, column = stop - start, map_.columns[start]
-    dense = map_.columns[stop - 1] - column == width - 1
-    for c in range(d_right.size):
-        row, scale = map_.values[value + c * width : value + (c + 1) * width], d_right[c]
-        if dense:
-            for m in range(width):
-                gradient[column + m] -= row[m] * scale
-        else:
-            for m in range(width):
-                gradient[map_.columns[start + m]] -= row[m] * scale
+def _pull_coupled(scale: float, start: int, width: int, value: int, map_: MapData, gradient: Any) -> None:
+    """Reverse of `_coupled`, with the sign of r - C (rest - rest_hat)."""
+    row, columns = map_.values[value : value + width], map_.columns[start : start + width]
+    if columns[width - 1] - columns[0] == width - 1:
+        part = gradient[columns[0] : columns[0] + width]
+        for m in range(width):
+            part[m] -= row[m] * scale
+    else:
+        for m in range(width):
+            gradient[columns[m]] -= row[m] * scale
 
 
 @_compiled
-def _blocks_forward(x: Any, omega: Any, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> float:
-    """Fill one term's u in `scratch.moved`; return the log determinant of its blocks' map."""
-    k = omega.shape[0]
-    info_at, value_at = map_.terms[INFO_START, t], map_.terms[VALUE_START, t]
-    rows = map_.start[map_.terms[ROW_START, t] : map_.terms[ROW_START, t] + levels + 1]
-    block, shift = np.empty((k, k)), x - map_.centre
+def _dense_couplings(size: int, row: int, value: int, map_: MapData) -> tuple[Any, int]:
+    """Return one term's couplings as a matrix (directions, elements), and the first of these elements."""
+    start, width = map_.start[row], map_.start[row + 1] - map_.start[row]
+    return map_.values[value : value + size * width].reshape((size, width)), map_.columns[start]
+
+
+@_compiled
+def _take_off_couplings(x: Any, k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
+    """Fill `scratch.right` of one term: r - C (rest - rest_hat)."""
+    row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
+    shift = x - map_.centre
+    if map_.terms[DENSE, t]:
+        matrix, column = _dense_couplings(k * levels, row, value, map_)
+        size, width = matrix.shape
+        part = map_.right[first : first + size] - matrix @ shift[column : column + width]
+        scratch.right[first : first + size] = part
+        return
+    for level in range(levels):
+        start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
+        for c in range(k):
+            at = first + k * level + c
+            scratch.right[at] = map_.right[at]
+            if width > 0:
+                scratch.right[at] -= _coupled(shift, start, width, value, map_)
+            value += width
+
+
+@_compiled
+def _pull_couplings(d_right: Any, k: int, levels: int, t: int, map_: MapData, gradient: Any) -> None:
+    """Reverse of `_take_off_couplings`: add what one term's d/d right says about the rest."""
+    row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
+    if map_.terms[DENSE, t]:
+        matrix, column = _dense_couplings(k * levels, row, value, map_)
+        gradient[column : column + matrix.shape[1]] -= matrix.T @ d_right
+        return
+    for level in range(levels):
+        start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
+        for c in range(k):
+            if width > 0:
+                _pull_coupled(d_right[k * level + c], start, width, value, map_, gradient)
+            value += width
+
+
+@_compiled
+def _single_forward(omega: float, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
+    """`_blocks_forward` of one coefficient a level."""
     log_det = 0.0
     for level in range(levels):
-        at, here = first + k * level, info_at + k * k * level
-        root = scratch.roots[here : here + k * k].reshape((k, k))
-        right = scratch.right[at : at + k]
-        right[:] = map_.right[at : at + k]
-        _take_off_couplings(shift, rows[level], rows[level + 1], value_at + k * (rows[level] - rows[0]), map_, right)
-        moved = scratch.moved[at : at + k]
-        if k == 1:
-            root[0, 0] = math.sqrt(map_.info[here] + omega[0, 0])
-            moved[0] = (right[0] / root[0, 0] + scratch.mixed[at]) / root[0, 0]
-            log_det -= math.log(root[0, 0])
-            continue
+        at, root = first + level, math.sqrt(map_.info[info + level] + omega)
+        scratch.roots[info + level] = root
+        scratch.moved[at] = (scratch.right[at] / root + scratch.mixed[at]) / root
+        log_det -= math.log(root)
+    return log_det
+
+
+@_compiled
+def _pair_forward(omega: Any, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
+    """`_blocks_forward` of two coefficients a level."""
+    log_det = 0.0
+    for level in range(levels):
+        at, here = first + 2 * level, info + 4 * level
+        l00 = math.sqrt(map_.info[here] + omega[0, 0])
+        l10 = (map_.info[here + 2] + omega[1, 0]) / l00
+        l11 = math.sqrt(max(map_.info[here + 3] + omega[1, 1] - l10 * l10, 1e-300))
+        scratch.roots[here], scratch.roots[here + 2], scratch.roots[here + 3] = l00, l10, l11
+        s0 = scratch.right[at] / l00
+        s1 = (scratch.right[at + 1] - l10 * s0) / l11 + scratch.mixed[at + 1]
+        s0 += scratch.mixed[at]
+        scratch.moved[at + 1] = s1 / l11
+        scratch.moved[at] = (s0 - l10 * scratch.moved[at + 1]) / l00
+        log_det -= math.log(l00 * l11)
+    return log_det
+
+
+@_compiled
+def _blocks_forward(omega: Any, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
+    """Fill one term's u in `scratch.moved`, level by level; return the log determinant of its blocks' map."""
+    k = omega.shape[0]
+    if k == 1:
+        return _single_forward(omega[0, 0], info, first, levels, map_, scratch)
+    if k == 2:
+        return _pair_forward(omega, info, first, levels, map_, scratch)
+    block, root, moved = np.empty((k, k)), np.empty((k, k)), np.empty(k)
+    log_det = 0.0
+    for level in range(levels):
+        at, here = first + k * level, info + k * k * level
         for a in range(k):
+            moved[a] = scratch.right[at + a]
             for b in range(k):
                 block[a, b] = map_.info[here + k * a + b] + omega[a, b]
         cholesky_small(block, root)
-        moved[:] = right
         forward_small(root, moved)
         for c in range(k):
             moved[c] += scratch.mixed[at + c]
             log_det -= math.log(root[c, c])
         backward_small(root, moved)
+        for a in range(k):
+            scratch.moved[at + a] = moved[a]
+            for b in range(k):
+                scratch.roots[here + k * a + b] = root[a, b]
     return log_det
 
 
@@ -172,7 +235,8 @@ def to_position(z: Any, map_: MapData, data: KernelData, x: Any, scratch: Scratc
             scratch.mixed[first : first + size] = mix @ z[first : first + size]
         else:
             scratch.mixed[first : first + size] = z[first : first + size]
-        log_det += _blocks_forward(x, omega, first, levels, t, map_, scratch)
+        _take_off_couplings(x, k, first, levels, t, map_, scratch)
+        log_det += _blocks_forward(omega, map_.terms[INFO_START, t], first, levels, map_, scratch)
         if kind == AFTER:
             mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
             x[first : first + size] = mix @ scratch.moved[first : first + size]
@@ -217,30 +281,73 @@ def _pull_block(root: Any, right: Any, moved: Any, d_moved: Any, d_block: Any, w
 
 
 @_compiled
-def _blocks_backward(
-    gradient: Any, d_moved: Any, d_omega: Any, first: int, levels: int, t: int, map_: MapData, scratch: Scratch
+def _single_backward(
+    d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
 ) -> None:
-    """Turn one term's d/du in `d_moved` into d/d eps; add d/d rest to `gradient` and d/d Omega to `d_omega`."""
-    k = d_omega.shape[0]
-    info_at, value_at = map_.terms[INFO_START, t], map_.terms[VALUE_START, t]
-    rows = map_.start[map_.terms[ROW_START, t] : map_.terms[ROW_START, t] + levels + 1]
-    work = np.empty((2 + 2 * k, k))
-    d_right = work[0]
+    """`_blocks_backward` of one coefficient a level."""
+    total = 0.0
     for level in range(levels):
-        at, here = first + k * level, info_at + k * k * level
-        if k == 1:
-            root = scratch.roots[here]
-            d_eps = d_moved[level] / root
-            d_right[0] = d_eps / root
-            d_omega[0, 0] -= d_right[0] * (scratch.right[at] / root + 0.5 * scratch.mixed[at]) / root + 0.5 / (
-                root * root
-            )
-            d_moved[level] = d_eps
-        else:
-            root_block = scratch.roots[here : here + k * k].reshape((k, k))
-            right, moved = scratch.right[at : at + k], scratch.moved[at : at + k]
-            _pull_block(root_block, right, moved, d_moved[k * level : k * level + k], d_omega, work)
-        _pull_couplings(d_right, rows[level], rows[level + 1], value_at + k * (rows[level] - rows[0]), map_, gradient)
+        at, inverse = first + level, 1.0 / scratch.roots[info + level]
+        d_eps = d_moved[level] * inverse
+        d_right[level] = d_eps * inverse
+        total += d_right[level] * (scratch.right[at] * inverse + 0.5 * scratch.mixed[at]) * inverse
+        total += 0.5 * inverse * inverse
+        d_moved[level] = d_eps
+    d_omega[0, 0] -= total
+
+
+@_compiled
+def _pair_backward(
+    d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
+) -> None:
+    """`_blocks_backward` of two coefficients a level: `_pull_block` written out."""
+    for level in range(levels):
+        at, here, own = first + 2 * level, info + 4 * level, 2 * level
+        l00, l10, l11 = scratch.roots[here], scratch.roots[here + 2], scratch.roots[here + 3]
+        i00, i11 = 1.0 / l00, 1.0 / l11
+        e0 = d_moved[own] * i00
+        e1 = (d_moved[own + 1] - l10 * e0) * i11
+        w0 = scratch.right[at] * i00
+        w1 = (scratch.right[at + 1] - l10 * w0) * i11
+        r1 = e1 * i11
+        r0 = (e0 - l10 * r1) * i00
+        u0, u1 = scratch.moved[at], scratch.moved[at + 1]
+        d00, d10, d11 = -u0 * e0 - r0 * w0 - i00, -u1 * e0 - r1 * w0, -u1 * e1 - r1 * w1 - i11
+        # half of the symmetric L' dL, then L'^-1 from both sides
+        n00, n10, n11 = 0.5 * (l00 * d00 + l10 * d10), 0.5 * l11 * d10, 0.5 * l11 * d11
+        q01, q11 = n10 * i11, n11 * i11
+        q00, q10 = (n00 - l10 * q01) * i00, (n10 - l10 * q11) * i00
+        p10, p11 = q10 * i11, q11 * i11
+        d_omega[0, 0] += (q00 - l10 * p10) * i00
+        d_omega[0, 1] += (q01 - l10 * p11) * i00
+        d_omega[1, 0] += p10
+        d_omega[1, 1] += p11
+        d_moved[own], d_moved[own + 1], d_right[own], d_right[own + 1] = e0, e1, r0, r1
+
+
+@_compiled
+def _blocks_backward(
+    d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
+) -> None:
+    """Turn one term's d/du in `d_moved` into d/d eps; fill d/d right and add d/d Omega."""
+    k = d_omega.shape[0]
+    if k == 1:
+        _single_backward(d_moved, d_right, d_omega, info, first, levels, scratch)
+        return
+    if k == 2:
+        _pair_backward(d_moved, d_right, d_omega, info, first, levels, scratch)
+        return
+    work = np.empty((2 + 2 * k, k))
+    root, right, moved, d_u = np.empty((k, k)), np.empty(k), np.empty(k), np.empty(k)
+    for level in range(levels):
+        at, here = first + k * level, info + k * k * level
+        for a in range(k):
+            right[a], moved[a], d_u[a] = scratch.right[at + a], scratch.moved[at + a], d_moved[k * level + a]
+            for b in range(k):
+                root[a, b] = scratch.roots[here + k * a + b]
+        _pull_block(root, right, moved, d_u, d_omega, work)
+        for a in range(k):
+            d_moved[k * level + a], d_right[k * level + a] = d_u[a], work[0, a]
 
 
 @_compiled
@@ -252,11 +359,12 @@ def pull_back(z: Any, x: Any, gradient: Any, map_: MapData, data: KernelData, sc
         k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
         size, column = k * levels, data.terms[layout.Z_START, t]
         kind, mix_at = map_.terms[MIXING, t], map_.terms[MIX_START, t]
-        d_moved, d_omega = gradient[first : first + size].copy(), np.zeros((k, k))
+        d_moved, d_right, d_omega = gradient[first : first + size].copy(), np.empty(size), np.zeros((k, k))
         if kind == AFTER:
             mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
             d_moved = mix.T @ d_moved
-        _blocks_backward(gradient, d_moved, d_omega, first, levels, t, map_, scratch)
+        _blocks_backward(d_moved, d_right, d_omega, map_.terms[INFO_START, t], first, levels, scratch)
+        _pull_couplings(d_right, k, levels, t, map_, gradient)
         if kind == BEFORE:
             mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
             d_moved = mix.T @ d_moved

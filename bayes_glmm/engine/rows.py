@@ -116,6 +116,18 @@ def _student(y: float, mu: float, sigma: float, nu: float) -> tuple[float, float
 
 
 @_scalar
+def _log_rising(phi: float, y: float) -> tuple[float, float]:
+    """Return log gamma(y + phi) - log gamma(phi) and its derivative in phi <= 1e5; small counts as a product."""
+    if y > 32.0:
+        return math.lgamma(y + phi) - math.lgamma(phi), digamma(y + phi) - digamma(phi)
+    product, d_product = 1.0, 0.0
+    for i in range(int(y)):
+        d_product = d_product * (phi + i) + product
+        product *= phi + i
+    return math.log(product), d_product / product
+
+
+@_scalar
 def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
     if mu < 0.0:
         return math.nan, math.nan, math.nan, math.nan
@@ -130,8 +142,9 @@ def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[f
         if y > 0:
             value += y * (math.log(mu) + math.log1p((y - mu) / total))
         return value, slope, d_phi, 0.0
-    value = math.lgamma(y + phi) - math.lgamma(phi) + phi * log_ratio
-    d_phi = digamma(y + phi) - digamma(phi) + log_ratio + (mu - y) / total
+    rising, d_rising = _log_rising(phi, y)
+    value = rising + phi * log_ratio
+    d_phi = d_rising + log_ratio + (mu - y) / total
     if y > 0:
         value += y * (math.log(mu) - math.log(total))
     return value, slope, d_phi, 0.0

@@ -19,6 +19,7 @@ from bayes_glmm.engine.laplace import LaplaceFit
 from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
 
+_DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
 _EXPAND = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, *[ctypes.c_void_p] * 3)
 
 
@@ -95,3 +96,24 @@ def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> np
     for source, target in zip(z, out, strict=True):
         expand(n, n, source.ctypes.data, target.ctypes.data, posterior.user_data.ctypes.data)
     return out
+
+
+def density_at(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    """Evaluate a posterior's log density in its coordinates.
+
+    Parameters
+    ----------
+    posterior
+        The compiled functions.
+    z
+        (dimension,).
+
+    Returns
+    -------
+    value, gradient
+        Minus infinity and not-a-number where the density is zero.
+    """
+    z, gradient, value = np.ascontiguousarray(z), np.full_like(z, np.nan), np.zeros(1)
+    density = _DENSITY(posterior.density.address)
+    code = density(len(z), *(array.ctypes.data for array in (z, gradient, value, posterior.user_data)))
+    return (float(value[0]), gradient) if code == 0 else (-np.inf, np.full_like(z, np.nan))

@@ -20,7 +20,7 @@ from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_poster
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
-from bayes_glmm.inference.nuts import Run, run_nuts
+from bayes_glmm.inference.nuts import Run, harmonic_depth, run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -72,12 +72,13 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     prepared = _prepare(spec, packed, settings)
     prepared_at = time.perf_counter()
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
-    run = run_nuts(prepared.posterior, full)
+    depth = harmonic_depth(prepared.posterior, full.seed)
+    run = run_nuts(prepared.posterior, full, depth)
     details: dict[str, Any] = {"tune": full.tune}
     trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
         longer = replace(full, tune=1000, target_accept=0.95)
-        run = run_nuts(prepared.posterior, longer, near_normal=False)
+        run = run_nuts(prepared.posterior, longer)
         said = f"{trouble}: sampled again with 1000 warm-up draws, smaller steps and straight trajectories"
         details = {"tune": longer.tune, "second_run": said}
     details |= {

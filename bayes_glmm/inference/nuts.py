@@ -11,21 +11,23 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayes_glmm.engine.run import CompiledPosterior
+from bayes_glmm.engine.run import CompiledPosterior, density_at
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.settings import SamplerSettings
 
 Array = npt.NDArray[np.float64]
 
 #: Length of a trajectory and longest step in the plane of position and momentum, in radians; half a turn is pi.
-TURN, LONGEST_STEP = 2.6, 0.9
+TURN, LONGEST_STEP = 2.4, 0.9
+#: Trajectories that are tried before the run.
+TRIES = 10
 _PROGRESS_MILLISECONDS = 100
 _TEMPLATE = """
 <div><progress max="{{ total_draws }}" value="{{ total_finished_draws }}" style="width: 60%"></progress>
@@ -81,12 +83,8 @@ def nutpie_library() -> Any:
     return library
 
 
-def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_normal: bool = True) -> Run:
+def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, depth: int | None = None) -> Run:
     """Sample a compiled posterior.
-
-    Where it is near N(0, I) the trajectories are those of a standard normal, exact in steps of any length, and only the
-    difference from the normal is left to the steps (Shahbaba et al. 2014, doi:10.1007/s11222-012-9373-1). Three
-    gradients then reach the other side of the posterior, in any dimension.
 
     Parameters
     ----------
@@ -94,8 +92,9 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
         Density and expansion behind nutpie's signatures.
     settings
         Lengths and acceptance (all stated), chains and seed.
-    near_normal
-        Whether to use these trajectories; otherwise NUTS goes straight and stops where it turns back.
+    depth
+        Most doublings of trajectories that follow a standard normal exactly (`harmonic_depth`); None for straight ones,
+        which double until they turn back.
 
     Returns
     -------
@@ -111,8 +110,8 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
     nuts = library.PyNutsSettings.Diag(settings.seed)
     lengths = {"num_tune": settings.tune, "num_draws": settings.draws, "num_chains": settings.chains}
     nuts.update({**lengths, "target_accept": settings.target_accept})
-    if near_normal:
-        _follow_the_normal(nuts)
+    if depth is not None:
+        _follow_the_normal(nuts, depth)
     sampler = library.PySampler.from_pymc(
         nuts,
         settings.parallel,
@@ -133,20 +132,67 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
         reason = str(error).split("Stack backtrace")[0].strip()
         raise SamplingError(f"Sampling could not start or go on: {reason}") from error
     draws, stats = sampler.take_results().get_arrow_trace()
-    return _collect(draws, stats, posterior.dimension, interrupted)
+    run = _collect(draws, stats, posterior.dimension, interrupted)
+    # where the length is chosen, reaching it is no sign of trouble
+    return run if depth is None else replace(run, stats=run.stats.drop_vars("maxdepth_reached"))
 
 
-def _follow_the_normal(nuts: Any) -> None:
-    """Choose exact trajectories of a standard normal, of four to eight steps in `TURN` radians.
+def _follow_the_normal(nuts: Any, depth: int) -> None:
+    """Choose trajectories of a standard normal, of at most 2^depth - 1 steps.
 
-    A step must stay below a third of a half turn: at longer ones the acceptance hardly falls where the posterior is
-    very nearly normal, and trajectories of a whole turn come back to where they started.
+    Steps stay below a third of a half turn: where the posterior is very nearly normal acceptance hardly falls with
+    their length, and whole turns lead back to where they started. nutpie's own ``target_integration_time`` would do the
+    same more simply, but its draws are biased in few dimensions (the exact answers of tests/engine/test_sampling.py).
     """
-    nuts.update({"target_integration_time": TURN})
+    nuts.update({"maxdepth": depth})
     settings = nuts.as_dict()["settings"]
     settings["trajectory_kind"] = "ExactNormal"
     settings["adapt_options"]["step_size_settings"]["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
     nuts.update_settings(settings)
+
+
+def harmonic_depth(posterior: CompiledPosterior, seed: int) -> int | None:
+    """Find how many doublings a trajectory of a standard normal needs to reach the other side of a posterior near it.
+
+    The trajectories are exact for N(0, I) in steps of any length: only the difference from it is left to the steps
+    (Shahbaba et al. 2014, doi:10.1007/s11222-012-9373-1). A few are tried from draws of N(0, I).
+
+    Parameters
+    ----------
+    posterior
+        Density and expansion behind nutpie's signatures.
+    seed
+        Seed of the tries.
+
+    Returns
+    -------
+    int or None
+        The smallest depth, from 2 on, at which `TURN` radians are accepted with probability 0.7; None where even the
+        shortest steps are not, and straight trajectories are the safer choice.
+    """
+    rng = np.random.default_rng(seed)
+    starts = rng.standard_normal((TRIES, 2, posterior.dimension))
+    for depth in (2, 3, 4):
+        steps = 2**depth - 1
+        changes = [_energy_change(posterior, z, momentum, steps, TURN / steps) for z, momentum in starts]
+        if np.mean(np.exp(-np.maximum(changes, 0.0))) >= 0.7:
+            return depth
+    return None
+
+
+def _energy_change(posterior: CompiledPosterior, z: Array, momentum: Array, steps: int, step: float) -> float:
+    """Follow one trajectory; return by how much its energy rose, infinity where the density is zero."""
+    value, gradient = density_at(posterior, z)
+    energy = 0.5 * momentum @ momentum - value
+    for _ in range(steps):
+        momentum = momentum + 0.5 * step * (gradient + z)
+        z, momentum = np.cos(step) * z + np.sin(step) * momentum, np.cos(step) * momentum - np.sin(step) * z
+        value, gradient = density_at(posterior, z)
+        if not np.isfinite(value):
+            return np.inf
+        momentum = momentum + 0.5 * step * (gradient + z)
+    change = 0.5 * momentum @ momentum - value - energy
+    return float(change) if np.isfinite(change) else np.inf
 
 
 def _model(library: Any, posterior: CompiledPosterior) -> Any:
