@@ -143,9 +143,9 @@ def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
     tables = address_table(packed.data), address_table(fit.moments)
     addresses = np.array([table.ctypes.data for table in tables], dtype=np.uint64)
     map_ = ThetaMap(addresses, fit.theta.copy(), np.ascontiguousarray(fit.factor), fit.bends)
-    return CompiledPosterior(
-        len(fit.theta), gaussian.density, gaussian.expand, address_table(map_), (packed, fit, tables, map_)
-    )
+    d = len(fit.theta)
+    alive = (packed, fit, tables, map_)
+    return CompiledPosterior(d, d, gaussian.density, gaussian.expand, address_table(map_), alive)
 
 
 def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int) -> Array:

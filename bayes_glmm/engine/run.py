@@ -31,6 +31,8 @@ class CompiledPosterior:
     ----------
     dimension
         D.
+    n_theta
+        Size of theta, the last elements.
     density, expand
         Of nutpie's signatures.
     user_data
@@ -40,6 +42,7 @@ class CompiledPosterior:
     """
 
     dimension: int
+    n_theta: int
     density: NativeFunction
     expand: NativeFunction
     user_data: npt.NDArray[np.uint64]
@@ -71,9 +74,9 @@ def kernel_posterior(
     if target is None:
         target = Target(kernel.density.address, table.ctypes.data)
     map_ = build_map(fit, packed.data, table, target)
-    return CompiledPosterior(
-        len(fit.x), coordinates.density, coordinates.expand, map_table(map_), (packed, fit, table, map_, target, alive)
-    )
+    alive_too = (packed, fit, table, map_, target, alive)
+    sizes = len(fit.x), len(fit.theta_factor)
+    return CompiledPosterior(*sizes, coordinates.density, coordinates.expand, map_table(map_), alive_too)
 
 
 def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

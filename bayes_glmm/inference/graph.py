@@ -14,7 +14,7 @@ from bayes_glmm.engine.pack import auxiliary_rows, has_rows, pack, why_not_in_co
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.inference.nutpie_run import run_nutpie
-from bayes_glmm.inference.nuts import harmonic_depth, run_nuts
+from bayes_glmm.inference.nuts import is_near_normal, run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import reported_names
@@ -71,8 +71,9 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     target = Target(compiled.compiled_logp_func.address, compiled.user_data.ctypes.data, positions)
     posterior = kernel_posterior(packed, fit, target, alive=(compiled, rows))
     compiled_at = time.perf_counter()
+    near_normal = settings.target_accept is None and is_near_normal(posterior, settings.seed)
     full = settings.filled(DEFAULT_DRAWS, COORDINATES_TUNE, DEFAULT_TARGET_ACCEPT)
-    run = run_nuts(posterior, full, harmonic_depth(posterior, full.seed))
+    run = run_nuts(posterior, full, near_normal)
     details = _details("PyMC's compiled graph in the coordinates of the Laplace fit", full, started, compiled_at)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]

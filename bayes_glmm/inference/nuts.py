@@ -24,10 +24,10 @@ from bayes_glmm.inference.settings import SamplerSettings
 
 Array = npt.NDArray[np.float64]
 
-#: Length of a trajectory and longest step in the plane of position and momentum, in radians; half a turn is pi.
-TURN, LONGEST_STEP = 2.4, 0.9
+#: Longest step along a trajectory of a normal in the plane of position and momentum, in radians; half a turn is pi.
+LONGEST_STEP = 0.9
 #: Trajectories that are tried before the run.
-TRIES = 10
+TRIES = 40
 _PROGRESS_MILLISECONDS = 100
 _TEMPLATE = """
 <div><progress max="{{ total_draws }}" value="{{ total_finished_draws }}" style="width: 60%"></progress>
@@ -83,7 +83,7 @@ def nutpie_library() -> Any:
     return library
 
 
-def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, depth: int | None = None) -> Run:
+def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_normal: bool = False) -> Run:
     """Sample a compiled posterior.
 
     Parameters
@@ -92,9 +92,9 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, depth: int
         Density and expansion behind nutpie's signatures.
     settings
         Lengths and acceptance (all stated), chains and seed.
-    depth
-        Most doublings of trajectories that follow a standard normal exactly (`harmonic_depth`); None for straight ones,
-        which double until they turn back.
+    near_normal
+        Whether trajectories follow a standard normal exactly, in at most three steps (`is_near_normal`); otherwise they
+        are straight and double until they turn back.
 
     Returns
     -------
@@ -110,8 +110,8 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, depth: int
     nuts = library.PyNutsSettings.Diag(settings.seed)
     lengths = {"num_tune": settings.tune, "num_draws": settings.draws, "num_chains": settings.chains}
     nuts.update({**lengths, "target_accept": settings.target_accept})
-    if depth is not None:
-        _follow_the_normal(nuts, depth)
+    if near_normal:
+        _follow_the_normal(nuts)
     sampler = library.PySampler.from_pymc(
         nuts,
         settings.parallel,
@@ -134,28 +134,29 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, depth: int
     draws, stats = sampler.take_results().get_arrow_trace()
     run = _collect(draws, stats, posterior.dimension, interrupted)
     # where the length is chosen, reaching it is no sign of trouble
-    return run if depth is None else replace(run, stats=run.stats.drop_vars("maxdepth_reached"))
+    return replace(run, stats=run.stats.drop_vars("maxdepth_reached")) if near_normal else run
 
 
-def _follow_the_normal(nuts: Any, depth: int) -> None:
-    """Choose trajectories of a standard normal, of at most 2^depth - 1 steps.
+def _follow_the_normal(nuts: Any) -> None:
+    """Choose trajectories of a standard normal in three steps.
 
     Steps stay below a third of a half turn: where the posterior is very nearly normal acceptance hardly falls with
     their length, and whole turns lead back to where they started. nutpie's own ``target_integration_time`` would do the
     same more simply, but its draws are biased in few dimensions (the exact answers of tests/engine/test_sampling.py).
     """
-    nuts.update({"maxdepth": depth})
+    nuts.update({"maxdepth": 2})
     settings = nuts.as_dict()["settings"]
     settings["trajectory_kind"] = "ExactNormal"
     settings["adapt_options"]["step_size_settings"]["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
     nuts.update_settings(settings)
 
 
-def harmonic_depth(posterior: CompiledPosterior, seed: int) -> int | None:
-    """Find how many doublings a trajectory of a standard normal needs to reach the other side of a posterior near it.
+def is_near_normal(posterior: CompiledPosterior, seed: int) -> bool:
+    """Try whether three steps along trajectories of a standard normal reach the other side of a posterior.
 
-    The trajectories are exact for N(0, I) in steps of any length: only the difference from it is left to the steps
-    (Shahbaba et al. 2014, doi:10.1007/s11222-012-9373-1). A few are tried from draws of N(0, I).
+    Such trajectories are exact for N(0, I) in steps of any length: only the difference from it is left to the steps
+    (Shahbaba et al. 2014, doi:10.1007/s11222-012-9373-1). They start from draws of N(0, I), half of them with theta
+    half as far out again: that is where posteriors of few groups have the tails in which such trajectories stick.
 
     Parameters
     ----------
@@ -166,25 +167,21 @@ def harmonic_depth(posterior: CompiledPosterior, seed: int) -> int | None:
 
     Returns
     -------
-    int or None
-        The smallest depth, from 2 on, at which `TURN` radians are accepted with probability 0.7; None where even the
-        shortest steps are not, and straight trajectories are the safer choice.
+    bool
+        Whether they are accepted with probability 0.9.
     """
     rng = np.random.default_rng(seed)
     starts = rng.standard_normal((TRIES, 2, posterior.dimension))
-    for depth in (2, 3, 4):
-        steps = 2**depth - 1
-        changes = [_energy_change(posterior, z, momentum, steps, TURN / steps) for z, momentum in starts]
-        if np.mean(np.exp(-np.maximum(changes, 0.0))) >= 0.7:
-            return depth
-    return None
+    starts[::2, 0, posterior.dimension - posterior.n_theta :] *= 1.5
+    changes = [_energy_change(posterior, z, momentum) for z, momentum in starts]
+    return bool(np.mean(np.exp(-np.maximum(changes, 0.0))) >= 0.9)
 
 
-def _energy_change(posterior: CompiledPosterior, z: Array, momentum: Array, steps: int, step: float) -> float:
-    """Follow one trajectory; return by how much its energy rose, infinity where the density is zero."""
+def _energy_change(posterior: CompiledPosterior, z: Array, momentum: Array, step: float = 0.8) -> float:
+    """Follow one trajectory for three steps; return by how much its energy rose, infinity where the density is zero."""
     value, gradient = density_at(posterior, z)
     energy = 0.5 * momentum @ momentum - value
-    for _ in range(steps):
+    for _ in range(3):
         momentum = momentum + 0.5 * step * (gradient + z)
         z, momentum = np.cos(step) * z + np.sin(step) * momentum, np.cos(step) * momentum - np.sin(step) * z
         value, gradient = density_at(posterior, z)

@@ -418,7 +418,7 @@ def _double(n, expanded, z_, x_, user_data_):
 def test_nutpies_private_interface_is_the_one_we_use():
     """A density of our own behind the pointers: draws of it, expanded, and no density where the code is not 0."""
     density, expand = cfunc(DENSITY_SIGNATURE)(_normal), cfunc(EXPAND_SIGNATURE)(_double)
-    posterior = CompiledPosterior(3, density, expand, np.zeros(1, dtype=np.uint64), ())
+    posterior = CompiledPosterior(3, 0, density, expand, np.zeros(1, dtype=np.uint64), ())
     settings = SamplerSettings(draws=2000, tune=300, chains=4, random_seed=3, target_accept=0.8, progressbar=False)
     run = run_nuts(posterior, settings)
     assert run.x.shape == (4, 2000, 3)
