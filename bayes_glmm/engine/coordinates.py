@@ -30,6 +30,9 @@ from bayes_glmm.engine.parameters import bend, precision, pull_bend, pull_precis
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_density
 
 _compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
+#: Sums in the order written, for loops that also write: LLVM picks their vector or their scalar form by where arrays
+#: happen to lie in memory, and one seed must give the same draws.
+_ordered = njit(error_model="numpy", fastmath={"contract", "nsz"})
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
 #: element, and whether all directions couple to the same run of elements.
@@ -157,45 +160,48 @@ def _pull_couplings(d_right: Any, k: int, levels: int, t: int, map_: MapData, gr
             value += width
 
 
-@_compiled
-def _single_forward(omega: float, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
+@_ordered
+def _single_forward(omega: float, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
     """`_blocks_forward` of one coefficient a level."""
     log_det = 0.0
-    for level in range(levels):
-        at, root = first + level, math.sqrt(map_.info[info + level] + omega)
-        scratch.roots[info + level] = root
-        scratch.moved[at] = (scratch.right[at] / root + scratch.mixed[at]) / root
+    for level in range(moved.size):
+        root = math.sqrt(info[level] + omega)
+        roots[level] = root
+        moved[level] = (right[level] / root + mixed[level]) / root
         log_det -= math.log(root)
     return log_det
 
 
-@_compiled
-def _pair_forward(omega: Any, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
+@_ordered
+def _pair_forward(omega: Any, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
     """`_blocks_forward` of two coefficients a level."""
     log_det = 0.0
-    for level in range(levels):
-        at, here = first + 2 * level, info + 4 * level
-        l00 = math.sqrt(map_.info[here] + omega[0, 0])
-        l10 = (map_.info[here + 2] + omega[1, 0]) / l00
-        l11 = math.sqrt(max(map_.info[here + 3] + omega[1, 1] - l10 * l10, 1e-300))
-        scratch.roots[here], scratch.roots[here + 2], scratch.roots[here + 3] = l00, l10, l11
-        s0 = scratch.right[at] / l00
-        s1 = (scratch.right[at + 1] - l10 * s0) / l11 + scratch.mixed[at + 1]
-        s0 += scratch.mixed[at]
-        scratch.moved[at + 1] = s1 / l11
-        scratch.moved[at] = (s0 - l10 * scratch.moved[at + 1]) / l00
+    for level in range(moved.size // 2):
+        at, here = 2 * level, 4 * level
+        l00 = math.sqrt(info[here] + omega[0, 0])
+        l10 = (info[here + 2] + omega[1, 0]) / l00
+        l11 = math.sqrt(max(info[here + 3] + omega[1, 1] - l10 * l10, 1e-300))
+        roots[here], roots[here + 2], roots[here + 3] = l00, l10, l11
+        s0 = right[at] / l00
+        s1 = (right[at + 1] - l10 * s0) / l11 + mixed[at + 1]
+        s0 += mixed[at]
+        moved[at + 1] = s1 / l11
+        moved[at] = (s0 - l10 * moved[at + 1]) / l00
         log_det -= math.log(l00 * l11)
     return log_det
 
 
-@_compiled
+@_ordered
 def _blocks_forward(omega: Any, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
     """Fill one term's u in `scratch.moved`, level by level; return the log determinant of its blocks' map."""
     k = omega.shape[0]
-    if k == 1:
-        return _single_forward(omega[0, 0], info, first, levels, map_, scratch)
-    if k == 2:
-        return _pair_forward(omega, info, first, levels, map_, scratch)
+    own, blocks = slice(first, first + k * levels), slice(info, info + k * k * levels)
+    if k <= 2:
+        known, roots = map_.info[blocks], scratch.roots[blocks]
+        right, mixed, out = scratch.right[own], scratch.mixed[own], scratch.moved[own]
+        if k == 1:
+            return _single_forward(omega[0, 0], known, roots, right, mixed, out)
+        return _pair_forward(omega, known, roots, right, mixed, out)
     block, root, moved = np.empty((k, k)), np.empty((k, k)), np.empty(k)
     log_det = 0.0
     for level in range(levels):
@@ -280,38 +286,34 @@ def _pull_block(root: Any, right: Any, moved: Any, d_moved: Any, d_block: Any, w
             d_block[a, b] += whitened[a]
 
 
-@_compiled
-def _single_backward(
-    d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
-) -> None:
+@_ordered
+def _single_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, mixed: Any) -> None:
     """`_blocks_backward` of one coefficient a level."""
     total = 0.0
-    for level in range(levels):
-        at, inverse = first + level, 1.0 / scratch.roots[info + level]
+    for level in range(d_moved.size):
+        inverse = 1.0 / roots[level]
         d_eps = d_moved[level] * inverse
         d_right[level] = d_eps * inverse
-        total += d_right[level] * (scratch.right[at] * inverse + 0.5 * scratch.mixed[at]) * inverse
+        total += d_eps * inverse * (right[level] * inverse + 0.5 * mixed[level]) * inverse
         total += 0.5 * inverse * inverse
         d_moved[level] = d_eps
     d_omega[0, 0] -= total
 
 
-@_compiled
-def _pair_backward(
-    d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
-) -> None:
+@_ordered
+def _pair_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, moved: Any) -> None:
     """`_blocks_backward` of two coefficients a level: `_pull_block` written out."""
-    for level in range(levels):
-        at, here, own = first + 2 * level, info + 4 * level, 2 * level
-        l00, l10, l11 = scratch.roots[here], scratch.roots[here + 2], scratch.roots[here + 3]
+    for level in range(d_moved.size // 2):
+        here, own = 4 * level, 2 * level
+        l00, l10, l11 = roots[here], roots[here + 2], roots[here + 3]
         i00, i11 = 1.0 / l00, 1.0 / l11
         e0 = d_moved[own] * i00
         e1 = (d_moved[own + 1] - l10 * e0) * i11
-        w0 = scratch.right[at] * i00
-        w1 = (scratch.right[at + 1] - l10 * w0) * i11
+        w0 = right[own] * i00
+        w1 = (right[own + 1] - l10 * w0) * i11
         r1 = e1 * i11
         r0 = (e0 - l10 * r1) * i00
-        u0, u1 = scratch.moved[at], scratch.moved[at + 1]
+        u0, u1 = moved[own], moved[own + 1]
         d00, d10, d11 = -u0 * e0 - r0 * w0 - i00, -u1 * e0 - r1 * w0, -u1 * e1 - r1 * w1 - i11
         # half of the symmetric L' dL, then L'^-1 from both sides
         n00, n10, n11 = 0.5 * (l00 * d00 + l10 * d10), 0.5 * l11 * d10, 0.5 * l11 * d11
@@ -325,17 +327,18 @@ def _pair_backward(
         d_moved[own], d_moved[own + 1], d_right[own], d_right[own + 1] = e0, e1, r0, r1
 
 
-@_compiled
+@_ordered
 def _blocks_backward(
     d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
 ) -> None:
     """Turn one term's d/du in `d_moved` into d/d eps; fill d/d right and add d/d Omega."""
     k = d_omega.shape[0]
+    own, blocks = slice(first, first + k * levels), slice(info, info + k * k * levels)
     if k == 1:
-        _single_backward(d_moved, d_right, d_omega, info, first, levels, scratch)
+        _single_backward(d_moved, d_right, d_omega, scratch.roots[blocks], scratch.right[own], scratch.mixed[own])
         return
     if k == 2:
-        _pair_backward(d_moved, d_right, d_omega, info, first, levels, scratch)
+        _pair_backward(d_moved, d_right, d_omega, scratch.roots[blocks], scratch.right[own], scratch.moved[own])
         return
     work = np.empty((2 + 2 * k, k))
     root, right, moved, d_u = np.empty((k, k)), np.empty(k), np.empty(k), np.empty(k)

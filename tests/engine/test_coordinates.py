@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy import optimize
@@ -51,6 +53,20 @@ def build(models):
         return cache[name]
 
     return one
+
+
+@pytest.mark.parametrize("name", ["one intercept", "two coefficients", "three coefficients", "crossed, eigenvectors"])
+def test_every_thread_computes_the_same_bits(build, name):
+    """Loops that sum and write choose between two forms by where their arrays lie: one seed, the same draws."""
+    density = build(name)[2]
+    z = np.random.default_rng(2).normal(size=(1000, len(build(name)[1].x)))
+
+    def values(_thread):
+        return np.array([[value, *gradient] for _, value, gradient in map(density, z)])
+
+    first = values(None)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(np.array_equal(first, other) for other in pool.map(values, range(8)))
 
 
 @pytest.mark.parametrize("name", MODELS)
