@@ -85,9 +85,9 @@ def test_three_gradients_a_draw_in_any_dimension(posterior):
 
 
 def test_chosen_near_a_normal_and_only_there(posterior):
-    assert is_near_normal(posterior("normal", 200), 1)
-    assert not is_near_normal(posterior("log gamma", 20), 1)
-    assert not is_near_normal(posterior("t", 20), 1)
+    assert is_near_normal(posterior("normal", 200, 3), 1)
+    assert not is_near_normal(posterior("log gamma", 20, 20), 1)
+    assert not is_near_normal(posterior("t", 20, 20), 1)
 
 
 def test_a_fit_says_which_ran():
