@@ -176,10 +176,11 @@ def _stamp() -> str:
 
 
 def _folders() -> Iterator[Path]:
-    """Where machine code may be kept, best first."""
+    """Where machine code may be kept, best first; ``NUMBA_CACHE_DIR`` alone where it is set."""
     cache_dir: str = vars(numba_config)["CACHE_DIR"]
     if cache_dir:
         yield Path(cache_dir) / "bayes_glmm"
+        return
     yield FOLDER / "__pycache__"
     base = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
     yield Path(base or Path.home() / ".cache") / "bayes_glmm"
@@ -210,6 +211,8 @@ def _write(name: str, code: bytes) -> None:
             if not old.name.endswith(f"-{_stamp()}.native"):
                 old.unlink(missing_ok=True)
         return
+    places = ", ".join(str(folder) for folder in _folders())
+    print(f"bayes_glmm: {name} cannot be kept in {places}: every process compiles it again.", file=sys.stderr)
 
 
 @functools.cache

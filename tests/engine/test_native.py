@@ -87,6 +87,13 @@ def test_functions_of_other_signatures(folder):
     assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(half.address)(3.0) == 1.5
 
 
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "file"))
+    call(native(CALL_SIGNATURE)(weighted))
+    assert "cannot be kept" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_one_seed_gives_the_same_draws_in_the_process_that_compiles_and_in_the_next(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
