@@ -85,7 +85,7 @@ def describe_machine() -> dict[str, Any]:
         "processor": model,
         "processors": os.cpu_count(),
         "cores_used": CORES,
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions | {name: version(name) for name in _LIBRARIES},
         "commit": git.stdout.strip(),
