@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.bars import all_bars
 from benchmarks.cases import CASES, LISTED, SERIES, Case
-from benchmarks.measure import ROOT, Data, engine_key, run_child, write_data
+from benchmarks.measure import ROOT, Data, run_child, write_data
 from benchmarks.peers import OURS, PEERS, Peer, available
 from benchmarks.report import describe_machine, known_cases, page, put_into_docs, read_json, take_medians
 
@@ -81,7 +81,7 @@ def measure_peer(
     With caches that are `kept` the first run is not cold; it does not count either.
     """
     with tempfile.TemporaryDirectory(prefix="bayes_glmm-cache-") as fresh:
-        cache = kept / peer.name / engine_key() if kept is not None else fresh
+        cache = kept / peer.name if kept is not None else fresh
         phases = ["first" if kept else "cold"] * peer.compiles + ["warm"] * repeats
         for number, phase in enumerate(phases):
             run = run_child(case, peer, data, Path(cache), seed=100 + number, timeout=timeout)

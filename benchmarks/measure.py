@@ -5,7 +5,6 @@ Input: a case, a peer, a folder of compile caches. Output: a record of what the 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -69,12 +68,6 @@ def child_environment(cache: Path) -> dict[str, str]:
         "PYTENSOR_FLAGS": f"base_compiledir={cache / 'pytensor'}",
         "PYTHONPATH": str(ROOT),
     }
-
-
-def engine_key() -> str:
-    """Return a key of the engine's sources: numba does not see edits of the files a cached function calls into."""
-    sources = sorted((ROOT / "bayes_glmm" / "engine").glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def use_two_cores() -> None:

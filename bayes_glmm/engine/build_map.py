@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.coordinates import AFTER, BEFORE, DIRECT, MapData
-from bayes_glmm.engine.data import KernelData, address_table
+from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.graph import GraphPositions
 from bayes_glmm.engine.laplace import LaplaceFit
 
@@ -189,19 +189,3 @@ def _by_direction(values: Array, start: npt.NDArray[np.int64]) -> Array:
     for c in range(k):
         out[k * first + c * width + place] = values[:, c]
     return out
-
-
-def map_table(map_: MapData) -> npt.NDArray[np.uint64]:
-    """Return the address table of a map; the map must stay alive as long as the table is used.
-
-    Parameters
-    ----------
-    map_
-        The map.
-
-    Returns
-    -------
-    numpy.ndarray
-        User data of the coordinate functions.
-    """
-    return address_table(map_)

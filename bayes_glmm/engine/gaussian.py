@@ -50,6 +50,10 @@ from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_p
 _compiled = njit(error_model="numpy")
 
 
+#: Length of the address table of `Moments`.
+_MOMENTS = 33
+
+
 class Moments(NamedTuple):
     """Sums of squares and products of the rows, the responses shifted to their least-squares fit."""
 
@@ -294,7 +298,7 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
     """Return 0 with the marginal density in z and its gradient; user data is the address table of a `ThetaMap`."""
     map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
-    moments = _read_moments(carray(as_pointer(map_.tables[1]), (33,), np.uint64))
+    moments = _read_moments(carray(as_pointer(map_.tables[1]), (_MOMENTS,), np.uint64))
     gradient, theta, y = np.empty(dim), map_.centre.copy(), map_.factor @ carray(z_, (dim,))
     value = bend(y, map_.bends, theta)
     value += _log_marginal(theta, data, moments, gradient)
@@ -316,9 +320,6 @@ def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> in
     theta[:] = map_.centre
     bend(map_.factor @ carray(z_, (dim,)), map_.bends, theta)
     return 0
-
-
-_MOMENTS = 33
 
 
 @native(CALL_SIGNATURE)

@@ -390,8 +390,7 @@ def information(table_: Any) -> float:
     likelihood_information(x, data, pattern, likelihood)
     matrix.levels[:], matrix.coupling[:], matrix.rest[:] = likelihood.levels, likelihood.coupling, likelihood.rest
     add_priors(x, data, matrix)
-    rest = eliminate(matrix, pattern)[2]
-    schur[:] = rest
+    schur[:] = eliminate(matrix, pattern)[2]
     at = 0
     for t in range(data.sizes[layout.N_TERMS]):
         omega = term_precision(x, data, t)

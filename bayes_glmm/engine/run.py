@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.engine import coordinates, kernel
-from bayes_glmm.engine.build_map import Target, build_map, map_table
+from bayes_glmm.engine.build_map import Target, build_map
 from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.laplace import LaplaceFit
 from bayes_glmm.engine.native import NativeFunction
@@ -76,7 +76,7 @@ def kernel_posterior(
     map_ = build_map(fit, packed.data, table, target)
     alive_too = (packed, fit, table, map_, target, alive)
     sizes = len(fit.x), len(fit.theta_factor)
-    return CompiledPosterior(*sizes, coordinates.density, coordinates.expand, map_table(map_), alive_too)
+    return CompiledPosterior(*sizes, coordinates.density, coordinates.expand, address_table(map_), alive_too)
 
 
 def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

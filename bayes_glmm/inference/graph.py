@@ -71,10 +71,10 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     target = Target(compiled.compiled_logp_func.address, compiled.user_data.ctypes.data, positions)
     posterior = kernel_posterior(packed, fit, target, alive=(compiled, rows))
     compiled_at = time.perf_counter()
-    near_normal = settings.target_accept is None and is_near_normal(posterior, settings.seed)
     full = settings.filled(DEFAULT_DRAWS, COORDINATES_TUNE, DEFAULT_TARGET_ACCEPT)
-    run = run_nuts(posterior, full, near_normal)
+    run = run_nuts(posterior, full, is_near_normal(posterior, settings))
     details = _details("PyMC's compiled graph in the coordinates of the Laplace fit", full, started, compiled_at)
+    details["trajectories"] = run.trajectories
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
     return Sampled(unpack_draws(run.x, packed, design, spec.family), run.stats, run.interrupted, details)

@@ -75,19 +75,20 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     packed = pack(spec, design, priors)
     prepared = _prepare(spec, packed, settings)
     prepared_at = time.perf_counter()
-    near_normal = settings.target_accept is None and is_near_normal(prepared.posterior, settings.seed)
+    near_normal = is_near_normal(prepared.posterior, settings)
     accept = NORMAL_TARGET_ACCEPT if near_normal else DEFAULT_TARGET_ACCEPT
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, accept)
     run = run_nuts(prepared.posterior, full, near_normal)
-    details: dict[str, Any] = {"tune": full.tune, "trajectories": "of a normal" if near_normal else "straight"}
+    details: dict[str, Any] = {"tune": full.tune}
     trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
         longer = replace(full, tune=1000, target_accept=0.95)
         run = run_nuts(prepared.posterior, longer)
         said = f"{trouble}: sampled again with 1000 warm-up draws, smaller steps and straight trajectories"
-        details = {"tune": longer.tune, "trajectories": "straight", "second_run": said}
+        details = {"tune": longer.tune, "second_run": said}
     details |= {
         "path": prepared.path,
+        "trajectories": run.trajectories,
         "rows_of_likelihood": len(packed.rows.y),
         "prepare_seconds": prepared_at - started,
         "sampling_seconds": time.perf_counter() - prepared_at,

@@ -48,11 +48,19 @@ class Run:
         ``diverging``, ``n_steps``, ``depth``, ``energy``, ``step_size`` and the like; dims chain, draw.
     interrupted
         Whether the user stopped it.
+    near_normal
+        Whether trajectories were those of a normal.
     """
 
     x: Array
     stats: xr.Dataset
     interrupted: bool
+    near_normal: bool = False
+
+    @property
+    def trajectories(self) -> str:
+        """Which trajectories ran, in words."""
+        return "of a normal" if self.near_normal else "straight"
 
 
 def nutpie_library() -> Any:
@@ -134,7 +142,7 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
     draws, stats = sampler.take_results().get_arrow_trace()
     run = _collect(draws, stats, posterior.dimension, interrupted)
     # where the length is chosen, reaching it is no sign of trouble
-    return replace(run, stats=run.stats.drop_vars("maxdepth_reached")) if near_normal else run
+    return replace(run, stats=run.stats.drop_vars("maxdepth_reached"), near_normal=True) if near_normal else run
 
 
 def _follow_the_normal(nuts: Any) -> None:
@@ -151,7 +159,7 @@ def _follow_the_normal(nuts: Any) -> None:
     nuts.update_settings(settings)
 
 
-def is_near_normal(posterior: CompiledPosterior, seed: int) -> bool:
+def is_near_normal(posterior: CompiledPosterior, settings: SamplerSettings) -> bool:
     """Try whether three steps along trajectories of a standard normal reach the other side of a posterior.
 
     Such trajectories are exact for N(0, I) in steps of any length: only the difference from it is left to the steps
@@ -162,15 +170,17 @@ def is_near_normal(posterior: CompiledPosterior, seed: int) -> bool:
     ----------
     posterior
         Density and expansion behind nutpie's signatures.
-    seed
-        Seed of the tries.
+    settings
+        Seed of the tries. Whoever states an acceptance means straight trajectories, whose length adapts to the steps.
 
     Returns
     -------
     bool
         Whether they are accepted with probability 0.9.
     """
-    rng = np.random.default_rng(seed)
+    if settings.target_accept is not None:
+        return False
+    rng = np.random.default_rng(settings.seed)
     starts = rng.standard_normal((TRIES, 2, posterior.dimension))
     starts[::2, 0, posterior.dimension - posterior.n_theta :] *= 1.5
     changes = [_energy_change(posterior, z, momentum) for z, momentum in starts]
