@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.engine import kernel
 from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.graph import GraphPositions, graph_positions
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
+from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -195,3 +197,37 @@ def expanded(posterior: Any) -> Callable[[np.ndarray], np.ndarray]:
         return x
 
     return expand
+
+
+def moments(dataset):
+    """Return each scalar's mean, its standard error, the sd, and its standard error."""
+    out = {}
+    for name, array in dataset.data_vars.items():
+        values = array.values.reshape(*array.shape[:2], -1)
+        moving = values.std(axis=(0, 1)) > 1e-10 * (1 + np.abs(values.mean(axis=(0, 1))))
+        x = np.moveaxis(values[..., moving], -1, 0)
+        mean, sd = x.mean(axis=(1, 2)), x.std(axis=(1, 2))
+        square = (x - mean[:, None, None]) ** 2
+        mean_error = sd / np.sqrt(effective_size(x).ess_bulk)
+        sd_error = square.std(axis=(1, 2)) / np.sqrt(effective_size(square).ess_bulk) / (2 * sd)
+        table = np.column_stack([mean, mean_error, sd, sd_error])
+        out |= {f"{name}[{i}]": tuple(row) for i, row in zip(np.flatnonzero(moving), table, strict=True)}
+    return out
+
+
+def check_agreement(ours, theirs):
+    """Check that two samples' means and sds agree within 4 standard errors, for 30 scalars or fewer.
+
+    The largest of thousands lies beyond 4 by chance: it may lie as far out as is as rare as 4 is among 30.
+    """
+    a, b = moments(ours), moments(theirs)
+    assert a.keys() == b.keys()
+    z = {}
+    for key, (mean, mean_error, sd, sd_error) in a.items():
+        other_mean, other_mean_error, other_sd, other_sd_error = b[key]
+        z[f"mean of {key}"] = abs(mean - other_mean) / np.hypot(mean_error, other_mean_error)
+        z[f"sd of {key}"] = abs(sd - other_sd) / np.hypot(sd_error, other_sd_error)
+    worst, beyond = max(z, key=z.get), sum(value > 4 for value in z.values())
+    allowed = stats.norm.isf(stats.norm.sf(4.0) * min(1.0, 30 / len(a)))
+    print(f"{len(a)} scalars, {beyond} beyond 4 standard errors, largest {z[worst]:.2f} of {allowed:.2f} ({worst})")
+    assert z[worst] < allowed

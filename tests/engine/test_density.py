@@ -116,7 +116,8 @@ def compare(models, model, link, rounds=4):
     positions, graph = models.graph(model)
     pairs = one_free_correlation(model)
     rng = np.random.default_rng(11)
-    near = [0.02, 0.05, 0.1] if link in models.BOUNDED else [0.1, 0.5, 1.0]
+    # a mean that must be positive leaves its domain soon where many coefficients move together
+    near = [0.005, 0.01, 0.02, 0.05, 0.1] if link in models.BOUNDED else [0.1, 0.5, 1.0]
     # 1 - mu of a beta response cancels where mu rounds to 1, in PyMC as here
     is_beta = model.spec.family.name == "beta"
     spreads = [0.05, 0.1, 0.2] if is_beta else [*near, *[4.0] * (rounds - len(near))]

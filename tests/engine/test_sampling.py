@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import stat
@@ -184,79 +183,13 @@ def test_without_data_the_prior_comes_back():
 # two paths ----------------------------------------------------------------------------------------------------------
 
 
-def verbagg() -> pd.DataFrame:
-    data = bg.load_dataset("VerbAgg")
-    return data[data["id"].isin(sorted(data["id"].unique())[:60])]
-
-
-LISTED = {
-    "cbpp": ("p(incidence, size) ~ period + (1 | herd)", "binomial", lambda: bg.load_dataset("cbpp")),
-    "sleepstudy": ("Reaction ~ Days + (Days | Subject)", "gaussian", lambda: bg.load_dataset("sleepstudy")),
-    "epil": (
-        "y ~ lbase * trt + lage + V4 + (1 | subject)",
-        "negativebinomial",
-        lambda: bg.load_dataset("epil"),
-    ),
-    "Contraception": (
-        "use ~ age + urban + livch + (urban | district)",
-        "bernoulli",
-        lambda: bg.load_dataset("Contraception"),
-    ),
-    "VerbAgg": ("r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)", "bernoulli", verbagg),
-}
-
-
-def moments(dataset):
-    """Return each scalar's mean, sd, and their standard errors."""
-    out = {}
-    for name, array in dataset.data_vars.items():
-        values = array.values.reshape(*array.shape[:2], -1)
-        for i in range(values.shape[-1]):
-            x = values[..., i]
-            if x.std() < 1e-10 * (1 + abs(x.mean())):
-                continue
-            square = (x - x.mean()) ** 2
-            ess = effective_size(np.stack([x, square]))
-            mean_error, variance_error = np.std([x, square], axis=(1, 2)) / np.sqrt(ess.ess_bulk)
-            out[f"{name}[{i}]"] = (x.mean(), mean_error, x.std(), variance_error / (2 * x.std()))
-    return out
-
-
-def check_agreement(ours, theirs):
-    a, b = moments(ours), moments(theirs)
-    assert a.keys() == b.keys()
-    z = {
-        key: max(
-            abs(a[key][0] - b[key][0]) / math.hypot(a[key][1], b[key][1]),
-            abs(a[key][2] - b[key][2]) / math.hypot(a[key][3], b[key][3]),
-        )
-        for key in a
-    }
-    worst = max(z, key=z.get)
-    print(f"{len(z)} parameters, largest difference {z[worst]:.2f} standard errors ({worst})")
-    assert z[worst] < 4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", LISTED)
-def test_kernel_and_graph_agree(name):
-    formula, family, load = LISTED[name]
-    model = bg.GLMM(formula, load(), family=family)
-    ours = model.fit(draws=2000, backend="kernel", **QUIET)
-    theirs = model.fit(draws=2000, backend="nutpie", **QUIET)
-    assert ours.attrs["backend"] == "kernel"
-    assert theirs.attrs["backend"] == "nutpie"
-    assert theirs.attrs["trajectories"] in ("of a normal", "straight")
-    check_agreement(ours.posterior, theirs.posterior)
-
-
-def test_the_exact_gaussian_path_and_the_coordinates_agree(monkeypatch, sleepstudy):
+def test_the_exact_gaussian_path_and_the_coordinates_agree(monkeypatch, models, sleepstudy):
     model = bg.GLMM("Reaction ~ Days + (Days | Subject)", sleepstudy)
     exact = model.fit(draws=2000, **QUIET)
     monkeypatch.setattr(kernel_path, "why_not_marginal", lambda data: "asked for by the test")
     sampled = model.fit(draws=2000, **QUIET)
     assert exact.attrs["path"] != sampled.attrs["path"]
-    check_agreement(exact.posterior, sampled.posterior)
+    models.check_agreement(exact.posterior, sampled.posterior)
 
 
 # what must hold around the draws ------------------------------------------------------------------------------------
@@ -280,7 +213,7 @@ def test_rows_in_any_order_give_the_same_posterior(models):
     a = bg.GLMM("c ~ x + (1 | g)", data, family="poisson").fit(draws=1500, **QUIET)
     shuffled = data.sample(frac=1.0, random_state=3)
     b = bg.GLMM("c ~ x + (1 | g)", shuffled, family="poisson").fit(draws=1500, progressbar=False, random_seed=77)
-    check_agreement(a.posterior, b.posterior)
+    models.check_agreement(a.posterior, b.posterior)
 
 
 @pytest.mark.parametrize(
@@ -482,7 +415,7 @@ def test_weighted_copies_are_repeated_rows(models):
         repeated = bg.GLMM(f"{response} ~ x + (1 | g)", pd.concat([data, data]), family=family, priors=same(family))
         a = weighted.fit(draws=1500, **QUIET)
         b = repeated.fit(draws=1500, progressbar=False, random_seed=99)
-        check_agreement(a.posterior, b.posterior)
+        models.check_agreement(a.posterior, b.posterior)
 
 
 def same(family):
