@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.icc import icc
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
     from bayes_glmm.effects.predictions import avg_predictions, predictions
+    from bayes_glmm.effects.r2 import r2
     from bayes_glmm.effects.slopes import avg_slopes, slopes
+    from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm import GLMM, FittedGLMM
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
@@ -36,6 +39,7 @@ __all__ = [
     "comparisons",
     "errors",
     "grid",
+    "icc",
     "list_datasets",
     "load_dataset",
     "log_likelihood",
@@ -43,9 +47,11 @@ __all__ = [
     "plots",
     "posterior_predictive",
     "predictions",
+    "r2",
     "random_effects",
     "simulate",
     "slopes",
+    "variance_components",
 ]
 
 #: The module of each public name.
@@ -60,15 +66,18 @@ _HOMES = {
     "avg_slopes": "effects.slopes",
     "comparisons": "effects.comparisons",
     "grid": "effects.grids",
+    "icc": "effects.icc",
     "list_datasets": "datasets.load",
     "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
     "marginal_coefficients": "effects.marginal_coefficients",
     "posterior_predictive": "predict.draws",
     "predictions": "effects.predictions",
+    "r2": "effects.r2",
     "random_effects": "report.random_effects",
     "simulate": "datasets.simulate",
     "slopes": "effects.slopes",
+    "variance_components": "effects.variance_components",
 }
 _ROOMS = ("errors", "plots")
 

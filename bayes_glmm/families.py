@@ -89,6 +89,9 @@ class Family:
     probabilities
         (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for ``"ordered"``
         families, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
+    latent_variance
+        (link, parameters) -> variance of the response around the linear predictor on *its* scale, where that is known:
+        a threshold's latent variable, a log that is normal. None where it follows from the response's moments.
     response_transform
         y -> the scale mu lives on, for default priors (log for lognormal); None for y itself.
     kernel
@@ -109,6 +112,7 @@ class Family:
     graph: Callable[[Any, Link, Parameters, Any], tuple[Any, dict[str, Any]]]
     mean: Callable[[Any, Parameters], Any] | None = None
     probabilities: Callable[[Any, Link, Parameters], Any] | None = None
+    latent_variance: Callable[[Link, Parameters], Any] | None = None
     response_transform: Callable[[Any], Any] | None = None
     kernel: str | None = None
     latex: str = ""
@@ -122,6 +126,11 @@ _THRESHOLDS = AuxiliaryParameter(
     "thresholds", Prior("Normal", mu=0, sigma=2.5), lower=None, ordered=True, latex=r"\tau"
 )
 _LOG_2PI = math.log(2 * math.pi)
+
+
+def _latent_of_link(link: Link, parameters: Parameters) -> Any:
+    """Variance of the latent variable that thresholds cut."""
+    return link.latent_variance
 
 
 def _shape(mu: Any, parameters: Parameters) -> tuple[int, ...]:
@@ -313,6 +322,7 @@ FAMILIES: dict[str, Family] = {
             simulate=_binomial_simulate,
             variance=_binomial_variance,
             graph=_bernoulli_graph,
+            latent_variance=_latent_of_link,
             kernel="binomial",
             latex=r"\operatorname{Bernoulli}({mu})",
         ),
@@ -325,6 +335,7 @@ FAMILIES: dict[str, Family] = {
             simulate=_binomial_simulate,
             variance=_binomial_variance,
             graph=_binomial_graph,
+            latent_variance=_latent_of_link,
             kernel="binomial",
             latex=r"\operatorname{Binomial}(n_i, {mu})",
         ),
@@ -375,6 +386,7 @@ FAMILIES: dict[str, Family] = {
             variance=_lognormal_variance,
             graph=_lognormal_graph,
             mean=_lognormal_mean,
+            latent_variance=lambda link, p: np.square(p["sigma"]),
             response_transform=np.log,
             kernel="lognormal",
             latex=r"\operatorname{LogNormal}({mu}, \sigma)",
@@ -401,6 +413,7 @@ FAMILIES: dict[str, Family] = {
             variance=lambda mu, p, trials: mu * (1.0 - mu),
             graph=cumulative_graph,
             probabilities=cumulative_probabilities,
+            latent_variance=_latent_of_link,
             kernel="cumulative",
             latex=r"\operatorname{Cumulative}({mu}, \tau)",
             aliases=("ordinal",),

@@ -52,6 +52,9 @@ class Link:
         (lower, upper) -> log(g^-1(upper) - g^-1(lower)) on PyTensor tensors, finite bounds; links into (0, 1) only.
     latent_variance
         Variance of the standard distribution on the latent scale (logit pi^2/3, probit 1, cloglog pi^2/6).
+    transformed_variance
+        (mean, variance) of a response -> its variance on the scale of the linear predictor, where a better
+        approximation than the delta method is known (log: that of a lognormal response); None for the delta method.
     latex
         The function's symbol in equations.
     """
@@ -68,6 +71,7 @@ class Link:
     interval: Callable[[Any, Any], Any] | None = None
     graph_log_interval: Callable[[Any, Any], Any] | None = None
     latent_variance: float | None = None
+    transformed_variance: Callable[[Any, Any], Any] | None = None
     latex: str = ""
 
 
@@ -206,6 +210,7 @@ LINKS: dict[str, Link] = {
             graph_inverse=_graph_exp,
             domain=(0.0, math.inf),
             gaussian_mean=lambda eta, v: np.exp(eta + v / 2),
+            transformed_variance=lambda mean, variance: np.log1p(variance / np.square(mean)),
             latex=r"\log",
         ),
         Link(

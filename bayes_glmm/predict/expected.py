@@ -21,10 +21,11 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.links import Link
+from bayes_glmm.predict.averages import averaged_mean
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
 from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
-from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_mean
+from bayes_glmm.predict.quadrature import gaussian_mean
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -182,9 +183,7 @@ class RowPredictor:
             return self._averaged_probabilities(eta, variance)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
-        if self.family.mean is None:
-            return gaussian_mean(self.link, eta, variance)
-        return self._averaged_mean(eta, variance)
+        return averaged_mean(self.family, self.link, self.draws.parameters, eta, variance)
 
     def keys(self) -> Array:
         """Return what the prediction of a row depends on: rows with equal keys have equal predictions.
@@ -215,20 +214,6 @@ class RowPredictor:
     def _response_mean(self, rows: Rows) -> Array:
         mu = self.location(rows)
         return np.asarray(mu if self.family.mean is None else self.family.mean(mu, self.draws.parameters), dtype=float)
-
-    def _averaged_mean(self, eta: Array, variance: Array) -> Array:
-        """Average a family's own mean, which may depend on auxiliary parameters, one draw at a time."""
-        mean = self.family.mean
-        assert mean is not None
-        result = np.empty_like(eta)
-        for sample in range(len(eta)):
-            parameters = {name: float(value[sample, 0]) for name, value in self.draws.parameters.items()}
-
-            def response_mean(x: Array, parameters: dict[str, float] = parameters) -> Array:
-                return np.asarray(mean(self.link.inverse(x), parameters), dtype=float)
-
-            result[sample] = gaussian_expectation(response_mean, eta[sample], variance[sample])
-        return result
 
 
 def chunks(rows: int, samples: int) -> Iterator[Rows]:

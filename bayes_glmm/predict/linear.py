@@ -61,11 +61,31 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
     """
     total = np.zeros((draws.size, len(rows)))
     for term in design.groups:
-        first, second = np.tril_indices(len(term.coefs))
-        z = term.Z[rows]
-        products = z[:, first] * z[:, second] * np.where(first == second, 1.0, 2.0)
-        total += draws.covariances[term.name][:, first, second] @ products.T
-    return np.maximum(total, 0.0)
+        total += term_variance(draws, term, rows)
+    return total
+
+
+def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
+    """Compute the variance of one grouping factor's part of eta, z' Sigma z.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    term
+        The grouping factor, with Z at the rows wanted.
+    rows
+        Positions of the rows to compute.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), squared link scale.
+    """
+    first, second = np.tril_indices(len(term.coefs))
+    z = term.Z[rows]
+    products = z[:, first] * z[:, second] * np.where(first == second, 1.0, 2.0)
+    return np.maximum(draws.covariances[term.name][:, first, second] @ products.T, 0.0)
 
 
 def group_part(

@@ -71,34 +71,62 @@ def gaussian_mean(link: Link, eta: npt.ArrayLike, variance: npt.ArrayLike) -> Ar
     0.6477264
     """
     eta, variance = np.asarray(eta, dtype=float), np.asarray(variance, dtype=float)
+    check_average_exists(link, variance)
     if link.gaussian_mean is not None:
         return np.asarray(link.gaussian_mean(eta, variance), dtype=float)
-    if link.eta_domain != (-math.inf, math.inf):
-        if np.any(variance > 0):
-            raise PredictionError(
-                f"The average over random effects does not exist with the {link.name} link: its linear predictor must "
-                f"stay in {link.eta_domain}, and normal random effects reach outside. Use random_effects='conditional' "
-                "or 'typical', or fit the model with the log link."
-            )
+    if not np.any(variance > 0):
         return np.asarray(link.inverse(eta + 0.0 * variance), dtype=float)
     if link.name in _RULES:
         return _by_blocks(_RULES[link.name], eta, variance)
     return gaussian_expectation(link.inverse, eta, variance)
 
 
+def check_average_exists(link: Link, variance: Array) -> None:
+    """Refuse to average over normal random effects where the link's linear predictor cannot be every number.
+
+    Parameters
+    ----------
+    link
+        The link.
+    variance
+        Variances of the random part of the linear predictor; zero is always allowed.
+
+    Raises
+    ------
+    PredictionError
+        If a variance is positive, the link's linear predictor is bounded and no closed form stands for the average.
+    """
+    if link.eta_domain != (-math.inf, math.inf) and link.gaussian_mean is None and np.any(variance > 0):
+        raise PredictionError(
+            f"The average over random effects does not exist with the {link.name} link: its linear predictor must "
+            f"stay in {link.eta_domain}, and normal random effects reach outside. Use random_effects='conditional' "
+            "or 'typical', or fit the model with the log link."
+        )
+
+
 def gaussian_expectation(
-    function: Callable[[Array], Array], eta: npt.ArrayLike, variance: npt.ArrayLike, *, tolerance: float = 1e-9
+    function: Callable[..., Array],
+    eta: npt.ArrayLike,
+    variance: npt.ArrayLike,
+    *arguments: npt.ArrayLike,
+    growth: float = 1.0,
+    tolerance: float = 1e-9,
 ) -> Array:
     """Average any smooth function over a normal variable, halving the step until two results agree.
 
     Parameters
     ----------
     function
-        Vectorised and elementwise, analytic near the real line, growing no faster than exp(x) in either direction.
+        Vectorised and elementwise, analytic near the real line, growing no faster than exp(growth x) in either
+        direction. It takes the normal variable, then `arguments`.
     eta
         Means of the normal variable, any shape.
     variance
         Its variances, broadcast against `eta`.
+    *arguments
+        What else the function depends on, broadcast against `eta`.
+    growth
+        How fast the function may grow.
     tolerance
         Largest relative difference between the results of the last two steps.
 
@@ -123,25 +151,25 @@ def gaussian_expectation(
     1.648721271
     """
     return _by_blocks(
-        lambda e, s: _halving_block(function, tolerance, e, s),
-        np.asarray(eta, dtype=float),
-        np.asarray(variance, dtype=float),
+        lambda e, s, *rest: _halving_block(lambda x: function(x, *rest), growth, tolerance, e, s),
+        *(np.asarray(values, dtype=float) for values in (eta, variance, *arguments)),
     )
 
 
-def _by_blocks(rule: Callable[[Array, Array], Array], eta: Array, variance: Array) -> Array:
+def _by_blocks(rule: Callable[..., Array], eta: Array, variance: Array, *arguments: Array) -> Array:
     """Apply a rule to blocks of whole rows of the last axis: work arrays stay small, each block has its own step."""
-    eta, sd = np.broadcast_arrays(eta, np.sqrt(variance))
-    if not eta.size:
-        return np.empty(eta.shape)
-    width = eta.shape[-1] if eta.ndim else 1
-    flat_eta, flat_sd = eta.reshape(-1), sd.reshape(-1)
-    result = np.empty(flat_eta.size)
+    parts = np.broadcast_arrays(eta, np.sqrt(variance), *arguments)
+    shape = parts[0].shape
+    if not parts[0].size:
+        return np.empty(shape)
+    width = shape[-1] if shape else 1
+    flat = [part.reshape(-1) for part in parts]
+    result = np.empty(flat[0].size)
     length = width * max(1, _BLOCK // width)
-    for start in range(0, flat_eta.size, length):
+    for start in range(0, result.size, length):
         block = slice(start, start + length)
-        result[block] = rule(flat_eta[block], flat_sd[block])
-    return result.reshape(eta.shape)
+        result[block] = rule(*(part[block] for part in flat))
+    return result.reshape(shape)
 
 
 def _step(strip: float, sd: float) -> float:
@@ -216,10 +244,10 @@ def _sigmoid_block(
     return total
 
 
-def _halving_block(function: Callable[[Array], Array], tolerance: float, eta: Array, sd: Array) -> Array:
+def _halving_block(function: Callable[[Array], Array], growth: float, tolerance: float, eta: Array, sd: Array) -> Array:
     largest = float(sd.max())
     step = _step(math.inf, largest)
-    half_width = _HALF_WIDTH + largest  # exp(x) moves the peak by at most s, either way
+    half_width = _HALF_WIDTH + growth * largest  # exp(growth x) moves the peak by at most growth s, either way
     count = math.ceil(half_width / step)
 
     def weighted(z: float) -> Array:

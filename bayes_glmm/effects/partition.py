@@ -1,0 +1,267 @@
+"""Variance partition: what predictors, each grouping factor and noise contribute to the response's variance, per draw.
+
+Input: a `Fit`, and rows where random slopes or non-linear links make the answer depend on them. Output: a `Partition`,
+from which variance components, intraclass correlations and R^2 follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
+from bayes_glmm.effects.tables import Request, make_request
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
+from bayes_glmm.predict.expected import RowPredictor, check_choice, chunks, row_predictor
+from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+SCALES = ("latent", "response")
+#: Stands for what grouping factors explain only together, on the response scale.
+TOGETHER = "(together)"
+_ROUNDING = 1e-7  # of a variance by quadrature
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Draws of the variance components.
+
+    Parameters
+    ----------
+    predictor
+        The rows and posterior draws they belong to.
+    scale
+        ``"latent"`` or ``"response"``.
+    fixed
+        (S,) variance over rows of what the predictors say.
+    random
+        Grouping factor -> (S,) variance of its effects, averaged over rows.
+    residual
+        (S,) variance of the response around its expectation given everything, averaged over rows.
+    """
+
+    predictor: RowPredictor
+    scale: str
+    fixed: Array
+    random: dict[str, Array]
+    residual: Array
+
+    @property
+    def between(self) -> Array:
+        """(S,) variance of all random effects together."""
+        return np.sum([np.zeros_like(self.residual), *self.random.values()], axis=0)
+
+
+def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None, draws: str) -> Request:
+    """Check the arguments that what builds on a partition shares.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    newdata
+        Rows over which variances are taken and averaged; None for the rows that were fitted.
+    scale
+        ``"latent"`` or ``"response"``.
+    ci_prob, draws
+        As in `bayes_glmm.predictions`.
+
+    Returns
+    -------
+    Request
+        The checked arguments.
+
+    Raises
+    ------
+    PredictionError
+        If an argument is not one of its values, or an ordered response is asked for on the response scale.
+    """
+    check_choice("scale", scale, SCALES)
+    if scale == "response" and fit.model.spec.family.probabilities is not None:
+        raise PredictionError(
+            "scale='response': ordered categories have no variance. Use scale='latent', the scale of the thresholds."
+        )
+    return make_request(
+        fit,
+        newdata,
+        random_effects="marginal",
+        new_levels="error",
+        scale="response",
+        by=None,
+        ci_prob=ci_prob,
+        random_seed=0,
+        draws=draws,
+        averaged=False,
+    )
+
+
+def variance_partition(request: Request, scale: str) -> Partition:
+    """Compute the variance components of every draw.
+
+    Parameters
+    ----------
+    request
+        Fit and rows.
+    scale
+        ``"latent"`` or ``"response"``.
+
+    Returns
+    -------
+    Partition
+        The draws.
+
+    Raises
+    ------
+    PredictionError
+        If the average over random effects that the scale needs does not exist for the link.
+    """
+    unchanged = request.frame is request.fit.model.design.frame
+    predictor = row_predictor(
+        request.fit, None if unchanged else request.frame, random_effects="marginal", random_seed=0
+    )
+    return _latent(predictor) if scale == "latent" else response_partition(predictor)
+
+
+def component_draws(partition: Partition, labels: pd.DataFrame, values: Array, name: str) -> xr.DataArray:
+    """Give draws of several quantities their dims and labels.
+
+    Parameters
+    ----------
+    partition
+        Where the draws come from.
+    labels
+        Columns that say what each quantity is, one row each.
+    values
+        (S, quantities).
+    name
+        Name of the array.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims chain, draw, quantity; the columns of `labels` are coordinates along ``quantity``.
+    """
+    array = partition.predictor.draws.unstack(values).rename({"obs": "quantity"})
+    array = array.assign_coords({str(column): ("quantity", labels[column].to_numpy()) for column in labels.columns})
+    array.attrs = {"scale": partition.scale}
+    return array.rename(name)
+
+
+def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs: dict[str, Any]) -> pd.DataFrame:
+    """Summarise draws of several quantities.
+
+    Parameters
+    ----------
+    labels
+        Columns that say what each quantity is, one row each.
+    values
+        (S, quantities).
+    request
+        For the interval's probability.
+    attrs
+        What the result says of itself.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The labels, estimate, sd, lower, upper.
+    """
+    with np.errstate(invalid="ignore"):  # an infinite residual variance has no sd
+        summary = summarise(values, request.ci_prob)
+    table = labels.assign(estimate=summary.estimate, sd=summary.sd, lower=summary.lower, upper=summary.upper)
+    table.attrs = {**attrs, "ci_prob": request.ci_prob, "interval": "equal-tailed", "draws": len(values)}
+    return table
+
+
+def _latent(predictor: RowPredictor) -> Partition:
+    draws, design, family = predictor.draws, predictor.design, predictor.family
+    centred = design.X - design.X.mean(axis=0)
+    spread = centred.T @ centred / max(1, predictor.rows - 1)
+    random = {
+        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.Z.T @ term.Z / predictor.rows)
+        for term in design.groups
+    }
+    fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
+    if family.latent_variance is not None:
+        parameters = {name: value[:, 0] for name, value in draws.parameters.items()}
+        residual = family.latent_variance(predictor.link, parameters) + np.zeros(draws.size)
+    else:
+        residual = _residual_by_moments(predictor)
+    return Partition(predictor, "latent", fixed, random, residual)
+
+
+def _residual_by_moments(predictor: RowPredictor) -> Array:
+    """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
+    link, parameters = predictor.link, predictor.draws.parameters
+    mean = np.zeros((predictor.draws.size, 1))
+    for rows, share, _ in _distinct_rows(predictor):
+        mean[:, 0] += predictor.values(rows) @ share
+    variance = np.asarray(predictor.family.variance(mean, parameters, None), dtype=float)
+    if link.transformed_variance is not None:
+        return np.asarray(link.transformed_variance(mean, variance))[:, 0]
+    return (variance / np.square(link.inverse_derivative(link.link(mean))))[:, 0]
+
+
+def _distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
+    """Chunks of rows that differ, each row's share of all rows, and that of its noise."""
+    first, kind = Counterfactuals(predictor, predictor.rows, ()).distinct()
+    share = np.bincount(kind, minlength=len(first)) / predictor.rows
+    noise = share if trials is None else np.bincount(kind, 1.0 / trials, len(first)) / predictor.rows
+    return [(first[chunk], share[chunk], noise[chunk]) for chunk in chunks(len(first), predictor.draws.size)]
+
+
+def response_partition(predictor: RowPredictor, trials: Array | None = None, split: bool = True) -> Partition:
+    """Split the response's variance: Var[E[y | x]] over rows, E[Var[E[y | x, u]]] by factor, E[Var[y | x, u]].
+
+    Parameters
+    ----------
+    predictor
+        Rows and draws, random effects averaged over.
+    trials
+        (rows,) numbers of trials where proportions of so many are meant; None for single trials.
+    split
+        Whether to tell the grouping factors apart; otherwise the variance of all of them together is one component.
+
+    Returns
+    -------
+    Partition
+        On the response scale.
+
+    Raises
+    ------
+    PredictionError
+        If the average over random effects does not exist for the link.
+    """
+    draws, design = predictor.draws, predictor.design
+    family, link, parameters = predictor.family, predictor.link, draws.parameters
+    terms = design.groups if split and len(design.groups) > 1 else ()
+    parts = {term.name: np.zeros(draws.size) for term in terms}
+    between, mean, square, noise = (np.zeros(draws.size) for _ in range(4))
+    centre: Array | None = None
+    for rows, share, noise_share in _distinct_rows(predictor, trials):
+        eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows)
+        means = averaged_mean(family, link, parameters, eta, variance)
+        centre = means[:, :1] if centre is None else centre
+        mean += (means - centre) @ share
+        square += np.square(means - centre) @ share
+        noise += averaged_noise(family, link, parameters, eta, variance) @ noise_share
+        between += explained_variance(family, link, parameters, eta, variance, np.zeros_like(variance)) @ share
+        for term in terms:
+            part = term_variance(draws, term, rows)
+            rest = np.maximum(variance - part, 0.0)
+            parts[term.name] += explained_variance(family, link, parameters, eta, part, rest) @ share
+    if parts:
+        together = between - np.sum(list(parts.values()), axis=0)
+        if np.any(together > _ROUNDING * between):  # nothing of the kind with the identity link
+            parts[TOGETHER] = np.maximum(together, 0.0)
+    elif design.groups:
+        parts = {design.groups[0].name if split else TOGETHER: between}
+    fixed = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
+    return Partition(predictor, "response", fixed, parts, noise)
