@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.hypotheses import hypotheses
     from bayes_glmm.effects.icc import icc
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
     from bayes_glmm.effects.predictions import avg_predictions, predictions
@@ -39,6 +40,7 @@ __all__ = [
     "comparisons",
     "errors",
     "grid",
+    "hypotheses",
     "icc",
     "list_datasets",
     "load_dataset",
@@ -66,6 +68,7 @@ _HOMES = {
     "avg_slopes": "effects.slopes",
     "comparisons": "effects.comparisons",
     "grid": "effects.grids",
+    "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",
     "list_datasets": "datasets.load",
     "load_dataset": "datasets.load",

@@ -13,8 +13,9 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
-from bayes_glmm.effects.variables import resolve_variables
+from bayes_glmm.effects.variables import crossed, resolve_variables
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.expected import check_choice
 
@@ -40,11 +41,21 @@ def _odds_ratio(high: Array, low: Array) -> Array:
     return (high / (1 - high)) / (low / (1 - low))
 
 
+def _log_ratio(high: Array, low: Array) -> Array:
+    return np.log(high / low)
+
+
+def _log_odds_ratio(high: Array, low: Array) -> Array:
+    return np.log(_odds_ratio(high, low))
+
+
 COMPARISONS: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
     "difference": (_difference, "{high} - {low}"),
     "ratio": (_ratio, "{high} / {low}"),
     "lift": (_lift, "({high} - {low}) / {low}"),
     "odds_ratio": (_odds_ratio, "odds({high}) / odds({low})"),
+    "log_ratio": (_log_ratio, "log({high} / {low})"),
+    "log_odds_ratio": (_log_odds_ratio, "log(odds({high}) / odds({low}))"),
 }
 
 
@@ -58,10 +69,14 @@ def comparisons(
     newdata: Any = None,
     scale: str = "response",
     by: str | Sequence[str] | None = None,
+    weights: str | None = None,
     average: str = "predictions",
+    cross: bool = False,
     ci_prob: float | None = None,
     random_seed: int | None = None,
     draws: str = "table",
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> pd.DataFrame | xr.DataArray:
     """Compare the expected response between values of a variable, everything else as in each row.
 
@@ -75,25 +90,34 @@ def comparisons(
         factor, ``"minmax"``, ``"iqr"`` or ``"sd"`` of a number. By default factors compare each level with the first
         one, booleans True with False, and numbers x + 1 with x.
     comparison
-        ``"difference"``, ``"ratio"``, ``"lift"`` (relative difference), ``"odds_ratio"``, or a function of two arrays
-        of draws (high, low) that returns an array of their shape.
+        ``"difference"`` (of risks, of means), ``"ratio"`` (of risks, of rates), ``"lift"`` (relative difference),
+        ``"odds_ratio"``, ``"log_ratio"``, ``"log_odds_ratio"``, or a function of two arrays of draws (high, low) that
+        returns an array of their shape.
     random_effects, new_levels
         As in `predictions`. The two sides share the group's deviations, new ones included.
     newdata
         Rows; None for the rows that were fitted.
     scale
-        ``"response"``, or ``"link"`` (differences and functions only).
+        ``"response"``, ``"link"`` (differences and functions only), or a distributional parameter (``"sigma"``).
     by
         Columns; comparisons are averaged over the rows of each combination, per draw.
     average
         Where there is an average: ``"predictions"`` averages the two sides and compares the averages (a ratio of
         averages); ``"effects"`` compares row by row and averages (an average of ratios).
+    cross
+        Whether several variables change at the same time, in every combination of what is compared, instead of one
+        after the other.
+    weights
+        Column with the rows' weights in averages (``"size"``: by trials); None counts each row once.
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
     random_seed
         Seed of new levels' deviations.
     draws
         ``"table"``, or ``"dataarray"`` for the draws.
+    hypothesis, rope
+        Statements about the rows of the result, ``"b2 - b1 = 0"``, ``"pairwise"``, and a region of practical
+        equivalence: as in `bayes_glmm.hypotheses`, whose table is returned then.
 
     Returns
     -------
@@ -118,13 +142,16 @@ def comparisons(
         new_levels=new_levels,
         scale=scale,
         by=by,
+        weights=weights,
         average=average,
         ci_prob=ci_prob,
         random_seed=random_seed,
         draws=draws,
+        hypothesis=hypothesis,
+        rope=rope,
         averaged=False,
     )
-    return _comparisons(request, variables, comparison)
+    return _comparisons(request, variables, comparison, cross)
 
 
 def avg_comparisons(
@@ -137,19 +164,27 @@ def avg_comparisons(
     newdata: Any = None,
     scale: str = "response",
     by: str | Sequence[str] | None = None,
+    weights: str | None = None,
     average: str = "predictions",
+    cross: bool = False,
     ci_prob: float | None = None,
     random_seed: int | None = None,
     draws: str = "table",
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> pd.DataFrame | xr.DataArray:
     """Compare averages over rows between values of a variable, per posterior draw, and summarise last.
 
     Parameters
     ----------
-    fit, variables, comparison, random_effects, new_levels, newdata, scale, average, ci_prob, random_seed, draws
+    fit, variables, comparison, random_effects, new_levels, newdata, scale, average, cross, ci_prob, random_seed
+        As in `comparisons`.
+    draws, hypothesis, rope
         As in `comparisons`.
     by
-        Columns; one average for each combination. None for one average over all rows, each row counting once.
+        Columns; one average for each combination. None for one average over all rows.
+    weights
+        Column with the rows' weights; None counts each row once.
 
     Returns
     -------
@@ -169,19 +204,23 @@ def avg_comparisons(
         new_levels=new_levels,
         scale=scale,
         by=by,
+        weights=weights,
         average=average,
         ci_prob=ci_prob,
         random_seed=random_seed,
         draws=draws,
+        hypothesis=hypothesis,
+        rope=rope,
         averaged=True,
     )
-    return _comparisons(request, variables, comparison)
+    return _comparisons(request, variables, comparison, cross)
 
 
-def _comparisons(request: Request, variables: Any, comparison: Comparison) -> pd.DataFrame | xr.DataArray:
+def _comparisons(request: Request, variables: Any, comparison: Comparison, cross: bool) -> pd.DataFrame | xr.DataArray:
     combine, template, name = _comparison(request, comparison)
+    items = resolve_variables(request, variables)
     terms = []
-    for item in resolve_variables(request, variables):
+    for item in [crossed(request, items)] if cross else items:
         contrasts = [
             Contrast(item.term, template.format(high=item.names[high], low=item.names[low]), (high, low), combine)
             for high, low in item.pairs
@@ -201,9 +240,9 @@ def _comparison(request: Request, comparison: Comparison) -> tuple[Callable[[Arr
             f"comparison={comparison!r} of linear predictors has no meaning; use scale='response', or 'difference'."
         )
     support = request.fit.model.spec.family.support
-    if comparison == "odds_ratio" and support not in ("binary", "trials", "unit"):
+    if "odds" in comparison and support not in ("binary", "trials", "unit"):
         raise PredictionError(
-            f"comparison='odds_ratio' needs a mean between 0 and 1; the family {request.fit.model.spec.family.name} "
+            f"comparison={comparison!r} needs a mean between 0 and 1; the family {request.fit.model.spec.family.name} "
             f"has responses of kind {support!r}. Use 'ratio'."
         )
     return *COMPARISONS[comparison], comparison

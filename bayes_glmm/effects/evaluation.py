@@ -16,11 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from bayes_glmm.predict.expected import RowPredictor, chunks
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Combine = Callable[..., Array]
+_DENSE_AVERAGES = 32  # up to so many averages one dense product is faster than a sparse one
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,17 @@ def rowwise_summary(copies: Counterfactuals, ci_prob: float) -> Summary:
     """
     first, kind = copies.distinct()
     result = np.empty((4, len(copies.contrasts), len(first)))
-    for chunk in chunks(len(first), copies.size):
+
+    def summaries(chunk: Rows) -> Array:
         parts = copies.parts(first[chunk])
-        for position, contrast in enumerate(copies.contrasts):
-            piece = summarise(contrast.of(parts), ci_prob)
-            result[:, position, chunk] = (piece.estimate, piece.sd, piece.lower, piece.upper)
+        pieces = [summarise(contrast.of(parts), ci_prob) for contrast in copies.contrasts]
+        return np.stack(
+            [[p.estimate for p in pieces], [p.sd for p in pieces], [p.lower for p in pieces], [p.upper for p in pieces]]
+        )
+
+    pieces = list(chunks(len(first), copies.size))
+    for chunk, piece in zip(pieces, in_threads(summaries, pieces), strict=True):
+        result[:, :, chunk] = piece
     expanded = result[:, :, kind]
     return Summary(*expanded)
 
@@ -215,7 +223,7 @@ def rowwise_draws(copies: Counterfactuals) -> Array:
     return result[:, :, kind]
 
 
-def averaged_draws(copies: Counterfactuals, groups: Rows, average: str) -> Array:
+def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, average: str) -> Array:
     """Average over the rows of each group, per draw.
 
     Parameters
@@ -224,6 +232,8 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, average: str) -> Array
         The rows and contrasts.
     groups
         (rows,) which average a row belongs to: 0, 1, ..., G - 1.
+    weights
+        (rows,) how much a row counts; the weights of every average are divided by their sum.
     average
         ``"predictions"``: average the copies' predictions, then combine them. ``"effects"``: combine them row by row,
         then average.
@@ -232,21 +242,38 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, average: str) -> Array
     -------
     numpy.ndarray
         (S, contrasts, G).
+
+    Raises
+    ------
+    PredictionError
+        If the weights of an average are all zero.
     """
     first, kind = copies.distinct()
     count = int(groups.max()) + 1
-    share = 1.0 / np.bincount(groups, minlength=count)[groups]
-    weights = sparse.csr_array((share, (groups, kind)), shape=(count, len(first))).tocsc()
+    total_weight = np.bincount(groups, weights, minlength=count)
+    if not np.all(total_weight > 0):
+        raise PredictionError("weights: all rows of an average have weight zero.")
+    share = sparse.csr_array((weights / total_weight[groups], (groups, kind)), shape=(count, len(first))).tocsc()
     by_row = average == "effects"
     size, shape = copies.predictor.draws.size, () if by_row else copies.predictor.shape
-    total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))
-    for chunk in chunks(len(first), copies.size):
+
+    def sums(chunk: Rows) -> list[Array]:
         parts = copies.parts(first[chunk])
         if by_row:
             parts = [contrast.of(parts) for contrast in copies.contrasts]
-        for output, part in enumerate(parts):
-            sums = weights[:, chunk] @ np.moveaxis(part, 1, 0).reshape(len(chunk), -1)
-            total[output] += np.moveaxis(sums.reshape(count, size, *shape), 0, 1)
+        return [_weighted_sums(part, share[:, chunk]) for part in parts]
+
+    total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))
+    for piece in in_threads(sums, list(chunks(len(first), copies.size))):
+        total += piece
     if by_row:
         return np.moveaxis(total, 0, 1)
     return np.stack([contrast.of(list(total)) for contrast in copies.contrasts], axis=1)
+
+
+def _weighted_sums(part: Array, share: sparse.csc_array) -> Array:
+    """Sum over rows for every average: (S, rows, ...) and (averages, rows) to (S, averages, ...)."""
+    if part.ndim == 2 and share.shape[0] <= _DENSE_AVERAGES:
+        return np.asarray(part @ share.toarray().T)
+    sums = share @ np.moveaxis(part, 1, 0).reshape(part.shape[1], -1)
+    return np.moveaxis(sums.reshape(share.shape[0], len(part), *part.shape[2:]), 0, 1)

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 
 if TYPE_CHECKING:
@@ -26,9 +27,12 @@ def predictions(
     new_levels: str = "error",
     scale: str = "response",
     by: str | Sequence[str] | None = None,
+    weights: str | None = None,
     ci_prob: float | None = None,
     random_seed: int | None = None,
     draws: str = "table",
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> pd.DataFrame | xr.DataArray:
     """Predict the expected response row by row, or averaged over the rows of each combination of `by`.
 
@@ -47,15 +51,21 @@ def predictions(
         Sigma) for each draw and each distinct level; ``"typical"``, deviation zero.
     scale
         ``"response"``: E[y | ...], a probability for families with trials. ``"link"``: the linear predictor; under
-        ``"marginal"`` the link of the average.
+        ``"marginal"`` the link of the average. Or a distributional parameter by name, on its own scale: ``"mu"``,
+        ``"sigma"``, ``"phi"``, ``"nu"``.
     by
         Columns of the rows; predictions are averaged over the rows of each combination, per draw.
+    weights
+        Column with the rows' weights in averages (``"size"``: by trials); None counts each row once.
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
     random_seed
         Seed of new levels' deviations.
     draws
         ``"table"``, or ``"dataarray"`` for the draws.
+    hypothesis, rope
+        Statements about the rows of the result, ``"b2 - b1 = 0"``, ``"pairwise"``, and a region of practical
+        equivalence: as in `bayes_glmm.hypotheses`, whose table is returned then.
 
     Returns
     -------
@@ -80,9 +90,12 @@ def predictions(
         new_levels=new_levels,
         scale=scale,
         by=by,
+        weights=weights,
         ci_prob=ci_prob,
         random_seed=random_seed,
         draws=draws,
+        hypothesis=hypothesis,
+        rope=rope,
         averaged=False,
     )
     return _predictions(request)
@@ -96,18 +109,23 @@ def avg_predictions(
     new_levels: str = "error",
     scale: str = "response",
     by: str | Sequence[str] | None = None,
+    weights: str | None = None,
     ci_prob: float | None = None,
     random_seed: int | None = None,
     draws: str = "table",
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> pd.DataFrame | xr.DataArray:
     """Average the expected response over rows, per posterior draw, and summarise last.
 
     Parameters
     ----------
-    fit, newdata, random_effects, new_levels, scale, ci_prob, random_seed, draws
+    fit, newdata, random_effects, new_levels, scale, ci_prob, random_seed, draws, hypothesis, rope
         As in `predictions`.
     by
-        Columns; one average for each combination. None for one average over all rows, each row counting once.
+        Columns; one average for each combination. None for one average over all rows.
+    weights
+        Column with the rows' weights; None counts each row once.
 
     Returns
     -------
@@ -126,9 +144,12 @@ def avg_predictions(
         new_levels=new_levels,
         scale=scale,
         by=by,
+        weights=weights,
         ci_prob=ci_prob,
         random_seed=random_seed,
         draws=draws,
+        hypothesis=hypothesis,
+        rope=rope,
         averaged=True,
     )
     return _predictions(request)

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
 from bayes_glmm.errors import PredictionError
@@ -33,9 +34,12 @@ def slopes(
     newdata: Any = None,
     scale: str = "response",
     by: str | Sequence[str] | None = None,
+    weights: str | None = None,
     ci_prob: float | None = None,
     random_seed: int | None = None,
     draws: str = "table",
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> pd.DataFrame | xr.DataArray:
     """Compute slopes row by row, each at the row's own values, or averaged over the rows of each combination of `by`.
 
@@ -50,15 +54,21 @@ def slopes(
     newdata
         Rows; None for the rows that were fitted.
     scale
-        ``"response"`` (units of the expected response for one unit of the variable) or ``"link"``.
+        ``"response"`` (units of the expected response for one unit of the variable), ``"link"``, or a distributional
+        parameter (``"mu"``).
     by
         Columns; slopes are averaged over the rows of each combination, per draw.
+    weights
+        Column with the rows' weights in averages (``"size"``: by trials); None counts each row once.
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
     random_seed
         Seed of new levels' deviations.
     draws
         ``"table"``, or ``"dataarray"`` for the draws.
+    hypothesis, rope
+        Statements about the rows of the result, ``"b2 - b1 = 0"``, ``"pairwise"``, and a region of practical
+        equivalence: as in `bayes_glmm.hypotheses`, whose table is returned then.
 
     Returns
     -------
@@ -86,9 +96,12 @@ def slopes(
         new_levels=new_levels,
         scale=scale,
         by=by,
+        weights=weights,
         ci_prob=ci_prob,
         random_seed=random_seed,
         draws=draws,
+        hypothesis=hypothesis,
+        rope=rope,
         averaged=False,
     )
     return _slopes(request, variables)
@@ -103,18 +116,23 @@ def avg_slopes(
     newdata: Any = None,
     scale: str = "response",
     by: str | Sequence[str] | None = None,
+    weights: str | None = None,
     ci_prob: float | None = None,
     random_seed: int | None = None,
     draws: str = "table",
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> pd.DataFrame | xr.DataArray:
     """Average the rows' slopes, per posterior draw, and summarise last.
 
     Parameters
     ----------
-    fit, variables, random_effects, new_levels, newdata, scale, ci_prob, random_seed, draws
+    fit, variables, random_effects, new_levels, newdata, scale, ci_prob, random_seed, draws, hypothesis, rope
         As in `slopes`.
     by
-        Columns; one average for each combination. None for one average over all rows, each row counting once.
+        Columns; one average for each combination. None for one average over all rows.
+    weights
+        Column with the rows' weights; None counts each row once.
 
     Returns
     -------
@@ -133,9 +151,12 @@ def avg_slopes(
         new_levels=new_levels,
         scale=scale,
         by=by,
+        weights=weights,
         ci_prob=ci_prob,
         random_seed=random_seed,
         draws=draws,
+        hypothesis=hypothesis,
+        rope=rope,
         averaged=True,
     )
     return _slopes(request, variables)

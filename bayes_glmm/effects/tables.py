@@ -26,8 +26,10 @@ from bayes_glmm.effects.evaluation import (
     rowwise_summary,
     summarise,
 )
+from bayes_glmm.effects.hypotheses import Hypothesis, hypotheses
 from bayes_glmm.errors import PredictionError, nearest
-from bayes_glmm.predict.expected import NEW_LEVELS, RANDOM_EFFECTS, SCALES, check_choice, row_predictor
+from bayes_glmm.inference.settings import fresh_seed
+from bayes_glmm.predict.expected import NEW_LEVELS, RANDOM_EFFECTS, check_choice, row_predictor, scales
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 
 if TYPE_CHECKING:
@@ -62,6 +64,10 @@ class Request:
         Seed of new levels' draws, never None.
     draws
         ``"table"`` or ``"dataarray"``.
+    weights
+        Column with the rows' weights in averages; None counts each row once.
+    hypothesis, rope
+        As in `bayes_glmm.hypotheses`; where one is given, the result is its table.
     """
 
     fit: Fit
@@ -75,6 +81,14 @@ class Request:
     ci_prob: float
     random_seed: int
     draws: str
+    weights: str | None = None
+    hypothesis: Hypothesis | None = None
+    rope: tuple[float, float] | None = None
+
+    @property
+    def tests(self) -> bool:
+        """Whether statements about the effects are asked for instead of the effects."""
+        return self.hypothesis is not None or self.rope is not None
 
 
 def make_request(
@@ -90,6 +104,9 @@ def make_request(
     random_seed: int | None,
     draws: str,
     averaged: bool,
+    weights: str | None = None,
+    hypothesis: Hypothesis | None = None,
+    rope: tuple[float, float] | None = None,
 ) -> Request:
     """Check the arguments that every effect shares.
 
@@ -103,6 +120,10 @@ def make_request(
         The user's arguments; None for `ci_prob` takes ArviZ's ``stats.ci_prob``.
     averaged
         Whether one average is wanted where `by` is None.
+    weights
+        Column with the rows' weights in averages; None counts each row once.
+    hypothesis, rope
+        As in `bayes_glmm.hypotheses`.
 
     Returns
     -------
@@ -117,41 +138,89 @@ def make_request(
     choices = (
         ("random_effects", random_effects, RANDOM_EFFECTS),
         ("new_levels", new_levels, NEW_LEVELS),
-        ("scale", scale, SCALES),
+        ("scale", scale, scales(fit)),
         ("average", average, AVERAGES),
         ("draws", draws, DRAWS),
     )
     for argument, value, valid in choices:
         check_choice(argument, value, valid)
+    if draws != "table" and (hypothesis is not None or rope is not None):
+        raise PredictionError(
+            f"hypothesis and rope give a table, not draws={draws!r}: leave one out, or pass the draws to "
+            "bayes_glmm.hypotheses."
+        )
     probability = float(rcParams["stats.ci_prob"] if ci_prob is None else ci_prob)
     if not 0 < probability < 1:
         raise PredictionError(f"ci_prob={ci_prob} is not a probability; give a number between 0 and 1, such as 0.89.")
-    if newdata is None:
-        given = frame = fit.model.design.frame
-    else:
-        given = row_frame(newdata)
-        frame = complete_rows(fit, given, levels=random_effects in ("conditional", "new"))
+    frame, dropped = _rows(fit, newdata, random_effects)
     columns = None if by is None else (by,) if isinstance(by, str) else tuple(by)
-    for name in columns or ():
-        if name not in frame.columns:
-            raise PredictionError(
-                f"by: the rows have no column {name!r}. {nearest(str(name), map(str, frame.columns))}"
-            )
-    if random_seed is None:
-        random_seed = int(np.random.SeedSequence().generate_state(1)[0])
+    columns = () if averaged and columns is None else columns
+    for argument, names in (("by", columns or ()), ("weights", () if weights is None else (weights,))):
+        for name in names:
+            _check_column(argument, name, frame)
+    if weights is not None and columns is None:
+        raise PredictionError("weights= weigh the rows of averages; give by=, or call the function's avg_ form.")
     return Request(
-        fit,
-        frame,
-        len(given) - len(frame),
-        random_effects,
-        new_levels,
-        scale,
-        () if averaged and columns is None else columns,
-        average,
-        probability,
-        random_seed,
-        draws,
+        fit=fit,
+        frame=frame,
+        dropped=dropped,
+        random_effects=random_effects,
+        new_levels=new_levels,
+        scale=scale,
+        by=columns,
+        average=average,
+        ci_prob=probability,
+        random_seed=fresh_seed() if random_seed is None else random_seed,
+        draws=draws,
+        weights=weights,
+        hypothesis=hypothesis,
+        rope=rope,
     )
+
+
+def _rows(fit: Fit, newdata: Any, random_effects: str) -> tuple[pd.DataFrame, int]:
+    """Rows that can be predicted, and how many were dropped."""
+    if newdata is None:
+        return fit.model.design.frame, 0
+    given = row_frame(newdata)
+    frame = complete_rows(fit, given, levels=random_effects in ("conditional", "new"))
+    return frame, len(given) - len(frame)
+
+
+def _check_column(argument: str, name: str, frame: pd.DataFrame) -> None:
+    if name not in frame.columns:
+        raise PredictionError(
+            f"{argument}: the rows have no column {name!r}. {nearest(str(name), map(str, frame.columns))}"
+        )
+
+
+def row_weights(request: Request) -> npt.NDArray[np.float64]:
+    """Read the weights of the rows in averages.
+
+    Parameters
+    ----------
+    request
+        The request.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) weights, not normalised; ones where none were asked for.
+
+    Raises
+    ------
+    PredictionError
+        If the column holds anything but numbers that are zero or positive and finite.
+    """
+    if request.weights is None:
+        return np.ones(len(request.frame))
+    column = request.frame[request.weights]
+    if not pd.api.types.is_numeric_dtype(column):
+        raise PredictionError(f"weights: column {request.weights!r} holds {column.dtype}, not numbers.")
+    values = column.to_numpy(dtype=float)
+    if not np.all(np.isfinite(values) & (values >= 0)):
+        raise PredictionError(f"weights: column {request.weights!r} must be finite and not negative.")
+    return values
 
 
 def counterfactuals(request: Request, copies: Sequence[pd.DataFrame], contrasts: Sequence[Contrast]) -> Counterfactuals:
@@ -214,14 +283,14 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     if any(contrast.category for contrast in named):
         rows = rows.assign(category=[c.category[1] for c in named if c.category])
     attributes = _attributes(request, terms, attrs, renamed)
-    if request.draws == "table" and groups is None:
+    if request.draws == "table" and groups is None and not request.tests:
         parts = [rowwise_summary(term, request.ci_prob) for term in terms]
         return _table(rows, parts, attributes)
     if groups is None:
         draws = [rowwise_draws(term) for term in terms]
     else:
-        draws = [averaged_draws(term, groups, request.average) for term in terms]
-    if request.draws == "table":
+        draws = [averaged_draws(term, groups, row_weights(request), request.average) for term in terms]
+    if request.draws == "table" and not request.tests:
         return _table(rows, [summarise(part, request.ci_prob) for part in draws], attributes)
     values = np.concatenate([part.reshape(len(part), -1) for part in draws], axis=1)
     coords: dict[str, object] = {str(name): rows[name].to_numpy() for name in rows.columns if keys is not None}
@@ -229,6 +298,10 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     coords["obs"] = np.arange(values.shape[1])
     array = terms[0].predictor.draws.unstack(values, coords)
     array.attrs = attributes
+    if request.tests:
+        table = hypotheses(array, request.hypothesis, rope=request.rope, ci_prob=request.ci_prob)
+        table.attrs = {**attributes, **table.attrs}
+        return table
     return array.rename("effect")
 
 
@@ -291,6 +364,8 @@ def _attributes(
         result["monte_carlo"] = (
             f"estimates of new levels have a Monte Carlo error near sd / {math.sqrt(predictor.draws.size):.0f}"
         )
+    if request.weights is not None:
+        result["weights"] = request.weights
     if request.dropped:
         result["dropped_rows"] = request.dropped
     if renamed:

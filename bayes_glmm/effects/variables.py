@@ -126,6 +126,40 @@ def resolve_variables(request: Request, variables: str | Sequence[str] | Mapping
     return [_comparands(request, name, how) for name, how in wanted.items()]
 
 
+def crossed(request: Request, items: Sequence[Comparands]) -> Comparands:
+    """Let several variables change at the same time.
+
+    Parameters
+    ----------
+    request
+        The request: fit and rows.
+    items
+        What is compared of each variable.
+
+    Returns
+    -------
+    Comparands
+        A pair of copies for every combination of the variables' pairs: all variables high, all low.
+    """
+    copies: list[pd.DataFrame] = []
+    names: list[str] = []
+    positions: dict[tuple[int, ...], int] = {}
+
+    def position(sides: tuple[int, ...]) -> int:
+        if sides not in positions:
+            positions[sides] = len(copies)
+            values = {item.term: item.copies[side][item.term] for item, side in zip(items, sides, strict=True)}
+            copies.append(request.frame.assign(**values))
+            names.append(f"({', '.join(item.names[side] for item, side in zip(items, sides, strict=True))})")
+        return positions[sides]
+
+    pairs = []
+    for combination in itertools.product(*(item.pairs for item in items)):
+        high, low = zip(*combination, strict=True)
+        pairs.append((position(high), position(low)))
+    return Comparands(", ".join(item.term for item in items), tuple(copies), tuple(names), tuple(pairs))
+
+
 def check_variable(request: Request, name: str) -> None:
     """Check that predictions can depend on a variable.
 

@@ -7,13 +7,14 @@ error; ArviZ takes one scalar at a time, which is too slow to check every level 
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, special
+
+from bayes_glmm.inference.settings import available_processors
 
 Array = npt.NDArray[np.float64]
 
@@ -75,15 +76,11 @@ def effective_size(draws: Array) -> EffectiveSize:
 
         if len(starts) > 1:
             # sorting and FFT release the interpreter's lock
-            with ThreadPoolExecutor(_processors()) as pool:
+            with ThreadPoolExecutor(available_processors()) as pool:
                 list(pool.map(fill, starts))
         else:
             fill(0)
     return EffectiveSize(*values)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def _chunk_statistics(draws: Array) -> Array:

@@ -12,6 +12,28 @@ import xarray as xr
 from bayes_glmm.errors import SamplingError
 
 
+def available_processors() -> int:
+    """Count the processors this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def fresh_seed() -> int:
+    """Draw a seed from the machine's entropy.
+
+    Returns
+    -------
+    int
+        Between 0 and 2**32 - 1.
+    """
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
 @dataclass(frozen=True)
 class SamplerSettings:
     """Lengths, parallelism and seed of a run of NUTS.
@@ -74,15 +96,14 @@ class SamplerSettings:
     @property
     def parallel(self) -> int:
         """Chains that run at once."""
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-        return min(self.chains, self.cores or available)
+        return min(self.chains, self.cores or available_processors())
 
     @property
     def seed(self) -> int:
         """The seed as a 32-bit whole number, drawn anew when none was given."""
         if self.random_seed is not None:
             return int(self.random_seed) % 2**32
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        return fresh_seed()
 
 
 @dataclass(frozen=True, eq=False)

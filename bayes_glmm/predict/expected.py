@@ -7,7 +7,8 @@ whoever reduces over rows or draws never holds them all; or, from `expected`, a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
+from bayes_glmm.inference.settings import available_processors, fresh_seed
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
@@ -35,7 +37,8 @@ Array = npt.NDArray[np.float64]
 RANDOM_EFFECTS = ("conditional", "typical", "marginal", "new")
 NEW_LEVELS = ("error", "sample", "typical")
 SCALES = ("response", "link")
-_CHUNK_BYTES = 2**24  # of one (sample, row) array; about ten such arrays are alive at once
+_CHUNK_BYTES = 2**24  # of one (sample, row) array; about ten such arrays are alive at once in a thread
+_MOST_THREADS = 4
 
 
 def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
@@ -59,6 +62,25 @@ def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
         raise PredictionError(f"{argument}={value!r} is not known. {nearest(str(value), valid)}")
 
 
+def scales(fit: Fit) -> tuple[str, ...]:
+    """List the scales a fit predicts on.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+
+    Returns
+    -------
+    tuple of str
+        ``"response"``, ``"link"``, and the family's distributional parameters that are one number a row: ``"mu"`` and,
+        say, ``"sigma"``.
+    """
+    family = fit.model.spec.family
+    location = ("mu",) if family.probabilities is None else ()
+    return (*SCALES, *location, *(row.name for row in family.parameters if not row.ordered))
+
+
 @dataclass(frozen=True, eq=False)
 class RowPredictor:
     """The expected response at the rows of a design, computed when asked.
@@ -77,7 +99,7 @@ class RowPredictor:
         What levels that were not fitted get under ``"conditional"``: ``"sample"`` or ``"typical"``.
     scale
         ``"response"`` for E[y | ...] (a probability for families with trials, the probability of each category for
-        ordered responses) or ``"link"``.
+        ordered responses), ``"link"``, or the name of a distributional parameter.
     seed
         Seed of the draws of new levels.
     labels
@@ -102,7 +124,7 @@ class RowPredictor:
     @property
     def categories(self) -> tuple[str, ...] | None:
         """Labels of the categories, where a row's value is a probability for each; None where it is one number."""
-        return None if self.scale == "link" else self.labels
+        return self.labels if self.scale == "response" else None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -175,14 +197,18 @@ class RowPredictor:
         Under ``"marginal"`` the link scale is g(integral of g^-1(x'beta + z'u) N(u; 0, Sigma) du): the linear predictor
         of a model without random effects that would have the population's mean.
         """
+        if self.scale in self.draws.parameters:
+            return np.repeat(self.draws.parameters[self.scale], len(rows), axis=1)
         averaged = self.random_effects == "marginal" and bool(self.design.groups)
         if not averaged:
-            return self.linear(rows) if self.scale == "link" else self._response_mean(rows)
+            return self._unaveraged(rows)
         eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows)
         if self.labels is not None:
             return self._averaged_probabilities(eta, variance)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
+        if self.scale == "mu":
+            return gaussian_mean(self.link, eta, variance)
         return averaged_mean(self.family, self.link, self.draws.parameters, eta, variance)
 
     def keys(self) -> Array:
@@ -211,9 +237,13 @@ class RowPredictor:
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
 
-    def _response_mean(self, rows: Rows) -> Array:
+    def _unaveraged(self, rows: Rows) -> Array:
+        if self.scale == "link":
+            return self.linear(rows)
         mu = self.location(rows)
-        return np.asarray(mu if self.family.mean is None else self.family.mean(mu, self.draws.parameters), dtype=float)
+        if self.scale == "mu" or self.family.mean is None:
+            return mu
+        return np.asarray(self.family.mean(mu, self.draws.parameters), dtype=float)
 
 
 def chunks(rows: int, samples: int) -> Iterator[Rows]:
@@ -234,6 +264,29 @@ def chunks(rows: int, samples: int) -> Iterator[Rows]:
     length = max(1, math.floor(_CHUNK_BYTES / (8 * max(samples, 1))))
     for start in range(0, rows, length):
         yield np.arange(start, min(start + length, rows))
+
+
+def in_threads[Piece, Result](function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
+    """Apply a function to pieces of work on the processors there are; numpy's loops run at the same time.
+
+    Parameters
+    ----------
+    function
+        What to do with a piece; it shares nothing that changes.
+    pieces
+        The pieces.
+
+    Yields
+    ------
+    object
+        The results, in the order of the pieces whatever finishes first.
+    """
+    workers = min(available_processors(), _MOST_THREADS, len(pieces))
+    if workers <= 1:
+        yield from map(function, pieces)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(function, pieces)
 
 
 def row_predictor(
@@ -261,7 +314,7 @@ def row_predictor(
         Under ``"conditional"``, levels that were not fitted are an ``"error"``, get draws from N(0, Sigma)
         (``"sample"``, one for each posterior draw and each distinct level), or zero (``"typical"``).
     scale
-        ``"response"`` or ``"link"``.
+        ``"response"``, ``"link"``, or a distributional parameter (``"mu"``, ``"sigma"``).
     random_seed
         Seed of new levels' draws; None takes fresh entropy.
     draws
@@ -281,8 +334,8 @@ def row_predictor(
     """
     check_choice("random_effects", random_effects, RANDOM_EFFECTS)
     check_choice("new_levels", new_levels, NEW_LEVELS)
-    check_choice("scale", scale, SCALES)
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else int(random_seed)
+    check_choice("scale", scale, scales(fit))
+    seed = fresh_seed() if random_seed is None else int(random_seed)
     levels = random_effects in ("conditional", "new")
     allow = random_effects == "new" or new_levels != "error"
     design = fit.model.design if frame is None else design_at(fit, frame, levels=levels, allow=allow, trials=trials)
@@ -324,7 +377,7 @@ def expected(
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     scale
-        ``"response"`` (a probability for families with trials) or ``"link"``.
+        ``"response"`` (a probability for families with trials), ``"link"``, or a distributional parameter.
     random_seed
         Seed of new levels' draws.
 

@@ -18,15 +18,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from bayes_glmm.engine.averages import HALF_WIDTH, LARGEST_RECURRENCE_SD, logistic_averages, trapezoidal_step
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.links import LINKS, Link
 
 Array = npt.NDArray[np.float64]
 
-_DIGITS = 24.0  # -log of the discretisation error aimed at: exp(-24) = 4e-11
-_HALF_WIDTH = 6.9  # grid half-width in z, measured from the centre
 _BLOCK = 16_384  # elements worked on together: a few arrays of this size stay in the cache
-_LARGEST_RECURRENCE_SD = 30.0  # above it the geometric recurrences could overflow
 
 
 def gaussian_mean(link: Link, eta: npt.ArrayLike, variance: npt.ArrayLike) -> Array:
@@ -77,7 +75,7 @@ def gaussian_mean(link: Link, eta: npt.ArrayLike, variance: npt.ArrayLike) -> Ar
     if not np.any(variance > 0):
         return np.asarray(link.inverse(eta + 0.0 * variance), dtype=float)
     if link.name in _RULES:
-        return _by_blocks(_RULES[link.name], eta, variance)
+        return _RULES[link.name](eta, variance)
     return gaussian_expectation(link.inverse, eta, variance)
 
 
@@ -172,72 +170,45 @@ def _by_blocks(rule: Callable[..., Array], eta: Array, variance: Array, *argumen
     return result.reshape(shape)
 
 
-def _step(strip: float, sd: float) -> float:
-    """Largest step of the trapezoidal rule that reaches the accuracy aimed at."""
-    entire = 2 * math.pi / math.sqrt(2 * _DIGITS)
-    if sd == 0 or strip / sd >= 2 * math.pi / entire:
-        return entire
-    distance = strip / sd
-    return 2 * math.pi * distance / (_DIGITS + 0.5 * distance**2)
+def _logistic(eta: Array, variance: Array) -> Array:
+    """Average the logistic function in compiled code."""
+    eta, variance = np.broadcast_arrays(eta, variance)
+    flat = logistic_averages(np.ascontiguousarray(eta).reshape(-1), np.ascontiguousarray(variance).reshape(-1))
+    return flat.reshape(eta.shape)
 
 
-def _logistic(eta: Array, sd: Array) -> Array:
-    """Logistic function: the average at eta > 0 is one minus the average at -eta, so both tails keep their accuracy."""
-    lower = _sigmoid_block(LINKS["logit"].inverse, _logistic_of_exp, -1.0, math.pi, -np.abs(eta), sd)
-    return np.where(eta > 0, 1.0 - lower, lower)
+def _cloglog(eta: Array, variance: Array) -> Array:
+    """Average the inverse complementary log-log."""
+    return _by_blocks(_cloglog_block, eta, variance)
 
 
-def _cloglog(eta: Array, sd: Array) -> Array:
-    """Inverse complementary log-log."""
-    return _sigmoid_block(LINKS["cloglog"].inverse, _cloglog_of_exp, 1.0, math.pi / 2, eta, sd)
+def _cloglog_block(eta: Array, sd: Array) -> Array:
+    """Trapezoidal rule for 1 - exp(-exp(x)): analytic and bounded within pi / 2 of the reals, its left tail exp(x).
 
-
-def _logistic_of_exp(rate: Array, out: Array) -> None:
-    """Write 1 / (1 + exp(-x)) for rate = exp(-x)."""
-    np.add(rate, 1.0, out=out)
-    np.divide(1.0, out, out=out)
-
-
-def _cloglog_of_exp(rate: Array, out: Array) -> None:
-    """Write 1 - exp(-exp(x)) for rate = exp(x)."""
-    np.negative(rate, out=out)
-    np.expm1(out, out=out)
-    np.negative(out, out=out)
-
-
-def _sigmoid_block(
-    inverse: Callable[[Array], Array],
-    of_exp: Callable[[Array, Array], None],
-    sign: float,
-    strip: float,
-    eta: Array,
-    sd: Array,
-) -> Array:
-    """Trapezoidal rule for an increasing function between 0 and 1 whose left tail is exp(x).
-
-    exp(sign (eta + s z_n)) and the tilt of the weights are geometric in n: the loop multiplies and calls no exp.
-    `inverse` is analytic and bounded within `strip` of the real line.
+    exp(eta + s z_n) and the tilt of the weights are geometric in n: the loop multiplies and calls expm1 alone.
     """
     largest = math.ceil(8 * float(sd.max())) / 8  # a grid of sds: neighbouring calls share their nodes
-    step = _step(strip, largest)
-    count = math.ceil(_HALF_WIDTH / step)
+    step = trapezoidal_step(math.pi / 2, largest)
+    count = math.ceil(HALF_WIDTH / step)
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = np.where(sd > 0, np.clip(-eta / sd, 0.0, sd), 0.0)  # the integrand's peak, to within about one
     total, term = np.zeros_like(eta), np.empty_like(eta)
-    if largest > _LARGEST_RECURRENCE_SD:
+    if largest > LARGEST_RECURRENCE_SD:
+        inverse = LINKS["cloglog"].inverse
         for n in range(-count, count + 1):
             z = centre + n * step
             total += np.exp(-0.5 * np.square(z)) * inverse(eta + sd * z)
         return total * (step / math.sqrt(2 * math.pi))
-    rate = np.exp(sign * (eta + sd * (centre - count * step)))  # at the first node
-    rate_ratio = np.exp(sign * sd * step)
+    rate = np.exp(eta + sd * (centre - count * step))  # at the first node
+    rate_ratio = np.exp(sd * step)
     tilt = np.exp(centre * (count * step - 0.5 * centre))
     tilt_ratio = np.exp(-centre * step)
     with np.errstate(over="ignore"):
         for n in range(-count, count + 1):
-            of_exp(rate, term)
+            np.negative(rate, out=term)
+            np.expm1(term, out=term)
             term *= tilt
-            term *= math.exp(-0.5 * (n * step) ** 2) * step / math.sqrt(2 * math.pi)
+            term *= -math.exp(-0.5 * (n * step) ** 2) * step / math.sqrt(2 * math.pi)
             total += term
             rate *= rate_ratio
             tilt *= tilt_ratio
@@ -246,8 +217,8 @@ def _sigmoid_block(
 
 def _halving_block(function: Callable[[Array], Array], growth: float, tolerance: float, eta: Array, sd: Array) -> Array:
     largest = float(sd.max())
-    step = _step(math.inf, largest)
-    half_width = _HALF_WIDTH + growth * largest  # exp(growth x) moves the peak by at most growth s, either way
+    step = trapezoidal_step(math.inf, largest)
+    half_width = HALF_WIDTH + growth * largest  # exp(growth x) moves the peak by at most growth s, either way
     count = math.ceil(half_width / step)
 
     def weighted(z: float) -> Array:

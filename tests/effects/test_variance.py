@@ -233,3 +233,61 @@ def test_order_of_rows_and_the_chunks_change_nothing(synthetic, monkeypatch):
     chunked = variance_components(fit, scale="response")
     for table in (other, chunked):
         pd.testing.assert_frame_equal(first, table, check_exact=False, rtol=1e-9)
+
+
+#: Estimates of lme4 1.1-31 (glmmTMB 1.1.5 for the negative binomial) and what R makes of them: marginal and conditional
+#: R^2 and ICC of performance 0.10.2; for counts the null model's formulas in the supplement of Nakagawa, Johnson and
+#: Schielzeth 2017 (lambda = exp(b0 + sd^2 / 2); this version of performance leaves the sd out).
+FIGURES = {
+    "sleepstudy": (
+        ("Reaction ~ Days + (Days | Subject)", "gaussian"),
+        {
+            "beta": {"Intercept": 251.405105, "Days": 10.467286},
+            "sd": {"Subject": [24.7406580, 5.9221377]},
+            "corr": {"Subject": 0.065551},
+            "sigma": 25.5917957,
+        },
+        (0.278651058, 0.799219923, 0.721660260),
+    ),
+    "Penicillin": (
+        ("diameter ~ 1 + (1 | plate) + (1 | sample)", "gaussian"),
+        {
+            "beta": {"Intercept": 22.9722222},
+            "sd": {"plate": [0.84670251], "sample": [1.93161379]},
+            "sigma": 0.54992268,
+        },
+        (0.0, 0.93633975, 0.93633975),
+    ),
+    "cbpp": (
+        ("p(incidence, size) ~ period + (1 | herd)", "binomial"),
+        {
+            "beta": {
+                "Intercept": -1.398342864, "period[2]": -0.991924975, "period[3]": -1.128216216,
+                "period[4]": -1.579745414,
+            },
+            "sd": {"herd": [0.64206993]},
+        },
+        (0.0853631687, 0.1872135425, 0.111356082),
+    ),
+    "epil": (
+        ("y ~ 1 + (1 | subject)", "negativebinomial"),
+        {"beta": {"Intercept": 1.638583152}, "sd": {"subject": [0.855214650**0.5]}, "phi": 7.20546968},
+        (0.0, 0.784137938, 0.784137938),
+    ),
+    "epil, Poisson": (
+        ("y ~ 1 + (1 | subject)", "poisson"),
+        {"beta": {"Intercept": 1.621309809}, "sd": {"subject": [0.889834950**0.5]}},
+        (0.0, 0.881814941, 0.881814941),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_other_peoples_figures(synthetic, name):
+    (formula, family), estimates, (marginal, conditional, correlation) = FIGURES[name]
+    data = bg.load_dataset(name.split(",")[0])
+    fit = synthetic.synthetic_fit(formula, data, family=family, spread=0.0, draws=1, **estimates)
+    table = r2(fit).set_index(["measure", "kind"])["estimate"]
+    assert table["nakagawa", "marginal"] == pytest.approx(marginal, abs=2e-6)
+    assert table["nakagawa", "conditional"] == pytest.approx(conditional, abs=2e-6)
+    assert icc(fit)["estimate"].iloc[-1] == pytest.approx(correlation, abs=2e-6)

@@ -1,0 +1,268 @@
+"""Hypotheses about effects and parameters: combinations of them, with posterior probabilities.
+
+Input: draws of effects (``draws="dataarray"``) or a `Fit`, and statements such as ``"b2 - b1 = 0"``. Output: a row for
+each statement. Statements are parsed, never evaluated as Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_base import rcParams
+
+from bayes_glmm.effects.evaluation import Array, summarise
+from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.predict.posterior import posterior_draws
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+Hypothesis = str | Sequence[str] | Mapping[str, str]
+
+PAIRS = ("pairwise", "reference", "sequential")
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Pow: operator.pow, ast.USub: operator.neg, ast.UAdd: operator.pos,
+}  # fmt: skip
+_FUNCTIONS: dict[str, Callable[..., Any]] = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs}
+_RELATION = re.compile(r"(?<![<>=])(<=|>=|==|=|<|>)(?!=)")
+
+
+@dataclass(frozen=True, eq=False)
+class _Statement:
+    """One hypothesis: draws of left minus right side, and the relation between them ("" for none)."""
+
+    label: str
+    draws: Array
+    relation: str
+
+
+def hypotheses(
+    draws: xr.DataArray | Fit,
+    hypothesis: Hypothesis | None = None,
+    *,
+    rope: tuple[float, float] | None = None,
+    ci_prob: float | None = None,
+) -> pd.DataFrame:
+    """Compute combinations of effects or parameters per posterior draw, and the probability of statements about them.
+
+    Parameters
+    ----------
+    draws
+        Draws of effects from `predictions`, `comparisons`, `slopes` or their ``avg_`` forms with
+        ``draws="dataarray"``: their rows are b1, b2, ... in order. Or a fit: its parameters have the names that
+        priors have, ``x``, ```period[2]```, ```sd[herd]```, ``sigma``; between backticks where they are no plain words.
+    hypothesis
+        ``"b2 - b1 = 0"``, ``"b3 / b1 > 1.5"``, ``"exp(x) < 2"`` with + - * / ** exp log sqrt abs; several in a list; or
+        a mapping from labels to them. For rows of effects also ``"pairwise"`` (every later row minus every earlier
+        one), ``"reference"`` (every row minus the first) and ``"sequential"`` (every row minus the one before). None
+        for every row or parameter by itself.
+    rope
+        Region of practical equivalence (low, high) of left side minus right side.
+    ci_prob
+        Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        hypothesis; estimate, sd, lower, upper of left side minus right side; p_positive, the posterior probability that
+        it is above zero; p_direction, the larger of the probabilities that it is above and below zero; p_rope, that it
+        lies in `rope`; probability, that the statement holds (``<`` and ``>``; not a number for ``=`` and for plain
+        combinations, which hold with probability zero or state nothing). The last two only where they are asked for.
+
+    Raises
+    ------
+    PredictionError
+        If a statement cannot be read, names something unknown, or `rope` is not (low, high).
+
+    References
+    ----------
+    Kruschke, J. K. (2018). Rejecting or accepting parameter values in Bayesian estimation. Advances in Methods and
+    Practices in Psychological Science 1, 270-280. doi:10.1177/2515245918771304.
+    Makowski, D., Ben-Shachar, M. S., Chen, S. H. A. and Ludecke, D. (2019). Indices of effect existence and
+    significance in the Bayesian framework. Frontiers in Psychology 10, 2767. doi:10.3389/fpsyg.2019.02767.
+
+    Examples
+    --------
+    ``bg.hypotheses(bg.avg_predictions(fit, by="period", draws="dataarray"), "b4 - b1 < 0")``
+    """
+    if isinstance(draws, xr.DataArray):
+        values, labels = _rows(draws)
+        names = {f"b{i + 1}": values[:, i] for i in range(values.shape[1])}
+    else:
+        names = parameter_draws(draws)
+        values, labels = np.stack(list(names.values()), axis=1), list(names)
+    if hypothesis is None:
+        statements = [_Statement(label, values[:, i], "") for i, label in enumerate(labels)]
+    elif isinstance(hypothesis, str) and hypothesis in PAIRS:
+        if not isinstance(draws, xr.DataArray):
+            raise PredictionError(f"hypothesis={hypothesis!r} compares rows of effects, not the parameters of a fit.")
+        statements = _pairs(hypothesis, values, labels)
+    else:
+        statements = [_statement(label, text, names) for label, text in _named(hypothesis).items()]
+    return _table(statements, rope, float(rcParams["stats.ci_prob"] if ci_prob is None else ci_prob))
+
+
+def parameter_draws(fit: Fit) -> dict[str, Array]:
+    """Name the draws of a fit's parameters as priors name them.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+
+    Returns
+    -------
+    dict
+        ``"x"``, ``"sd[herd]"`` (``"sd[herd][x]"`` where there are several), ``"corr[herd][Intercept, x]"``,
+        ``"sigma"`` -> (S,) draws.
+    """
+    draws, design = posterior_draws(fit), fit.model.design
+    named = {coef: draws.beta[:, j] for j, coef in enumerate(design.coefs)}
+    for term in design.groups:
+        covariance = draws.covariances[term.name]
+        sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        single = len(term.coefs) == 1
+        named |= {f"sd[{term.name}]" + ("" if single else f"[{c}]"): sd[:, j] for j, c in enumerate(term.coefs)}
+        for block in term.blocks:
+            for i, j in itertools.combinations(block, 2):
+                with np.errstate(invalid="ignore"):
+                    corr = covariance[:, i, j] / (sd[:, i] * sd[:, j])
+                named[f"corr[{term.name}][{term.coefs[i]}, {term.coefs[j]}]"] = corr
+    for name, value in draws.parameters.items():
+        flat = value.reshape(len(value), -1)
+        columns = {name: flat[:, 0]} if flat.shape[1] == 1 else {f"{name}[{k}]": col for k, col in enumerate(flat.T)}
+        named |= columns
+    return named
+
+
+def _rows(array: xr.DataArray) -> tuple[Array, list[str]]:
+    """Draws as (S, rows), and a label for every row from the coordinates that tell rows apart."""
+    if not {"chain", "draw", "obs"} <= set(array.dims):
+        raise PredictionError("hypotheses needs draws of effects: call the function with draws='dataarray'.")
+    values = array.transpose("chain", "draw", "obs").to_numpy()
+    columns = [
+        array[name].to_numpy().astype(str) for name in array.coords if array[name].dims == ("obs",) and name != "obs"
+    ]
+    telling = [column for column in columns if len(set(column)) > 1]
+    labels = [", ".join(row) for row in zip(*telling, strict=True)] if telling else []
+    if len(set(labels)) != array.sizes["obs"]:
+        labels = [f"b{i + 1}" for i in range(array.sizes["obs"])]
+    return values.reshape(-1, array.sizes["obs"]), labels
+
+
+def _pairs(how: str, values: Array, labels: list[str]) -> list[_Statement]:
+    count = len(labels)
+    if count < 2:
+        raise PredictionError(f"hypothesis={how!r} needs at least two rows to compare; there is {count}.")
+    pairs = {
+        "pairwise": [(high, low) for low, high in itertools.combinations(range(count), 2)],
+        "reference": [(high, 0) for high in range(1, count)],
+        "sequential": [(high, high - 1) for high in range(1, count)],
+    }[how]
+    return [_Statement(f"({labels[i]}) - ({labels[j]})", values[:, i] - values[:, j], "") for i, j in pairs]
+
+
+def _named(hypothesis: Hypothesis) -> dict[str, str]:
+    if isinstance(hypothesis, str):
+        return {hypothesis: hypothesis}
+    named = dict(hypothesis) if isinstance(hypothesis, Mapping) else {text: text for text in hypothesis}
+    if not named or not all(isinstance(text, str) for text in named.values()):
+        raise PredictionError('hypothesis: give "b2 - b1 = 0", a list of such texts, or a mapping from labels to them.')
+    return named
+
+
+def _statement(label: str, text: str, names: Mapping[str, Array]) -> _Statement:
+    quoted: dict[str, str] = {}
+
+    def placeholder(match: re.Match[str]) -> str:
+        word = f"_quoted_{len(quoted)}"
+        quoted[word] = match.group(1)
+        return word
+
+    plain = re.sub(r"`([^`]+)`", placeholder, text)
+    parts = _RELATION.split(plain)
+    if len(parts) not in (1, 3):
+        raise PredictionError(f"hypothesis {text!r}: one of = < > <= >= may stand between two sides, once.")
+    sides = [_evaluate(part, text, {**names}, quoted) for part in parts[::2]]
+    value = sides[0] - sides[1] if len(sides) == 2 else sides[0]
+    if np.ndim(value) == 0:
+        raise PredictionError(f"hypothesis {text!r} names no effect or parameter. {_known(names)}")
+    relation = parts[1] if len(parts) == 3 else ""
+    return _Statement(label, np.asarray(value, dtype=float), relation)
+
+
+def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[str, str]) -> Any:
+    try:
+        tree = ast.parse(side.strip(), mode="eval")
+    except SyntaxError as error:
+        raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be read ({error.msg}).") from error
+
+    def value(node: ast.AST) -> Any:
+        if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            return np.float64(node.value)  # Python's floats raise where numpy's overflow
+        if isinstance(node, ast.Name):
+            name = quoted.get(node.id, node.id)
+            if name not in names:
+                raise PredictionError(f"hypothesis {text!r}: there is no {name!r}. {_known(names, name)}")
+            return names[name]
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
+            return _OPERATORS[type(node.op)](value(node.operand))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
+            if len(node.args) == 1 and not node.keywords:
+                return _FUNCTIONS[node.func.id](value(node.args[0]))
+        raise PredictionError(
+            f"hypothesis {text!r}: {ast.unparse(node)!r} is not allowed; use names, numbers, + - * / ** and "
+            f"{', '.join(_FUNCTIONS)}."
+        )
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return value(tree.body)
+
+
+def _known(names: Mapping[str, Array], wrong: str = "") -> str:
+    if "b1" in names and all(re.fullmatch(r"b\d+", name) for name in names):
+        return f"The rows are b1 to b{len(names)}." if len(names) > 1 else "The only row is b1."
+    return nearest(wrong, names)
+
+
+def _table(statements: Sequence[_Statement], rope: tuple[float, float] | None, ci_prob: float) -> pd.DataFrame:
+    if not 0 < ci_prob < 1:
+        raise PredictionError(f"ci_prob={ci_prob} is not a probability; give a number between 0 and 1, such as 0.89.")
+    if rope is not None and (len(rope) != 2 or not rope[0] < rope[1]):
+        raise PredictionError(f"rope={rope!r} is not (low, high) with low < high.")
+    draws = np.stack([statement.draws for statement in statements], axis=1)
+    summary = summarise(draws, ci_prob)
+    positive, negative = (draws > 0).mean(axis=0), (draws < 0).mean(axis=0)
+    table = pd.DataFrame(
+        {
+            "hypothesis": [statement.label for statement in statements],
+            "estimate": summary.estimate,
+            "sd": summary.sd,
+            "lower": summary.lower,
+            "upper": summary.upper,
+            "p_positive": positive,
+            "p_direction": np.maximum(positive, negative),
+        }
+    )
+    if rope is not None:
+        table["p_rope"] = ((draws >= rope[0]) & (draws <= rope[1])).mean(axis=0)
+    relations = [statement.relation for statement in statements]
+    if any(relation[:1] in ("<", ">") for relation in relations if relation):
+        holds = {">": positive, ">=": (draws >= 0).mean(axis=0), "<": negative, "<=": (draws <= 0).mean(axis=0)}
+        table["probability"] = [holds[r][i] if r in holds else np.nan for i, r in enumerate(relations)]
+    table.attrs = {"quantity": "hypothesis", "ci_prob": ci_prob, "interval": "equal-tailed", "draws": len(draws)}
+    if rope is not None:
+        table.attrs["rope"] = tuple(rope)
+    return table
