@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayes_glmm.effects.evaluation import Array, Counterfactuals, summarise
+from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.expected import chunks, row_predictor
+from bayes_glmm.model.naming import threshold_labels
+from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -34,6 +35,7 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     pandas.DataFrame
         Indexed by coefficient, link scale: conditional, conditional_sd, conditional_lower, conditional_upper, marginal,
         marginal_sd, marginal_lower, marginal_upper, and attenuation, the posterior median of marginal / conditional.
+        Ordered responses have a row for each threshold, too.
 
     Raises
     ------
@@ -58,20 +60,20 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
         None,
         random_effects="marginal",
         new_levels="error",
-        scale="link",
+        scale=_scale(fit),
         by=None,
         ci_prob=ci_prob,
         random_seed=0,
         draws="table",
         averaged=False,
     )
-    design = fit.model.design
-    if not design.coefs:
+    predictor = row_predictor(fit, None, random_effects="marginal", scale=_scale(fit), random_seed=0)
+    names, conditional = _coefficients(fit, predictor)
+    if not names:
         raise PredictionError(
             "The model has no fixed coefficients, so there are none to average over its random effects."
         )
-    marginal = _marginal_draws(fit)
-    conditional = row_predictor(fit, None, random_effects="typical", random_seed=0).draws.beta
+    marginal = _marginal_draws(fit, predictor)
     columns: dict[str, Array] = {}
     for name, draws in (("conditional", conditional), ("marginal", marginal)):
         summary = summarise(draws, request.ci_prob)
@@ -83,21 +85,43 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
         }
     with np.errstate(divide="ignore", invalid="ignore"):
         columns["attenuation"] = np.median(marginal / conditional, axis=0)
-    table = pd.DataFrame(columns, index=pd.Index(design.coefs, name="coef"))
+    table = pd.DataFrame(columns, index=pd.Index(names, name="coef"))
     table.attrs = {"scale": "link", "ci_prob": request.ci_prob, "interval": "equal-tailed", "draws": len(marginal)}
     return table
 
 
-def _marginal_draws(fit: Fit) -> Array:
-    """Least squares of the marginal linear predictor on X, per draw: (S, p)."""
+def _scale(fit: Fit) -> str:
+    """Ordered responses have a linear predictor for every threshold: it follows from the categories' probabilities."""
+    return "link" if fit.model.spec.family.probabilities is None else "response"
+
+
+def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
+    """Names and (S, coefficients) draws, an ordered response's thresholds first."""
+    names, draws = list(fit.model.design.coefs), predictor.draws.beta
+    if predictor.labels is not None:
+        names = [*threshold_labels(predictor.labels), *names]
+        draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
+    return names, draws
+
+
+def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
+    """Least squares of the marginal linear predictors on the design, per draw: (S, coefficients)."""
     design = fit.model.design
-    predictor = row_predictor(fit, None, random_effects="marginal", scale="link", random_seed=0)
-    rows = Counterfactuals(predictor, predictor.rows, ())
-    first, kind = rows.distinct()
-    projection = np.zeros((len(first), len(design.coefs)))
-    np.add.at(projection, kind, np.linalg.pinv(design.X).T)
-    result = np.zeros((predictor.draws.size, len(design.coefs)))
-    for chunk in chunks(len(first), predictor.draws.size):
-        eta = predictor.values(first[chunk]) - design.offset[first[chunk]]
-        result += eta @ projection[chunk]
-    return result
+    rows, thresholds = predictor.rows, len(predictor.labels or ("", "")) - 1
+    matrix = design.X
+    if predictor.labels is not None:  # P(y <= c) = g^-1(threshold_c - x'beta): one equation a row and threshold
+        matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), np.repeat(-design.X, thresholds, axis=0)])
+    first, kind = Counterfactuals(predictor, rows, ()).distinct()
+    projection = np.zeros((len(first), thresholds, matrix.shape[1]))
+    np.add.at(projection, kind, np.linalg.pinv(matrix).T.reshape(rows, thresholds, -1))
+
+    def fitted(chunk: Rows) -> Array:
+        values, offset = predictor.values(first[chunk]), design.offset[first[chunk]]
+        if predictor.labels is None:
+            return (values - offset) @ projection[chunk, 0]
+        below = np.cumsum(values, axis=-1)[..., :-1]
+        eta = predictor.link.link(below) + offset[:, None]
+        return np.einsum("src,rcp->sp", eta, projection[chunk], optimize=True)
+
+    size = predictor.draws.size * max(1, len(predictor.labels or ()))
+    return np.asarray(np.sum(list(in_threads(fitted, list(chunks(len(first), size)))), axis=0), dtype=float)

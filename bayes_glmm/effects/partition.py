@@ -17,7 +17,7 @@ from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summaris
 from bayes_glmm.effects.tables import Request, make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
-from bayes_glmm.predict.expected import RowPredictor, check_choice, chunks, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, check_choice, chunks, in_threads, row_predictor
 from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
 
 if TYPE_CHECKING:
@@ -200,9 +200,8 @@ def _latent(predictor: RowPredictor) -> Partition:
 def _residual_by_moments(predictor: RowPredictor) -> Array:
     """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
     link, parameters = predictor.link, predictor.draws.parameters
-    mean = np.zeros((predictor.draws.size, 1))
-    for rows, share, _ in _distinct_rows(predictor):
-        mean[:, 0] += predictor.values(rows) @ share
+    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], _distinct_rows(predictor))
+    mean = np.sum(list(means), axis=0)[:, None]
     variance = np.asarray(predictor.family.variance(mean, parameters, None), dtype=float)
     if link.transformed_variance is not None:
         return np.asarray(link.transformed_variance(mean, variance))[:, 0]
@@ -239,29 +238,46 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
     PredictionError
         If the average over random effects does not exist for the link.
     """
-    draws, design = predictor.draws, predictor.design
-    family, link, parameters = predictor.family, predictor.link, draws.parameters
-    terms = design.groups if split and len(design.groups) > 1 else ()
-    parts = {term.name: np.zeros(draws.size) for term in terms}
-    between, mean, square, noise = (np.zeros(draws.size) for _ in range(4))
-    centre: Array | None = None
-    for rows, share, noise_share in _distinct_rows(predictor, trials):
-        eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows)
-        means = averaged_mean(family, link, parameters, eta, variance)
-        centre = means[:, :1] if centre is None else centre
-        mean += (means - centre) @ share
-        square += np.square(means - centre) @ share
-        noise += averaged_noise(family, link, parameters, eta, variance) @ noise_share
-        between += explained_variance(family, link, parameters, eta, variance, np.zeros_like(variance)) @ share
-        for term in terms:
-            part = term_variance(draws, term, rows)
-            rest = np.maximum(variance - part, 0.0)
-            parts[term.name] += explained_variance(family, link, parameters, eta, part, rest) @ share
-    if parts:
-        together = between - np.sum(list(parts.values()), axis=0)
+    names = [term.name for term in predictor.design.groups] if split else []
+    names = names if len(names) > 1 else []
+    pieces = _distinct_rows(predictor, trials)
+    start = pieces[0][0][:1]
+    centre = _means(predictor, start, random_variance(predictor.draws, predictor.design, start))
+
+    def sums(piece: tuple[Rows, Array, Array]) -> Array:
+        return _row_sums(predictor, names, centre, *piece)
+
+    mean, square, noise, between, *parts = np.sum(list(in_threads(sums, pieces)), axis=0)
+    random = dict(zip(names, parts, strict=True))
+    if random:
+        together = between - np.sum(parts, axis=0)
         if np.any(together > _ROUNDING * between):  # nothing of the kind with the identity link
-            parts[TOGETHER] = np.maximum(together, 0.0)
-    elif design.groups:
-        parts = {design.groups[0].name if split else TOGETHER: between}
+            random[TOGETHER] = np.maximum(together, 0.0)
+    elif predictor.design.groups:
+        random = {predictor.design.groups[0].name if split else TOGETHER: between}
     fixed = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
-    return Partition(predictor, "response", fixed, parts, noise)
+    return Partition(predictor, "response", fixed, random, noise)
+
+
+def _means(predictor: RowPredictor, rows: Rows, variance: Array) -> Array:
+    draws = predictor.draws
+    eta = fixed_part(draws, predictor.design, rows)
+    return averaged_mean(predictor.family, predictor.link, draws.parameters, eta, variance)
+
+
+def _row_sums(
+    predictor: RowPredictor, names: list[str], centre: Array, rows: Rows, share: Array, noise_share: Array
+) -> Array:
+    """Weighted sums over rows, (quantities, S): mean and square about a centre, noise, between groups, each group."""
+    draws, design = predictor.draws, predictor.design
+    model = (predictor.family, predictor.link, draws.parameters)
+    eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows)
+    distance = _means(predictor, rows, variance) - centre
+    noise = averaged_noise(*model, eta, variance) @ noise_share
+    between = explained_variance(*model, eta, variance, np.zeros_like(variance)) @ share
+    parts = []
+    for term in design.groups:
+        if term.name in names:
+            part = term_variance(draws, term, rows)
+            parts.append(explained_variance(*model, eta, part, np.maximum(variance - part, 0.0)) @ share)
+    return np.stack([distance @ share, np.square(distance) @ share, noise, between, *parts])
