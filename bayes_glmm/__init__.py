@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
     from bayes_glmm.effects.predictions import avg_predictions, predictions
     from bayes_glmm.effects.r2 import r2
+    from bayes_glmm.effects.shrinkage import shrinkage
     from bayes_glmm.effects.slopes import avg_slopes, slopes
     from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
@@ -51,6 +52,7 @@ __all__ = [
     "predictions",
     "r2",
     "random_effects",
+    "shrinkage",
     "simulate",
     "slopes",
     "variance_components",
@@ -78,6 +80,7 @@ _HOMES = {
     "predictions": "effects.predictions",
     "r2": "effects.r2",
     "random_effects": "report.random_effects",
+    "shrinkage": "effects.shrinkage",
     "simulate": "datasets.simulate",
     "slopes": "effects.slopes",
     "variance_components": "effects.variance_components",

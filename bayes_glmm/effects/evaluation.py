@@ -163,10 +163,10 @@ def summarise(draws: Array, ci_prob: float) -> Summary:
     Summary
         Arrays of shape (...).
     """
-    tail = (1 - ci_prob) / 2
-    lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
-    ddof = min(1, len(draws) - 1)
-    return Summary(draws.mean(axis=0), draws.std(axis=0, ddof=ddof), lower, upper)
+    tail, ddof = (1 - ci_prob) / 2, min(1, len(draws) - 1)
+    with np.errstate(invalid="ignore"):  # infinite draws have no sd
+        lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+        return Summary(draws.mean(axis=0), draws.std(axis=0, ddof=ddof), lower, upper)
 
 
 def rowwise_summary(copies: Counterfactuals, ci_prob: float) -> Summary:

@@ -173,8 +173,7 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
     pandas.DataFrame
         The labels, estimate, sd, lower, upper.
     """
-    with np.errstate(invalid="ignore"):  # an infinite residual variance has no sd
-        summary = summarise(values, request.ci_prob)
+    summary = summarise(values, request.ci_prob)
     table = labels.assign(estimate=summary.estimate, sd=summary.sd, lower=summary.lower, upper=summary.upper)
     table.attrs = {**attrs, "ci_prob": request.ci_prob, "interval": "equal-tailed", "draws": len(values)}
     return table

@@ -3,5 +3,7 @@
 from bayes_glmm.plots.conditional_marginal import conditional_marginal
 from bayes_glmm.plots.predictions import predictions
 from bayes_glmm.plots.random_effects import random_effects
+from bayes_glmm.plots.shrinkage import shrinkage
+from bayes_glmm.plots.variance_components import variance_components
 
-__all__ = ["conditional_marginal", "predictions", "random_effects"]
+__all__ = ["conditional_marginal", "predictions", "random_effects", "shrinkage", "variance_components"]

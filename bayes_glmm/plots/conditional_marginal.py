@@ -1,4 +1,4 @@
-"""The two stories side by side: effects for a subject and for the population, from tables of comparisons."""
+"""The two stories side by side, for a subject and for the population: compared effects, or curves of predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.plots.style import COLORS, INK, MARKERS, NUMBERS, axes_or_new, check_table_columns, row_labels
+from bayes_glmm.plots.curves import draw_curves
+from bayes_glmm.plots.style import (
+    MARKERS,
+    NUMBERS,
+    axes_or_new,
+    check_table_columns,
+    ink,
+    quiet_grid,
+    row_labels,
+    series_color,
+    zero_line,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,15 +29,23 @@ _RATIOS = ("ratio", "odds_ratio")
 
 
 def conditional_marginal(
-    comparisons: Mapping[str, pd.DataFrame] | pd.DataFrame, *, comparison: str | None = None, ax: Axes | None = None
+    stories: Mapping[str, pd.DataFrame] | pd.DataFrame,
+    *,
+    x: str | None = None,
+    comparison: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw comparisons for a subject and for the population in one figure.
+    """Draw what holds for a subject and what holds for the population in one figure.
 
     Parameters
     ----------
-    comparisons
-        Tables of `bayes_glmm.avg_comparisons` or `bayes_glmm.avg_slopes` by name, all with the same rows:
-        ``{"conditional": ..., "marginal": ...}``. Or one table with a column ``random_effects``.
+    stories
+        Tables by name, ``{"conditional": ..., "typical": ..., "marginal": ...}``; or one table with a column
+        ``random_effects``. Either effects of `bayes_glmm.avg_comparisons` or `bayes_glmm.avg_slopes`, all with the same
+        rows; or, with `x`, `bayes_glmm.predictions` over a grid of x.
+    x
+        Column of the horizontal axis, which makes it a figure of curves: a table with several rows at one value of x
+        (one for each group) becomes thin curves, the others thick ones with their intervals.
     comparison
         What was compared (``"odds_ratio"``, say): sets axis, line and label. None reads it from the tables, which say
         so as long as they were not put together.
@@ -36,15 +55,28 @@ def conditional_marginal(
     Returns
     -------
     matplotlib.axes.Axes
-        One row per comparison, a point and an interval for each story. Ratios are on a log axis with a line at 1,
-        everything else has a line at 0.
+        Effects: one row each, a point and an interval for each story, ratios on a log axis with a line at 1, everything
+        else with a line at 0. Predictions: curves over x.
 
     Raises
     ------
     GLMMError
         If a column is missing, or the tables' rows differ.
+
+    Examples
+    --------
+    ``rows, each = bg.grid(fit, x=None), bg.grid(fit, x=None, hospital=None)``, then ``conditional_marginal({"each
+    hospital": bg.predictions(fit, each), "typical": bg.predictions(fit, rows, random_effects="typical"), "average":
+    bg.predictions(fit, rows, random_effects="marginal")}, x="x")``.
     """
-    stories = _stories(comparisons)
+    tables = _by_name(stories)
+    if x is not None:
+        return draw_curves(tables, x, ax)
+    _check_same_rows(tables)
+    return _effects(tables, comparison, ax)
+
+
+def _effects(stories: dict[str, pd.DataFrame], comparison: str | None, ax: Axes | None) -> Axes:
     first = next(iter(stories.values()))
     labels = _labels(first)
     kind = str(first.attrs.get("comparison", "difference")) if comparison is None else comparison
@@ -52,36 +84,42 @@ def conditional_marginal(
     offsets = (np.arange(len(stories)) - (len(stories) - 1) / 2) * 0.5 / max(1, len(stories) - 1 + 0.5)
     for number, ((name, table), offset) in enumerate(zip(stories.items(), offsets, strict=True)):
         y = np.arange(len(labels)) + offset
-        color = COLORS[number % len(COLORS)]
+        color = series_color(number)
         ax.hlines(y, table["lower"], table["upper"], color=color, linewidth=2.2, alpha=0.75)
         marker = MARKERS[number % len(MARKERS)]
-        ax.plot(table["estimate"], y, marker, color=color, markersize=6.5, markeredgecolor="white", label=name)
+        ax.plot(table["estimate"], y, marker, color=color, markersize=6.5, markeredgecolor=ink(0), label=name)
     _scale_axis(ax, stories, kind)
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", color="0.9", linewidth=0.8)
-    ax.set_axisbelow(True)
+    quiet_grid(ax, "x")
     _annotate(ax, first, kind)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(stories), frameon=False, borderaxespad=0.2)
     return ax
 
 
-def _stories(comparisons: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.DataFrame]:
-    if isinstance(comparisons, pd.DataFrame):
-        check_table_columns("comparisons", ["random_effects"], comparisons.columns)
-        split = comparisons.groupby("random_effects", sort=False, observed=True)
-        stories = {str(name): part.drop(columns="random_effects") for name, part in split}
+def _by_name(stories: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.DataFrame]:
+    if isinstance(stories, pd.DataFrame):
+        check_table_columns("stories", ["random_effects"], stories.columns)
+        split = stories.groupby("random_effects", sort=False, observed=True)
+        tables = {str(name): part.drop(columns="random_effects") for name, part in split}
     else:
-        stories = {str(name): table for name, table in comparisons.items()}
-    if not stories:
-        raise GLMMError("comparisons: there is no table; give {'conditional': ..., 'marginal': ...}.")
+        tables = {str(name): table for name, table in stories.items()}
+    if not tables:
+        raise GLMMError("stories: there is no table; give {'conditional': ..., 'marginal': ...}.")
+    for name, table in tables.items():
+        check_table_columns(f"stories[{name!r}]", ["estimate", "lower", "upper"], table.columns)
+    return tables
+
+
+def _check_same_rows(stories: dict[str, pd.DataFrame]) -> None:
     expected = _labels(next(iter(stories.values())))
     for name, table in stories.items():
-        check_table_columns(f"comparisons[{name!r}]", ["estimate", "lower", "upper"], table.columns)
         if _labels(table) != expected:
-            raise GLMMError(f"comparisons[{name!r}] has other rows than the first table: compare the same things.")
-    return stories
+            raise GLMMError(
+                f"stories[{name!r}] has other rows than the first table: compare the same things, or name the column "
+                "of the horizontal axis (x=) for curves of predictions."
+            )
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
@@ -93,12 +131,12 @@ def _scale_axis(ax: Axes, stories: Mapping[str, pd.DataFrame], kind: str) -> Non
     lower = min(float(table["lower"].min()) for table in stories.values())
     upper = max(float(table["upper"].max()) for table in stories.values())
     if kind not in _RATIOS or lower <= 0:
-        ax.axvline(1 if kind in _RATIOS else 0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        zero_line(ax, 1 if kind in _RATIOS else 0)
         return
     from matplotlib.ticker import FuncFormatter, NullLocator
 
     ax.set_xscale("log")
-    ax.axvline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    zero_line(ax, 1)
     low, high = min(lower, 1) / 1.15, max(upper, 1) * 1.15
     ax.set_xlim(low, high)
     ax.set_xticks(_log_ticks(low, high))
@@ -124,4 +162,4 @@ def _annotate(ax: Axes, table: pd.DataFrame, kind: str) -> None:
     words = {"ratio": "Ratio", "odds_ratio": "Odds ratio", "difference": "Difference", "lift": "Lift"}
     prob = table.attrs.get("ci_prob")
     interval = f" (mean and {prob:.0%} interval)" if prob is not None else ""
-    ax.set_xlabel(f"{words.get(kind, kind)}{term}{interval}", color=INK)
+    ax.set_xlabel(f"{words.get(kind, kind)}{term}{interval}", color=ink())

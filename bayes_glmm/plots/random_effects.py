@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError, nearest
-from bayes_glmm.plots.style import COLORS, INK, axes_or_new, check_table_columns
+from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color, zero_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,20 +54,21 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     )
     for ax, term in zip(panels[0], terms, strict=True):
         _panel(axes_or_new(ax, 0, 0), chosen[chosen["term"] == term], str(term))
-    figure.supylabel(str(chosen["group"].iloc[0]), color=INK, fontsize="medium")
+    figure.supylabel(str(chosen["group"].iloc[0]), color=ink(), fontsize="medium")
     return figure
 
 
 def _panel(ax: Axes, table: pd.DataFrame, term: str) -> None:
     ordered = table.sort_values("mean")
     y, many = np.arange(len(ordered)), len(ordered) > _MOST_LABELS
-    ax.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-    ax.hlines(y, ordered["ci_lower"], ordered["ci_upper"], color=COLORS[0], linewidth=0.6 if many else 2, alpha=0.7)
-    ax.plot(ordered["mean"], y, "o", color=COLORS[0], markersize=1.5 if many else 5, markeredgewidth=0)
+    zero_line(ax, 0)
+    ax.hlines(
+        y, ordered["ci_lower"], ordered["ci_upper"], color=series_color(0), linewidth=0.6 if many else 2, alpha=0.7
+    )
+    ax.plot(ordered["mean"], y, "o", color=series_color(0), markersize=1.5 if many else 5, markeredgewidth=0)
     ax.set_yticks([] if many else y, [] if many else [str(level) for level in ordered["level"]])
     ax.tick_params(axis="y", length=0, labelsize="small")
     ax.set_ylim(-1, len(ordered))
-    ax.grid(axis="x", color="0.9", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.set_title(term, color=INK, fontsize="medium")
-    ax.set_xlabel("departure from the population, link scale", color=INK, fontsize="small")
+    quiet_grid(ax, "x")
+    ax.set_title(term, color=ink(), fontsize="medium")
+    ax.set_xlabel("departure from the population, link scale", color=ink(), fontsize="small")

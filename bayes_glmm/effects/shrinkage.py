@@ -1,0 +1,168 @@
+"""Shrinkage: each group's coefficients from its own rows, from the model, and with all groups as one.
+
+Input: a `Fit`. Output: a table with no, partial and complete pooling side by side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayes_glmm.effects.evaluation import Array, summarise
+from bayes_glmm.effects.tables import make_request
+from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
+
+if TYPE_CHECKING:
+    from bayes_glmm.design.grouping import GroupTerm
+    from bayes_glmm.inference.fit import Fit
+
+_STEPS = 100
+_CONVERGED = 1e-8
+_FAR = 30.0  # a linear predictor this far from its start is on the way to infinity
+
+
+def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = None) -> pd.DataFrame:
+    """Put no pooling, partial pooling and complete pooling of a grouping factor's coefficients side by side.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    group
+        The grouping factor; None where the model has one only.
+    ci_prob
+        Probability of the equal-tailed interval of partial pooling; None for ArviZ's ``stats.ci_prob``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each level and coefficient: group, level, term, rows (of the level), no_pooling, partial_pooling,
+        lower, upper, complete_pooling; link scale, each the whole coefficient (population's plus group's departure).
+        no_pooling is not a number where the level's rows do not determine it, or its estimate is infinite.
+
+    Raises
+    ------
+    PredictionError
+        If there is no such grouping factor, or responses are ordered.
+
+    Notes
+    -----
+    Partial pooling is the posterior mean and interval. No pooling maximises the likelihood of the level's rows alone,
+    complete pooling that of all rows with one set of coefficients; everything else (coefficients that do not vary by
+    this factor, other factors' effects, dispersions) stays at its posterior mean. Both by Fisher scoring, which for
+    families outside the exponential ones (student, beta) is quasi-likelihood.
+
+    References
+    ----------
+    Gelman, A. and Hill, J. (2007). Data Analysis Using Regression and Multilevel/Hierarchical Models, chapter 12.
+    McCullagh, P. and Nelder, J. A. (1989). Generalized Linear Models, 2nd edition, chapters 2 and 9.
+    """
+    term = _term(fit, group)
+    family = fit.model.spec.family
+    if family.probabilities is not None:
+        raise PredictionError(
+            "shrinkage: ordered responses have no coefficients of a single level's rows; not offered."
+        )
+    request = make_request(
+        fit, None, random_effects="conditional", new_levels="error", scale="link", by=None, ci_prob=ci_prob,
+        random_seed=0, draws="table", averaged=False,
+    )  # fmt: skip
+    draws, design = posterior_draws(fit), fit.model.design
+    population = _population(draws, design.coefs, term)
+    partial = summarise(population[:, None] + draws.effects[term.name], request.ci_prob)
+    rest = _linear_rest(fit, draws, term)
+    complete = _scoring(fit, draws, term.Z, rest, np.arange(len(rest)))
+    own = np.array([_scoring(fit, draws, term.Z, rest, rows) for rows in _rows_by_level(term)])
+    rows = np.bincount(term.codes, minlength=len(term.levels))
+    count = len(term.coefs)
+    table = pd.DataFrame(
+        {
+            "group": term.name,
+            "level": np.repeat(np.array(term.levels, dtype=object), count),
+            "term": list(term.coefs) * len(term.levels),
+            "rows": np.repeat(rows, count),
+            "no_pooling": own.reshape(-1),
+            "partial_pooling": partial.estimate.reshape(-1),
+            "lower": partial.lower.reshape(-1),
+            "upper": partial.upper.reshape(-1),
+            "complete_pooling": np.tile(complete, len(term.levels)),
+        }
+    )
+    table.attrs = {"quantity": "shrinkage", "scale": "link", "ci_prob": request.ci_prob, "interval": "equal-tailed"}
+    return table
+
+
+def _term(fit: Fit, group: str | None) -> GroupTerm:
+    names = [term.name for term in fit.model.design.groups]
+    if not names:
+        raise PredictionError("shrinkage: the model has no grouping factor.")
+    if group is None and len(names) > 1:
+        raise PredictionError(f"group= must name one of the grouping factors: {', '.join(map(repr, names))}.")
+    if group is not None and group not in names:
+        raise PredictionError(f"group: the model has no grouping factor {group!r}. {nearest(group, names)}")
+    return fit.model.design.groups[0 if group is None else names.index(group)]
+
+
+def _rows_by_level(term: GroupTerm) -> list[npt.NDArray[np.intp]]:
+    order = np.argsort(term.codes, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(term.codes, minlength=len(term.levels)))[:-1])
+
+
+def _population(draws: PosteriorDraws, coefs: tuple[str, ...], term: GroupTerm) -> Array:
+    """Draws (S, k) of the population's part of each coefficient that varies; zero where it has none."""
+    zero = np.zeros(draws.size)
+    return np.stack([draws.beta[:, coefs.index(c)] if c in coefs else zero for c in term.coefs], axis=1)
+
+
+def _linear_rest(fit: Fit, draws: PosteriorDraws, term: GroupTerm) -> Array:
+    """Posterior mean of the linear predictor without the coefficients that vary by this factor: (rows,)."""
+    design = fit.model.design
+    fixed = [j for j, coef in enumerate(design.coefs) if coef not in term.coefs]
+    rest = design.offset + design.X[:, fixed] @ draws.beta[:, fixed].mean(axis=0)
+    for other in design.groups:
+        if other.name != term.name:
+            rest = rest + np.sum(draws.effects[other.name].mean(axis=0)[other.codes] * other.Z, axis=1)
+    return np.asarray(rest, dtype=float)
+
+
+def _scoring(fit: Fit, draws: PosteriorDraws, Z: Array, rest: Array, rows: npt.NDArray[np.intp]) -> Array:
+    """Coefficients (k,) that maximise the likelihood of some rows, by Fisher scoring; NaN where there are none."""
+    family, link, response = fit.model.spec.family, fit.model.spec.link, fit.model.design.response
+    assert response is not None
+    parameters = {name: value.mean() for name, value in draws.parameters.items()}
+    Z, rest, y = Z[rows], rest[rows], response.y[rows]
+    nothing = np.full(Z.shape[1], np.nan)
+    if np.linalg.matrix_rank(Z) < Z.shape[1]:
+        return nothing
+    trials = np.ones(len(rows)) if response.trials is None else response.trials[rows]
+    counts = trials if response.weights is None else trials * response.weights[rows]
+    y = y / trials if family.response_transform is None else family.response_transform(y)
+    start = np.linalg.lstsq(Z, link.link(_inside(y, link.domain)) - rest, rcond=None)[0]
+    coefs = start.copy()
+    for _ in range(_STEPS):
+        eta = rest + Z @ coefs
+        mu, slope = link.inverse(eta), link.inverse_derivative(eta)
+        variance = np.asarray(family.variance(mu, parameters, None), dtype=float) / counts
+        if family.response_transform is not None or not np.all(np.isfinite(variance)):  # a normal log, a heavy tail
+            variance = 1.0 / counts
+        weights = slope / np.maximum(variance, np.finfo(float).tiny)
+        information = (Z * (weights * slope)[:, None]).T @ Z
+        step = np.linalg.lstsq(information, Z.T @ (weights * (y - mu)), rcond=None)[0]
+        coefs = coefs + step * min(1.0, 3.0 / max(np.abs(Z @ step).max(initial=0.0), 1e-300))
+        if not np.all(np.isfinite(coefs)):
+            return nothing
+        if np.abs(Z @ step).max(initial=0.0) < _CONVERGED * max(1.0, np.abs(eta).max()):
+            unbounded = link.domain != (-np.inf, np.inf) and np.abs(Z @ (coefs - start)).max() > _FAR
+            return nothing if unbounded else coefs
+    return nothing
+
+
+def _inside(y: Array, domain: tuple[float, float]) -> Array:
+    """Move responses off the ends of the mean's interval, for a start."""
+    lower, upper = domain
+    inside = y if not np.isfinite(lower) else np.maximum(y, lower + 0.1)
+    return inside if not np.isfinite(upper) else np.minimum(inside, upper - 0.1)
