@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytensor
 import pytest
+from scipy import special
 
 import bayes_glmm as bg
 from bayes_glmm.design.design import build_design
@@ -21,12 +22,18 @@ from bayes_glmm.spec.model_spec import ModelSpec
 
 #: fault -> what goes wrong at the peer, and further tests
 WHERE = {
+    1: ("averaging over rows averages the interval's end points: [0.099, 0.307] for [0.165, 0.215]", "effects/"),
+    2: ("averaged slopes put the variable at its mean in every row: 0.263 for 0.154", "effects/test_effects.py"),
     5: ("all new groups share one draw: 50 new groups, 1 distinct value", "predict/test_expected.py"),
     6: ("prediction grids fill the grouping factor with its most frequent level", "effects/test_effects.py"),
     7: ("'mean' is the link's parameter: lognormal 2.00 for a mean of 13.4", "predict/test_expected.py"),
     8: ("a non-centred group prior ignores its mu: prior mean 0 for mu = 5", "model/test_priors.py"),
     11: ("(x | g) is fitted without a correlation, || is a parse error", "model/test_priors.py, design/test_design.py"),
     12: ("the default prior of a group's sd grows with the mean of a predictor", "model/test_priors.py"),
+    13: (
+        "gamma fails at its start, the Laplace method with groups, effects with offset(np.log(e))",
+        "engine/, effects/",
+    ),
     14: ("two different unseen levels share one column: the same effect", "predict/test_expected.py"),
     15: (
         "a prior is changed in place by building a model, draws by predicting",
@@ -44,6 +51,26 @@ def test_every_fault_of_the_table_has_its_test():
 def draws_of(table) -> np.ndarray:
     """(S, rows)."""
     return table.to_numpy().reshape(-1, table.sizes["obs"])
+
+
+def test_fault_1_averages_are_averaged_per_draw(cbpp_fit):
+    rows = draws_of(bg.predictions(cbpp_fit, draws="dataarray"))
+    table = bg.avg_predictions(cbpp_fit, ci_prob=0.9).iloc[0]
+    assert (table["lower"], table["upper"]) == pytest.approx(tuple(np.quantile(rows.mean(axis=1), [0.05, 0.95])))
+    end_points = bg.predictions(cbpp_fit, ci_prob=0.9)[["lower", "upper"]].mean()
+    assert end_points["upper"] - end_points["lower"] > 2 * (table["upper"] - table["lower"])
+
+
+def test_fault_2_slopes_are_taken_where_each_row_is():
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"x": rng.normal(0, 3, 400), "g": np.resize(list("abcdefgh"), 400)})
+    data["y"] = rng.binomial(1, special.expit(1.2 * data["x"]))
+    fit = bg.GLMM("y ~ x + (1 | g)", data, family="bernoulli").fit(random_seed=1, progressbar=False)
+    p = draws_of(bg.predictions(fit, draws="dataarray"))
+    beta = fit.posterior["beta"].sel(coef="x").to_numpy().reshape(-1, 1)
+    assert bg.avg_slopes(fit, "x")["estimate"].item() == pytest.approx((beta * p * (1 - p)).mean(), rel=1e-6)
+    at_the_mean = bg.slopes(fit, "x", newdata={"x": [0.0]}, random_effects="typical")["estimate"].item()
+    assert at_the_mean > 1.5 * bg.avg_slopes(fit, "x")["estimate"].item()
 
 
 def test_fault_5_every_new_group_has_draws_of_its_own(cbpp_fit):
@@ -83,6 +110,44 @@ def test_fault_7_the_mean_is_the_responses_mean():
     assert population == pytest.approx(np.exp(2 + (0.5**2 + 0.9**2) / 2), rel=0.25)
 
 
+RESPONSES = {
+    "gaussian": "r", "student": "r", "bernoulli": "b", "binomial": "p(s, n)", "poisson": "c", "negativebinomial": "c",
+    "gamma": "pos", "lognormal": "pos", "beta": "u", "cumulative": "o",
+}  # fmt: skip
+
+
+def every_response(rows=240):
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"x": rng.normal(size=rows), "g": np.resize([f"g{i}" for i in range(12)], rows)})
+    eta = 0.3 + 0.5 * data["x"] + np.repeat(0.6 * rng.standard_normal(12), 1)[np.arange(rows) % 12]
+    p, n = special.expit(eta), rng.integers(2, 9, rows)
+    return data.assign(
+        r=eta + rng.standard_normal(rows), b=rng.binomial(1, p), s=rng.binomial(n, p), n=n, c=rng.poisson(np.exp(eta)),
+        pos=np.exp(eta) * rng.gamma(2, 0.5, rows), u=rng.beta(5 * p, 5 * (1 - p)), e=rng.uniform(0.5, 3, rows),
+        o=pd.Categorical(np.digitize(eta + rng.logistic(size=rows), [-0.5, 1.0]), ordered=True),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("family", bg.FAMILIES)
+def test_fault_7_predictions_are_means_of_what_the_family_draws(family):
+    """Every family there is: the mean of predictive draws, row by row and over all, is the prediction."""
+    fit = bg.GLMM(f"{RESPONSES[family]} ~ x + (1 | g)", every_response(), family=family).fit(
+        method="laplace", random_seed=1, progressbar=False
+    )
+    draws = bg.posterior_predictive(fit, random_seed=2)["posterior_predictive"]
+    y = next(iter(draws.data_vars.values())).to_numpy().reshape(-1, 240)
+    predicted = bg.predictions(fit, draws="dataarray")
+    if family == "cumulative":
+        y = (y[..., None] == np.arange(3)).transpose(0, 2, 1).reshape(len(y), -1).astype(float)
+    elif family == "binomial":
+        y = y / every_response()["n"].to_numpy()
+    difference = y - draws_of(predicted)
+    error = difference.std(axis=0) / np.sqrt(len(y))
+    assert np.abs(difference.mean(axis=0) / np.maximum(error, 1e-12)).max() < 5
+    overall = difference.mean(axis=1)
+    assert abs(overall.mean()) < 4 * overall.std() / np.sqrt(len(y))
+
+
 def test_fault_8_a_prior_on_a_sd_keeps_its_mean(sleepstudy):
     model = bg.GLMM("Reaction ~ 1 + (1 | Subject)", sleepstudy, priors={"sd": bg.Prior("Normal", mu=5, sigma=1)})
     with pytensor.config.change_flags(linker="py"):
@@ -118,6 +183,26 @@ def test_fault_12_a_year_does_not_scale_the_sds_of_groups(family, spread):
     priors = {row.parameter: row.prior for row in bg.GLMM("y ~ year + (year | g)", data, family=family).prior_table}
     assert priors["sd[g][Intercept]"]["sigma"] == pytest.approx(spread)
     assert priors["sd[g][year]"]["sigma"] == pytest.approx(spread / data["year"].std())
+
+
+def test_fault_13_gamma_laplace_and_offsets_work():
+    data = every_response()
+    rng = np.random.default_rng(3)
+    mean = 1 / (2 + 0.2 * data["x"] + 0.2 * rng.standard_normal(12)[np.arange(240) % 12])
+    data["time"] = rng.gamma(8, mean / 8)
+    for link in ("log", "inverse"):
+        fit = bg.GLMM("time ~ x + (1 | g)", data, family="gamma", link=link).fit(random_seed=1, progressbar=False)
+        assert bg.avg_predictions(fit)["estimate"].item() == pytest.approx(data["time"].mean(), rel=0.05)
+    assert bg.FAMILIES["gamma"].links[0] == "log"
+    laplace = bg.GLMM("c ~ x + (x | g)", data, family="poisson").fit(method="laplace", random_seed=1, progressbar=False)
+    assert laplace.approximate and np.isfinite(laplace.posterior["b_g"]).all()
+    fit = bg.GLMM("c ~ x + offset(np.log(e)) + (1 | g)", data, family="poisson").fit(random_seed=1, progressbar=False)
+    rows = {"x": [0.0, 0.0], "e": [1.0, 3.0]}
+    one, three = bg.predictions(fit, rows, random_effects="marginal")["estimate"]
+    assert three == pytest.approx(3 * one, rel=1e-9)
+    ratio = bg.avg_comparisons(fit, "x", comparison="ratio", random_effects="typical")["estimate"].item()
+    assert ratio == pytest.approx(np.exp(fit.posterior["beta"].sel(coef="x")).mean().item(), rel=1e-9)
+    assert bg.avg_slopes(fit, "x", newdata=rows, random_effects="typical")["estimate"].item() > 0
 
 
 def test_fault_14_unseen_levels_have_effects_of_their_own(cbpp_fit):
