@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
+    from bayes_glmm.checks.residual_tests import check_residuals
+    from bayes_glmm.checks.residuals import simulate_residuals
     from bayes_glmm.datasets.load import list_datasets, load_dataset
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
@@ -38,6 +40,7 @@ __all__ = [
     "avg_comparisons",
     "avg_predictions",
     "avg_slopes",
+    "check_residuals",
     "comparisons",
     "errors",
     "grid",
@@ -54,6 +57,7 @@ __all__ = [
     "random_effects",
     "shrinkage",
     "simulate",
+    "simulate_residuals",
     "slopes",
     "variance_components",
 ]
@@ -68,6 +72,7 @@ _HOMES = {
     "avg_comparisons": "effects.comparisons",
     "avg_predictions": "effects.predictions",
     "avg_slopes": "effects.slopes",
+    "check_residuals": "checks.residual_tests",
     "comparisons": "effects.comparisons",
     "grid": "effects.grids",
     "hypotheses": "effects.hypotheses",
@@ -82,6 +87,7 @@ _HOMES = {
     "random_effects": "report.random_effects",
     "shrinkage": "effects.shrinkage",
     "simulate": "datasets.simulate",
+    "simulate_residuals": "checks.residuals",
     "slopes": "effects.slopes",
     "variance_components": "effects.variance_components",
 }

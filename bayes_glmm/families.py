@@ -15,6 +15,17 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from bayes_glmm.cdfs import (
+    beta_cdf,
+    binomial_cdf,
+    categorical_cdf,
+    gamma_cdf,
+    gaussian_cdf,
+    lognormal_cdf,
+    negativebinomial_cdf,
+    poisson_cdf,
+    student_cdf,
+)
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.links import Link
 from bayes_glmm.ordinal import (
@@ -82,6 +93,8 @@ class Family:
         (rng, mu, parameters, trials) -> responses, the shape mu and the parameters broadcast to.
     variance
         (mu, parameters, trials) -> Var[y | x, u].
+    cdf
+        (y, mu, parameters, trials) -> P(Y <= y), numpy, broadcasting; whole-numbered responses take y = -1, too.
     graph
         (eta, link, parameters, trials) -> (PyMC distribution class, its keyword arguments).
     mean
@@ -109,6 +122,7 @@ class Family:
     log_density: Callable[[Any, Any, Parameters, Any], Any]
     simulate: Callable[[np.random.Generator, Any, Parameters, Any], Any]
     variance: Callable[[Any, Parameters, Any], Any]
+    cdf: Callable[[Any, Any, Parameters, Any], Any]
     graph: Callable[[Any, Link, Parameters, Any], tuple[Any, dict[str, Any]]]
     mean: Callable[[Any, Parameters], Any] | None = None
     probabilities: Callable[[Any, Link, Parameters], Any] | None = None
@@ -295,6 +309,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_gaussian_log_density,
             simulate=lambda rng, mu, p, trials: rng.normal(mu, p["sigma"]),
             variance=lambda mu, p, trials: np.square(p["sigma"]) + 0.0 * mu,
+            cdf=gaussian_cdf,
             graph=_gaussian_graph,
             kernel="gaussian",
             latex=r"\operatorname{Normal}({mu}, \sigma)",
@@ -308,6 +323,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_student_log_density,
             simulate=lambda rng, mu, p, trials: mu + p["sigma"] * rng.standard_t(p["nu"], size=_shape(mu, p)),
             variance=_student_variance,
+            cdf=student_cdf,
             graph=_student_graph,
             kernel="student",
             latex=r"\operatorname{StudentT}(\nu, {mu}, \sigma)",
@@ -321,6 +337,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_binomial_log_density,
             simulate=_binomial_simulate,
             variance=_binomial_variance,
+            cdf=binomial_cdf,
             graph=_bernoulli_graph,
             latent_variance=_latent_of_link,
             kernel="binomial",
@@ -334,6 +351,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_binomial_log_density,
             simulate=_binomial_simulate,
             variance=_binomial_variance,
+            cdf=binomial_cdf,
             graph=_binomial_graph,
             latent_variance=_latent_of_link,
             kernel="binomial",
@@ -347,6 +365,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_poisson_log_density,
             simulate=lambda rng, mu, p, trials: rng.poisson(mu).astype(float),
             variance=lambda mu, p, trials: mu,
+            cdf=poisson_cdf,
             graph=_poisson_graph,
             kernel="poisson",
             latex=r"\operatorname{Poisson}({mu})",
@@ -359,6 +378,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_negativebinomial_log_density,
             simulate=_negativebinomial_simulate,
             variance=lambda mu, p, trials: mu + np.square(mu) / p["phi"],
+            cdf=negativebinomial_cdf,
             graph=_negativebinomial_graph,
             kernel="negativebinomial",
             latex=r"\operatorname{NegativeBinomial}({mu}, \phi)",
@@ -372,6 +392,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_gamma_log_density,
             simulate=lambda rng, mu, p, trials: rng.gamma(p["phi"], mu / p["phi"], size=_shape(mu, p)),
             variance=lambda mu, p, trials: np.square(mu) / p["phi"],
+            cdf=gamma_cdf,
             graph=_gamma_graph,
             kernel="gamma",
             latex=r"\operatorname{Gamma}(\text{mean}={mu}, \text{shape}=\phi)",
@@ -384,6 +405,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_lognormal_log_density,
             simulate=lambda rng, mu, p, trials: np.exp(rng.normal(mu, p["sigma"])),
             variance=_lognormal_variance,
+            cdf=lognormal_cdf,
             graph=_lognormal_graph,
             mean=_lognormal_mean,
             latent_variance=lambda link, p: np.square(p["sigma"]),
@@ -399,6 +421,7 @@ FAMILIES: dict[str, Family] = {
             log_density=_beta_log_density,
             simulate=lambda rng, mu, p, trials: rng.beta(mu * p["phi"], (1.0 - mu) * p["phi"], size=_shape(mu, p)),
             variance=lambda mu, p, trials: mu * (1.0 - mu) / (1.0 + p["phi"]),
+            cdf=beta_cdf,
             graph=_beta_graph,
             kernel="beta",
             latex=r"\operatorname{Beta}({mu}\phi, (1 - {mu})\phi)",
@@ -411,6 +434,7 @@ FAMILIES: dict[str, Family] = {
             log_density=categorical_log_density,
             simulate=categorical_simulate,
             variance=lambda mu, p, trials: mu * (1.0 - mu),
+            cdf=categorical_cdf,
             graph=cumulative_graph,
             probabilities=cumulative_probabilities,
             latent_variance=_latent_of_link,

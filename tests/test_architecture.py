@@ -18,7 +18,7 @@ MAX_FUNCTION = 60
 # From left to right; rooms in one row do not import each other.
 ROWS = [
     ["errors"],
-    ["links", "families", "priors", "covariance", "ordinal"],
+    ["links", "families", "priors", "covariance", "ordinal", "cdfs"],
     ["datasets", "spec"],
     ["design"],
     ["model"],
@@ -31,7 +31,7 @@ ROWS = [
     ["bayes_glmm"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
-VOCABULARY = {"links", "families", "priors", "covariance", "ordinal"}
+VOCABULARY = {"links", "families", "priors", "covariance", "ordinal", "cdfs"}
 
 
 def module_of(path: Path) -> str:

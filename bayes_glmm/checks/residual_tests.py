@@ -1,0 +1,322 @@
+"""Tests of simulation residuals: one table, a statistic, a p-value and a sentence for each.
+
+Input: the Dataset of `simulate_residuals`. Output: a DataFrame indexed by test. Residuals of a single posterior draw
+are uniform and independent when the model is right, so each draw has p-values of its own; the table has their medians.
+With groups drawn again, the rows of a group share what was drawn for it: p-values come from the simulated data sets,
+each taken for the observed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from scipy import special, stats
+
+from bayes_glmm.checks.residuals import ranks_of_all
+from bayes_glmm.errors import PredictionError, nearest
+
+Array = npt.NDArray[np.float64]
+
+ALPHA = 0.05
+_QUANTILES = np.array([0.25, 0.5, 0.75])
+_DEGREE = 3  # of the polynomial in a predictor's rank
+_MOST_SPATIAL = 3000
+_EXTREME = 0.001  # a residual this near 0 or 1 is an outlier
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """Residuals of several data sets or posterior draws.
+
+    Parameters
+    ----------
+    values
+        (D, rows), between 0 and 1.
+    resampled
+        Whether the first row is the observed data set and the others are simulated ones; otherwise each row holds the
+        observed data set's residuals under one posterior draw.
+    """
+
+    values: Array
+    resampled: bool
+
+    @property
+    def rows(self) -> int:
+        """Number of responses."""
+        return self.values.shape[1]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """One row of the table."""
+
+    test: str
+    statistic: float
+    p_value: float
+    fine: str
+    wrong: str
+
+
+def check_residuals(
+    residuals: xr.Dataset,
+    *,
+    predictors: str | Sequence[str] | None = None,
+    groups: str | Sequence[str] | None = None,
+    time: str | None = None,
+    space: tuple[str, str] | None = None,
+    alpha: float = ALPHA,
+) -> pd.DataFrame:
+    """Test whether simulation residuals look as they should.
+
+    Parameters
+    ----------
+    residuals
+        Result of `bayes_glmm.simulate_residuals`.
+    predictors
+        Columns to test the residuals against; None for the model's predictors.
+    groups
+        Columns between whose levels residuals are compared; None for the model's grouping factors.
+    time
+        Column that orders the rows (within each level of the first of `groups`, where times repeat) for a test of
+        autocorrelation; None for no such test.
+    space
+        Two columns of coordinates for a test of spatial autocorrelation; None for no such test.
+    alpha
+        p-values below it are called signs of a problem.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by test: statistic, p_value and verdict, a sentence. Of the tests: ``uniformity`` (Kolmogorov-Smirnov),
+        ``dispersion`` (mean square of the residuals' normal scores; 1 is right), ``outliers`` (residuals within 0.001
+        of 0 or 1), ``zeros`` (of whole-numbered responses that have some; observed over expected), ``predicted`` and
+        each predictor (quartiles of the residuals against it), groups (mean and spread between levels), time
+        (Durbin-Watson), space (Moran's I).
+
+    Raises
+    ------
+    PredictionError
+        If a column is not there or cannot serve.
+
+    Notes
+    -----
+    p-values are not adjusted for their number; ``attrs["tests"]`` counts them. Statistics and p-values of
+    ``"conditional"`` residuals are medians over posterior draws. A wrong distribution of the groups shows with
+    ``random_effects="new"``. Residuals of a DataTree, ``"loo"`` and averages have seen the data: where groups are
+    small, a right model looks too well behaved.
+
+    References
+    ----------
+    Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
+    Durbin, J. and Watson, G. S. (1950). Testing for serial correlation in least squares regression. Biometrika 37,
+    409-428. doi:10.1093/biomet/37.3-4.409.
+    Moran, P. A. P. (1950). Notes on continuous stochastic phenomena. Biometrika 37, 17-23.
+    doi:10.1093/biomet/37.1-2.17.
+    """
+    wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
+    residual, simulated = residuals["residual"].to_numpy(), residuals["simulated"].to_numpy()
+    resampled = residuals.attrs["random_effects"] == "new"
+    if resampled:
+        rng = np.random.default_rng(np.random.SeedSequence(int(residuals.attrs["seed"]), spawn_key=(3,)))
+        others = ranks_of_all(residuals["observed"].to_numpy(), simulated, rng)[1:]
+        ranks = Ranks(np.vstack([residual, others]), True)
+    else:
+        draws = residuals.get("residual_draws")
+        ranks = Ranks(residual[None] if draws is None else draws.to_numpy(), False)
+    outcomes = [_uniformity(ranks), _dispersion(ranks), _outliers(ranks), *_zeros(residuals)]
+    outcomes += list(_against(residuals, ranks, *wanted))
+    if time is not None:
+        outcomes.append(_temporal(residuals, ranks, time, wanted[1]))
+    if space is not None:
+        outcomes.append(_spatial(residuals, ranks, space))
+    rows = [(o.statistic, o.p_value, o.wrong if o.p_value < alpha else o.fine) for o in outcomes]
+    index = pd.Index([outcome.test for outcome in outcomes], name="test")
+    table = pd.DataFrame(rows, index=index, columns=["statistic", "p_value", "verdict"])
+    table.attrs = {"random_effects": residuals.attrs["random_effects"], "alpha": alpha, "tests": len(table)}
+    return table
+
+
+def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) -> list[str]:
+    names = residuals.attrs[kind] if given is None else [given] if isinstance(given, str) else list(given)
+    for name in names:
+        if name not in residuals.coords:
+            known = [str(coord) for coord in residuals.coords if coord not in ("obs", "sample")]
+            raise PredictionError(f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)}")
+    return list(names)
+
+
+def _judged(ranks: Ranks, values: Array, null: Callable[[Array], Array]) -> tuple[float, float]:
+    """Return statistic and upper-tail p-value: medians over draws, or among simulated data sets."""
+    if ranks.resampled:
+        return float(values[0]), float((1 + np.sum(values[1:] >= values[0])) / len(values))
+    return float(np.median(values)), float(np.median(null(values)))
+
+
+# of all residuals and responses --------------------------------------------------------------------------------------
+
+
+def _uniformity(ranks: Ranks) -> _Outcome:
+    n = ranks.rows
+    ordered, steps = np.sort(ranks.values, axis=1), np.arange(n) / n
+    distance = np.maximum((ordered - steps).max(axis=1), (steps + 1 / n - ordered).max(axis=1))
+    statistic, p = _judged(ranks, distance, lambda d: stats.kstwo.sf(d, n))
+    return _Outcome(
+        "uniformity", statistic, p, "Residuals are spread evenly, as they should be.",
+        "Residuals are not spread evenly: the family or the link does not fit, or something below explains it.",
+    )  # fmt: skip
+
+
+def _dispersion(ranks: Ranks) -> _Outcome:
+    n = ranks.rows
+    scores = np.square(special.ndtri(np.clip(ranks.values, 1e-12, 1 - 1e-12))).mean(axis=1)
+    if ranks.resampled:
+        below, above = np.sum(scores[1:] <= scores[0]), np.sum(scores[1:] >= scores[0])
+        ratio, p = float(scores[0]), float(min(1.0, 2 * (1 + min(below, above)) / len(scores)))
+    else:
+        ratio = float(np.median(scores))
+        p = float(np.median(2 * np.minimum(stats.chi2.sf(n * scores, n), stats.chi2.cdf(n * scores, n))))
+    return _Outcome(
+        "dispersion", ratio, p, f"Spread as expected ({ratio:.2f} times).",
+        f"{'More' if ratio > 1 else 'Less'} spread than the model expects ({ratio:.2f} times): "
+        + ("overdispersion, a missing predictor or missing group effects." if ratio > 1 else "underdispersion."),
+    )  # fmt: skip
+
+
+def _outliers(ranks: Ranks) -> _Outcome:
+    extreme = (np.minimum(ranks.values, 1 - ranks.values) < _EXTREME).sum(axis=1).astype(float)
+    count, p = _judged(ranks, extreme, lambda k: stats.binom.sf(k - 1, ranks.rows, 2 * _EXTREME))
+    expected = 2 * _EXTREME * ranks.rows
+    return _Outcome(
+        "outliers", count, p, f"{count:.0f} in the outermost {2 * _EXTREME:.1%} of what the model makes, as may be.",
+        f"{count:.0f} responses in the outermost {2 * _EXTREME:.1%} of what the model makes, {expected:.1f} expected.",
+    )  # fmt: skip
+
+
+def _zeros(residuals: xr.Dataset) -> Iterator[_Outcome]:
+    observed, simulated = residuals["observed"].to_numpy(), residuals["simulated"].to_numpy()
+    zeros = float((observed == 0).sum())
+    if "zeros_expected" in residuals:
+        expected, sd = residuals["zeros_expected"].to_numpy(), residuals["zeros_sd"].to_numpy()
+        if not expected.any():
+            return
+        p = float(
+            np.median(np.minimum(1.0, 2 * stats.norm.sf((np.abs(zeros - expected) - 0.5) / np.maximum(sd, 1e-9))))
+        )
+        mean = float(np.median(expected))
+    else:
+        counts = (simulated == 0).sum(axis=1)
+        if not (zeros or counts.any()) or np.any(simulated < 0) or np.any(simulated != np.round(simulated)):
+            return
+        tail = min(np.sum(counts <= zeros), np.sum(counts >= zeros))
+        p, mean = float(min(1.0, 2 * (1 + tail) / (len(counts) + 1))), float(counts.mean())
+    yield _Outcome(
+        "zeros", zeros / max(mean, 1e-9), p, f"{zeros:.0f} zeros, {mean:.1f} expected.",
+        f"{zeros:.0f} zeros where {mean:.1f} are expected: "
+        + ("zero inflation, or overdispersion." if zeros > mean else "fewer than the family makes."),
+    )  # fmt: skip
+
+
+# against columns -----------------------------------------------------------------------------------------------------
+
+
+def _against(residuals: xr.Dataset, ranks: Ranks, predictors: list[str], groups: list[str]) -> Iterator[_Outcome]:
+    yield _quantiles("predicted", residuals["predicted"].to_numpy(), ranks)
+    for name in predictors:
+        values = residuals[name].to_numpy()
+        yield _quantiles(name, values, ranks) if values.dtype.kind == "f" else _between(name, values, ranks)
+    for name in groups:
+        if name not in predictors:
+            yield _between(name, residuals[name].to_numpy(), ranks)
+
+
+def _quantiles(name: str, values: Array, ranks: Ranks) -> _Outcome:
+    """Whether the quartiles of uniform residuals move with a polynomial in the column's rank: a score test.
+
+    The indicators of being below the quartiles have known covariance min(q, q') - q q', so the statistic is chi-square.
+    """
+    position = stats.rankdata(values) / len(values) - 0.5
+    basis = np.linalg.qr(np.vander(position, _DEGREE + 1, increasing=True))[0][:, 1:]
+    usable = np.unique(values).size - 1
+    basis = basis[:, : min(_DEGREE, usable)]
+    below = ranks.values[:, None, :] < _QUANTILES[:, None]
+    covariance = np.minimum.outer(_QUANTILES, _QUANTILES) - np.outer(_QUANTILES, _QUANTILES)
+    scores = (below - _QUANTILES[:, None]) @ basis
+    statistic = np.einsum("dqb,qr,drb->d", scores, np.linalg.inv(covariance), scores)
+    value, p = _judged(ranks, statistic, lambda t: stats.chi2.sf(t, max(1, 3 * basis.shape[1])))
+    return _Outcome(
+        name, value, p, f"Residuals do not depend on {name}.",
+        f"Residuals depend on {name}: the shape of its effect, an interaction or the spread is not right.",
+    )  # fmt: skip
+
+
+def _between(name: str, values: npt.NDArray[np.object_], ranks: Ranks) -> _Outcome:
+    """Mean and spread of uniform residuals in every level, chi-square."""
+    codes, levels = pd.factorize(values)
+    counts = np.bincount(codes)
+    member = np.zeros((len(levels), len(codes)))
+    member[codes, np.arange(len(codes))] = 1.0 / counts[codes]
+    mean, spread = ranks.values @ member.T - 0.5, np.abs(ranks.values - 0.5) @ member.T - 0.25
+    statistic = np.square(mean) @ (12.0 * counts) + np.square(spread) @ (48.0 * counts)
+    value, p = _judged(ranks, statistic, lambda t: stats.chi2.sf(t, 2 * len(levels)))
+    return _Outcome(
+        name, value, p, f"Residuals are alike in the {len(levels)} levels of {name}.",
+        f"Residuals differ between the levels of {name}: in mean (group effects are missing) or in spread.",
+    )  # fmt: skip
+
+
+def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str]) -> _Outcome:
+    _names(residuals, "time", time)
+    moments = residuals[time].to_numpy()
+    series = np.zeros(len(moments), dtype=np.intp)
+    if np.unique(moments).size < len(moments):
+        if not groups:
+            raise PredictionError(f"time: {time!r} repeats; name the series with groups=, or average the rows first.")
+        series = pd.factorize(residuals[groups[0]].to_numpy())[0]
+    order = np.lexsort((pd.factorize(moments, sort=True)[0], series))
+    together = series[order][1:] == series[order][:-1]
+    centred = ranks.values[:, order] - 0.5
+    steps = np.square(np.diff(centred, axis=1))[:, together].sum(axis=1)
+    pairs = max(1, int(together.sum()))
+    statistic = steps / pairs / np.square(centred).mean(axis=1)
+    # 2 (1 - r): r has mean 0 and variance 1 / pairs
+    _, p = _judged(ranks, np.abs(statistic - 2), lambda away: 2 * stats.norm.sf(away / 2 * np.sqrt(pairs)))
+    value = float(statistic[0] if ranks.resampled else np.median(statistic))
+    return _Outcome(
+        f"time: {time}", value, p, f"Neighbours in {time} are independent (Durbin-Watson {value:.2f}).",
+        f"Neighbours in {time} are {'alike' if value < 2 else 'unlike'} (Durbin-Watson {value:.2f}): "
+        "temporal correlation is left.",
+    )  # fmt: skip
+
+
+def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Outcome:
+    """Moran's I with inverse distances; places that coincide are as near as the nearest two that do not."""
+    for name in space:
+        _names(residuals, "space", name)
+    points = np.column_stack([residuals[name].to_numpy().astype(float) for name in space])
+    n = len(points)
+    if n > _MOST_SPATIAL:
+        raise PredictionError(f"space: {n} rows make {n * n} distances; average residuals by place first.")
+    distance = np.sqrt(np.square(points[:, None] - points[None]).sum(axis=-1))
+    if not np.any(distance > 0):
+        raise PredictionError(f"space: every row has the same {space[0]} and {space[1]}.")
+    weights = 1.0 / np.maximum(distance, distance[distance > 0].min())
+    np.fill_diagonal(weights, 0.0)
+    centred = ranks.values - ranks.values.mean(axis=1, keepdims=True)
+    index = n / weights.sum() * np.einsum("di,di->d", centred @ weights, centred) / np.square(centred).sum(axis=1)
+    expected = -1.0 / (n - 1)
+    s1 = 0.5 * np.square(weights + weights.T).sum()
+    s2 = np.square(weights.sum(axis=0) + weights.sum(axis=1)).sum()
+    total = weights.sum() ** 2
+    sd = np.sqrt((n * n * s1 - n * s2 + 3 * total) / ((n * n - 1) * total) - expected**2)
+    _, p = _judged(ranks, np.abs(index - expected), lambda away: 2 * stats.norm.sf(away / sd))
+    value = float(index[0] if ranks.resampled else np.median(index))
+    return _Outcome(
+        "space", value, p, f"Neighbours in space are independent (Moran's I {value:.3f}).",
+        f"Neighbours in space are {'alike' if value > expected else 'unlike'} (Moran's I {value:.3f}): spatial "
+        "correlation is left.",
+    )  # fmt: skip

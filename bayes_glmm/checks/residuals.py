@@ -1,0 +1,248 @@
+"""Simulation residuals: where each response lies among responses the fitted model would have made.
+
+Input: a `Fit`, or any DataTree with observed_data and posterior_predictive. Output: a Dataset of randomised quantile
+residuals, uniform between 0 and 1 when the model is right, with the simulated responses they come from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.settings import fresh_seed
+from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
+from bayes_glmm.predict.expected import check_choice, chunks, row_predictor
+from bayes_glmm.predict.newdata import row_frame
+from bayes_glmm.predict.posterior import posterior_draws
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Array = npt.NDArray[np.float64]
+
+MODES = ("conditional", "new", "loo")
+#: Names that the Dataset uses itself; columns of that name get the suffix ``_data``.
+_TAKEN = frozenset(
+    {"residual", "observed", "predicted", "simulated", "obs", "sample", "residual_draws", "zeros_expected", "zeros_sd"}
+)
+_DRAWS = 500
+
+
+def simulate_residuals(
+    fit: Fit | xr.DataTree,
+    random_effects: str = "conditional",
+    *,
+    draws: int = _DRAWS,
+    random_seed: int | None = None,
+    var_name: str | None = None,
+    data: Any = None,
+) -> xr.Dataset:
+    """Compute randomised quantile residuals by simulation.
+
+    Parameters
+    ----------
+    fit
+        A fit; or a DataTree with groups observed_data and posterior_predictive, from Bambi or plain PyMC, say.
+    random_effects
+        ``"conditional"``: responses of the fitted levels. ``"new"``: every group's effects drawn again from N(0,
+        Sigma), in one draw the same for all rows of a group, so that a wrong distribution of the groups shows, too.
+        ``"loo"``: of the fitted levels, each response weighed out of its own posterior (Pareto-smoothed importance
+        sampling). Of a DataTree, what its posterior_predictive holds counts as ``"conditional"``.
+    draws
+        Simulated responses a row, in all chains together; at most as many as the posterior has.
+    random_seed
+        Seed of the simulated responses and of the ties' randomisation.
+    var_name
+        Of a DataTree: the response, where observed_data has several.
+    data
+        Of a DataTree: the rows' predictors and groups, a table in the rows' order; a fit brings its own.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
+        data's columns as coordinates. Over (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit
+        ``residual_draws``, those of every single posterior draw, with ``zeros_expected`` and ``zeros_sd`` over sample.
+        ``attrs``: random_effects, seed, and the names of ``predictors`` and ``groups``.
+
+    Raises
+    ------
+    PredictionError
+        If an argument is not one of its values or the DataTree lacks what is needed.
+
+    Notes
+    -----
+    Of a fit, ``"conditional"`` and ``"loo"`` need no simulation: r = E[P(Y < y | draw) + u P(Y = y | draw)] over
+    posterior draws, with u uniform, so that the ties of discrete responses are spread evenly. Otherwise r =
+    (#{simulated < y} + u (#{simulated = y} + 1)) / (S + 1), which is exactly uniform when y and the S simulated
+    responses come from one distribution. Averaged residuals have seen the data and are less spread than uniform ones
+    where groups are small; those of a single posterior draw are uniform and independent, exactly, when the model is
+    right (Johnson 2004), and are what `check_residuals` tests.
+
+    References
+    ----------
+    Dunn, P. K. and Smyth, G. K. (1996). Randomized quantile residuals. Journal of Computational and Graphical
+    Statistics 5, 236-244. doi:10.1080/10618600.1996.10474708.
+    Johnson, V. E. (2004). A Bayesian chi-squared test for goodness-of-fit. Annals of Statistics 32, 2361-2384.
+    doi:10.1214/009053604000000616.
+    Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
+    Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
+    cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+    """
+    check_choice("random_effects", random_effects, MODES)
+    seed = fresh_seed() if random_seed is None else int(random_seed)
+    if draws < 20:
+        raise PredictionError(f"draws={draws}: ranks among so few say nothing; ask for at least 20.")
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    if isinstance(fit, Fit):
+        variables = _of_fit(fit, random_effects, draws, seed, rng)
+        frame, names = fit.model.design.frame, _columns_of(fit)
+    else:
+        if random_effects != "conditional":
+            raise PredictionError("A DataTree holds one kind of simulated responses: use random_effects='conditional'.")
+        observed, simulated = _of_tree(fit, var_name, draws)
+        variables = _by_rank(observed, simulated, rng)
+        frame = pd.DataFrame(index=pd.RangeIndex(len(observed))) if data is None else row_frame(data)
+        names = {"predictors": [str(c) for c in frame.columns], "groups": []}
+        if len(frame) != len(observed):
+            raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
+    return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **names})
+
+
+def ranks_of_all(observed: Array, simulated: Array, rng: np.random.Generator) -> Array:
+    """Rank the observed and every simulated data set among each other.
+
+    Parameters
+    ----------
+    observed
+        (rows,) responses.
+    simulated
+        (S, rows) simulated responses.
+    rng
+        Spreads ties.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S + 1, rows) residuals between 0 and 1; the first row is that of the observed data.
+    """
+    stacked = np.vstack([observed, simulated])
+    lowest = stats.rankdata(stacked, method="min", axis=0)
+    highest = stats.rankdata(stacked, method="max", axis=0)
+    return np.asarray((lowest - 1 + rng.random(stacked.shape) * (highest - lowest + 1)) / len(stacked), dtype=float)
+
+
+def _by_rank(observed: Array, simulated: Array, rng: np.random.Generator) -> dict[str, Array]:
+    below, equal = (simulated < observed).sum(axis=0), (simulated == observed).sum(axis=0)
+    residual = (below + rng.random(len(observed)) * (equal + 1)) / (len(simulated) + 1)
+    return {"residual": residual, "observed": observed, "simulated": simulated}
+
+
+def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator) -> dict[str, Array]:
+    chains, available = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    per_chain = min(available, -(-draws // chains))
+    response = fit.model.design.response
+    assert response is not None
+    observed = np.asarray(response.y, dtype=float)
+    tree = posterior_predictive(
+        fit, random_effects="new" if mode == "new" else "conditional", draws=per_chain, random_seed=seed
+    )
+    simulated = tree["posterior_predictive"][response_name(fit)].to_numpy()
+    simulated = simulated.reshape(-1, simulated.shape[-1])
+    if mode == "new":
+        return _by_rank(observed, simulated, rng)
+    below, equal, zero = _probabilities(fit, observed, per_chain)
+    if mode == "loo":
+        weights = _loo_weights(fit, per_chain)
+        residual = (weights * below).sum(axis=0) + rng.random(len(observed)) * (weights * equal).sum(axis=0)
+        return {"residual": residual, "observed": observed, "simulated": simulated}
+    return {
+        "residual": below.mean(axis=0) + rng.random(len(observed)) * equal.mean(axis=0),
+        "observed": observed,
+        "simulated": simulated,
+        "residual_draws": below + rng.random(below.shape) * equal,
+        "zeros_expected": zero.sum(axis=1),
+        "zeros_sd": np.sqrt((zero * (1 - zero)).sum(axis=1)),
+    }
+
+
+def _probabilities(fit: Fit, observed: Array, per_chain: int) -> tuple[Array, Array, Array]:
+    """Of every posterior draw and row: P(Y < y), P(Y = y) and, where responses are whole numbers, P(Y = 0)."""
+    predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
+    family, parameters = predictor.family, predictor.draws.parameters
+    trials = None if predictor.design.response is None else predictor.design.response.trials
+    whole = family.support in ("binary", "trials", "count", "ordered")
+    below, equal, zero = (np.zeros((predictor.draws.size, predictor.rows)) for _ in range(3))
+    for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
+        mu, n, y = predictor.location(rows), None if trials is None else trials[rows], observed[rows]
+        upper = family.cdf(y, mu, parameters, n)
+        below[:, rows] = family.cdf(y - 1.0, mu, parameters, n) if whole else upper
+        equal[:, rows] = np.maximum(upper - below[:, rows], 0.0)
+        if whole:
+            zero[:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
+    return below, equal, zero
+
+
+def _loo_weights(fit: Fit, per_chain: int) -> Array:
+    """Compute Pareto-smoothed weights (S, rows) of each row's own leave-one-out posterior; they sum to one."""
+    from arviz_stats.base import array_stats
+
+    density = log_likelihood(fit)[response_name(fit)]
+    picked = np.linspace(0, density.sizes["draw"] - 1, per_chain).round().astype(int)
+    log_density = density.isel(draw=picked).to_numpy().reshape(-1, density.sizes["obs"])
+    smoothed = array_stats.psislw(np.ascontiguousarray(log_density.T), axis=-1)[0].T
+    weights = np.exp(smoothed - smoothed.max(axis=0))
+    return np.asarray(weights / weights.sum(axis=0), dtype=float)
+
+
+def _of_tree(tree: xr.DataTree, var_name: str | None, draws: int) -> tuple[Array, Array]:
+    for group in ("observed_data", "posterior_predictive"):
+        if group not in tree.children:
+            raise PredictionError(f"The DataTree has no group {group!r}; it has {', '.join(tree.children) or 'none'}.")
+    names = [str(name) for name in tree["observed_data"].data_vars]
+    if var_name is None and len(names) != 1:
+        raise PredictionError(f"var_name= must name the response: {', '.join(map(repr, names))}.")
+    name = names[0] if var_name is None else var_name
+    for group in ("observed_data", "posterior_predictive"):
+        if name not in tree[group].data_vars:
+            raise PredictionError(f"{group} has no {name!r}. {nearest(name, map(str, tree[group].data_vars))}")
+    observed = np.asarray(tree["observed_data"][name].to_numpy(), dtype=float).reshape(-1)
+    array = tree["posterior_predictive"][name].transpose("chain", "draw", ...).to_numpy()
+    simulated = np.asarray(array.reshape(array.shape[0] * array.shape[1], -1), dtype=float)
+    if simulated.shape[1] != len(observed):
+        raise PredictionError(f"{name!r} has {len(observed)} observed and {simulated.shape[1]} simulated responses.")
+    picked = np.linspace(0, len(simulated) - 1, min(draws, len(simulated))).round().astype(int)
+    return observed, simulated[picked]
+
+
+def _columns_of(fit: Fit) -> Mapping[str, list[str]]:
+    formula = fit.model.spec.formula
+    return {"predictors": list(formula.predictors), "groups": list(formula.group_columns)}
+
+
+def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, Any]) -> xr.Dataset:
+    named = {str(name): f"{name}_data" if str(name) in _TAKEN else str(name) for name in frame.columns}
+    coords: dict[str, Any] = {"obs": np.arange(len(variables["observed"]))}
+    for name, fresh in named.items():
+        column = frame[name]
+        number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        coords[fresh] = ("obs", column.to_numpy(dtype=float) if number else column.astype(str).to_numpy(dtype=object))
+    over = {"zeros_expected": ("sample",), "zeros_sd": ("sample",)}
+    dataset = xr.Dataset(
+        {name: (over.get(name, ("sample", "obs")[-values.ndim :]), values) for name, values in variables.items()},
+        coords=coords,
+    )
+    dataset["predicted"] = ("obs", variables["simulated"].mean(axis=0))
+    dataset.attrs = {
+        **attrs,
+        "predictors": [named[name] for name in attrs["predictors"] if name in named],
+        "groups": [named[name] for name in attrs["groups"] if name in named],
+    }
+    return dataset

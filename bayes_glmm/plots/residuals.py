@@ -1,0 +1,146 @@
+"""Simulation residuals at a glance: four panels from the Dataset of residuals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.errors import GLMMError, nearest
+from bayes_glmm.plots.style import axes_or_new, ink, quiet_grid, series_color
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.float64]
+
+_BINS = 12
+_MOST_GROUPS = 40
+_QUARTILES = (0.25, 0.5, 0.75)
+
+
+def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str | None = None) -> Figure:
+    """Draw simulation residuals in four panels.
+
+    Parameters
+    ----------
+    dataset
+        Result of `bayes_glmm.simulate_residuals`.
+    table
+        Result of `bayes_glmm.check_residuals`, whose p-values stand above the panels; None for none.
+    by
+        Column of the fourth panel; None for the first grouping factor, or else the first predictor.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Quantiles of the residuals against those of a uniform distribution; their histogram; residuals against the
+        prediction's rank, and against `by`, with the quartiles they have there (lines at 0.25, 0.5 and 0.75 are right).
+
+    Raises
+    ------
+    GLMMError
+        If a variable or column is not there.
+    """
+    for name in ("residual", "predicted"):
+        if name not in dataset:
+            raise GLMMError(f"dataset: it has no {name!r}; give the result of simulate_residuals.")
+    column = _column(dataset, by)
+    from matplotlib.pyplot import subplots
+
+    figure, panels = subplots(2, 2, figsize=(9.0, 7.0), layout="constrained")
+    axes = [axes_or_new(ax, 0, 0) for ax in panels.flat]
+    residual = dataset["residual"].to_numpy()
+    _quantile_panel(axes[0], residual)
+    _histogram(axes[1], residual)
+    _against_number(axes[2], "prediction (rank)", _ranks(dataset["predicted"].to_numpy()), residual)
+    if column is None:
+        axes[3].set_axis_off()
+    else:
+        values = dataset[column].to_numpy()
+        draw = _against_number if values.dtype.kind == "f" else _against_levels
+        draw(axes[3], column, values, residual)
+    if table is not None:
+        titles = (("uniformity",), ("dispersion", "outliers", "zeros"), ("predicted",), (column,))
+        for ax, tests in zip(axes, titles, strict=True):
+            told = [f"{test} p = {table.loc[test, 'p_value']:.3f}" for test in tests if test in table.index]
+            ax.set_title(", ".join(told), fontsize="small", color=ink(), loc="left")
+    figure.suptitle(f"Residuals ({dataset.attrs.get('random_effects', 'simulated')})", color=ink(), fontsize="medium")
+    return figure
+
+
+def _column(dataset: xr.Dataset, by: str | None) -> str | None:
+    if by is None:
+        choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
+        return choices[0] if choices else None
+    if by not in dataset.coords:
+        known = [str(name) for name in dataset.coords if name not in ("obs", "sample")]
+        raise GLMMError(f"by: the residuals have no column {by!r}. {nearest(by, known)}")
+    return by
+
+
+def _ranks(values: Array) -> Array:
+    return np.argsort(np.argsort(values, kind="stable"), kind="stable") / max(1, len(values) - 1)
+
+
+def _quantile_panel(ax: Axes, residual: Array) -> None:
+    n = len(residual)
+    expected = (np.arange(n) + 0.5) / n
+    ax.plot([0, 1], [0, 1], color=ink(), linewidth=1.2, linestyle=(0, (4, 3)))
+    ax.plot(expected, np.sort(residual), "o", color=series_color(0), markersize=3, alpha=0.7, markeredgewidth=0)
+    ax.set_xlabel("expected", color=ink())
+    ax.set_ylabel("residual", color=ink())
+    ax.set_aspect("equal")
+    quiet_grid(ax, "y")
+
+
+def _histogram(ax: Axes, residual: Array) -> None:
+    bins = int(np.clip(len(residual) // 10, 5, 20))
+    ax.hist(residual, bins=bins, range=(0, 1), color=series_color(0), alpha=0.7, edgecolor=ink(0))
+    ax.axhline(len(residual) / bins, color=ink(), linewidth=1.2, linestyle=(0, (4, 3)))
+    ax.set_xlabel("residual", color=ink())
+    ax.set_ylabel("responses", color=ink())
+
+
+def _against_number(ax: Axes, name: str, values: Array, residual: Array) -> None:
+    ax.plot(values, residual, "o", color=ink(0.6), markersize=3, alpha=0.4, markeredgewidth=0)
+    for quartile in _QUARTILES:
+        ax.axhline(quartile, color=ink(), linewidth=1, linestyle=(0, (4, 3)))
+    count = int(np.clip(len(values) // 15, 2, _BINS))
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, count + 1)))
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(0, len(edges) - 2))
+    middles, quartiles = [], []
+    for number in np.unique(bins):
+        inside = bins == number
+        middles.append(values[inside].mean())
+        quartiles.append(np.quantile(residual[inside], _QUARTILES))
+    ax.plot(middles, quartiles, color=series_color(1), linewidth=1.8, marker="o", markersize=3)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel(name, color=ink())
+    ax.set_ylabel("residual, quartiles", color=ink())
+
+
+def _against_levels(ax: Axes, name: str, values: npt.NDArray[np.object_], residual: Array) -> None:
+    levels = list(dict.fromkeys(values.tolist()))
+    parts = [residual[values == level] for level in levels]
+    if len(levels) > _MOST_GROUPS:  # the levels' medians in order: names would not be readable
+        order = np.argsort([np.median(part) for part in parts], kind="stable")
+        levels, parts = [levels[i] for i in order], [parts[i] for i in order]
+    for quartile in _QUARTILES:
+        ax.axhline(quartile, color=ink(), linewidth=1, linestyle=(0, (4, 3)), zorder=0.8)
+    for place, part in enumerate(parts):
+        low, middle, high = np.quantile(part, _QUARTILES)
+        ax.plot(np.full(len(part), place), part, "o", color=ink(0.6), markersize=2.5, alpha=0.35, markeredgewidth=0)
+        ax.vlines(place, low, high, color=series_color(1), linewidth=2)
+        ax.plot(place, middle, "o", color=series_color(1), markersize=4)
+    few = len(levels) <= _MOST_GROUPS
+    ax.set_xticks(range(len(levels)) if few else [], [str(level) for level in levels] if few else [])
+    if few and sum(len(str(level)) for level in levels) > 30:
+        ax.tick_params(axis="x", rotation=90, labelsize="x-small")
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_xlabel(f"{name} ({len(levels)} levels)", color=ink())
+    ax.set_ylabel("residual, quartiles", color=ink())
