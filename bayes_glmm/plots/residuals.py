@@ -20,6 +20,7 @@ Array = npt.NDArray[np.float64]
 
 _BINS = 12
 _MOST_GROUPS = 40
+_SHOWN = 50  # posterior draws
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -40,6 +41,8 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     matplotlib.figure.Figure
         Quantiles of the residuals against those of a uniform distribution; their histogram; residuals against the
         prediction's rank, and against `by`, with the quartiles they have there (lines at 0.25, 0.5 and 0.75 are right).
+        Quantiles, histogram and quartiles are those of single posterior draws where the Dataset has them; points are
+        residuals averaged over draws.
 
     Raises
     ------
@@ -55,15 +58,17 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     figure, panels = subplots(2, 2, figsize=(9.0, 7.0), layout="constrained")
     axes = [axes_or_new(ax, 0, 0) for ax in panels.flat]
     residual = dataset["residual"].to_numpy()
-    _quantile_panel(axes[0], residual)
-    _histogram(axes[1], residual)
-    _against_number(axes[2], "prediction (rank)", _ranks(dataset["predicted"].to_numpy()), residual)
+    each = dataset["residual_draws"].to_numpy() if "residual_draws" in dataset else residual[None]
+    each = each[:: max(1, len(each) // _SHOWN)]
+    _quantile_panel(axes[0], each)
+    _histogram(axes[1], each)
+    _against_number(axes[2], "prediction (rank)", _ranks(dataset["predicted"].to_numpy()), residual, each)
     if column is None:
         axes[3].set_axis_off()
     else:
         values = dataset[column].to_numpy()
         draw = _against_number if values.dtype.kind == "f" else _against_levels
-        draw(axes[3], column, values, residual)
+        draw(axes[3], column, values, residual, each)
     if table is not None:
         titles = (("uniformity",), ("dispersion", "outliers", "zeros"), ("predicted",), (column,))
         for ax, tests in zip(axes, titles, strict=True):
@@ -87,26 +92,29 @@ def _ranks(values: Array) -> Array:
     return np.argsort(np.argsort(values, kind="stable"), kind="stable") / max(1, len(values) - 1)
 
 
-def _quantile_panel(ax: Axes, residual: Array) -> None:
-    n = len(residual)
+def _quantile_panel(ax: Axes, each: Array) -> None:
+    n = each.shape[1]
     expected = (np.arange(n) + 0.5) / n
-    ax.plot([0, 1], [0, 1], color=ink(), linewidth=1.2, linestyle=(0, (4, 3)))
-    ax.plot(expected, np.sort(residual), "o", color=series_color(0), markersize=3, alpha=0.7, markeredgewidth=0)
+    ax.plot([0, 1], [0, 1], color=ink(), linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)
+    alpha = 1.0 if len(each) == 1 else 0.25
+    ax.plot(expected, np.sort(each, axis=1).T, color=series_color(0), linewidth=1.2, alpha=alpha)
     ax.set_xlabel("expected", color=ink())
     ax.set_ylabel("residual", color=ink())
     ax.set_aspect("equal")
     quiet_grid(ax, "y")
 
 
-def _histogram(ax: Axes, residual: Array) -> None:
-    bins = int(np.clip(len(residual) // 10, 5, 20))
-    ax.hist(residual, bins=bins, range=(0, 1), color=series_color(0), alpha=0.7, edgecolor=ink(0))
-    ax.axhline(len(residual) / bins, color=ink(), linewidth=1.2, linestyle=(0, (4, 3)))
+def _histogram(ax: Axes, each: Array) -> None:
+    n = each.shape[1]
+    bins = int(np.clip(n // 10, 5, 20))
+    share = np.full(each.size, 1.0 / len(each))
+    ax.hist(each.ravel(), bins=bins, range=(0, 1), weights=share, color=series_color(0), alpha=0.7, edgecolor=ink(0))
+    ax.axhline(n / bins, color=ink(), linewidth=1.2, linestyle=(0, (4, 3)))
     ax.set_xlabel("residual", color=ink())
     ax.set_ylabel("responses", color=ink())
 
 
-def _against_number(ax: Axes, name: str, values: Array, residual: Array) -> None:
+def _against_number(ax: Axes, name: str, values: Array, residual: Array, each: Array) -> None:
     ax.plot(values, residual, "o", color=ink(0.6), markersize=3, alpha=0.4, markeredgewidth=0)
     for quartile in _QUARTILES:
         ax.axhline(quartile, color=ink(), linewidth=1, linestyle=(0, (4, 3)))
@@ -117,23 +125,24 @@ def _against_number(ax: Axes, name: str, values: Array, residual: Array) -> None
     for number in np.unique(bins):
         inside = bins == number
         middles.append(values[inside].mean())
-        quartiles.append(np.quantile(residual[inside], _QUARTILES))
+        quartiles.append(np.quantile(each[:, inside], _QUARTILES))
     ax.plot(middles, quartiles, color=series_color(1), linewidth=1.8, marker="o", markersize=3)
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(name, color=ink())
     ax.set_ylabel("residual, quartiles", color=ink())
 
 
-def _against_levels(ax: Axes, name: str, values: npt.NDArray[np.object_], residual: Array) -> None:
+def _against_levels(ax: Axes, name: str, values: npt.NDArray[np.object_], residual: Array, each: Array) -> None:
     levels = list(dict.fromkeys(values.tolist()))
-    parts = [residual[values == level] for level in levels]
+    members = [values == level for level in levels]
     if len(levels) > _MOST_GROUPS:  # the levels' medians in order: names would not be readable
-        order = np.argsort([np.median(part) for part in parts], kind="stable")
-        levels, parts = [levels[i] for i in order], [parts[i] for i in order]
+        order = np.argsort([np.median(each[:, member]) for member in members], kind="stable")
+        levels, members = [levels[i] for i in order], [members[i] for i in order]
     for quartile in _QUARTILES:
         ax.axhline(quartile, color=ink(), linewidth=1, linestyle=(0, (4, 3)), zorder=0.8)
-    for place, part in enumerate(parts):
-        low, middle, high = np.quantile(part, _QUARTILES)
+    for place, member in enumerate(members):
+        part = residual[member]
+        low, middle, high = np.quantile(each[:, member], _QUARTILES)
         ax.plot(np.full(len(part), place), part, "o", color=ink(0.6), markersize=2.5, alpha=0.35, markeredgewidth=0)
         ax.vlines(place, low, high, color=series_color(1), linewidth=2)
         ax.plot(place, middle, "o", color=series_color(1), markersize=4)
