@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
+    from bayes_glmm.checks.predictive import predictive_check, prior_predictive_check
     from bayes_glmm.checks.residual_tests import check_residuals
     from bayes_glmm.checks.residuals import simulate_residuals
     from bayes_glmm.datasets.load import list_datasets, load_dataset
@@ -53,6 +54,8 @@ __all__ = [
     "plots",
     "posterior_predictive",
     "predictions",
+    "predictive_check",
+    "prior_predictive_check",
     "r2",
     "random_effects",
     "shrinkage",
@@ -83,6 +86,8 @@ _HOMES = {
     "marginal_coefficients": "effects.marginal_coefficients",
     "posterior_predictive": "predict.draws",
     "predictions": "effects.predictions",
+    "predictive_check": "checks.predictive",
+    "prior_predictive_check": "checks.predictive",
     "r2": "effects.r2",
     "random_effects": "report.random_effects",
     "shrinkage": "effects.shrinkage",

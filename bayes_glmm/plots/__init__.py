@@ -2,9 +2,18 @@
 
 from bayes_glmm.plots.conditional_marginal import conditional_marginal
 from bayes_glmm.plots.predictions import predictions
+from bayes_glmm.plots.predictive_check import predictive_check
 from bayes_glmm.plots.random_effects import random_effects
 from bayes_glmm.plots.residuals import residuals
 from bayes_glmm.plots.shrinkage import shrinkage
 from bayes_glmm.plots.variance_components import variance_components
 
-__all__ = ["conditional_marginal", "predictions", "random_effects", "residuals", "shrinkage", "variance_components"]
+__all__ = [
+    "conditional_marginal",
+    "predictions",
+    "predictive_check",
+    "random_effects",
+    "residuals",
+    "shrinkage",
+    "variance_components",
+]
