@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
+    from bayes_glmm.checks.comparison import compare, kfold, loo
     from bayes_glmm.checks.predictive import predictive_check, prior_predictive_check
     from bayes_glmm.checks.residual_tests import check_residuals
     from bayes_glmm.checks.residuals import simulate_residuals
@@ -42,14 +43,17 @@ __all__ = [
     "avg_predictions",
     "avg_slopes",
     "check_residuals",
+    "compare",
     "comparisons",
     "errors",
     "grid",
     "hypotheses",
     "icc",
+    "kfold",
     "list_datasets",
     "load_dataset",
     "log_likelihood",
+    "loo",
     "marginal_coefficients",
     "plots",
     "posterior_predictive",
@@ -76,13 +80,16 @@ _HOMES = {
     "avg_predictions": "effects.predictions",
     "avg_slopes": "effects.slopes",
     "check_residuals": "checks.residual_tests",
+    "compare": "checks.comparison",
     "comparisons": "effects.comparisons",
     "grid": "effects.grids",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",
+    "kfold": "checks.comparison",
     "list_datasets": "datasets.load",
     "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
+    "loo": "checks.comparison",
     "marginal_coefficients": "effects.marginal_coefficients",
     "posterior_predictive": "predict.draws",
     "predictions": "effects.predictions",

@@ -132,6 +132,10 @@ class Family:
     latex: str = ""
     aliases: tuple[str, ...] = field(default=())
 
+    def __reduce__(self) -> Any:
+        """Travel between processes as a name; a family of the user's own as its fields."""
+        return (family_named, (self.name,)) if FAMILIES.get(self.name) is self else super().__reduce__()
+
 
 _SIGMA = AuxiliaryParameter("sigma", Prior("HalfStudentT", nu=3, sigma=1), scaled=True, latex=r"\sigma")
 _PHI = AuxiliaryParameter("phi", Prior("HalfNormal", sigma=1), power=-0.5, latex=r"\phi")

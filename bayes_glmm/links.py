@@ -74,6 +74,10 @@ class Link:
     transformed_variance: Callable[[Any, Any], Any] | None = None
     latex: str = ""
 
+    def __reduce__(self) -> Any:
+        """Travel between processes as a name; a link of the user's own as its fields."""
+        return (link_named, (self.name,)) if LINKS.get(self.name) is self else super().__reduce__()
+
 
 def _log_normal_cdf_derivative(eta: Array) -> Array:
     return np.exp(-0.5 * np.square(eta)) / math.sqrt(2 * math.pi)

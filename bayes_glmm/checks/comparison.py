@@ -1,0 +1,418 @@
+"""How well a model predicts what it has not seen: leave-one-out, k-fold, for observations or for whole groups.
+
+Input: fits. Output: ArviZ's ELPDData. A refit takes a fraction of a second, so where importance sampling cannot be
+trusted the exact answer takes its place.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from arviz_stats import compare as arviz_compare
+from arviz_stats import loo as arviz_loo
+from arviz_stats.utils import ELPDData, ELPDDataLOO, ELPDDataLOOKFold
+
+from bayes_glmm.checks.group_likelihood import group_log_likelihood, group_term, log_mean_exp
+from bayes_glmm.errors import DataWarning, PredictionError, nearest
+from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
+from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.predict.draws import log_likelihood, response_name
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Model
+
+Array = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+OBS = "obs"
+
+
+@dataclass(kw_only=True, repr=False)
+class LeaveOneOut(ELPDDataLOO):
+    """ArviZ's result of leave-one-out, with what was left out and what was refitted.
+
+    Parameters
+    ----------
+    unit
+        ``"obs"``: a new observation of groups that were seen. A grouping factor: a new group.
+    refitted
+        How many units come from a fit without them.
+    """
+
+    unit: str = OBS
+    refitted: int = 0
+
+    def __str__(self) -> str:
+        """Return ArviZ's table and, in words, what it is about."""
+        exact = f"; {self.refitted} of {self.n_data_points} from fits without them" if self.refitted else ""
+        return f"{super().__str__()}\n{_about(self.unit)}{exact}.\n"
+
+    __repr__ = __str__
+
+
+@dataclass(kw_only=True, repr=False)
+class KFold(ELPDDataLOOKFold):
+    """ArviZ's result of k-fold cross-validation, with what was left out.
+
+    Parameters
+    ----------
+    unit
+        ``"obs"``: a new observation of groups that were seen. A grouping factor: a new group.
+    folds
+        (units,) the fold each unit was in.
+    """
+
+    unit: str = OBS
+    folds: npt.NDArray[np.intp]
+
+    def __str__(self) -> str:
+        """Return ArviZ's table and, in words, what it is about."""
+        return f"{super().__str__()}\n{_about(self.unit)}.\n"
+
+    __repr__ = __str__
+
+
+def _about(unit: str) -> str:
+    return (
+        "Of a new observation of the groups seen" if unit == OBS else f"Of a new level of {unit}, its effects unknown"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _LeftOut:
+    """A task: units to leave out together."""
+
+    model: Model
+    fit: Fit
+    unit: str
+    units: Rows
+    rows: Rows
+    seed: int
+
+
+def loo(
+    fit: Fit,
+    unit: str = OBS,
+    *,
+    refits: bool = True,
+    client: Any = None,
+    random_seed: int | None = None,
+    progressbar: bool = True,
+) -> LeaveOneOut:
+    """Estimate the expected log predictive density of a new observation, or of a new group, by leaving one out.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    unit
+        ``"obs"``: each observation left out alone, its group's effects as they are (a new observation of a group seen).
+        A grouping factor: each level left out with all its rows, its effects integrated out (a new group).
+    refits
+        Whether units that importance sampling cannot do (Pareto k above ArviZ's limit, about 0.7) are left out by
+        fitting again without them.
+    client
+        A ``distributed.Client`` for the refits; None for this machine's processors.
+    random_seed
+        Seed of the refits.
+    progressbar
+        Whether to show the refits' progress.
+
+    Returns
+    -------
+    LeaveOneOut
+        ArviZ's ELPDData (elpd, se, p, elpd_i, pareto_k, ...); ``pareto_k`` of refitted units is 0.
+
+    Raises
+    ------
+    PredictionError
+        If there is no such unit, or its effects cannot be integrated out.
+
+    Warns
+    -----
+    DataWarning
+        If a refit failed; the unit keeps its importance-sampling estimate.
+
+    References
+    ----------
+    Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
+    cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+    Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
+    versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
+    """
+    density = _unit_log_likelihood(fit, unit)
+    tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
+    with warnings.catch_warnings():
+        # its advice is to look at Pareto k: what is above the limit is refitted, or stands in the result
+        warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto", category=UserWarning)
+        estimate = arviz_loo(tree, pointwise=True, var_name="y")
+    result = LeaveOneOut(**{field.name: getattr(estimate, field.name) for field in fields(estimate)}, unit=unit)
+    bad = np.flatnonzero(~(estimate.pareto_k.to_numpy() <= estimate.good_k))
+    if not refits or not len(bad):
+        return result
+    seeds = _seeds(random_seed, len(bad))
+    rows = _rows_of_units(fit, unit)
+    tasks = [_LeftOut(fit.model, fit, unit, np.array([i]), rows[i], seed) for i, seed in zip(bad, seeds, strict=True)]
+    values = run_tasks(_left_out_density, tasks, client=client, progressbar=progressbar, label="Leaving out")
+    elpd_i = result.elpd_i.to_numpy().copy()
+    pareto_k = result.pareto_k.to_numpy().copy()
+    done = _collect(values, tasks, elpd_i)
+    pareto_k[done] = 0.0
+    lppd = log_mean_exp(density.to_numpy().reshape(-1, len(elpd_i)))
+    result.elpd_i, result.pareto_k = result.elpd_i.copy(data=elpd_i), result.pareto_k.copy(data=pareto_k)
+    result.p_loo_i = result.elpd_i.copy(data=lppd - elpd_i)
+    result.elpd, result.se, result.p = _totals(elpd_i, lppd)
+    result.warning, result.refitted = bool(np.any(~(pareto_k <= result.good_k))), len(done)
+    return result
+
+
+def kfold(
+    fit: Fit,
+    k: int | None = 10,
+    group: str | None = None,
+    *,
+    stratify: str | None = None,
+    client: Any = None,
+    random_seed: int | None = None,
+    progressbar: bool = True,
+) -> KFold:
+    """Estimate the expected log predictive density by exact k-fold cross-validation.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    k
+        Number of folds; None for one for each unit (leave-one-out, leave-one-group-out).
+    group
+        A grouping factor: whole levels are left out, and a level's joint density has its effects integrated out. None:
+        observations are left out, their groups' effects from the rows that stay.
+    stratify
+        Column whose values are spread evenly over the folds.
+    client
+        A ``distributed.Client``; None for this machine's processors.
+    random_seed
+        Seed of the folds and the fits.
+    progressbar
+        Whether to show progress.
+
+    Returns
+    -------
+    KFold
+        ArviZ's ELPDData with one entry a unit; ``folds`` says which fold each was in.
+
+    Raises
+    ------
+    PredictionError
+        If `k`, `group` or `stratify` makes no sense.
+    SamplingError
+        If no fit succeeded.
+
+    Notes
+    -----
+    Where another factor is nested in `group`, a level's density is averaged over draws of all its effects from their
+    distribution (Monte Carlo), else integrated by quadrature.
+
+    References
+    ----------
+    Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
+    cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+    """
+    unit = OBS if group is None else group
+    rows = _rows_of_units(fit, unit)
+    folds = _folds(fit, rows, k, stratify, random_seed)
+    seeds = _seeds(random_seed, int(folds.max()) + 1)
+    tasks = []
+    for fold, seed in enumerate(seeds):
+        units = np.flatnonzero(folds == fold)
+        tasks.append(_LeftOut(fit.model, fit, unit, units, np.concatenate([rows[i] for i in units]), seed))
+    values = run_tasks(_left_out_density, tasks, client=client, progressbar=progressbar, label=f"{len(tasks)} folds")
+    elpd_i = np.full(len(rows), np.nan)
+    _collect(values, tasks, elpd_i)
+    lppd = _within_density(fit, unit)
+    elpd, se, p = _totals(elpd_i, lppd)
+    labelled = xr.DataArray(elpd_i, dims=[unit], coords={unit: _unit_labels(fit, unit)}, name="y")
+    none: Any = None  # ArviZ's k-fold has no Pareto k, though its types say so
+    return KFold(
+        elpd=elpd,
+        se=se,
+        p=p,
+        n_samples=fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"],
+        n_data_points=len(rows),
+        scale="log",
+        warning=bool(np.isnan(elpd_i).any()),
+        good_k=none,
+        elpd_i=labelled,
+        pareto_k=none,
+        n_folds=len(tasks),
+        p_kfold_i=labelled.copy(data=lppd - elpd_i),
+        unit=unit,
+        folds=folds,
+    )
+
+
+def compare(
+    fits: Mapping[str, Fit | ELPDData], unit: str = OBS, *, method: str = "stacking", **options: Any
+) -> pd.DataFrame:
+    """Compare models by their expected log predictive density.
+
+    Parameters
+    ----------
+    fits
+        Name -> fit of the same observations, or a result of `loo` or `kfold`.
+    unit
+        As in `loo`, for fits.
+    method
+        How weights are computed, as in ``arviz.compare``.
+    **options
+        Further arguments of `loo`: refits, client, random_seed, progressbar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``arviz.compare``'s table, best model first.
+
+    Raises
+    ------
+    PredictionError
+        If there are fewer than two models, or they have not seen the same responses.
+    """
+    if len(fits) < 2:
+        raise PredictionError("compare needs at least two models: compare({'a': fit_a, 'b': fit_b}).")
+    seen = {name: fit.model.design.response for name, fit in fits.items() if isinstance(fit, Fit)}
+    first = next(iter(seen.items()), None)
+    for name, response in seen.items():
+        assert first is not None and response is not None and first[1] is not None
+        same = np.array_equal(response.y, first[1].y) and response.name == first[1].name
+        if not same:
+            raise PredictionError(
+                f"{name!r} and {first[0]!r} were not fitted to the same responses: densities of different data, or of "
+                "a response and its transform, cannot be compared."
+            )
+    results = {name: loo(fit, unit, **options) if isinstance(fit, Fit) else fit for name, fit in fits.items()}
+    units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
+    if len(set(units.values())) > 1:
+        raise PredictionError(f"The results are about different units: {units}.")
+    return pd.DataFrame(arviz_compare(results, method=method))
+
+
+# units, rows and densities -------------------------------------------------------------------------------------------
+
+
+def _rows_of_units(fit: Fit, unit: str) -> list[Rows]:
+    design = fit.model.design
+    if unit == OBS:
+        return [np.array([i]) for i in range(len(design.offset))]
+    terms = {term.name: term for term in design.groups}
+    if unit not in terms:
+        raise PredictionError(f"The model has no grouping factor {unit!r}. {nearest(unit, [OBS, *terms])}")
+    codes = terms[unit].codes
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+
+
+def _unit_labels(fit: Fit, unit: str) -> npt.NDArray[Any]:
+    if unit == OBS:
+        return np.arange(len(fit.model.design.offset))
+    return np.array([str(level) for level in fit.model.design.group(unit).levels], dtype=object)
+
+
+def _unit_log_likelihood(fit: Fit, unit: str) -> xr.DataArray:
+    """Log densities of the units, dims chain, draw, unit."""
+    if unit == OBS:
+        return log_likelihood(fit)[response_name(fit)]
+    values = group_log_likelihood(fit, unit)
+    shape = (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1])
+    coords = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"], unit: _unit_labels(fit, unit)}
+    return xr.DataArray(values.reshape(shape), dims=["chain", "draw", unit], coords=coords)
+
+
+def _within_density(fit: Fit, unit: str) -> Array:
+    """Log density of every unit under the fit that saw it, draws averaged over; NaN where it is not computed."""
+    try:
+        density = _unit_log_likelihood(fit, unit).to_numpy()
+    except PredictionError:  # nested factors: no quadrature, so no effective number of parameters either
+        return np.full(len(_rows_of_units(fit, unit)), np.nan)
+    return log_mean_exp(density.reshape(-1, density.shape[-1]))
+
+
+def _left_out_density(task: _LeftOut) -> Array:
+    """Log predictive densities of the units left out, from a fit without them."""
+    settings = SamplerSettings(None, None, 4, 1, task.seed, None, False)
+    again = refit(without_rows(task.model, task.rows), settings)
+    # the draws of the new fit, the responses and weights of the old one
+    seen = Fit(task.model, again.dt)
+    if task.unit == OBS:
+        values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
+        return log_mean_exp(values.reshape(-1, values.shape[-1])[:, task.rows])
+    try:
+        group_term(task.fit, task.unit)
+    except PredictionError:
+        values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
+        flat = values.reshape(-1, values.shape[-1])
+        rows = _rows_of_units(task.fit, task.unit)
+        return log_mean_exp(np.stack([flat[:, rows[i]].sum(axis=1) for i in task.units], axis=1))
+    return log_mean_exp(_integrated_over_prior(seen, task))
+
+
+def _integrated_over_prior(seen: Fit, task: _LeftOut) -> Array:
+    """Integrated log likelihoods (S, units), nodes placed by the fit that saw the units."""
+    return group_log_likelihood(seen, task.unit, task.units, around=task.fit)
+
+
+def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int | None) -> npt.NDArray[np.intp]:
+    count = len(rows)
+    if k is None:
+        return np.arange(count)
+    if not 2 <= k <= count:
+        raise PredictionError(
+            f"k={k}: there are {count} units to leave out; give 2 to {count} folds, or None for {count}."
+        )
+    rng = np.random.default_rng(fresh_seed() if seed is None else seed)
+    order = rng.permutation(count)
+    if stratify is not None:
+        frame = fit.model.design.frame
+        if stratify not in frame.columns:
+            raise PredictionError(f"stratify: there is no column {stratify!r}. {nearest(stratify, map(str, frame))}")
+        values = pd.factorize(frame[stratify].iloc[[unit[0] for unit in rows]], sort=True)[0]
+        order = order[np.argsort(values[order], kind="stable")]
+    folds = np.empty(count, dtype=np.intp)
+    folds[order] = np.arange(count) % k
+    return folds
+
+
+def _seeds(random_seed: int | None, count: int) -> list[int]:
+    sequence = np.random.SeedSequence(fresh_seed() if random_seed is None else random_seed, spawn_key=(4,))
+    return [int(value) for value in sequence.generate_state(count)]
+
+
+def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
+    """Write what the tasks found; warn of those that failed. Returns the units done."""
+    done = []
+    failed = []
+    for value, task in zip(values, tasks, strict=True):
+        if isinstance(value, Failure):
+            failed.append(value)
+        else:
+            elpd_i[task.units] = value
+            done.append(task.units)
+    if failed:
+        warnings.warn(
+            f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}", DataWarning, stacklevel=3
+        )
+    return np.concatenate(done) if done else np.array([], dtype=np.intp)
+
+
+def _totals(elpd_i: Array, lppd: Array) -> tuple[float, float, float]:
+    """Sum, standard error and effective number of parameters, units without an answer left out."""
+    known = ~np.isnan(elpd_i)
+    total = float(elpd_i[known].sum())
+    se = float(np.sqrt(known.sum() * elpd_i[known].var()))
+    return total, se, float((lppd - elpd_i)[known].sum())

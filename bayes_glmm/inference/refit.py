@@ -1,0 +1,240 @@
+"""Fits of the same model to other responses or with rows left out, and many of them at once.
+
+Input: a `Fit` or a model. Output: fits that share its specification, design and priors. Rows are left out by a weight
+of zero, so that levels, columns, centring and priors stay what they were; a group left out has draws from its prior.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bayes_glmm.design.design import Design
+from bayes_glmm.errors import SamplingError
+from bayes_glmm.inference.fit import Fit, Model, assemble_tree
+from bayes_glmm.inference.samplers import run_sampler
+from bayes_glmm.inference.settings import SamplerSettings, available_processors
+from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.spec.model_spec import ModelSpec
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class RefittedModel:
+    """What a refit knows of its model.
+
+    Parameters
+    ----------
+    spec, design, prior_table
+        As in `bayes_glmm.inference.fit.Model`.
+    """
+
+    spec: ModelSpec
+    design: Design
+    prior_table: PriorTable
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that raised.
+
+    Parameters
+    ----------
+    task
+        Its number.
+    reason
+        The error, in words.
+    """
+
+    task: int
+    reason: str
+
+
+def without_rows(model: Model, rows: Rows) -> RefittedModel:
+    """Take rows out of the likelihood.
+
+    Parameters
+    ----------
+    model
+        The model.
+    rows
+        Positions of the rows to leave out.
+
+    Returns
+    -------
+    RefittedModel
+        The same levels, columns and priors; these rows have weight zero.
+    """
+    response = model.design.response
+    assert response is not None
+    weights = np.ones(len(response.y)) if response.weights is None else response.weights.copy()
+    weights[rows] = 0.0
+    design = replace(model.design, response=replace(response, weights=weights))
+    return RefittedModel(model.spec, design, model.prior_table)
+
+
+def with_response(model: Model, y: npt.NDArray[np.float64]) -> RefittedModel:
+    """Put other responses in the place of the observed ones.
+
+    Parameters
+    ----------
+    model
+        The model.
+    y
+        (rows,) responses, as the design holds them.
+
+    Returns
+    -------
+    RefittedModel
+        The same priors: none is scaled anew.
+    """
+    response = model.design.response
+    assert response is not None
+    design = replace(model.design, response=replace(response, y=np.asarray(y, dtype=float)))
+    return RefittedModel(model.spec, design, model.prior_table)
+
+
+def refit(model: Model, settings: SamplerSettings) -> Fit:
+    """Sample a model by the default sampler.
+
+    Parameters
+    ----------
+    model
+        The model.
+    settings
+        Lengths, chains, cores and seed.
+
+    Returns
+    -------
+    Fit
+        The fit; nobody has judged its convergence.
+
+    Raises
+    ------
+    SamplingError
+        If no chain can start.
+    """
+    started = time.perf_counter()
+    backend, reason, sampled = run_sampler("nuts", "auto", model.spec, model.design, model.prior_table, settings)
+    attrs = {
+        "method": "nuts",
+        "backend": backend,
+        "reason": reason,
+        "total_seconds": time.perf_counter() - started,
+        "inference_library": "bayes_glmm",
+    }
+    return Fit(model, assemble_tree(model.spec, model.design, sampled, attrs))
+
+
+def run_tasks(
+    function: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    *,
+    client: Any = None,
+    progressbar: bool = True,
+    label: str = "",
+) -> list[Any]:
+    """Run independent tasks, one failure not stopping the others.
+
+    Parameters
+    ----------
+    function
+        What to do with a task; picklable where there is a `client`.
+    tasks
+        The tasks; each carries its own seed, so that results do not depend on where and in what order they run.
+    client
+        A ``distributed.Client``; None runs them in threads on this machine's processors (the kernel samples outside
+        Python's lock).
+    progressbar
+        Whether to show progress.
+    label
+        What is being done, for the progress bar.
+
+    Returns
+    -------
+    list
+        A result for each task in order, a `Failure` for those that raised.
+
+    Raises
+    ------
+    SamplingError
+        If every task failed.
+    """
+    bar = _Progress(len(tasks), label) if progressbar else None
+    results = _on_cluster(function, tasks, client, bar) if client is not None else _in_threads(function, tasks, bar)
+    if bar is not None:
+        bar.close()
+    failures = [result for result in results if isinstance(result, Failure)]
+    if failures and len(failures) == len(results):
+        raise SamplingError(f"{label}: all {len(results)} tasks failed; the first with: {failures[0].reason}")
+    return results
+
+
+def _guarded(function: Callable[[Any], Any], number: int, task: Any) -> Any:
+    """Run a task; an error of the model or the numbers is its result."""
+    try:
+        return function(task)
+    except (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError, OSError) as error:
+        return Failure(number, f"{type(error).__name__}: {error}")
+
+
+def _in_threads(function: Callable[[Any], Any], tasks: Sequence[Any], bar: _Progress | None) -> list[Any]:
+    with ThreadPoolExecutor(min(available_processors(), max(1, len(tasks)))) as pool:
+        futures = [pool.submit(_guarded, function, number, task) for number, task in enumerate(tasks)]
+        try:
+            _follow(futures, lambda waiting: wait(waiting, return_when=FIRST_COMPLETED).done, bar)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [future.result() for future in futures]
+
+
+def _on_cluster(function: Callable[[Any], Any], tasks: Sequence[Any], client: Any, bar: _Progress | None) -> list[Any]:
+    import distributed
+
+    numbers = list(range(len(tasks)))
+    futures = client.map(_guarded, [function] * len(tasks), numbers, list(tasks), pure=False)
+    for _ in distributed.as_completed(futures):
+        if bar is not None:
+            bar.advance()
+    results: list[Any] = []
+    for number, future in enumerate(futures):
+        # what kills a worker is an error of the future, not of the task
+        results.append(future.result() if future.status == "finished" else Failure(number, str(future.exception())))
+    return results
+
+
+def _follow(futures: Iterable[Any], waited: Callable[[set[Any]], set[Any]], bar: _Progress | None) -> None:
+    waiting = set(futures)
+    while waiting:
+        done = waited(waiting)
+        waiting -= done
+        if bar is not None:
+            for _ in done:
+                bar.advance()
+
+
+class _Progress:
+    """A line that says how far the tasks are, in terminals and notebooks."""
+
+    def __init__(self, total: int, label: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress.start()
+        self._task = self._progress.add_task(label, total=total)
+
+    def advance(self) -> None:
+        """Count one more task."""
+        self._progress.advance(self._task)
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self._progress.stop()
