@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from scipy import special
 
-import bayes_glmm as bg
 from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
 from bayes_glmm.effects.grids import grid
 from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
-from bayes_glmm.effects.predictions import avg_predictions, predictions
+from bayes_glmm.effects.predictions import predictions
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
 
 
@@ -57,27 +56,3 @@ def test_sleepstudy_differences_agree_on_average(sleepstudy_fit) -> None:
     rows = {"Days": [0.0], "Subject": ["someone else"]}
     new = comparisons(sleepstudy_fit, "Days", newdata=rows, random_effects="new", random_seed=1)
     assert new["sd"].item() > 2.5 * typical["sd"].item()
-
-
-@pytest.mark.slow
-def test_marginal_effect_agrees_with_a_gee() -> None:
-    """Data simulated from the model; an exchangeable GEE estimates the population-averaged model."""
-    sm = pytest.importorskip("statsmodels.api")
-    rng = np.random.default_rng(11)
-    groups, per_group, sd = 300, 8, 1.6
-    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(groups)], per_group)})
-    data["x"] = rng.integers(0, 2, len(data))
-    u = np.repeat(sd * rng.standard_normal(groups), per_group)
-    data["y"] = rng.binomial(1, special.expit(-0.5 + 1.2 * data["x"] + u))
-    fit = bg.GLMM("y ~ x + (1 | g)", data, family="bernoulli").fit(random_seed=1, progressbar=False)
-    gee = sm.GEE.from_formula(
-        "y ~ x", "g", data, family=sm.families.Binomial(), cov_struct=sm.cov_struct.Exchangeable()
-    ).fit()
-    table = marginal_coefficients(fit)
-    for ours, theirs in (("Intercept", "Intercept"), ("x", "x")):
-        assert abs(table["marginal"][ours] - gee.params[theirs]) < gee.bse[theirs]
-    assert table["conditional"]["x"] - gee.params["x"] > 1.5 * gee.bse["x"]
-    population = avg_predictions(fit, {"x": [0, 1]}, by="x", random_effects="marginal")["estimate"]
-    np.testing.assert_allclose(
-        population, special.expit(gee.params["Intercept"] + gee.params["x"] * np.arange(2)), atol=0.02
-    )
