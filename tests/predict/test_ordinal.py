@@ -121,8 +121,21 @@ def test_link_scale_is_the_linear_predictor_and_has_no_average(fit):
     assert len(table) == 72
     with pytest.raises(PredictionError, match="scale='response'"):
         bg.predictions(fit, scale="link", random_effects="marginal")
-    with pytest.raises(PredictionError, match="scale='response'"):
-        bg.marginal_coefficients(fit)
+
+
+def test_marginal_coefficients_follow_from_the_averaged_probabilities(fit):
+    """The least squares of section 1 of Hedeker et al. (2018), one equation a row and threshold, by hand."""
+    table = bg.marginal_coefficients(fit)
+    assert list(table.index) == ["1|2", "2|3", "3|4", "4|5", "temp[warm]", "contact[yes]"]
+    assert table["attenuation"].between(0.5, 1).all()
+    rows = bg.predictions(fit, random_effects="marginal", draws="dataarray")
+    assert list(rows["category"].values[::72]) == ["1", "2", "3", "4", "5"]  # one category after the other
+    by_row = rows.to_numpy().reshape(-1, 5, 72).transpose(0, 2, 1)
+    below = special.logit(np.cumsum(by_row, axis=-1)[..., :-1]).reshape(-1, 288)
+    x = fit.model.design.X
+    equations = np.hstack([np.tile(np.eye(4), (72, 1)), np.repeat(-x, 4, axis=0)])
+    beta = below @ np.linalg.pinv(equations).T
+    np.testing.assert_allclose(table["marginal"], beta.mean(axis=0), rtol=1e-8)
 
 
 def test_log_likelihood_gives_brms_loo(fit):
