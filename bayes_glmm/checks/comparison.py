@@ -18,8 +18,9 @@ import xarray as xr
 from arviz_stats import compare as arviz_compare
 from arviz_stats import loo as arviz_loo
 from arviz_stats.utils import ELPDData, ELPDDataLOO, ELPDDataLOOKFold
+from scipy import special
 
-from bayes_glmm.checks.group_likelihood import group_log_likelihood, group_term, log_mean_exp
+from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
 from bayes_glmm.errors import DataWarning, PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
@@ -33,6 +34,8 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 OBS = "obs"
+#: Effective draws below which an average of densities over effects drawn from their distribution is not given.
+_MIN_EFFECTIVE = 40
 
 
 @dataclass(kw_only=True, repr=False)
@@ -212,14 +215,21 @@ def kfold(
     Raises
     ------
     PredictionError
-        If `k`, `group` or `stratify` makes no sense.
+        If `k`, `group` or `stratify` makes no sense, or no density could be computed.
     SamplingError
         If no fit succeeded.
 
+    Warns
+    -----
+    DataWarning
+        If a fit failed or a density could not be computed; these units are left out of the total.
+
     Notes
     -----
-    Where another factor is nested in `group`, a level's density is averaged over draws of all its effects from their
-    distribution (Monte Carlo), else integrated by quadrature.
+    A level's density is integrated by quadrature over its effects and those of factors nested in it. Where that cannot
+    be done (effects crossed within the level, or more than four) it is averaged over draws of all the effects from
+    their distribution, one set for each posterior draw; it is NaN, with a warning, where fewer than 40 effective draws
+    would carry that average.
 
     References
     ----------
@@ -301,7 +311,7 @@ def compare(
     units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
     if len(set(units.values())) > 1:
         raise PredictionError(f"The results are about different units: {units}.")
-    return pd.DataFrame(arviz_compare(results, method=method))
+    return pd.DataFrame(arviz_compare(results, method=method, round_to="none"))
 
 
 # units, rows and densities -------------------------------------------------------------------------------------------
@@ -338,7 +348,7 @@ def _within_density(fit: Fit, unit: str) -> Array:
     """Log density of every unit under the fit that saw it, draws averaged over; NaN where it is not computed."""
     try:
         density = _unit_log_likelihood(fit, unit).to_numpy()
-    except PredictionError:  # nested factors: no quadrature, so no effective number of parameters either
+    except PredictionError:  # no quadrature, so no effective number of parameters either
         return np.full(len(_rows_of_units(fit, unit)), np.nan)
     return log_mean_exp(density.reshape(-1, density.shape[-1]))
 
@@ -353,18 +363,22 @@ def _left_out_density(task: _LeftOut) -> Array:
         values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
         return log_mean_exp(values.reshape(-1, values.shape[-1])[:, task.rows])
     try:
-        group_term(task.fit, task.unit)
+        nested_terms(task.fit, task.unit)
     except PredictionError:
-        values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-        flat = values.reshape(-1, values.shape[-1])
-        rows = _rows_of_units(task.fit, task.unit)
-        return log_mean_exp(np.stack([flat[:, rows[i]].sum(axis=1) for i in task.units], axis=1))
-    return log_mean_exp(_integrated_over_prior(seen, task))
+        return _averaged_over_effects(seen, task)
+    # the nodes are placed by the fit that saw the units
+    return log_mean_exp(group_log_likelihood(seen, task.unit, task.units, around=task.fit))
 
 
-def _integrated_over_prior(seen: Fit, task: _LeftOut) -> Array:
-    """Integrated log likelihoods (S, units), nodes placed by the fit that saw the units."""
-    return group_log_likelihood(seen, task.unit, task.units, around=task.fit)
+def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
+    """Average over draws of all effects of the units from their distribution; NaN where too few draws say anything."""
+    values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
+    flat = values.reshape(-1, values.shape[-1])
+    rows = _rows_of_units(task.fit, task.unit)
+    density = np.stack([flat[:, rows[i]].sum(axis=1) for i in task.units], axis=1)
+    weights = special.softmax(density, axis=0)
+    enough = 1.0 / np.square(weights).sum(axis=0) >= _MIN_EFFECTIVE
+    return np.where(enough, log_mean_exp(density), np.nan)
 
 
 def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int | None) -> npt.NDArray[np.intp]:
@@ -403,6 +417,14 @@ def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
         else:
             elpd_i[task.units] = value
             done.append(task.units)
+    unsure = [str(i) for units, value in zip(done, _values(values), strict=True) for i in units[np.isnan(value)]]
+    if unsure:
+        warnings.warn(
+            f"No density for {len(unsure)} units (positions {', '.join(unsure[:5])}): too few draws of their "
+            "effects come near the data. They are left out of the total.",
+            DataWarning,
+            stacklevel=3,
+        )
     if failed:
         warnings.warn(
             f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}", DataWarning, stacklevel=3
@@ -410,9 +432,17 @@ def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
     return np.concatenate(done) if done else np.array([], dtype=np.intp)
 
 
+def _values(values: list[Any]) -> list[Array]:
+    return [value for value in values if not isinstance(value, Failure)]
+
+
 def _totals(elpd_i: Array, lppd: Array) -> tuple[float, float, float]:
     """Sum, standard error and effective number of parameters, units without an answer left out."""
     known = ~np.isnan(elpd_i)
+    if not known.any():
+        raise PredictionError(
+            "No unit's density could be computed: too few draws of effects crossed within a level come near the data."
+        )
     total = float(elpd_i[known].sum())
     se = float(np.sqrt(known.sum() * elpd_i[known].var()))
     return total, se, float((lppd - elpd_i)[known].sum())

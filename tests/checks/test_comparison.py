@@ -1,0 +1,232 @@
+"""Leave-one-out and k-fold against exact refits, PyMC's densities and brute-force integrals."""
+
+from __future__ import annotations
+
+import warnings
+
+import arviz_stats as azs
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor
+import pytest
+import xarray as xr
+from scipy import integrate, special, stats
+
+import bayes_glmm as bg
+from bayes_glmm.checks.comparison import KFold, LeaveOneOut
+from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp
+from bayes_glmm.errors import DataWarning, PredictionError, SamplingError
+from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
+from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.predict.posterior import posterior_draws
+
+QUIET = {"random_seed": 5, "progressbar": False}
+
+
+@pytest.fixture(scope="module")
+def exact(cbpp_fit) -> KFold:
+    """Each of the 56 observations left out by a fit without it."""
+    return bg.kfold(cbpp_fit, k=None, **QUIET)
+
+
+@pytest.fixture(scope="module")
+def estimate(cbpp_fit) -> LeaveOneOut:
+    return bg.loo(cbpp_fit, **QUIET)
+
+
+def test_pointwise_log_likelihoods_are_pymcs(cbpp_fit):
+    thinned = cbpp_fit.posterior.isel(draw=slice(0, 1500, 300))
+    ours = bg.log_likelihood(cbpp_fit)["incidence"].isel(draw=slice(0, 1500, 300))
+    centered = thinned["beta"].copy(deep=True)
+    centered[dict(coef=0)] += (thinned["beta"] * cbpp_fit.model.design.means).isel(coef=slice(1, None)).sum("coef")
+    free = thinned.assign(z_herd=thinned["b_herd"] / thinned["sd_herd"], beta_centered=centered)
+    with cbpp_fit.model.to_pymc() as model, pytensor.config.change_flags(linker="py"):
+        names = [variable.name for variable in model.free_RVs]
+        tree = xr.DataTree.from_dict({"posterior": free[names]})
+        theirs = pm.compute_log_likelihood(tree, extend_inferencedata=False, progressbar=False)["incidence"]
+    np.testing.assert_allclose(ours.to_numpy(), theirs.to_numpy(), rtol=1e-9)
+
+
+def test_loo_is_arvizs_where_importance_sampling_holds(cbpp_fit, estimate):
+    tree = xr.DataTree.from_dict({"posterior": cbpp_fit.posterior, "log_likelihood": bg.log_likelihood(cbpp_fit)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        theirs = azs.loo(tree, pointwise=True)
+    good = (theirs.pareto_k <= theirs.good_k).to_numpy()
+    assert 0 < estimate.refitted == (~good).sum() < 20
+    np.testing.assert_allclose(estimate.elpd_i.to_numpy()[good], theirs.elpd_i.to_numpy()[good], rtol=1e-12)
+    assert (estimate.pareto_k.to_numpy()[~good] == 0).all() and not estimate.warning
+    assert estimate.elpd == pytest.approx(estimate.elpd_i.sum().item())
+    assert f"{estimate.refitted} of 56 from fits without them" in str(estimate)
+    plain = bg.loo(cbpp_fit, refits=False)
+    assert plain.elpd == theirs.elpd and plain.refitted == 0 and plain.warning
+
+
+def test_loo_of_observations_is_what_refits_give(exact, estimate):
+    difference = estimate.elpd_i.to_numpy() - exact.elpd_i.to_numpy()
+    assert abs(difference.sum()) < 0.5 * exact.se  # seen: 0.7 of 5.4
+    assert np.abs(difference).max() < 0.35
+    assert exact.p == pytest.approx(estimate.p, abs=1.5)
+    assert exact.n_folds == exact.n_data_points == 56 and "new observation" in str(exact)
+
+
+def test_loo_of_groups_is_leave_one_group_out(cbpp_fit):
+    """The difference is far within the standard error, herd by herd."""
+    herds = bg.loo(cbpp_fit, unit="herd", **QUIET)
+    exact = bg.kfold(cbpp_fit, k=None, group="herd", **QUIET)
+    assert herds.n_data_points == exact.n_data_points == 15
+    assert abs(herds.elpd - exact.elpd) < 0.1 * exact.se
+    assert np.abs(herds.elpd_i.to_numpy() - exact.elpd_i.to_numpy()).max() < 0.15
+    assert list(exact.elpd_i["herd"].values) == [str(i) for i in range(1, 16)]
+    assert "new level of herd" in str(herds) and "new level of herd" in str(exact)
+
+
+def test_loo_of_groups_with_slopes_is_leave_one_group_out(sleepstudy_fit):
+    subjects = bg.loo(sleepstudy_fit, unit="Subject", **QUIET)
+    exact = bg.kfold(sleepstudy_fit, k=None, group="Subject", **QUIET)
+    assert abs(subjects.elpd - exact.elpd) < 0.1 * exact.se
+    assert np.abs(subjects.elpd_i.to_numpy() - exact.elpd_i.to_numpy()).max() < 0.35
+
+
+def test_integrated_likelihood_is_the_integral(cbpp_fit):
+    """One herd, one draw at a time, by scipy."""
+    draws, design = posterior_draws(cbpp_fit), cbpp_fit.model.design
+    values = group_log_likelihood(cbpp_fit, "herd")
+    rows = np.flatnonzero(design.group("herd").codes == 7)
+    y, n = design.response.y[rows], design.response.trials[rows]
+    for s in (0, 2000, 5999):
+        eta = design.X[rows] @ draws.beta[s]
+        sd = float(np.sqrt(draws.covariances["herd"][s, 0, 0]))
+
+        def likelihood(u, eta=eta, sd=sd):
+            return stats.binom.pmf(y, n, special.expit(eta + u)).prod() * stats.norm.pdf(u, 0, sd)
+
+        area = integrate.quad(likelihood, -10 * sd, 10 * sd, epsabs=0, epsrel=1e-10, limit=400)[0]
+        assert values[s, 7] == pytest.approx(np.log(area), rel=1e-7)
+
+
+def test_integrated_gaussian_likelihood_is_the_closed_form(sleepstudy_fit):
+    draws, design = posterior_draws(sleepstudy_fit), sleepstudy_fit.model.design
+    values = group_log_likelihood(sleepstudy_fit, "Subject")
+    rows, term = np.flatnonzero(design.group("Subject").codes == 3), design.group("Subject")
+    for s in (0, 3000, 5999):
+        covariance = term.Z[rows] @ draws.covariances["Subject"][s] @ term.Z[rows].T
+        covariance = covariance + np.eye(len(rows)) * draws.parameters["sigma"][s, 0] ** 2
+        density = stats.multivariate_normal(design.X[rows] @ draws.beta[s], covariance).logpdf(design.response.y[rows])
+        assert values[s, 3] == pytest.approx(density, abs=1e-3)
+
+
+def closed_form(draws, blocks, y, every=4) -> np.ndarray:
+    """Log densities of y, normal with an intercept and a share of variance for each pattern of equal levels."""
+    result = []
+    for s in range(0, draws.size, every):
+        covariance = np.eye(len(y)) * draws.parameters["sigma"][s, 0] ** 2
+        for name, same in blocks.items():
+            covariance = covariance + draws.covariances[name][s, 0, 0] * same
+        result.append(stats.multivariate_normal(np.full(len(y), draws.beta[s, 0]), covariance).logpdf(y))
+    return np.array(result)
+
+
+def test_nested_effects_are_integrated_out_one_inside_the_other():
+    rng = np.random.default_rng(3)
+    school, room = np.repeat(np.arange(8), 12), np.tile(np.repeat(np.arange(3), 4), 8)
+    y = rng.normal(rng.normal(0, 1, 8)[school] + rng.normal(0, 0.5, 24)[3 * school + room], 0.4)
+    data = pd.DataFrame({"school": school, "room": room, "y": y})
+    fit = bg.GLMM("y ~ 1 + (1 | school/room)", data).fit(**QUIET)
+    rows = np.flatnonzero(school == 2)
+    blocks = {"school": np.ones((12, 12)), "school:room": np.equal.outer(room[rows], room[rows])}
+    values = group_log_likelihood(fit, "school")[::4, 2]
+    np.testing.assert_allclose(values, closed_form(posterior_draws(fit), blocks, y[rows]), atol=5e-3)
+    result = bg.kfold(fit, k=None, group="school", **QUIET)
+    assert abs(bg.loo(fit, unit="school", **QUIET).elpd - result.elpd) < 0.1 * result.se
+    again = refit(without_rows(fit.model, rows), SamplerSettings(None, None, 4, 1, 1, None, False))
+    density = closed_form(posterior_draws(again), blocks, y[rows], every=1)
+    assert result.elpd_i.to_numpy()[2] == pytest.approx(log_mean_exp(density[:, None])[0], abs=0.05)
+
+
+def test_effects_crossed_within_a_level_are_averaged_or_not_given():
+    rng = np.random.default_rng(3)
+    site, day, plot = np.repeat(np.arange(6), 36), np.tile(np.repeat(np.arange(6), 6), 6), np.tile(np.arange(6), 36)
+    data = pd.DataFrame({"site": site, "day": day, "plot": plot})
+    effects = rng.normal(0, 1, 6)[site] + rng.normal(0, 1, 36)[site * 6 + day] + rng.normal(0, 1, 36)[site * 6 + plot]
+    formula = "y ~ 1 + (1 | site) + (1 | site:day) + (1 | site:plot)"
+    fit = bg.GLMM(formula, data.assign(y=effects + rng.normal(0, 0.2, 216))).fit(**QUIET)
+    with pytest.raises(PredictionError, match="'site:day' and 'site:plot' vary within"):
+        bg.loo(fit, unit="site")
+    with pytest.warns(DataWarning, match="No density for 6 units"), pytest.raises(PredictionError, match="No unit's"):
+        bg.kfold(fit, k=None, group="site", **QUIET)
+    vague = bg.GLMM(formula, data.assign(y=effects + rng.normal(0, 30, 216))).fit(**QUIET)
+    result = bg.kfold(vague, k=3, group="site", **QUIET)
+    assert np.isfinite(result.elpd_i).all() and not result.warning and np.isnan(result.p)
+
+
+def test_folds_are_even_spread_and_reproducible(cbpp_fit, cbpp):
+    result = bg.kfold(cbpp_fit, k=4, stratify="period", **QUIET)
+    table = pd.crosstab(result.folds, cbpp["period"].to_numpy())
+    assert (table.max(axis=0) - table.min(axis=0) <= 1).all()
+    assert table.sum(axis=1).between(13, 15).all()
+    again = bg.kfold(cbpp_fit, k=4, stratify="period", **QUIET)
+    np.testing.assert_array_equal(result.folds, again.folds)
+    np.testing.assert_array_equal(result.elpd_i, again.elpd_i)
+    grouped = bg.kfold(cbpp_fit, k=5, group="herd", **QUIET)
+    assert np.bincount(grouped.folds).tolist() == [3] * 5
+    assert bg.kfold(cbpp_fit, k=3, progressbar=False).folds.tolist() != result.folds.tolist()
+
+
+def test_compare_finds_the_model_that_made_the_data(cbpp, cbpp_fit):
+    flat = bg.GLMM("p(incidence, size) ~ 1 + (1 | herd)", cbpp, family="binomial").fit(**QUIET)
+    table = bg.compare({"period": cbpp_fit, "flat": flat}, unit="herd", **QUIET)
+    assert list(table.index) == ["period", "flat"]
+    one, other = bg.loo(cbpp_fit, unit="herd", **QUIET), bg.loo(flat, unit="herd", **QUIET)
+    assert table["elpd"].tolist() == pytest.approx([one.elpd, other.elpd])
+    pair = bg.compare({"period": one, "flat": other}, unit="herd")
+    pd.testing.assert_frame_equal(pair, table)
+
+
+def test_nonsense_is_refused_in_words(cbpp_fit, sleepstudy_fit, cbpp):
+    with pytest.raises(PredictionError, match="no grouping factor 'hord'.*herd"):
+        bg.loo(cbpp_fit, unit="hord")
+    with pytest.raises(PredictionError, match="k=57"):
+        bg.kfold(cbpp_fit, k=57)
+    with pytest.raises(PredictionError, match="no column 'perod'.*period"):
+        bg.kfold(cbpp_fit, stratify="perod")
+    with pytest.raises(PredictionError, match="not fitted to the same responses"):
+        bg.compare({"a": cbpp_fit, "b": sleepstudy_fit})
+    with pytest.raises(PredictionError, match="at least two"):
+        bg.compare({"a": cbpp_fit})
+    with pytest.raises(PredictionError, match="different units"):
+        bg.compare({"a": bg.loo(cbpp_fit, refits=False), "b": bg.loo(cbpp_fit, unit="herd", refits=False)})
+
+
+# tasks ---------------------------------------------------------------------------------------------------------------
+
+
+def halved(number: int) -> float:
+    if number == 3:
+        raise ValueError("three is odd here")
+    return number / 2
+
+
+def test_a_failed_task_is_reported_and_the_others_stay():
+    results = run_tasks(halved, list(range(5)), progressbar=False)
+    assert [value for value in results if not isinstance(value, Failure)] == [0.0, 0.5, 1.0, 2.0]
+    assert results[3] == Failure(3, "ValueError: three is odd here")
+    with pytest.raises(SamplingError, match="all 1 tasks failed"):
+        run_tasks(halved, [3], progressbar=False, label="Halving")
+
+
+def test_a_failed_refit_is_a_warning_and_a_gap(cbpp_fit, monkeypatch):
+    from bayes_glmm.checks import comparison
+
+    real = comparison._left_out_density
+
+    def broken(task):
+        if 0 in task.units:
+            raise SamplingError("planted")
+        return real(task)
+
+    monkeypatch.setattr(comparison, "_left_out_density", broken)
+    with pytest.warns(DataWarning, match="1 of 8 refits failed; the first: SamplingError: planted"):
+        result = bg.kfold(cbpp_fit, k=8, **QUIET)
+    assert result.warning and np.isnan(result.elpd_i).sum() == 7 and np.isfinite(result.elpd)
