@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
+    from bayes_glmm.checks.calibration import sbc
     from bayes_glmm.checks.comparison import compare, kfold, loo
     from bayes_glmm.checks.predictive import predictive_check, prior_predictive_check
     from bayes_glmm.checks.residual_tests import check_residuals
@@ -62,6 +63,7 @@ __all__ = [
     "prior_predictive_check",
     "r2",
     "random_effects",
+    "sbc",
     "shrinkage",
     "simulate",
     "simulate_residuals",
@@ -97,6 +99,7 @@ _HOMES = {
     "prior_predictive_check": "checks.predictive",
     "r2": "effects.r2",
     "random_effects": "report.random_effects",
+    "sbc": "checks.calibration",
     "shrinkage": "effects.shrinkage",
     "simulate": "datasets.simulate",
     "simulate_residuals": "checks.residuals",

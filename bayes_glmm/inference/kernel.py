@@ -164,7 +164,8 @@ def geometry_trouble(stats: xr.Dataset) -> str | None:
     energy = stats["energy"].to_numpy()
     if energy.shape[1] < SHORTEST:
         return None
-    fraction = np.min(np.mean(np.square(np.diff(energy, axis=1)), axis=1) / np.var(energy, axis=1))
+    moved, spread = np.mean(np.square(np.diff(energy, axis=1)), axis=1), np.var(energy, axis=1)
+    fraction = np.min(np.divide(moved, spread, out=np.zeros_like(moved), where=spread > 0))
     step = float(stats["step_size"].isel(draw=-1).min())
     if diverging > 0.01:
         return f"{100 * diverging:.1f} % of the transitions diverged"

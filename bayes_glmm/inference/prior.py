@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -14,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def sample_prior(
-    model: pm.Model, names: list[str], priors: PriorTable, draws: int, random_seed: int | None
+    model: pm.Model,
+    names: list[str],
+    priors: PriorTable,
+    draws: int,
+    random_seed: int | None,
+    predictive: bool = True,
 ) -> xr.DataTree:
     """Draw from the prior of a PyMC model.
 
@@ -30,11 +38,13 @@ def sample_prior(
         Number of draws.
     random_seed
         Seed.
+    predictive
+        Whether to draw responses, too.
 
     Returns
     -------
     xarray.DataTree
-        Groups prior and prior_predictive; dims chain (1), draw, and each variable's own.
+        Groups prior and, if asked for, prior_predictive; dims chain (1), draw, and each variable's own.
 
     Raises
     ------
@@ -48,7 +58,20 @@ def sample_prior(
         raise SamplingError(
             f"The flat prior of {', '.join(flat)} has no draws; give it a proper prior to sample the prior."
         )
-    observed = [variable.name for variable in model.observed_RVs]
-    with model:
+    observed = [variable.name for variable in model.observed_RVs] if predictive else []
+    groups = ("prior", "prior_predictive") if predictive else ("prior",)
+    with model, _quiet():
         tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)
-    return xr.DataTree.from_dict({group: tree[group].to_dataset() for group in ("prior", "prior_predictive")})
+    return xr.DataTree.from_dict({group: tree[group].to_dataset() for group in groups})
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep PyMC from listing the variables it draws."""
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

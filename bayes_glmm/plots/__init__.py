@@ -1,5 +1,6 @@
 """One plot a file: it computes nothing, takes a result, returns a Figure or Axes. Matplotlib loads on first use."""
 
+from bayes_glmm.plots.calibration import calibration
 from bayes_glmm.plots.conditional_marginal import conditional_marginal
 from bayes_glmm.plots.predictions import predictions
 from bayes_glmm.plots.predictive_check import predictive_check
@@ -9,6 +10,7 @@ from bayes_glmm.plots.shrinkage import shrinkage
 from bayes_glmm.plots.variance_components import variance_components
 
 __all__ = [
+    "calibration",
     "conditional_marginal",
     "predictions",
     "predictive_check",

@@ -1,0 +1,96 @@
+"""Simulation-based calibration at a glance: how far the ranks of each quantity are from uniform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.errors import GLMMError, nearest
+from bayes_glmm.plots.style import axes_or_new, ink, quiet_grid, series_color, zero_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayes_glmm.checks.calibration import Calibration
+
+_MOST = 12
+_COLUMNS = 4
+
+
+def calibration(result: Calibration, quantities: Sequence[str] | None = None) -> Figure:
+    """Draw the distribution function of the ranks of each quantity, less that of uniform ranks.
+
+    Parameters
+    ----------
+    result
+        Result of `bayes_glmm.sbc`.
+    quantities
+        Names of the quantities to draw; None for the twelve with the smallest p-values, in the table's order.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel for each quantity: a line that stays in the band (simultaneous, 95 %) is right. It rises above on the
+        left and falls below on the right where the posterior is too narrow, the other way round where it is too wide;
+        it stays above (below) where the posterior lies above (below) the truth.
+
+    Raises
+    ------
+    GLMMError
+        If there is no such quantity.
+    """
+    ranks, table = result.ranks, result.table
+    names = [str(name) for name in table.index]
+    for name in quantities or ():
+        if name not in names:
+            raise GLMMError(f"quantities: there is no {name!r}. {nearest(name, names)}")
+    worst = set(table["p_value"].nsmallest(_MOST).index)
+    shown = list(quantities) if quantities is not None else [name for name in names if name in worst]
+    from matplotlib.pyplot import subplots
+
+    columns = min(_COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    size = (2.6 * columns + 0.6, 2.1 * rows + 0.7)
+    figure, panels = subplots(
+        rows, columns, figsize=size, layout="constrained", sharex=True, sharey=True, squeeze=False
+    )
+    for ax, name in zip(panels.flat, shown, strict=False):
+        _panel(axes_or_new(ax, 0, 0), ranks, name, table.loc[name])
+    for ax in panels.flat[len(shown) :]:
+        ax.set_visible(False)
+    for ax in panels.flat[max(0, len(shown) - columns) : len(shown)]:
+        ax.tick_params(axis="x", labelbottom=True)
+    figure.supxlabel("rank of the true value among posterior draws, from 0 to 1", fontsize="medium", color=ink())
+    figure.supylabel("share of ranks below, less the right share", fontsize="medium", color=ink())
+    return figure
+
+
+def _panel(ax: Axes, ranks: xr.Dataset, name: str, row: pd.Series) -> None:
+    position = ranks["position"].to_numpy()
+    of = ranks["rank"].sel(quantity=name).to_numpy()
+    draws = len(position)
+    share = (of[:, None] < np.arange(1, draws + 1)).mean(axis=0)
+    right = bool(row["adjusted"] >= 0.05)
+    x = np.concatenate([[0.0], position, [1.0]])
+
+    def around(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([[0.0], values - position, [0.0]])
+
+    band = (around(ranks["lower"].to_numpy()), around(ranks["upper"].to_numpy()))
+    ax.fill_between(x, *band, color=ink(0.25), alpha=0.6, linewidth=0)
+    zero_line(ax, horizontal=True)
+    ax.plot(x, around(share), color=series_color(0 if right else 1), linewidth=1.6, drawstyle="steps-mid")
+    ax.set_title(f"{name}\n{_p(row['p_value'])}{'' if right else ', not uniform'}", fontsize="small", color=ink())
+    ax.set_xlim(0, 1)
+    ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    quiet_grid(ax, "y")
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
