@@ -201,13 +201,15 @@ def _on_cluster(function: Callable[[Any], Any], tasks: Sequence[Any], client: An
 
     numbers = list(range(len(tasks)))
     futures = client.map(_guarded, [function] * len(tasks), numbers, list(tasks), pure=False)
-    for _ in distributed.as_completed(futures):
+    results: list[Any] = [None] * len(tasks)
+    places = {future.key: number for number, future in enumerate(futures)}
+    # fetched as they come: a worker that dies later takes the results with it that are still its own
+    for future, result in distributed.as_completed(futures, with_results=True, raise_errors=False):
+        number = places[future.key]
+        # what kills a worker is an error of the future, not of the task
+        results[number] = Failure(number, str(future.exception())) if future.status == "error" else result
         if bar is not None:
             bar.advance()
-    results: list[Any] = []
-    for number, future in enumerate(futures):
-        # what kills a worker is an error of the future, not of the task
-        results.append(future.result() if future.status == "finished" else Failure(number, str(future.exception())))
     return results
 
 
