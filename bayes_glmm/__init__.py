@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayes_glmm.checks.calibration import sbc
     from bayes_glmm.checks.comparison import compare, kfold, loo
     from bayes_glmm.checks.predictive import predictive_check, prior_predictive_check
+    from bayes_glmm.checks.prior_sensitivity import prior_sensitivity
     from bayes_glmm.checks.residual_tests import check_residuals
     from bayes_glmm.checks.residuals import simulate_residuals
     from bayes_glmm.datasets.load import list_datasets, load_dataset
@@ -61,6 +62,7 @@ __all__ = [
     "predictions",
     "predictive_check",
     "prior_predictive_check",
+    "prior_sensitivity",
     "r2",
     "random_effects",
     "sbc",
@@ -97,6 +99,7 @@ _HOMES = {
     "predictions": "effects.predictions",
     "predictive_check": "checks.predictive",
     "prior_predictive_check": "checks.predictive",
+    "prior_sensitivity": "checks.prior_sensitivity",
     "r2": "effects.r2",
     "random_effects": "report.random_effects",
     "sbc": "checks.calibration",

@@ -36,6 +36,11 @@ class PriorDistribution:
         ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds) or ``"correlation"``.
     log_density
         (x, *parameters) -> log density, numpy, normalised where the distribution is proper.
+    powered
+        (alpha, *parameters) -> parameters of the distribution of this name or of `powered_name` whose density is
+        proportional to this one's to the power alpha.
+    powered_name
+        Where that is another distribution.
     """
 
     name: str
@@ -44,10 +49,27 @@ class PriorDistribution:
     positive: tuple[str, ...]
     support: str
     log_density: Callable[..., Any]
+    powered: Callable[..., tuple[float, ...]]
+    powered_name: str = ""
+
+
+def _powered_t(alpha: float, nu: float, sigma: float) -> tuple[float, float]:
+    """Degrees of freedom and scale of a Student t whose density is a Student t's to the power alpha."""
+    tails = alpha * (nu + 1.0) - 1.0
+    return tails, sigma * math.sqrt(nu / tails) if tails > 0 else math.nan
+
+
+def _powered_location_t(alpha: float, nu: float, mu: float, sigma: float) -> tuple[float, float, float]:
+    tails, scale = _powered_t(alpha, nu, sigma)
+    return tails, mu, scale
 
 
 def _lkj_log_density(log_det: Any, eta: float) -> Any:
     return (eta - 1.0) * log_det
+
+
+def _flat(x: Any) -> Any:
+    return np.zeros_like(np.asarray(x, dtype=float))
 
 
 def _half_student_t(x: Any, nu: float, sigma: float) -> Any:
@@ -60,57 +82,73 @@ PRIORS: dict[str, PriorDistribution] = {
         PriorDistribution(
             "Normal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "real",
             lambda x, mu, sigma: stats.norm.logpdf(x, mu, sigma),
+            lambda a, mu, sigma: (mu, sigma / math.sqrt(a)),
         ),
         PriorDistribution(
             "StudentT", ("nu", "mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("nu", "sigma"), "real",
             lambda x, nu, mu, sigma: stats.t.logpdf(x, nu, mu, sigma),
+            _powered_location_t,
         ),
         PriorDistribution(
             "Cauchy", ("alpha", "beta"), {"alpha": 0.0}, ("beta",), "real",
             lambda x, alpha, beta: stats.cauchy.logpdf(x, alpha, beta),
+            lambda a, alpha, beta: _powered_location_t(a, 1.0, alpha, beta), "StudentT",
         ),
         PriorDistribution(
             "Laplace", ("mu", "b"), {"mu": 0.0}, ("b",), "real",
             lambda x, mu, b: stats.laplace.logpdf(x, mu, b),
+            lambda a, mu, b: (mu, b / a),
         ),
-        PriorDistribution("Flat", (), {}, (), "real", lambda x: np.zeros_like(np.asarray(x, dtype=float))),
+        PriorDistribution("Flat", (), {}, (), "real", _flat, lambda a: ()),
         PriorDistribution(
             "HalfNormal", ("sigma",), {"sigma": 1.0}, ("sigma",), "positive",
             lambda x, sigma: stats.halfnorm.logpdf(x, scale=sigma),
+            lambda a, sigma: (sigma / math.sqrt(a),),
         ),
         PriorDistribution(
-            "HalfStudentT", ("nu", "sigma"), {"sigma": 1.0}, ("nu", "sigma"), "positive", _half_student_t
+            "HalfStudentT", ("nu", "sigma"), {"sigma": 1.0}, ("nu", "sigma"), "positive", _half_student_t,
+            _powered_t,
         ),
         PriorDistribution(
             "HalfCauchy", ("beta",), {}, ("beta",), "positive",
             lambda x, beta: stats.halfcauchy.logpdf(x, scale=beta),
+            lambda a, beta: _powered_t(a, 1.0, beta), "HalfStudentT",
         ),
         PriorDistribution(
             "Exponential", ("lam",), {}, ("lam",), "positive",
             lambda x, lam: stats.expon.logpdf(x, scale=1.0 / lam),
+            lambda a, lam: (a * lam,),
         ),
         PriorDistribution(
             "Gamma", ("alpha", "beta"), {}, ("alpha", "beta"), "positive",
             lambda x, alpha, beta: stats.gamma.logpdf(x, alpha, scale=1.0 / beta),
+            lambda a, alpha, beta: (a * (alpha - 1.0) + 1.0, a * beta),
         ),
         PriorDistribution(
             "InverseGamma", ("alpha", "beta"), {"beta": 1.0}, ("alpha", "beta"), "positive",
             lambda x, alpha, beta: stats.invgamma.logpdf(x, alpha, scale=beta),
+            lambda a, alpha, beta: (a * (alpha + 1.0) - 1.0, a * beta),
         ),
         PriorDistribution(
             "LogNormal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "positive",
             lambda x, mu, sigma: stats.lognorm.logpdf(x, sigma, scale=math.exp(mu)),
+            lambda a, mu, sigma: (mu + (1.0 - a) * sigma**2 / a, sigma / math.sqrt(a)),
         ),
-        PriorDistribution("HalfFlat", (), {}, (), "positive", lambda x: np.zeros_like(np.asarray(x, dtype=float))),
+        PriorDistribution("HalfFlat", (), {}, (), "positive", _flat, lambda a: ()),
         PriorDistribution(
             "Beta", ("alpha", "beta"), {}, ("alpha", "beta"), "unit",
             lambda x, alpha, beta: stats.beta.logpdf(x, alpha, beta),
+            lambda a, alpha, beta: (a * (alpha - 1.0) + 1.0, a * (beta - 1.0) + 1.0),
         ),
         PriorDistribution(
             "Uniform", ("lower", "upper"), {}, (), "interval",
             lambda x, lower, upper: stats.uniform.logpdf(x, lower, upper - lower),
+            lambda a, lower, upper: (lower, upper),
         ),
-        PriorDistribution("LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density),
+        PriorDistribution(
+            "LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density,
+            lambda a, eta: (a * (eta - 1.0) + 1.0,),
+        ),
     )
 }  # fmt: skip
 
@@ -208,6 +246,36 @@ class Prior:
             Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"``.
         """
         return self.distribution.log_density(x, *self.values)
+
+    def powered(self, alpha: float) -> Prior:
+        """Return the prior whose density is proportional to this one's to a power.
+
+        Parameters
+        ----------
+        alpha
+            The power: below 1 the prior weakens, above 1 it strengthens.
+
+        Returns
+        -------
+        Prior
+            Exact: every distribution of the table has its powers in the table.
+
+        Raises
+        ------
+        PriorError
+            If that power is no distribution.
+
+        Examples
+        --------
+        >>> Prior("Normal", mu=1, sigma=3).powered(4)
+        Prior('Normal', mu=1.0, sigma=1.5)
+        """
+        row = self.distribution
+        values = row.powered(alpha, *self.values)
+        try:
+            return Prior(row.powered_name or self.name, *values)
+        except PriorError:
+            raise PriorError(f"{self} to the power {alpha:g} is no distribution any more.") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and parameters as a dictionary that JSON can hold.

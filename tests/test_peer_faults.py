@@ -16,6 +16,7 @@ import pytest
 from scipy import special
 
 import bayes_glmm as bg
+from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.design.design import build_design
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -24,6 +25,7 @@ from bayes_glmm.spec.model_spec import ModelSpec
 WHERE = {
     1: ("averaging over rows averages the interval's end points: [0.099, 0.307] for [0.165, 0.215]", "effects/"),
     2: ("averaged slopes put the variable at its mean in every row: 0.263 for 0.154", "effects/test_effects.py"),
+    4: ("the log prior puts the centred prior at the raw intercept: -735 for -2.5", "checks/test_prior_sensitivity.py"),
     5: ("all new groups share one draw: 50 new groups, 1 distinct value", "predict/test_expected.py"),
     6: ("prediction grids fill the grouping factor with its most frequent level", "effects/test_effects.py"),
     7: ("'mean' is the link's parameter: lognormal 2.00 for a mean of 13.4", "predict/test_expected.py"),
@@ -40,6 +42,7 @@ WHERE = {
         "model/test_priors.py, predict/, effects/",
     ),
     17: ("the random-effect design is dense, rows x levels: 21 s and gigabytes", "design/test_design.py"),
+    19: ("DHARMa: 'unconditional' residuals drop the group effects", "checks/test_residuals.py"),
 }
 
 
@@ -71,6 +74,20 @@ def test_fault_2_slopes_are_taken_where_each_row_is():
     assert bg.avg_slopes(fit, "x")["estimate"].item() == pytest.approx((beta * p * (1 - p)).mean(), rel=1e-6)
     at_the_mean = bg.slopes(fit, "x", newdata={"x": [0.0]}, random_effects="typical")["estimate"].item()
     assert at_the_mean > 1.5 * bg.avg_slopes(fit, "x")["estimate"].item()
+
+
+def test_fault_4_the_intercepts_prior_is_where_the_predictors_are_at_their_means():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"year": 2000.0 + np.arange(80) % 20, "g": np.resize(list("abcdefgh"), 80)})
+    data["y"] = 3 + 0.5 * (data["year"] - 2010) + rng.standard_normal(80)
+    fit = bg.GLMM("y ~ year + (1 | g)", data).fit(random_seed=1, progressbar=False)
+    density = log_prior(fit)["Intercept"]
+    assert density.min() > -5
+    # the raw intercept, in the year 0, lies far out in that prior
+    prior = next(iter(fit.model.prior_table)).prior
+    assert prior.log_density(fit.posterior["beta"].sel(coef="Intercept").to_numpy()).mean() < 100 * density.mean()
+    table = bg.prior_sensitivity(fit)
+    assert (table["prior"] < 0.05).all(), "the peer cries wolf here"
 
 
 def test_fault_5_every_new_group_has_draws_of_its_own(cbpp_fit):
@@ -246,3 +263,16 @@ def test_fault_17_no_dense_rows_by_levels_matrix():
     assert design.groups[0].size == levels
     assert peak < 100e6  # the dense matrix holds 3.2 GB
     assert time.perf_counter() - started < 5  # 21 s at the peer; tracing memory is most of this
+
+
+def test_fault_19_residuals_for_new_groups_draw_the_effects_again():
+    """Data of the model itself: with effects drawn again its residuals are spread evenly, without them they are not."""
+    rng = np.random.default_rng(5)
+    group = np.repeat(np.arange(60), 5)
+    data = pd.DataFrame({"g": group, "y": rng.normal(1 + rng.normal(0, 2, 60)[group], 0.5)})
+    fit = bg.GLMM("y ~ 1 + (1 | g)", data).fit(random_seed=1, progressbar=False)
+    drawn = bg.simulate_residuals(fit, random_effects="new", random_seed=1)["residual"].to_numpy()
+    center, sd = (fit.posterior[name].mean().item() for name in ("beta", "sigma"))
+    dropped = special.ndtr((data["y"] - center) / sd)
+    outer = np.mean(np.abs(drawn - 0.5) > 0.4), np.mean(np.abs(dropped - 0.5) > 0.4)
+    assert outer[0] == pytest.approx(0.2, abs=0.12) and outer[1] > 0.6

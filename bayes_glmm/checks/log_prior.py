@@ -1,0 +1,67 @@
+"""The log density of every prior at every posterior draw, as the user stated it.
+
+Input: a `Fit`. Output: a Dataset, a variable for each row of the prior table. The intercept's prior is evaluated at the
+intercept it belongs to, the one at the predictors' means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+    from bayes_glmm.model.autoscale import ParameterPrior
+
+Array = npt.NDArray[np.float64]
+
+
+def log_prior(fit: Fit) -> xr.Dataset:
+    """Compute the log density of every prior.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables named as in ``priors=`` (``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``, ``"sigma"``),
+        dims chain, draw; each the density of what the prior was stated on (a precision, say), up to a constant. The
+        levels' effects have no prior of their own here: theirs is part of the model.
+    """
+    design, priors = fit.model.design, fit.model.prior_table
+    posterior = fit.posterior.transpose("chain", "draw", ...)
+    parts: dict[str, Array] = {}
+    shift = np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
+    if design.coefs:
+        beta = posterior["beta"].to_numpy()
+        slopes = np.array([coef != "Intercept" for coef in design.coefs])
+        if priors.centered:
+            shift = beta[..., slopes] @ design.means[slopes]
+        for i, row in enumerate(priors.beta):
+            parts[row.parameter] = _density(row, beta[..., i] + (0.0 if slopes[i] else shift))
+    for term, (_, group) in zip(design.groups, priors.groups, strict=True):
+        sd = posterior[f"sd_{term.name}"].to_numpy()
+        parts |= {row.parameter: _density(row, sd[..., i]) for i, row in enumerate(group.sd)}
+        if group.corr is not None:
+            corr = posterior[f"corr_{term.name}"].to_numpy()
+            blocks = [corr[(..., *np.ix_(block, block))] for block in term.blocks if len(block) > 1]
+            log_det = [np.linalg.slogdet(block)[1] for block in blocks]
+            parts[group.corr.parameter] = np.sum([group.corr.prior.log_density(one) for one in log_det], axis=0)
+    for row in priors.auxiliary:
+        values = posterior[row.parameter].to_numpy()
+        parts[row.parameter] = (
+            _density(row, values - shift[..., None]).sum(axis=-1) if row.ordered else _density(row, values)
+        )
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
+    return xr.Dataset({name: (("chain", "draw"), values) for name, values in parts.items()}, coords=coords)
+
+
+def _density(row: ParameterPrior, values: Array) -> Array:
+    """Log density of what the prior was stated on: the parameter, its variance, its precision."""
+    return np.asarray(row.prior.log_density(values**row.power), dtype=float)

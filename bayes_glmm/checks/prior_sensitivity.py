@@ -1,0 +1,208 @@
+"""How much the posterior owes to its priors: power scaling of priors and likelihood, and exact refits.
+
+Input: a `Fit`. Output: a DataFrame. Importance weights say what happens where a prior is made a little stronger or
+weaker; refits say what happens where it is made twice as strong, or half.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats import psense
+
+from bayes_glmm.checks.log_prior import log_prior
+from bayes_glmm.errors import DataWarning, PredictionError, nearest
+from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
+from bayes_glmm.inference.scalars import population_scalars
+from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.predict.draws import log_likelihood, response_name
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+    from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
+
+THRESHOLD = 0.05
+POWERS = (0.5, 2.0)
+BY = ("all", "group", "parameter")
+
+
+def prior_sensitivity(
+    fit: Fit,
+    by: str = "all",
+    *,
+    refits: bool = False,
+    client: Any = None,
+    random_seed: int | None = None,
+    progressbar: bool = True,
+) -> pd.DataFrame:
+    """Compute how far the posterior moves where priors, or the likelihood, are made stronger or weaker.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    by
+        What is scaled together: ``"all"`` priors; each ``"group"`` of them (intercept, coefficients, sds of a factor,
+        its correlations, each further parameter); each ``"parameter"``'s prior alone.
+    refits
+        Whether to fit again with the priors' densities to the power 1/2 and 2, too.
+    client
+        A ``distributed.Client`` for the refits; None for this machine's processors.
+    random_seed
+        Seed of the refits.
+    progressbar
+        Whether to show the refits' progress.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each scaled prior and parameter: scaled, parameter; prior and likelihood, the sensitivities (change of
+        the cumulative Jensen-Shannon distance for a doubling; 0.05 is worth a look); diagnosis, in words. With `refits`
+        also weaker and stronger: how far the posterior mean moves, in posterior sds, with the prior to the power 1/2
+        and 2 (NaN where a refit failed).
+
+    Raises
+    ------
+    PredictionError
+        If `by` is none of its values.
+    PriorError
+        If a prior to the power 1/2 is no distribution, as a Cauchy's.
+
+    Warns
+    -----
+    DataWarning
+        If a refit failed.
+
+    Notes
+    -----
+    Priors are scaled as they were stated: the intercept's where the predictors are at their means, a precision's as the
+    precision's. The distribution of levels' effects is part of the model and stays as it is.
+
+    References
+    ----------
+    Kallioinen, N., Paananen, T., Burkner, P.-C. and Vehtari, A. (2024). Detecting and diagnosing prior and likelihood
+    sensitivity with power-scaling. Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5.
+    """
+    if by not in BY:
+        raise PredictionError(f"by={by!r}: {nearest(str(by), BY)}")
+    rows = list(fit.model.prior_table)
+    groups = _groups(rows, by)
+    scalars = population_scalars(fit.posterior, fit.model.design)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": scalars,
+            "log_prior": log_prior(fit),
+            "log_likelihood": log_likelihood(fit)[response_name(fit)].sum("obs").to_dataset(name="y"),
+        }
+    )
+    likelihood = psense(tree, group="likelihood")
+    flat = {row.parameter for row in rows if row.prior.name in _CONSTANT}
+    parts = []
+    for name, members in groups.items():
+        moving = [member for member in members if member not in flat]
+        prior = psense(tree, group="prior", group_var_names=moving) if moving else xr.zeros_like(likelihood)
+        parts.append(_sensitivities(name, list(scalars), prior, likelihood))
+    table = pd.concat(parts, ignore_index=True)
+    if refits:
+        seed = fresh_seed() if random_seed is None else random_seed
+        shifts = _shifts(fit, groups, scalars, seed, client, progressbar)
+        table = table.assign(**shifts)
+    return table
+
+
+_CONSTANT = ("Flat", "HalfFlat", "Uniform")
+
+
+def _groups(rows: Sequence[ParameterPrior], by: str) -> dict[str, list[str]]:
+    """Names of the priors that are scaled together."""
+    names = [row.parameter for row in rows]
+    if by == "all":
+        return {"all priors": names}
+    if by == "parameter":
+        return {name: [name] for name in names}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        head, _, rest = name.partition("[")
+        group = f"sd[{rest.split('][')[0].removesuffix(']')}]" if head == "sd" else "beta" if head == "beta" else name
+        groups.setdefault(group, []).append(name)
+    return groups
+
+
+def _sensitivities(scaled: str, names: list[Any], prior: xr.Dataset, likelihood: xr.Dataset) -> pd.DataFrame:
+    of_prior = np.array([float(prior[name]) for name in names])
+    of_likelihood = np.array([float(likelihood[name]) for name in names])
+    words = [_diagnosis(*pair) for pair in zip(of_prior, of_likelihood, strict=True)]
+    columns = {"prior": of_prior, "likelihood": of_likelihood, "diagnosis": words}
+    return pd.DataFrame({"scaled": scaled, "parameter": [str(name) for name in names], **columns})
+
+
+def _diagnosis(prior: float, likelihood: float) -> str:
+    if prior < THRESHOLD:
+        return "the prior hardly matters"
+    if likelihood < THRESHOLD:
+        return "the prior decides, the data say little"
+    return "prior and data both matter and may disagree"
+
+
+# refits ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Scaled:
+    """A task: the model with some priors to a power."""
+
+    model: RefittedModel
+    seed: int
+
+
+def _shifts(
+    fit: Fit, groups: dict[str, list[str]], scalars: xr.Dataset, seed: int, client: Any, progressbar: bool
+) -> dict[str, list[float]]:
+    """Shift of each posterior mean, in posterior sds, for each power: columns of the table."""
+    model = fit.model
+    seeds = iter(np.random.SeedSequence(seed, spawn_key=(7,)).generate_state(len(groups) * len(POWERS)))
+    tasks = []
+    for members in groups.values():
+        for alpha in POWERS:
+            scaled = _scaled_table(model.prior_table, set(members), alpha)
+            tasks.append(_Scaled(RefittedModel(model.spec, model.design, scaled), int(next(seeds))))
+    results = run_tasks(_refitted_means, tasks, client=client, progressbar=progressbar, label="Scaling priors")
+    failures = [result for result in results if isinstance(result, Failure)]
+    if failures:
+        warnings.warn(
+            f"{len(failures)} of {len(tasks)} refits failed; the first: {failures[0].reason}", DataWarning, stacklevel=3
+        )
+    mean = np.array([float(values.mean()) for values in scalars.data_vars.values()])
+    sd = np.array([float(values.std()) for values in scalars.data_vars.values()])
+    lost = np.full(len(mean), np.nan)
+    moved = [lost if isinstance(result, Failure) else (result - mean) / sd for result in results]
+    return {
+        name: [float(value) for shift in moved[start :: len(POWERS)] for value in shift]
+        for start, name in enumerate(("weaker", "stronger"))
+    }
+
+
+def _refitted_means(task: _Scaled) -> np.ndarray:
+    fit = refit(task.model, SamplerSettings(None, None, 4, 1, task.seed, None, False))
+    scalars = population_scalars(fit.posterior, fit.model.design)
+    return np.array([float(values.mean()) for values in scalars.data_vars.values()])
+
+
+def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTable:
+    """Put the densities of the named priors to a power."""
+
+    def scaled(row: ParameterPrior) -> ParameterPrior:
+        return replace(row, prior=row.prior.powered(alpha)) if row.parameter in names else row
+
+    groups = tuple(
+        (name, replace(group, sd=tuple(map(scaled, group.sd)), corr=None if group.corr is None else scaled(group.corr)))
+        for name, group in table.groups
+    )
+    beta, auxiliary = tuple(map(scaled, table.beta)), tuple(map(scaled, table.auxiliary))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary)
