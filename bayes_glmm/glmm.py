@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -239,7 +239,7 @@ class GLMM:
             "inference_library": "bayes_glmm",
         }
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
-        verdict = fit.diagnose()
+        verdict = fit.convergence
         if not verdict.passed and not fit.approximate:
             warnings.warn(str(verdict), ConvergenceWarning, stacklevel=2)
         return fit
@@ -267,16 +267,24 @@ class FittedGLMM(Fit):
     model: GLMM
 
     @cached_property
-    def _diagnosis(self) -> Diagnosis:
+    def convergence(self) -> Diagnosis:
+        """The verdict on convergence alone, as it stands above the summary."""
         return diagnose(self)
 
+    @cached_property
+    def _diagnosis(self) -> Diagnosis:
+        from bayes_glmm.checks.notes import model_notes
+
+        return replace(self.convergence, notes=model_notes(self))
+
     def diagnose(self) -> Diagnosis:
-        """Judge convergence on every scalar parameter.
+        """Judge convergence on every scalar parameter, and look for what the answers depend on besides the data.
 
         Returns
         -------
         Diagnosis
-            A verdict in words (``str``), ``passed``, and a Dataset of R-hat and effective sample sizes.
+            A verdict in words (``str``), ``passed``, a Dataset of R-hat and effective sample sizes, and ``notes``:
+            separation, sds that cannot be told from zero, priors that decide, factors with few levels.
         """
         return self._diagnosis
 

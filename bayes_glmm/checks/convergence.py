@@ -16,6 +16,7 @@ import xarray as xr
 
 from bayes_glmm.inference.effective_size import MIN_DRAWS, effective_size
 from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.scalars import population_scalars
 
 Array = npt.NDArray[np.float64]
 
@@ -26,6 +27,8 @@ STATISTICS = ("r_hat", "ess_bulk", "ess_tail")
 #: Samplers' names for "the trajectory was cut at the greatest tree depth".
 DEPTH_FLAGS = ("maxdepth_reached", "reached_max_treedepth")
 _SHOWN = 3
+#: Divergences below which they have no place, and how far their mean rank must lie from the middle to have one.
+_FEWEST_PLACED, _APART = 3, 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,9 @@ class Diagnosis:
         R-hat, bulk and tail effective sample size: the posterior's variables with a leading dim ``statistic``, NaN for
         constants; ``e_bfmi`` over chain. Attributes ``divergences`` and ``max_depth_hits`` are -1 where the sampler
         does not record them.
+    notes
+        What the answers depend on besides the data, a sentence or two each: separation, sds at zero, priors that
+        decide, factors with few levels. They leave `passed` as it is.
     """
 
     passed: bool
@@ -53,6 +59,7 @@ class Diagnosis:
     advice: tuple[str, ...]
     opening: str
     dataset: xr.Dataset
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -60,6 +67,7 @@ class Diagnosis:
         lines = [self.opening]
         lines += [f"- {problem}" for problem in self.problems]
         lines += [f"To do: {' '.join(self.advice)}"] if self.advice else []
+        lines += ["Worth knowing:", *(f"- {note}" for note in self.notes)] if self.notes else []
         return "\n".join(lines)
 
     @property
@@ -82,6 +90,8 @@ class Diagnosis:
         color = "#2e8b57" if self.passed else "#d9822b"
         items = "".join(f"<li>{html.escape(problem)}</li>" for problem in self.problems)
         advice = f"<p><b>To do:</b> {html.escape(' '.join(self.advice))}</p>" if self.advice else ""
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        advice += f"<p>Worth knowing:</p><ul>{notes}</ul>" if notes else ""
         return (
             f'<div style="border-left:4px solid {color};padding-left:.8em">'
             f"<p><b>{html.escape(self.opening)}</b></p>{f'<ul>{items}</ul>' if items else ''}{advice}</div>"
@@ -132,7 +142,8 @@ def diagnose(fit: Fit) -> Diagnosis:
         opening = f"Approximate ({method}): the draws are not the posterior's but an approximation's."
         advice = ("Fit with method='nuts' before you rely on intervals.",)
         return Diagnosis(False, ("Checks of convergence do not apply: none was made.",), advice, opening, dataset)
-    findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *_sampler_findings(dataset)]
+    place = _place_of_divergences(fit) if dataset.attrs["divergences"] > 0 else ""
+    findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *_sampler_findings(dataset, place)]
     if findings:
         opening = f"Do not rely on these draws yet ({drawn}):"
         problems = tuple(finding.problem for finding in findings)
@@ -326,13 +337,32 @@ def _round_up(number: float) -> int:
     return int(math.ceil(number / unit) * unit)
 
 
-def _sampler_findings(dataset: xr.Dataset) -> Iterator[_Finding]:
+def _place_of_divergences(fit: Fit) -> str:
+    """Say where in the posterior divergent transitions ended, where they have a place."""
+    flags = fit.dt["sample_stats"]["diverging"].transpose("chain", "draw").to_numpy().ravel()
+    if not _FEWEST_PLACED <= flags.sum() <= flags.size // 2:
+        return ""
+    scalars = population_scalars(fit.posterior, fit.model.design)
+    best, words = _APART, ""
+    for name, values in scalars.items():
+        draws = values.transpose("chain", "draw").to_numpy().ravel()
+        rank = np.argsort(np.argsort(draws, kind="stable"), kind="stable") / (len(draws) - 1)
+        apart = float(rank[flags].mean() - 0.5)
+        if abs(apart) > best:
+            best, here, everywhere = abs(apart), np.median(draws[flags]), np.median(draws)
+            side = "small" if apart < 0 else "large"
+            words = f" They gather where {name} is {side} (median {here:.2g}, of all draws {everywhere:.2g})."
+    return words
+
+
+def _sampler_findings(dataset: xr.Dataset, place: str) -> Iterator[_Finding]:
     divergences, cut = dataset.attrs["divergences"], dataset.attrs["max_depth_hits"]
     if divergences < 0:
         yield _Finding("Divergences were not checked: this sampler does not record them.", "")
     if divergences > 0:
         yield _Finding(
-            f"{divergences} transition{'s' * (divergences > 1)} diverged: some region of the posterior may be missed.",
+            f"{divergences} transition{'s' * (divergences > 1)} diverged: some region of the posterior may be missed."
+            f"{place}",
             "Take smaller steps: fit(target_accept=0.95).",
         )
     if cut > 0:

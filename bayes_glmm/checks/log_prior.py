@@ -1,4 +1,4 @@
-"""The log density of every prior at every posterior draw, as the user stated it.
+"""The log density of every prior at every posterior draw, as the user stated it, and that of the levels' effects.
 
 Input: a `Fit`. Output: a Dataset, a variable for each row of the prior table. The intercept's prior is evaluated at the
 intercept it belongs to, the one at the predictors' means.
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+
+from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -60,6 +62,31 @@ def log_prior(fit: Fit) -> xr.Dataset:
         )
     coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
     return xr.Dataset({name: (("chain", "draw"), values) for name, values in parts.items()}, coords=coords)
+
+
+def log_effects(fit: Fit) -> xr.DataArray:
+    """Compute the log density of all levels' effects given their sds and correlations.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims chain, draw; summed over factors and levels, up to a constant.
+    """
+    draws = posterior_draws(fit)
+    total = np.zeros(draws.size)
+    for name, effects in draws.effects.items():
+        values, vectors = np.linalg.eigh(draws.covariances[name])
+        values = np.maximum(values, np.finfo(float).tiny)
+        along = np.einsum("slk,skj->slj", effects, vectors)
+        total -= 0.5 * (np.square(along) / values[:, None, :]).sum(axis=(1, 2))
+        total -= 0.5 * effects.shape[1] * np.log(values).sum(axis=1)
+    coords = {"chain": draws.chain, "draw": draws.draw}
+    return xr.DataArray(total.reshape(len(draws.chain), len(draws.draw)), dims=("chain", "draw"), coords=coords)
 
 
 def _density(row: ParameterPrior, values: Array) -> Array:

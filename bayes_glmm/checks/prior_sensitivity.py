@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
-from bayes_glmm.checks.log_prior import log_prior
+from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import DataWarning, PredictionError, nearest
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
@@ -82,7 +82,8 @@ def prior_sensitivity(
     Notes
     -----
     Priors are scaled as they were stated: the intercept's where the predictors are at their means, a precision's as the
-    precision's. The distribution of levels' effects is part of the model and stays as it is.
+    precision's. The likelihood that is scaled is that of responses *and* levels' effects given the parameters shown
+    here: what is known of a factor's sd comes by way of its levels' effects.
 
     References
     ----------
@@ -98,7 +99,7 @@ def prior_sensitivity(
         {
             "posterior": scalars,
             "log_prior": log_prior(fit),
-            "log_likelihood": log_likelihood(fit)[response_name(fit)].sum("obs").to_dataset(name="y"),
+            "log_likelihood": _joint_likelihood(fit).to_dataset(name="y"),
         }
     )
     likelihood = psense(tree, group="likelihood")
@@ -117,6 +118,11 @@ def prior_sensitivity(
 
 
 _CONSTANT = ("Flat", "HalfFlat", "Uniform")
+
+
+def _joint_likelihood(fit: Fit) -> xr.DataArray:
+    """Log density of responses and levels' effects, dims chain, draw."""
+    return log_likelihood(fit)[response_name(fit)].sum("obs") + log_effects(fit)
 
 
 def _groups(rows: Sequence[ParameterPrior], by: str) -> dict[str, list[str]]:

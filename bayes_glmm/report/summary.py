@@ -45,8 +45,9 @@ class FittedModel(Protocol):
     def approximate(self) -> bool:
         """Whether the draws come from an approximation."""
 
-    def diagnose(self) -> Diagnosis:
-        """Judge convergence."""
+    @property
+    def convergence(self) -> Diagnosis:
+        """The verdict on convergence."""
 
 
 class Summary(pd.DataFrame):
@@ -126,7 +127,7 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
         If `ci_prob` is not a probability between 0 and 1.
     """
     prob = interval_probability(ci_prob)
-    verdict = fit.diagnose()
+    verdict = fit.convergence
     blocks = []
     for name, component, group, terms, entries in _sections(fit, random_effects):
         block = posterior_moments(fit.posterior[name], prob, entries)

@@ -6,10 +6,14 @@ import numpy as np
 import pandas as pd
 import pytensor
 import pytest
+import xarray as xr
+from arviz_stats import psense
+from scipy import stats
 
 import bayes_glmm as bg
-from bayes_glmm.checks.log_prior import log_prior
+from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import DataWarning, PredictionError, PriorError, SamplingError
+from bayes_glmm.predict.posterior import posterior_draws
 from bayes_glmm.priors import PRIORS
 
 QUIET = {"random_seed": 3, "progressbar": False}
@@ -81,6 +85,30 @@ def test_thresholds_have_their_prior_where_the_predictors_are_at_their_means():
     rows = {row.parameter: row.prior for row in fit.model.prior_table}
     np.testing.assert_allclose(log_prior(fit)["thresholds"], rows["thresholds"].log_density(centred).sum(axis=-1))
     assert log_prior(fit)["thresholds"].mean() > -20
+
+
+def test_the_density_of_effects_is_the_multivariate_normals(sleepstudy_fit):
+    posterior, draws = log_effects(sleepstudy_fit).to_numpy().ravel(), posterior_draws(sleepstudy_fit)
+    ours = [
+        stats.multivariate_normal(np.zeros(2), draws.covariances["Subject"][s])
+        .logpdf(draws.effects["Subject"][s])
+        .sum()
+        for s in (0, 2000, 5999)
+    ]
+    assert np.ptp(posterior[[0, 2000, 5999]] - ours) < 1e-8
+
+
+def test_what_the_data_say_of_a_sd_counts():
+    """30 clear groups: their sd owes its value to the data, though responses hardly touch it once effects are given."""
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(30), 20)
+    data = pd.DataFrame({"g": group, "y": rng.normal(rng.normal(0, 2, 30)[group], 0.5)})
+    fit = bg.GLMM("y ~ 1 + (1 | g)", data, priors={"sd": bg.Prior("HalfNormal", 3)}).fit(**QUIET)
+    row = bg.prior_sensitivity(fit).set_index("parameter").loc["sd_g[Intercept]"]
+    assert row["likelihood"] > 0.08 and row["diagnosis"] == "the prior hardly matters"
+    responses = bg.log_likelihood(fit)["y"].sum("obs").to_dataset(name="y")
+    tree = xr.DataTree.from_dict({"posterior": fit.posterior[["sd_g"]], "log_likelihood": responses})
+    assert psense(tree, group="likelihood")["sd_g"].item() < 0.5 * row["likelihood"]
 
 
 @pytest.fixture(scope="module")

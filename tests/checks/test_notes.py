@@ -1,0 +1,142 @@
+"""A planted fault for each sentence of `diagnose`, and none where there is nothing to say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytest
+import xarray as xr
+
+import bayes_glmm as bg
+from bayes_glmm.checks.convergence import diagnose
+from bayes_glmm.checks.separation import separated_coefficients
+from bayes_glmm.design.design import build_design
+from bayes_glmm.inference.fit import Fit
+from bayes_glmm.spec.model_spec import ModelSpec
+
+QUIET = {"random_seed": 2, "progressbar": False}
+
+
+def separated(formula: str, data: pd.DataFrame, family: str = "bernoulli") -> tuple[str, ...]:
+    spec = ModelSpec.build(formula, family=family)
+    return separated_coefficients(build_design(spec, data), spec.family.support)
+
+
+def test_separation_is_found_where_it_is_and_only_there():
+    x = np.arange(12.0)
+    data = pd.DataFrame({"x": x, "k": np.resize(["a", "b", "c"], 12), "g": np.resize(list("uv"), 12)})
+    data["complete"] = (x > 5).astype(int)
+    data["quasi"] = np.where(x == 5, [0, 1] * 6, x > 5).astype(int)
+    data["none"] = data["complete"].where(~data["x"].isin([2, 8]), 1 - data["complete"])
+    data["cell"] = np.where(data["k"] == "c", 0, np.resize([0, 1, 1, 0, 0], 12))
+    assert separated("complete ~ x + (1 | g)", data) == ("Intercept", "x")
+    assert separated("quasi ~ x + (1 | g)", data) == ("Intercept", "x")
+    assert separated("none ~ x + (1 | g)", data) == ()
+    assert separated("cell ~ k + (1 | g)", data) == ("k[c]",)
+    assert separated("cell ~ 0 + k + (1 | g)", data) == ("k[c]",)
+
+
+def test_separation_of_trials_counts_and_many_rows():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"k": np.resize(["a", "b", "c"], 30), "g": np.resize(list("uv"), 30), "n": 5})
+    data["s"] = np.where(data["k"] == "b", 5, rng.integers(1, 5, 30))
+    data["c"] = np.where(data["k"] == "b", 0, rng.integers(1, 5, 30))
+    assert separated("p(s, n) ~ k + (1 | g)", data, "binomial") == ("k[b]",)
+    assert separated("c ~ k + (1 | g)", data, "poisson") == ("k[b]",)
+    assert separated("s ~ k + (1 | g)", data, "poisson") == ()
+    assert separated("c ~ k + (1 | g)", data, "gaussian") == ()
+    many = pd.DataFrame({"x": rng.normal(size=60_000), "g": np.resize(list("uv"), 60_000)})
+    many["y"] = (many["x"] > 0.1).astype(int)
+    many["z"] = rng.integers(0, 2, 60_000)
+    assert separated("y ~ x + (1 | g)", many) == ("Intercept", "x")
+    assert separated("z ~ x + (1 | g)", many) == ()
+
+
+def test_healthy_fits_have_no_notes(cbpp_fit, sleepstudy_fit):
+    for fit in (cbpp_fit, sleepstudy_fit):
+        assert fit.diagnose().passed and fit.diagnose().notes == ()
+        assert str(fit.diagnose()) == str(fit.convergence)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.normal(size=120), "g": np.resize(list("abcdefghij"), 120)})
+    return frame.assign(y=rng.normal(size=120), few=np.resize(list("uvw"), 120), sep=(frame["x"] > 0).astype(int))
+
+
+def notes_of(formula: str, data: pd.DataFrame, **options) -> str:
+    fit = bg.GLMM(formula, data, **options).fit(**QUIET)
+    verdict = fit.diagnose()
+    assert verdict.passed and fit.convergence.notes == ()
+    assert "Worth knowing:" in str(verdict) and "Worth knowing" in verdict._repr_html_()
+    assert "Worth knowing" not in repr(fit)
+    return str(verdict)
+
+
+def test_a_separated_logit_is_named(data):
+    text = notes_of("sep ~ x + (1 | g)", data, family="bernoulli")
+    assert "Separation: the data set no limit to Intercept, x" in text
+    assert "prior_sensitivity(fit, " in text
+
+
+def test_a_sd_at_zero_and_a_factor_of_few_levels_are_named(data):
+    text = notes_of("y ~ x + (1 | few)", data)
+    assert "few has 3 levels" in text and "sd_few[Intercept] cannot be told from zero" in text
+    rng = np.random.default_rng(2)
+    clear = data.assign(y=data["y"] + np.resize(rng.normal(0, 2, 10), 120))
+    assert bg.GLMM("y ~ x + (1 | g)", clear).fit(**QUIET).diagnose().notes == ()
+
+
+def test_a_correlation_at_its_bound_is_named():
+    rng = np.random.default_rng(3)
+    group, x = np.repeat(np.arange(25), 16), np.tile(np.linspace(-1, 1, 16), 25)
+    u = rng.normal(0, 2, 25)[group]
+    frame = pd.DataFrame({"g": group, "x": x, "y": u + u * x + rng.normal(0, 0.3, 400)})
+    assert "corr_g[x, Intercept] is near its bound" in notes_of("y ~ x + (x | g)", frame)
+
+
+def test_a_prior_that_decides_and_one_that_disagrees_are_named(data):
+    tiny = data.assign(z=np.r_[1e-3, np.zeros(119)], y=data["y"] + np.resize(np.arange(10.0), 120))
+    priors = {"beta[z]": bg.Prior("Normal", 0, 1), "beta[x]": bg.Prior("Normal", 2, 0.3)}
+    text = notes_of("y ~ x + z + (1 | g)", tiny, priors=priors)
+    assert "The data say little about beta[z]" in text
+    assert "Prior and data both shape beta[x]" in text
+
+
+# divergences ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_eight_schools_centred_says_where_the_divergences_lie():
+    """Rubin (1981): rows made so that each school's mean and standard error are the published ones."""
+    effect, error = np.array([28, 8, -3, 7, -1, 1, 18, 12.0]), np.array([15, 10, 16, 11, 9, 11, 10, 18.0])
+    y = np.repeat(effect, 2) + np.tile([-1, 1], 8) * np.repeat(error, 2)
+    schools = pd.DataFrame({"school": np.repeat(list("ABCDEFGH"), 2), "y": y})
+    model = bg.GLMM("y ~ 1 + (1 | school)", schools, priors={"sd": bg.Prior("HalfCauchy", 25)})
+    with model.to_pymc("centered"):
+        options = {"random_seed": 1, "progressbar": False, "nuts_sampler": "pymc", "target_accept": 0.7}
+        draws = pm.sample(2000, tune=500, chains=4, cores=2, **options)
+    posterior = draws["posterior"].to_dataset()[["beta", "b_school", "sd_school", "sigma"]]
+    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": draws["sample_stats"].to_dataset()})
+    tree.attrs = {"method": "nuts", "interrupted": 0}
+    verdict = diagnose(Fit(model, tree))
+    assert not verdict.passed and verdict.divergences > 10
+    assert "They gather where sd_school[Intercept] is small" in str(verdict)
+    ours = model.fit(**QUIET).diagnose()
+    assert ours.divergences == 0 and "sd_school[Intercept] cannot be told from zero" in str(ours)
+
+
+def test_divergences_have_a_place_only_where_they_gather(cbpp_fit):
+    rng = np.random.default_rng(4)
+    sd = cbpp_fit.posterior["sd_herd"].to_numpy()[..., 0]
+    for flags, gathered in ((sd < np.quantile(sd, 0.01), True), (rng.random(sd.shape) < 0.02, False)):
+        stats = cbpp_fit.dt["sample_stats"].to_dataset()
+        stats["diverging"] = (("chain", "draw"), flags)
+        tree = xr.DataTree.from_dict({"posterior": cbpp_fit.posterior, "sample_stats": stats})
+        tree.attrs = cbpp_fit.dt.attrs
+        text = str(diagnose(Fit(cbpp_fit.model, tree)))
+        assert f"{flags.sum()} transitions diverged" in text
+        assert ("They gather where sd_herd[Intercept] is small" in text) is gathered
+        assert ("gather" in text) is gathered
