@@ -12,6 +12,7 @@ from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_WORDS = {"zeros": "share of zeros", "q10": "10 % quantile", "q90": "90 % quantile"}
 _NUMBERS = ("stat", "rows", "observed", "mean", "lower", "upper", "p_value")
 _MOST_LABELS = 60
 
@@ -59,7 +60,8 @@ def predictive_check(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     quiet_grid(ax, "x")
     prob = table.attrs.get("ci_prob")
     interval = f" (simulated: mean and {prob:.0%} interval)" if prob is not None else ""
-    ax.set_xlabel(f"{table['stat'].iloc[0]} of the responses{interval}", color=ink())
+    stat = str(table["stat"].iloc[0])
+    ax.set_xlabel(f"{_WORDS.get(stat, stat)} of the responses{interval}", color=ink())
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, borderaxespad=0.2)
     if about:
         ax.set_ylabel(", ".join(about), color=ink())
