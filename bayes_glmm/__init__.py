@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.slopes import avg_slopes, slopes
     from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
-    from bayes_glmm.glmm import GLMM, FittedGLMM
+    from bayes_glmm.glmm import GLMM, FittedGLMM, load
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.random_effects import random_effects
@@ -53,6 +53,7 @@ __all__ = [
     "icc",
     "kfold",
     "list_datasets",
+    "load",
     "load_dataset",
     "log_likelihood",
     "loo",
@@ -91,6 +92,7 @@ _HOMES = {
     "icc": "effects.icc",
     "kfold": "checks.comparison",
     "list_datasets": "datasets.load",
+    "load": "glmm",
     "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
     "loo": "checks.comparison",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -83,6 +85,12 @@ class GLMM:
         self._spec = ModelSpec.build(formula, family=family, link=link, priors=priors, center=center, missing=missing)
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
+
+    @classmethod
+    def _of(cls, spec: ModelSpec, design: Design, prior_table: PriorTable) -> GLMM:
+        model = cls.__new__(cls)
+        model._spec, model._design, model._prior_table = spec, design, prior_table
+        return model
 
     @property
     def spec(self) -> ModelSpec:
@@ -306,8 +314,58 @@ class FittedGLMM(Fit):
         """
         return summarize(self, ci_prob=ci_prob, random_effects=random_effects)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write model and posterior to one netCDF file, which `load` reads, and ArviZ and xarray, too.
+
+        Parameters
+        ----------
+        path
+            The file. One that is there is replaced in one step: whenever the machine stops there is the old file or the
+            new one.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        GLMMError
+            If the disk does not allow it, or the fit uses a family or link of your own.
+        DataError
+            If a column holds Python objects other than numbers, text and dates.
+        """
+        from bayes_glmm.inference.store import save_fit
+
+        return save_fit(self, path)
+
     def __repr__(self) -> str:
         return fit_text(self)
 
     def _repr_html_(self) -> str:
         return fit_html(self)
+
+
+def load(path: str | os.PathLike[str]) -> FittedGLMM:
+    """Read a fit that `FittedGLMM.save` wrote. Files may come from anyone: nothing in them is run or unpickled.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    FittedGLMM
+        The fit, with its model.
+
+    Raises
+    ------
+    GLMMError
+        If the file is missing, truncated, was changed after it was saved, refers to anything outside itself, or is of a
+        format this version does not read.
+    """
+    from bayes_glmm.inference.store import read_fit
+
+    saved = read_fit(path)
+    return FittedGLMM(GLMM._of(saved.spec, saved.design, saved.prior_table), saved.dt)

@@ -1,0 +1,271 @@
+"""A fit on disk: one netCDF file with the draws, the user's rows and, as JSON, what the user stated. No pickle.
+
+Input: a `Fit` and a path, or a path. Output: a file that is the old one or the new one whenever the machine stops, or
+the parts of a fit. ArviZ and xarray read the file's draws as they read any other. The formula in it is parsed and
+checked again, and the design is built again from the rows. A seal at the end of the file says whether it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from bayes_glmm.design.design import Design, build_design
+from bayes_glmm.design.frame import plain
+from bayes_glmm.errors import DataWarning, GLMMError
+from bayes_glmm.families import FAMILIES
+from bayes_glmm.inference.columns import pack_column, unpack_column
+from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.hdf5 import read_tree
+from bayes_glmm.inference.seal import check_seal, write_sealed
+from bayes_glmm.links import LINKS
+from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
+from bayes_glmm.priors import Prior
+from bayes_glmm.spec.model_spec import ModelSpec
+
+__all__ = ["SavedFit", "read_fit", "save_fit"]
+
+FORMAT = 1
+#: The group of a file that holds the model; the others are the fit's own.
+_GROUP = "bayes_glmm"
+
+
+@dataclass(frozen=True, eq=False)
+class SavedFit:
+    """What a file holds.
+
+    Parameters
+    ----------
+    spec, design, prior_table
+        The model; the priors are those of the fit, also where this version's defaults would be others.
+    dt
+        The fit's tree.
+    """
+
+    spec: ModelSpec
+    design: Design
+    prior_table: PriorTable
+    dt: xr.DataTree
+
+
+def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
+    """Write a fit to one file.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    path
+        The file; one that is there is replaced, in one step and only when the new one is complete.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    GLMMError
+        If its folder is missing, the disk is full or does not allow it, or the fit uses a family or link of the user's
+        own.
+    DataError
+        If a column holds Python objects other than numbers, text and dates.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise GLMMError(f"{target} is a folder; give the name of a file in it.")
+    if not target.parent.is_dir():
+        raise GLMMError(f"There is no folder {target.parent}; make it first.")
+    # in memory first: HDF5 does not survive a disk that is full
+    content = _file_tree(fit).to_netcdf(engine="h5netcdf")
+    try:
+        write_sealed(content, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GLMMError(f"The fit could not be saved as {target}: {reason}. Nothing was replaced.") from error
+    return target
+
+
+def read_fit(path: str | os.PathLike[str]) -> SavedFit:
+    """Read what `save_fit` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    SavedFit
+        The model and its draws.
+
+    Raises
+    ------
+    GLMMError
+        If the file is missing, damaged, was changed after it was saved, refers to anything outside itself, or is of
+        another version.
+    """
+    source = Path(path)
+    check_seal(source)
+    tree = read_tree(source)
+    manifest = _manifest(tree, source)
+    try:
+        spec, design, priors = _model(tree[_GROUP].to_dataset(), manifest)
+    except (GLMMError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise GLMMError(f"{source}: its model cannot be built again: {error}") from error
+    kept = {str(name): _with_text(child.to_dataset()) for name, child in tree.children.items() if name != _GROUP}
+    dt = xr.DataTree.from_dict(kept)
+    dt.attrs = {str(key): plain(value) for key, value in tree.attrs.items()}
+    return SavedFit(spec, design, priors, dt)
+
+
+# ------------------------------------------------------------------ what a file holds
+
+
+def _file_tree(fit: Fit) -> xr.DataTree:
+    spec, design = fit.model.spec, fit.model.design
+    if FAMILIES.get(spec.family.name) is not spec.family or LINKS.get(spec.link.name) is not spec.link:
+        raise GLMMError(
+            f"The fit uses a family or link of your own ({spec.family.name}, {spec.link.name}), which a file cannot "
+            "hold; keep the draws by fit.dt.to_netcdf(path)."
+        )
+    groups = {str(name): child.to_dataset() for name, child in fit.dt.children.items()}
+    arrays, columns, index = _packed_frame(design.frame)
+    manifest = {
+        "format": FORMAT,
+        "version": version("bayes_glmm"),
+        "spec": json.loads(spec.to_json()),
+        "priors": [_prior_record(row) for row in fit.model.prior_table],
+        "columns": columns,
+        "index": index,
+        "dropped": design.dropped,
+        "reasons": design.reasons,
+        "design": {"coefs": list(design.coefs), "sums": design.X.sum(axis=0).tolist()},
+    }
+    arrays["manifest"] = ((), json.dumps(manifest))
+    tree = xr.DataTree.from_dict({**groups, _GROUP: arrays})
+    tree.attrs = dict(fit.dt.attrs)
+    return tree
+
+
+def _packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str, Any]]:
+    """Return the rows and their labels as arrays, with what reads them back."""
+    parts: dict[str, npt.NDArray[Any]] = {}
+    columns, labels = [], []
+    for number, name in enumerate(frame.columns):
+        arrays, description = pack_column(frame[name], f"the column {str(name)!r}")
+        parts |= {f"column{number}_{role}": array for role, array in arrays.items()}
+        columns.append([str(name), description])
+    levels = [frame.index.get_level_values(i) for i in range(frame.index.nlevels)]
+    for number, level in enumerate(levels):
+        arrays, description = pack_column(level, "the index of the data (use data.reset_index())")
+        parts |= {f"index{number}_{role}": array for role, array in arrays.items()}
+        labels.append([None if level.name is None else str(level.name), description])
+    variables = {name: (f"{name}_item", array) for name, array in parts.items()}
+    return xr.Dataset(variables), columns, {"levels": labels}
+
+
+def _frame(group: xr.Dataset, manifest: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows that `_packed_frame` wrote."""
+
+    def column(prefix: str, description: Mapping[str, Any]) -> Any:
+        arrays = {
+            str(name).removeprefix(prefix): array.to_numpy()
+            for name, array in group.data_vars.items()
+            if str(name).startswith(prefix)
+        }
+        return unpack_column(arrays, description)
+
+    levels = manifest["index"]["levels"]
+    values = [column(f"index{number}_", description) for number, (_, description) in enumerate(levels)]
+    names = [name for name, _ in levels]
+    index = pd.Index(values[0], name=names[0]) if len(values) == 1 else pd.MultiIndex.from_arrays(values, names=names)
+    data = {
+        name: pd.Series(column(f"column{number}_", description), index=index)
+        for number, (name, description) in enumerate(manifest["columns"])
+    }
+    return pd.DataFrame(data, index=index)
+
+
+def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, Design, PriorTable]:
+    """Build specification, design and priors as they were."""
+    spec = ModelSpec.from_json(json.dumps(manifest["spec"]))
+    with warnings.catch_warnings():
+        # said when the model was made
+        warnings.simplefilter("ignore", DataWarning)
+        design = build_design(spec, _frame(group, manifest))
+    design = replace(design, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
+    saved = manifest["design"]
+    if list(design.coefs) != saved["coefs"] or not np.allclose(design.X.sum(axis=0), saved["sums"], rtol=1e-6):
+        raise GLMMError(
+            f"this version builds other columns from its formula than bayes_glmm {manifest['version']} did; fit it "
+            "again."
+        )
+    return spec, design, _saved_priors(resolve_priors(spec, design), manifest["priors"])
+
+
+def _with_text(dataset: xr.Dataset) -> xr.Dataset:
+    """Write labels that netCDF gave back as Python objects as text."""
+    objects = {name: array.astype(str) for name, array in dataset.variables.items() if array.dtype == object}
+    return dataset.assign_coords({name: array for name, array in objects.items() if name in dataset.coords}).assign(
+        {name: array for name, array in objects.items() if name in dataset.data_vars}
+    )
+
+
+# ------------------------------------------------------------------ priors
+
+
+def _prior_record(row: ParameterPrior) -> list[Any]:
+    return [row.parameter, row.prior.to_dict(), row.power, row.source]
+
+
+def _saved_priors(table: PriorTable, records: list[Any]) -> PriorTable:
+    """Put the priors of the fit in the place of those this version would choose."""
+    if [row.parameter for row in table] != [record[0] for record in records]:
+        raise GLMMError("its priors are not those of its model.")
+    rows = iter(records)
+
+    def restored(row: ParameterPrior) -> ParameterPrior:
+        _, prior, power, said = next(rows)
+        return replace(row, prior=Prior.from_dict(prior), power=power, source=said)
+
+    return PriorTable(
+        beta=tuple(restored(row) for row in table.beta),
+        groups=tuple(
+            (name, GroupPriors(tuple(restored(row) for row in group.sd), group.corr and restored(group.corr)))
+            for name, group in table.groups
+        ),
+        auxiliary=tuple(restored(row) for row in table.auxiliary),
+        centered=table.centered,
+    )
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _manifest(tree: xr.DataTree, source: Path) -> dict[str, Any]:
+    if _GROUP not in tree.children or "manifest" not in tree[_GROUP].data_vars:
+        raise GLMMError(f"{source} is netCDF, but no fit that this package saved; xarray.open_datatree reads it.")
+    try:
+        manifest = json.loads(str(tree[_GROUP]["manifest"].item()))
+    except ValueError as error:
+        raise GLMMError(f"{source}: the description of its model is damaged: {error}.") from None
+    if not isinstance(manifest, dict) or not {"format", "version"} <= set(manifest):
+        raise GLMMError(f"{source}: the description of its model is damaged.")
+    if manifest["format"] != FORMAT:
+        raise GLMMError(
+            f"{source} was saved by bayes_glmm {manifest['version']} in format {manifest['format']}; this version "
+            f"({version('bayes_glmm')}) reads format {FORMAT}."
+        )
+    return manifest
