@@ -14,8 +14,8 @@ import functools
 import hashlib
 import os
 import platform
+import secrets
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -200,12 +200,14 @@ def _read(name: str) -> bytes | None:
 def _write(name: str, code: bytes) -> None:
     """Keep a function's machine code in the first folder that can be written to, and drop that of other sources."""
     for folder in _folders():
+        part = folder / f"{name}-{secrets.token_hex(4)}.part"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-                file.write(hashlib.sha256(code).digest() + code)
-            Path(file.name).replace(folder / f"{name}-{_stamp()}.native")
+            part.write_bytes(hashlib.sha256(code).digest() + code)
+            part.replace(folder / f"{name}-{_stamp()}.native")
         except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             continue
         for old in folder.glob(f"{name}-*.native"):
             if not old.name.endswith(f"-{_stamp()}.native"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bayes_glmm.design.design import Design
@@ -13,6 +14,7 @@ from bayes_glmm.engine.laplace import laplace_fit
 from bayes_glmm.engine.pack import auxiliary_rows, has_rows, pack, why_not_in_coordinates
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
+from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.nutpie_run import run_nutpie
 from bayes_glmm.inference.nuts import is_near_normal, run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
@@ -109,6 +111,24 @@ def _details(path: str, settings: SamplerSettings, started: float, compiled_at: 
     }
 
 
+@contextmanager
+def _chains_in_words() -> Iterator[None]:
+    """Say what PyMC's processes do not: that one of them was lost, and what keeps the others' draws."""
+    import pymc as pm
+    from pymc.sampling.parallel import ParallelSamplingError
+
+    try:
+        yield
+    except (OSError, EOFError, ParallelSamplingError) as error:
+        raise SamplingError(
+            f"PyMC lost the process of a chain ({type(error).__name__}: {error}); it was killed, perhaps for memory, "
+            "and the draws of the others went with it. The default backend's chains are threads, which cannot be lost "
+            "one by one; with backend='pymc', cores=1 keeps all chains in this process."
+        ) from error
+    except pm.exceptions.SamplingError as error:
+        raise SamplingError(f"Sampling could not start: {str(error).splitlines()[0]}") from error
+
+
 def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, SamplerSettings], Sampled]:
     """Return a sampler of the table that calls ``pm.sample``.
 
@@ -132,18 +152,19 @@ def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, 
         with _graph(spec, design, priors):
             # an explicit NUTS step: PyMC would otherwise be free to choose Metropolis without saying so
             own = {"step": pm.NUTS(target_accept=settings.target_accept)} if nuts_sampler == "pymc" else {}
-            tree = pm.sample(
-                draws=settings.draws,
-                tune=settings.tune,
-                chains=settings.chains,
-                cores=settings.parallel,
-                random_seed=settings.seed,
-                progressbar=settings.progressbar,
-                nuts_sampler=nuts_sampler,
-                var_names=names,
-                compute_convergence_checks=False,
-                **(own or {"target_accept": settings.target_accept}),
-            )
+            with _chains_in_words():
+                tree = pm.sample(
+                    draws=settings.draws,
+                    tune=settings.tune,
+                    chains=settings.chains,
+                    cores=settings.parallel,
+                    random_seed=settings.seed,
+                    progressbar=settings.progressbar,
+                    nuts_sampler=nuts_sampler,
+                    var_names=names,
+                    compute_convergence_checks=False,
+                    **(own or {"target_accept": settings.target_accept}),
+                )
         finished = tree["posterior"].sizes["draw"]
         interrupted = finished < (settings.draws or 0) or tree["posterior"].sizes["chain"] < settings.chains
         details: dict[str, Any] = {"sampling_seconds": time.perf_counter() - started, "tune": settings.tune}

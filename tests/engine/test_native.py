@@ -102,3 +102,26 @@ def test_one_seed_gives_the_same_draws_in_the_process_that_compiles_and_in_the_n
     ]
     assert b"compiling" in runs[0].stderr and b"compiling" not in runs[1].stderr
     assert np.array_equal(*(pickle.loads(run.stdout) for run in runs))
+
+
+FULL_DISK = """
+import resource, signal
+import numpy as np
+from numba import carray
+from bayes_glmm.engine.data import read_vector
+from bayes_glmm.engine.native import CALL_SIGNATURE, native
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+@native(CALL_SIGNATURE)
+def total(table_):
+    return read_vector(carray(table_, (3,), np.uint64), 0, np.float64).sum()
+print(total(np.ones(3)))
+"""
+
+
+def test_a_full_disk_is_said_and_leaves_no_rest(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "3.0", done.stderr
+    assert "cannot be kept" in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
