@@ -136,7 +136,8 @@ def _eliminate_terms(fit: LaplaceFit, data: KernelData) -> tuple[list[_Term], Ar
         schur = schur[size:, size:] - cross.T @ np.linalg.solve(own, cross)
     n_beta = len(schur)
     # beta: covariance = schur^-1 = L'^-1 L^-1
-    lower = np.linalg.cholesky(schur + 1e-12 * np.diag(np.diag(schur) + 1e-12)) if n_beta else schur
+    own = np.diag(schur)
+    lower = np.linalg.cholesky(schur + np.diag(np.where(own > 0, 1e-12 * own, 1.0))) if n_beta else schur
     assert n_u + n_beta + fit.theta_factor.shape[0] == len(fit.x)
     return terms, np.linalg.inv(lower).T if n_beta else schur
 

@@ -39,6 +39,8 @@ _ordered = njit(error_model="numpy", fastmath={"contract", "nsz"})
 INFO_START, VALUE_START, ROW_START, MIXING, MIX_START, DENSE = range(6)
 #: How a term's directions relate to its levels: directly, through a matrix on eps before, or on u after.
 DIRECT, BEFORE, AFTER = range(3)
+#: Elements of a matrix below which its products are loops.
+SMALL = 1024
 #: Elements of ``MapData.target``: address of the density, address of its user data, address of the kernel's data table.
 DENSITY, USER_DATA, DATA_TABLE = range(3)
 
@@ -76,6 +78,37 @@ class Scratch(NamedTuple):
 def _scratch(map_: MapData) -> Scratch:
     n_u = map_.right.size
     return Scratch(np.empty(map_.info.size), np.empty(n_u), np.empty(n_u), np.empty(n_u))
+
+
+@_compiled
+def _dot(row: Any, vector: Any) -> float:
+    total = 0.0
+    for m in range(vector.size):
+        total += row[m] * vector[m]
+    return total
+
+
+@_ordered
+def _product(matrix: Any, vector: Any, out: Any) -> None:
+    """Fill out = matrix @ vector; below a thousand elements a library's call costs more than the sums."""
+    if matrix.size > SMALL:
+        out[:] = matrix @ vector
+        return
+    for a in range(out.size):
+        out[a] = _dot(matrix[a], vector)
+
+
+@_ordered
+def _transposed_product(matrix: Any, vector: Any, out: Any) -> None:
+    """Fill out = matrix.T @ vector."""
+    if matrix.size > SMALL:
+        out[:] = matrix.T @ vector
+        return
+    out[:] = 0.0
+    for a in range(vector.size):
+        row, scale = matrix[a], vector[a]
+        for m in range(out.size):
+            out[m] += scale * row[m]
 
 
 @_compiled
@@ -127,13 +160,18 @@ def _dense_couplings(size: int, row: int, value: int, map_: MapData) -> tuple[An
 def _take_off_couplings(x: Any, k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
     """Fill `scratch.right` of one term: r - C (rest - rest_hat)."""
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
-    shift = x - map_.centre
     if map_.terms[DENSE, t]:
         matrix, column = _dense_couplings(k * levels, row, value, map_)
         size, width = matrix.shape
-        part = map_.right[first : first + size] - matrix @ shift[column : column + width]
-        scratch.right[first : first + size] = part
+        shift, part = np.empty(width), scratch.right[first : first + size]
+        for m in range(width):
+            shift[m] = x[column + m] - map_.centre[column + m]
+        _product(matrix, shift, part)
+        known = map_.right[first : first + size]
+        for m in range(size):
+            part[m] = known[m] - part[m]
         return
+    shift = x - map_.centre
     for level in range(levels):
         start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
         for c in range(k):
@@ -150,7 +188,10 @@ def _pull_couplings(d_right: Any, k: int, levels: int, t: int, map_: MapData, gr
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
     if map_.terms[DENSE, t]:
         matrix, column = _dense_couplings(k * levels, row, value, map_)
-        gradient[column : column + matrix.shape[1]] -= matrix.T @ d_right
+        pulled, part = np.empty(matrix.shape[1]), gradient[column : column + matrix.shape[1]]
+        _transposed_product(matrix, d_right, pulled)
+        for m in range(pulled.size):
+            part[m] -= pulled[m]
         return
     for level in range(levels):
         start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
@@ -228,8 +269,12 @@ def to_position(z: Any, map_: MapData, data: KernelData, x: Any, scratch: Scratc
     """Fill the position x of z; return the log determinant of the Jacobian without its constant."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
     x[n_u + n_beta :] = map_.centre[n_u + n_beta :]
-    log_det = bend(map_.theta_factor @ z[n_u + n_beta :], map_.bends, x[n_u + n_beta :])
-    x[n_u : n_u + n_beta] = map_.centre[n_u : n_u + n_beta] + map_.beta_factor @ z[n_u : n_u + n_beta]
+    y = np.empty(z.size - n_u - n_beta)
+    _product(map_.theta_factor, z[n_u + n_beta :], y)
+    log_det = bend(y, map_.bends, x[n_u + n_beta :])
+    _product(map_.beta_factor, z[n_u : n_u + n_beta], x[n_u : n_u + n_beta])
+    for j in range(n_u, n_u + n_beta):
+        x[j] += map_.centre[j]
     for t in range(data.sizes[layout.N_TERMS] - 1, -1, -1):
         k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
         size = k * levels
@@ -376,9 +421,10 @@ def pull_back(z: Any, x: Any, gradient: Any, map_: MapData, data: KernelData, sc
         _omega(x, data, t, sd, factor, inverse, omega)
         start, blocks = data.terms[layout.THETA_START, t], data.blocks[column : column + k]
         pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
-    out[n_u : n_u + n_beta] = map_.beta_factor.T @ gradient[n_u : n_u + n_beta]
-    d_y = pull_bend(map_.theta_factor @ z[n_u + n_beta :], map_.bends, d_theta)
-    out[n_u + n_beta :] = map_.theta_factor.T @ d_y
+    _transposed_product(map_.beta_factor, gradient[n_u : n_u + n_beta], out[n_u : n_u + n_beta])
+    y = np.empty(d_theta.size)
+    _product(map_.theta_factor, z[n_u + n_beta :], y)
+    _transposed_product(map_.theta_factor, pull_bend(y, map_.bends, d_theta), out[n_u + n_beta :])
 
 
 @njit(error_model="numpy")

@@ -21,18 +21,29 @@ from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.gaussian_levels import (
+    MOST_COEFS,
+    LevelSums,
+    add_level_noise,
+    level_means,
+    level_spread,
+    level_sums,
+)
 from bayes_glmm.engine.information import (
     Factors,
     Information,
     Pattern,
     add_row,
     backward_small,
+    cholesky_solve,
     factorize,
+    factorize_rest,
+    inverse_of,
     read_information,
     read_pattern,
     rest_start,
     solve,
-    solve_small,
+    solve_block,
 )
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import (
@@ -51,7 +62,7 @@ _compiled = njit(error_model="numpy")
 
 
 #: Length of the address table of `Moments`.
-_MOMENTS = 33
+_MOMENTS = 39
 
 
 class Moments(NamedTuple):
@@ -68,6 +79,8 @@ class Moments(NamedTuple):
     start: npt.NDArray[np.int64]  # Pattern
     columns: npt.NDArray[np.int64]
     slots: npt.NDArray[np.int64]  # (1, 1): rows are no longer needed
+    blocks: npt.NDArray[np.float64]  # (k k, levels) `levels`, level by level; empty where `_level_spread` is needed
+    sides: npt.NDArray[np.float64]  # (k (p + 1), levels) `coupling` and the largest term's `cross`, likewise
 
 
 class ThetaMap(NamedTuple):
@@ -123,9 +136,14 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
     cross = np.zeros(n_u + n_beta)
     sums(data, pattern, out, y, cross)
     scalars = np.array([np.sum(data.counts * y * y), np.sum(data.counts)])
+    blocks, sides = np.zeros((0, 0)), np.zeros((0, 0))
+    if data.terms.shape[1] == 1 and k <= MOST_COEFS:
+        both = np.concatenate([out.coupling.reshape(levels, n_beta, k), cross[:n_u].reshape(levels, 1, k)], axis=1)
+        blocks = np.ascontiguousarray(out.levels.reshape(levels, k * k).T)
+        sides = np.ascontiguousarray(both.transpose(2, 1, 0)).reshape(k * (n_beta + 1), levels)
     return Moments(
         out.levels.reshape(levels, k * k), out.coupling, out.rest, cross, scalars, shift, mean - shift, prior_precision,
-        pattern.start, pattern.columns, np.zeros((1, 1), dtype=np.int64),
+        pattern.start, pattern.columns, np.zeros((1, 1), dtype=np.int64), blocks, sides,
     )  # fmt: skip
 
 
@@ -143,26 +161,26 @@ def _factors(theta: Any, tau: float, data: KernelData, moments: Moments) -> tupl
     """Return H, its factors and v_hat."""
     n_terms, n_beta, n_u = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
     levels, k0 = moments.levels.shape[0], moments.coupling.shape[1]
-    matrix = Information(
-        tau * moments.levels.copy().reshape((levels, k0, k0)), tau * moments.coupling, tau * moments.rest
-    )
+    matrix = Information((tau * moments.levels).reshape((levels, k0, k0)), tau * moments.coupling, tau * moments.rest)
     for t in range(n_terms):
         k = data.terms[layout.COEFS, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         _term(theta, data, t, sd, factor, inverse, omega)
         for level in range(data.terms[layout.LEVELS, t]):
-            if t == 0:
-                matrix.levels[level] += omega
-            else:
-                here = rest_start(data, t) + k * level
-                matrix.rest[here : here + k, here : here + k] += omega
+            here = 0 if t == 0 else rest_start(data, t) + k * level
+            for a in range(k):
+                for b in range(k):
+                    if t == 0:
+                        matrix.levels[level, a, b] += omega[a, b]
+                    else:
+                        matrix.rest[here + a, here + b] += omega[a, b]
     right = tau * moments.cross
     first_beta = matrix.rest.shape[0] - n_beta
     for j in range(n_beta):
         matrix.rest[first_beta + j, first_beta + j] += moments.precision[j]
         right[n_u + j] += moments.precision[j] * moments.mean[j]
     pattern = Pattern(moments.start, moments.columns, moments.slots)
-    factors = factorize(matrix, pattern)
+    factors = factorize(matrix, pattern, True)
     return matrix, factors, solve(factors, matrix.coupling, pattern, right)
 
 
@@ -170,23 +188,24 @@ def _factors(theta: Any, tau: float, data: KernelData, moments: Moments) -> tupl
 def _level_spread(t: int, data: KernelData, moments: Moments, factors: Factors, v: Any, rest_inverse: Any) -> Any:
     """Return the sum over one term's levels of E[u u'] given theta: u_hat u_hat' plus the diagonal blocks of H^-1."""
     k, at = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
-    total, unit, block = np.zeros((k, k)), np.empty(k), np.empty((k, k))
+    total, unit, inverse = np.zeros((k, k)), np.eye(k), np.empty((k, k))
     for level in range(data.terms[layout.LEVELS, t]):
         for a in range(k):
             for b in range(k):
                 total[a, b] += v[at + k * level + a] * v[at + k * level + b]
         if t > 0:
             here = rest_start(data, t) + k * level
-            total += rest_inverse[here : here + k, here : here + k]
+            for a in range(k):
+                for b in range(k):
+                    total[a, b] += rest_inverse[here + a, here + b]
             continue
         for a in range(k):
-            unit[:] = 0.0
-            unit[a] = 1.0
-            solve_small(factors.levels[level], unit)
-            block[a] = unit
-        total += block
-        for m in range(moments.start[level], moments.start[level + 1]):
-            for other in range(moments.start[level], moments.start[level + 1]):
+            solve_block(factors.levels, level, unit, a, inverse)
+            for b in range(k):
+                total[a, b] += inverse[a, b]
+        first, last = moments.start[level], moments.start[level + 1]
+        for m in range(first, last):
+            for other in range(first, last):
                 scale = rest_inverse[moments.columns[m], moments.columns[other]]
                 for a in range(k):
                     for b in range(k):
@@ -194,45 +213,104 @@ def _level_spread(t: int, data: KernelData, moments: Moments, factors: Factors, 
     return total
 
 
+class _Coefficients(NamedTuple):
+    """The conditional distribution of v = (u, beta) given theta, as far as theta's density needs it."""
+
+    beta: npt.NDArray[np.float64]  # (p,) conditional mean
+    rest_inverse: npt.NDArray[np.float64]  # (q, q) conditional covariance of the rest
+    fitted: float  # (A'y)' v_hat
+    log_det: float  # of H
+    spread: npt.NDArray[np.float64]  # (k, k), where there is one term of few coefficients; else empty
+    v: npt.NDArray[np.float64]  # (n_v,) conditional mean of all; empty where there is a spread
+    factors: Factors  # of H; where there is a spread, the rest's only
+
+
+@_compiled
+def _by_levels(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
+    """Eliminate the largest term level by level: any number of terms and coefficients."""
+    n_beta = data.sizes[layout.N_BETA]
+    _, factors, v = _factors(theta, tau, data, moments)
+    rest_inverse = inverse_of(factors.rest)
+    fitted = np.dot(moments.cross, v)
+    return _Coefficients(v[v.size - n_beta :], rest_inverse, fitted, factors.log_det, np.empty((0, 0)), v, factors)
+
+
+@_compiled
+def _rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[LevelSums, Any, Any]:
+    """Eliminate the only term's levels all at once: the sums over them, beta's Cholesky factor and its mean."""
+    k, p, n_u = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
+    sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+    _term(theta, data, 0, sd, factor, inverse, omega)
+    added = level_sums(tau, omega, moments.blocks, moments.sides)
+    rest, before, beta = np.empty((p, p)), np.empty(p), np.empty(p)
+    for i in range(p):
+        beta[i] = tau * moments.cross[n_u + i] + moments.precision[i] * moments.mean[i] - added.products[i, p]
+        for j in range(i + 1):
+            rest[i, j] = rest[j, i] = tau * moments.rest[i, j] - added.products[i, j]
+        before[i] = tau * moments.rest[i, i] + moments.precision[i]
+        rest[i, i] += moments.precision[i]
+    lower = factorize_rest(rest, before, True)
+    cholesky_solve(lower, beta)
+    return added, lower, beta
+
+
+@_compiled
+def _at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
+    """Do what `_by_levels` does with the only term's levels all at once (`gaussian_levels`)."""
+    p, n_u = data.sizes[layout.N_BETA], data.sizes[layout.N_U]
+    added, lower, beta = _rest_at_once(theta, tau, data, moments)
+    log_det, fitted = added.log_det, added.products[p, p] / tau
+    for i in range(p):
+        log_det += 2.0 * math.log(lower[i, i])
+        fitted += beta[i] * (moments.cross[n_u + i] - added.products[i, p] / tau)
+    rest_inverse = inverse_of(lower)
+    spread = level_spread(added, beta, rest_inverse)
+    none = np.empty((0, 0, 0))
+    return _Coefficients(beta, rest_inverse, fitted, log_det, spread, np.empty(0), Factors(none, lower, lower, log_det))
+
+
 @_compiled
 def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) -> float:
     """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
     d, n_beta = theta.size, data.sizes[layout.N_BETA]
-    n_v = data.sizes[layout.N_U] + n_beta
     gradient[:] = 0.0
     sigma, d_sigma, _, _ = constrain(data.theta_table[d - 1], theta[d - 1])
     tau = 1.0 / (sigma * sigma)
-    matrix, factors, v = _factors(theta, tau, data, moments)
-    if not math.isfinite(factors.log_det):
+    at_once = moments.blocks.size > 0
+    found = _at_once(theta, tau, data, moments) if at_once else _by_levels(theta, tau, data, moments)
+    if not math.isfinite(found.log_det):
         gradient[:] = math.nan
         return math.nan
-    q = matrix.rest.shape[0]
-    rest_inverse = np.linalg.inv(factors.rest)
-    rest_inverse = rest_inverse.T @ rest_inverse
-    beta, first_beta = v[n_v - n_beta :], q - n_beta
+    beta, first_beta = found.beta, found.rest_inverse.shape[0] - n_beta
     # v' H v = right' v, with right = tau A'y + K m
-    explained, prior_trace, prior_quadratic, total = tau * np.dot(moments.cross, v), 0.0, 0.0, 0.0
+    explained, prior_trace, prior_quadratic, total = tau * found.fitted, 0.0, 0.0, 0.0
     for j in range(n_beta):
         explained += moments.precision[j] * moments.mean[j] * beta[j]
         prior_quadratic += moments.precision[j] * beta[j] ** 2
-        prior_trace += moments.precision[j] * rest_inverse[first_beta + j, first_beta + j]
+        prior_trace += moments.precision[j] * found.rest_inverse[first_beta + j, first_beta + j]
         total -= 0.5 * moments.precision[j] * moments.mean[j] ** 2
-    quadratic = explained
     for t in range(data.sizes[layout.N_TERMS]):
         k, z, start = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         total += data.terms[layout.LEVELS, t] * _term(theta, data, t, sd, factor, inverse, omega)
-        spread = _level_spread(t, data, moments, factors, v, rest_inverse)
-        prior_trace += np.sum(omega * spread)  # trace of the inverse's blocks and the quadratic form in one
-        d_omega = 0.5 * (data.terms[layout.LEVELS, t] * covariance(sd, factor) - spread)
+        if at_once:
+            spread = found.spread
+        else:
+            spread = _level_spread(t, data, moments, found.factors, found.v, found.rest_inverse)
+        d_omega = covariance(sd, factor)
+        for a in range(k):
+            for b in range(k):
+                # trace of the inverse's blocks and the quadratic form in one
+                prior_trace += omega[a, b] * spread[a, b]
+                d_omega[a, b] = 0.5 * (data.terms[layout.LEVELS, t] * d_omega[a, b] - spread[a, b])
         blocks = data.blocks[z : z + k]
         pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
         total += correlation_prior(theta, start, k, blocks, data.lkj[t], factor, gradient)
     total += 0.5 * moments.scalars[1] * math.log(tau) - 0.5 * tau * moments.scalars[0]
-    total += 0.5 * quadratic - 0.5 * factors.log_det
+    total += 0.5 * explained - 0.5 * found.log_det
     # E[(y - Av)'W(y - Av)] = y'y - 2 (A'y)'v + v'A'Av + trace(H^-1 A'A), the last two through H - K
-    residual = moments.scalars[0] - 2.0 * np.dot(moments.cross, v)
-    residual += (explained - prior_quadratic - prior_trace + n_v) / tau
+    residual = moments.scalars[0] - 2.0 * found.fitted
+    residual += (explained - prior_quadratic - prior_trace + data.sizes[layout.N_U] + n_beta) / tau
     gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
     for i in range(d):
         if int(data.theta_table[i, 0]) != 3:
@@ -243,27 +321,52 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
 
 
 @_compiled
-def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
-    """Draw (u, beta) given theta: v_hat + H^(-1/2) normals, one row of each per draw."""
-    d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
+def _draw_by_levels(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
+    """Fill a draw of (u, beta) given theta: v_hat + H^(-1/2) noise, which is used up."""
     levels, k = moments.levels.shape[0], moments.coupling.shape[1]
+    _, factors, v = _factors(theta, tau, data, moments)
+    rest = noise[levels * k :]
+    for i in range(rest.size - 1, -1, -1):
+        rest[i] /= factors.rest[i, i]
+        rest[:i] -= factors.rest[i, :i] * rest[i]
+    for level in range(levels):
+        backward_small(factors.levels[level], noise[level * k : level * k + k])
+        for m in range(moments.start[level], moments.start[level + 1]):
+            for c in range(k):
+                noise[level * k + c] -= factors.shrunk[m, c] * rest[moments.columns[m]]
+    out[:] = v + noise
+
+
+@_compiled
+def _draw_at_once(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
+    """Fill a draw of (u, beta) given theta where there is one term of few coefficients: beta, then u given beta."""
+    k, levels = data.terms[layout.COEFS, 0], data.terms[layout.LEVELS, 0]
+    added, lower, beta = _rest_at_once(theta, tau, data, moments)
+    shift = noise[levels * k :]
+    backward_small(lower, shift)
+    u = np.empty((k, levels))
+    for j in range(beta.size):
+        beta[j] += shift[j]
+        out[levels * k + j] = beta[j]
+    level_means(added, beta, u)
+    add_level_noise(added, noise, u)
+    for level in range(levels):
+        for c in range(k):
+            out[level * k + c] = u[c, level]
+
+
+@_compiled
+def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
+    """Draw (u, beta) given theta, one row of each per draw."""
+    d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
     for s in range(theta.shape[0]):
         sigma = constrain(data.theta_table[d - 1], theta[s, d - 1])[0]
-        _, factors, v = _factors(theta[s], 1.0 / (sigma * sigma), data, moments)
-        noise = normals[s]
-        rest = noise[levels * k :]
-        q = rest.size
-        for i in range(q - 1, -1, -1):
-            rest[i] /= factors.rest[i, i]
-            rest[:i] -= factors.rest[i, :i] * rest[i]
-        for level in range(levels):
-            backward_small(factors.levels[level], noise[level * k : level * k + k])
-            for m in range(moments.start[level], moments.start[level + 1]):
-                for c in range(k):
-                    noise[level * k + c] -= factors.shrunk[m, c] * rest[moments.columns[m]]
-        out[s] = v + noise
+        if moments.blocks.size > 0:
+            _draw_at_once(theta[s], 1.0 / (sigma * sigma), normals[s], data, moments, out[s])
+        else:
+            _draw_by_levels(theta[s], 1.0 / (sigma * sigma), normals[s], data, moments, out[s])
         for j in range(n_beta):
-            out[s, v.size - n_beta + j] += moments.shift[j]
+            out[s, out.shape[1] - n_beta + j] += moments.shift[j]
 
 
 @njit(error_model="numpy")
@@ -280,6 +383,8 @@ def _read_moments(table: Any) -> Moments:
         read_vector(table, 8, np.int64),
         read_vector(table, 9, np.int64),
         read_matrix(table, 10, np.int64),
+        read_matrix(table, 11, np.float64),
+        read_matrix(table, 12, np.float64),
     )
 
 

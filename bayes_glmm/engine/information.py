@@ -22,6 +22,9 @@ from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import log_prior, precision, term_factor
 from bayes_glmm.engine.pointers import as_pointer, call_rows
 
+#: Elements a side below which the dense rest is worked on by loops: a library's call costs more.
+SMALL = 16
+
 _compiled = njit(error_model="numpy")
 
 
@@ -228,13 +231,50 @@ def add_priors(x: Any, data: KernelData, out: Information) -> None:
         k = omega.shape[0]
         for level in range(data.terms[layout.LEVELS, t]):
             if t == 0:
-                out.levels[level] += omega
+                for a in range(k):
+                    for b in range(k):
+                        out.levels[level, a, b] += omega[a, b]
             else:
                 here = rest_start(data, t) + k * level
-                out.rest[here : here + k, here : here + k] += omega
+                for a in range(k):
+                    for b in range(k):
+                        out.rest[here + a, here + b] += omega[a, b]
     first_beta = out.rest.shape[0] - n_beta
     for j in range(n_beta):
         out.rest[first_beta + j, first_beta + j] += beta_precision(x, data, j)
+
+
+@_compiled
+def _factorize_block(blocks: Any, level: int, lower: Any) -> None:
+    """`cholesky_small` of one level's block among all, which no slice is made for."""
+    k = blocks.shape[1]
+    for i in range(k):
+        for j in range(i + 1):
+            total = blocks[level, i, j]
+            for m in range(j):
+                total -= lower[level, i, m] * lower[level, j, m]
+            if i == j:
+                lower[level, i, i] = math.sqrt(max(total, 1e-300))
+            else:
+                lower[level, i, j] = total / lower[level, j, j]
+        for j in range(i + 1, k):
+            lower[level, i, j] = 0.0
+
+
+@_compiled
+def solve_block(lower: Any, level: int, right: Any, row: int, out: Any) -> None:
+    """Fill one row of `out` with block^-1 times that row of `right`: `solve_small` without slices."""
+    k = lower.shape[1]
+    for i in range(k):
+        total = right[row, i]
+        for j in range(i):
+            total -= lower[level, i, j] * out[row, j]
+        out[row, i] = total / lower[level, i, i]
+    for i in range(k - 1, -1, -1):
+        total = out[row, i]
+        for j in range(i + 1, k):
+            total -= lower[level, j, i] * out[row, j]
+        out[row, i] = total / lower[level, i, i]
 
 
 @_compiled
@@ -245,24 +285,36 @@ def eliminate(matrix: Information, pattern: Pattern) -> tuple[Any, Any, Any, flo
     rest = matrix.rest.copy()
     log_det = 0.0
     for level in range(levels):
-        cholesky_small(matrix.levels[level], factors[level])
+        _factorize_block(matrix.levels, level, factors)
         for c in range(k):
             log_det += 2.0 * math.log(factors[level, c, c])
         first, last = pattern.start[level], pattern.start[level + 1]
         for m in range(first, last):
-            shrunk[m] = matrix.coupling[m]
-            solve_small(factors[level], shrunk[m])
+            solve_block(factors, level, matrix.coupling, m, shrunk)
+            column = pattern.columns[m]
             for other in range(first, m + 1):
                 total = 0.0
                 for c in range(k):
                     total += matrix.coupling[other, c] * shrunk[m, c]
-                rest[pattern.columns[m], pattern.columns[other]] -= total
+                rest[column, pattern.columns[other]] -= total
     return factors, shrunk, rest, log_det
 
 
 @_compiled
-def _cholesky(matrix: Any) -> Any:
+def cholesky(matrix: Any) -> Any:
     """Return the lower Cholesky factor; NaNs where there is none (an exception would be lost in a C function)."""
+    q = matrix.shape[0]
+    if q <= SMALL:
+        lower = np.zeros((q, q))
+        for i in range(q):
+            for j in range(i + 1):
+                total = matrix[i, j]
+                for m in range(j):
+                    total -= lower[i, m] * lower[j, m]
+                if i == j and not total > 0.0:
+                    return np.full_like(matrix, np.nan)
+                lower[i, j] = math.sqrt(total) if i == j else total / lower[j, j]
+        return lower
     try:
         return np.linalg.cholesky(matrix)
     except Exception:  # numba knows no narrower one
@@ -270,19 +322,63 @@ def _cholesky(matrix: Any) -> Any:
 
 
 @_compiled
-def factorize(matrix: Information, pattern: Pattern) -> Factors:
-    """Factorize H by elimination of the largest term and a Cholesky factor of the Schur complement."""
+def factorize_rest(rest: Any, before: Any, exact: bool) -> Any:
+    """Return the Cholesky factor of the Schur complement `rest`, whose diagonal was `before` the elimination.
+
+    Directions without information (a flat prior on a collinear column) get a trace of curvature; under `exact` only
+    where there are any, for a trace of a large precision is much beside a small one that elimination leaves.
+    """
+    q = rest.shape[0]
+    if exact:
+        lower = cholesky(rest)
+        regular = True
+        for i in range(q):
+            # false for NaN, too
+            regular = regular and lower[i, i] * lower[i, i] > 1e-15 * before[i]
+        if regular:
+            return lower
+    for i in range(q):
+        rest[i, i] += 1e-12 * before[i] if before[i] > 0.0 else 1.0
+    return cholesky(rest)
+
+
+@_compiled
+def factorize(matrix: Information, pattern: Pattern, exact: bool = False) -> Factors:
+    """Factorize H by elimination of the largest term and `factorize_rest`."""
     factors, shrunk, rest, log_det = eliminate(matrix, pattern)
     q = rest.shape[0]
+    before = np.empty(q)
     for i in range(q):
-        # a flat direction (a flat prior on a collinear column) gets a trace of curvature instead of none
-        rest[i, i] += 1e-12 * (matrix.rest[i, i] + 1e-12)
+        before[i] = matrix.rest[i, i]
         for j in range(i):
             rest[j, i] = rest[i, j]
-    lower = _cholesky(rest) if q > 0 else rest
+    lower = factorize_rest(rest, before, exact) if q > 0 else rest
     for i in range(q):
         log_det += 2.0 * math.log(lower[i, i])
     return Factors(factors, shrunk, lower, log_det)
+
+
+@_compiled
+def inverse_of(lower: Any) -> Any:
+    """Return (L L')^-1 from a lower Cholesky factor."""
+    q = lower.shape[0]
+    if q > SMALL:
+        inverse = np.linalg.inv(lower)
+        return inverse.T @ inverse
+    half, out = np.zeros((q, q)), np.empty((q, q))
+    for j in range(q):
+        for i in range(j, q):
+            total = 1.0 if i == j else 0.0
+            for m in range(j, i):
+                total -= lower[i, m] * half[m, j]
+            half[i, j] = total / lower[i, i]
+    for i in range(q):
+        for j in range(i + 1):
+            total = 0.0
+            for m in range(i, q):
+                total += half[m, i] * half[m, j]
+            out[i, j] = out[j, i] = total
+    return out
 
 
 @_compiled
@@ -353,6 +449,9 @@ def backward_small(lower: Any, vector: Any) -> None:
 def cholesky_solve(lower: Any, vector: Any) -> None:
     """Solve (L L') x = vector in place, for the dense rest (row by row, so that memory is read in order)."""
     q = lower.shape[0]
+    if q <= SMALL:
+        solve_small(lower, vector)
+        return
     for i in range(q):
         vector[i] = (vector[i] - np.dot(lower[i, :i], vector[:i])) / lower[i, i]
     for i in range(q - 1, -1, -1):

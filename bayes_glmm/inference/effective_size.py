@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, special
 
+from bayes_glmm.engine.mixing import rank_statistics
 from bayes_glmm.inference.settings import available_processors
 
 Array = npt.NDArray[np.float64]
@@ -91,20 +93,27 @@ def _chunk_statistics(draws: Array) -> Array:
     if not len(draws):
         return result
     halves = _split(draws)
-    shape, flat = halves.shape, halves.reshape(len(halves), -1)
+    scalars, chains, _ = halves.shape
+    flat = halves.reshape(scalars, -1)
     order = np.argsort(flat, axis=1)
-    ordered = np.take_along_axis(flat, order, axis=1)
-    z = _normal_scores(ordered, order).reshape(shape)
-    tails = _tail_indicators(draws, ordered if flat.shape[1] == draws[0].size else None)
-    sizes = [_effective_draws(block) for block in (z, *map(_split, tails))]
-    if draws.shape[1] > 1:
-        bulk = _potential_scale_reduction(z)
-        folded = _potential_scale_reduction(_folded_scores(ordered, order).reshape(shape))
-        # draws of two values may all lie at one distance from the median: the folded statistic is 0/0 and says nothing
-        result[0, valid] = np.where(folded > bulk, folded, bulk)
-    result[1, valid] = sizes[0]
-    result[2, valid] = np.minimum(sizes[1], sizes[2])
+    tails = _tail_quantiles(draws, flat, order)
+    found, z = np.empty((3, scalars)), np.empty_like(flat)
+    rank_statistics(flat, order, _scores(flat.shape[1]), tails, np.array([float(chains)]), found, z)
+    for row, blocks in ((1, (z,)), (2, tuple(flat <= tails[:, [side]] for side in (0, 1)))):
+        slow = np.isnan(found[row])
+        if slow.any():
+            sizes = [_effective_draws(block[slow].astype(float).reshape(-1, *halves.shape[1:])) for block in blocks]
+            found[row, slow] = np.minimum.reduce(sizes)
+    if draws.shape[1] == 1:
+        found[0] = np.nan
+    result[:, valid] = found
     return result
+
+
+@cache
+def _scores(n: int) -> Array:
+    """Return the normal scores of average ranks, which are multiples of one half: 2 n - 1 of them serve all scalars."""
+    return np.asarray(special.ndtri((np.arange(2, 2 * n + 1) / 2 - 3 / 8) / (n + 1 / 4)))
 
 
 def _split(draws: Array) -> Array:
@@ -113,62 +122,24 @@ def _split(draws: Array) -> Array:
     return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
 
 
-def _normal_scores(ordered: Array, order: npt.NDArray[np.intp]) -> Array:
-    """Turn sorted values into the normal scores of their average ranks, put back in the order of the draws."""
-    n = ordered.shape[1]
-    # average ranks are multiples of one half: a table of 2n - 1 scores serves all scalars
-    table = special.ndtri((np.arange(2, 2 * n + 1) / 2 - 3 / 8) / (n + 1 / 4))
-    position = np.broadcast_to(2 * np.arange(n), ordered.shape)
-    row, start = np.nonzero(ordered[:, 1:] == ordered[:, :-1])
-    if len(row):
-        position = position.copy()
-        _average_ties(position, row, start)
-    scores = np.empty_like(ordered)
-    np.put_along_axis(scores, order, table[position], axis=1)
-    return scores
-
-
-def _average_ties(position: npt.NDArray[np.intp], row: npt.NDArray[np.intp], start: npt.NDArray[np.intp]) -> None:
-    """Give all members of a run of equal values the mean of their doubled positions, in place."""
-    # the pairs (start, start + 1) of one run follow each other
-    opens = np.concatenate([[True], (np.diff(row) != 0) | (np.diff(start) != 1)])
-    first = np.flatnonzero(opens)
-    lengths = np.diff(np.append(first, len(row)))
-    middle = 2 * start[first] + lengths
-    run_of_pair = np.repeat(middle, lengths)
-    position[row, start] = run_of_pair
-    position[row, start + 1] = run_of_pair
-
-
-def _folded_scores(ordered: Array, order: npt.NDArray[np.intp]) -> Array:
-    """Return the normal scores of the distances from the median, in the order of the draws."""
-    n = ordered.shape[1]
-    median = (ordered[:, (n - 1) // 2] + ordered[:, n // 2]) / 2
-    distance = np.abs(ordered - median[:, None])
-    # distances fall and then rise: a merge sort joins two runs
-    again = np.argsort(distance, axis=1, kind="stable")
-    return _normal_scores(np.take_along_axis(distance, again, axis=1), np.take_along_axis(order, again, axis=1))
-
-
-def _potential_scale_reduction(x: Array) -> Array:
-    length = x.shape[2]
-    between = length * x.mean(axis=2).var(axis=1, ddof=1)
-    within = x.var(axis=2, ddof=1).mean(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt((between / within + length - 1) / length)
-
-
-def _tail_indicators(draws: Array, ordered: Array | None) -> tuple[Array, Array]:
-    """Return, for each tail quantile, whether each draw lies at or below it."""
-    flat = draws.reshape(len(draws), -1)
-    if ordered is None:
-        ordered = np.sort(flat, axis=1)
-    low, high = np.quantile(ordered, TAIL_PROBABILITIES, axis=1)
-    return (draws <= low[:, None, None]).astype(float), (draws <= high[:, None, None]).astype(float)
+def _tail_quantiles(draws: Array, flat: Array, order: npt.NDArray[np.intp]) -> Array:
+    """Return the tail quantiles (scalar, 2) of all draws; NumPy's linear interpolation."""
+    n = draws[0].size
+    ordered = None if flat.shape[1] == n else np.sort(draws.reshape(len(draws), -1), axis=1)
+    rows, out = np.arange(len(draws)), np.empty((len(draws), len(TAIL_PROBABILITIES)))
+    for side, prob in enumerate(TAIL_PROBABILITIES):
+        place = (n - 1) * prob
+        first, part = int(place), place - int(place)
+        if ordered is None:
+            a, b = flat[rows, order[:, first]], flat[rows, order[:, min(first + 1, n - 1)]]
+        else:
+            a, b = ordered[:, first], ordered[:, min(first + 1, n - 1)]
+        out[:, side] = a + (b - a) * part if part < 0.5 else b - (b - a) * (1.0 - part)
+    return out
 
 
 def _effective_draws(x: Array) -> Array:
-    """Return the effective number of draws for the mean of (scalar, chain, draw)."""
+    """Return the effective number of draws for the mean of (scalar, chain, draw), from all lags at once."""
     scalars, chains, length = x.shape
     means = x.mean(axis=2)
     transform = fft.rfft(x - means[:, :, None], n=fft.next_fast_len(2 * length, real=True), axis=2)
