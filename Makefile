@@ -4,7 +4,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test slow lint bench docs clean
+.PHONY: setup demo test test-slow lint bench reliability docs clean
 
 setup:  ## make .venv, once
 	@sh scripts/bootstrap.sh
@@ -16,7 +16,7 @@ demo: setup  ## a first model, from data to effects
 test: setup  ## all but the slow tests; PYTEST_ARGS="-n 4" runs them side by side
 	@$(PYTHON_RUN) -m pytest $(PYTEST_ARGS)
 
-slow: setup  ## recovery, calibration and published tables
+test-slow: setup  ## recovery, calibration and published tables
 	@$(PYTHON_RUN) -m pytest -m slow $(PYTEST_ARGS)
 
 lint: setup  ## style, format and types
@@ -28,6 +28,9 @@ bench: setup  ## ours and the peers, takes hours; the tables of docs/benchmarks.
 	@$(PYTHON_RUN) -m benchmarks.gradient
 	@$(PYTHON_RUN) -m benchmarks.walltime
 	@$(PYTHON_RUN) -m benchmarks --series --docs docs/benchmarks.md $(BENCH_ARGS)
+
+reliability: setup  ## the tables of docs/reliability.md, about an hour
+	@$(PYTHON_RUN) scripts/reliability.py
 
 docs:  ## the documentation as HTML, in out/docs
 	@sh scripts/bootstrap.sh docs
