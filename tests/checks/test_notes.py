@@ -116,13 +116,13 @@ def test_eight_schools_centred_says_where_the_divergences_lie():
     schools = pd.DataFrame({"school": np.repeat(list("ABCDEFGH"), 2), "y": y})
     model = bg.GLMM("y ~ 1 + (1 | school)", schools, priors={"sd": bg.Prior("HalfCauchy", 25)})
     with model.to_pymc("centered"):
-        options = {"random_seed": 1, "progressbar": False, "nuts_sampler": "pymc", "target_accept": 0.7}
-        draws = pm.sample(2000, tune=500, chains=4, cores=2, **options)
+        options = {"random_seed": 1, "progressbar": False, "nuts_sampler": "pymc", "target_accept": 0.55}
+        draws = pm.sample(4000, tune=500, chains=4, cores=2, **options)
     posterior = draws["posterior"].to_dataset()[["beta", "b_school", "sd_school", "sigma"]]
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": draws["sample_stats"].to_dataset()})
     tree.attrs = {"method": "nuts", "interrupted": 0}
     verdict = diagnose(Fit(model, tree))
-    assert not verdict.passed and verdict.divergences > 10
+    assert not verdict.passed and verdict.divergences > 30
     assert "They gather where sd_school[Intercept] is small" in str(verdict)
     ours = model.fit(**QUIET).diagnose()
     assert ours.divergences == 0 and "sd_school[Intercept] cannot be told from zero" in str(ours)
