@@ -175,10 +175,10 @@ def _pairs(how: str, values: Array, labels: list[str]) -> list[_Statement]:
 def _named(hypothesis: Hypothesis) -> dict[str, str]:
     if isinstance(hypothesis, str):
         return {hypothesis: hypothesis}
-    named = dict(hypothesis) if isinstance(hypothesis, Mapping) else {text: text for text in hypothesis}
-    if not named or not all(isinstance(text, str) for text in named.values()):
+    texts = list(hypothesis.values()) if isinstance(hypothesis, Mapping) else hypothesis
+    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) for text in texts):
         raise PredictionError('hypothesis: give "b2 - b1 = 0", a list of such texts, or a mapping from labels to them.')
-    return named
+    return dict(hypothesis) if isinstance(hypothesis, Mapping) else dict(zip(texts, texts, strict=True))
 
 
 def _statement(label: str, text: str, names: Mapping[str, Array]) -> _Statement:
@@ -191,6 +191,8 @@ def _statement(label: str, text: str, names: Mapping[str, Array]) -> _Statement:
 
     plain = re.sub(r"`([^`]+)`", placeholder, text)
     parts = _RELATION.split(plain)
+    if "#" in plain:
+        raise PredictionError(f"hypothesis {text!r}: '#' may only stand in a name between backticks.")
     if len(parts) not in (1, 3):
         raise PredictionError(f"hypothesis {text!r}: one of = < > <= >= may stand between two sides, once.")
     sides = [_evaluate(part, text, {**names}, quoted) for part in parts[::2]]
@@ -204,8 +206,9 @@ def _statement(label: str, text: str, names: Mapping[str, Array]) -> _Statement:
 def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[str, str]) -> Any:
     try:
         tree = ast.parse(side.strip(), mode="eval")
-    except SyntaxError as error:
-        raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be read ({error.msg}).") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = getattr(error, "msg", error)
+        raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be read ({reason}).") from error
 
     def value(node: ast.AST) -> Any:
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
@@ -227,8 +230,13 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
             f"{', '.join(_FUNCTIONS)}."
         )
 
-    with np.errstate(all="ignore"):  # what is infinite or not a number says so in the table
-        return value(tree.body)
+    try:
+        with np.errstate(all="ignore"):  # what is infinite or not a number says so in the table
+            return value(tree.body)
+    except PredictionError:
+        raise
+    except (RecursionError, OverflowError, ValueError) as error:
+        raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be computed ({error}).") from error
 
 
 def _known(names: Mapping[str, Array], wrong: str = "") -> str:

@@ -139,7 +139,17 @@ def parse_formula(text: str) -> Formula:
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
     _check_characters(text)
-    text = _collapse_blanks(text)
+    try:
+        return _parse(_collapse_blanks(text))
+    except FormulaError:
+        raise
+    except (RecursionError, MemoryError):
+        raise FormulaError(f"The formula is nested too deeply to be read: {text[:60]!r}...") from None
+    except ValueError as error:  # a number of thousands of digits, which Python does not write back
+        raise FormulaError(f"Cannot read the formula {text[:60]!r}...: {error}") from None
+
+
+def _parse(text: str) -> Formula:
     sides = _split(text, "~")
     if len(sides) == 1:
         raise FormulaError(f"The formula {text!r} has no '~'; write 'response ~ terms'.")
@@ -154,15 +164,18 @@ def parse_formula(text: str) -> Formula:
         )
     fixed, offsets, bars = _right_side(right)
     formula = Formula(text, _response(left), fixed, tuple(offsets), tuple(bars))
-    both = set(check_expression(formula.response.expression)) & set(formula.predictors)
-    if both:
-        raise FormulaError(f"The response {sorted(both)[0]!r} is also a predictor in {text!r}.")
+    columns = set(check_expression(formula.response.expression))
+    for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
+        if both := sorted(columns & set(names)):
+            raise FormulaError(f"The response {both[0]!r} is also a {role} in {text!r}.")
     return formula
 
 
 # characters and top-level splitting -------------------------------------------------------------------------------
 
 _OPEN = {"(": ")", "[": "]"}
+_MAX_LENGTH = 100_000
+_MAX_DEPTH = 100
 
 
 def _scan(text: str) -> Iterator[tuple[int, str, int]]:
@@ -188,9 +201,15 @@ def _scan(text: str) -> Iterator[tuple[int, str, int]]:
 
 
 def _check_characters(text: str) -> None:
+    if len(text) > _MAX_LENGTH:
+        raise FormulaError(f"The formula has {len(text)} characters; it may have {_MAX_LENGTH}.")
+    if re.search("[\0\ud800-\udfff]", text):
+        raise FormulaError(f"The formula holds a null character or half of one: {text!r}.")
     if "``" in text:
         raise FormulaError(f"There is an empty name in backticks in the formula {text!r}.")
-    for position, char, _ in _scan(text):
+    for position, char, depth in _scan(text):
+        if depth > _MAX_DEPTH:
+            raise FormulaError(f"Parentheses are nested more than {_MAX_DEPTH} deep in the formula {text[:60]!r}...")
         if char in "{}%\\;$@?!#":
             raise FormulaError(
                 f"The character {char!r} at position {position + 1} is not allowed in formulas: {text!r}."
@@ -218,7 +237,7 @@ def _pieces(text: str) -> list[tuple[str, str]]:
     """Split a sum into pairs of a sign and a term."""
     cuts = [0]
     for position, char, depth in _scan(text):
-        before = text[:position].rstrip()
+        before = text[max(position - 2, 0) : position].rstrip()  # blanks are single
         if char in "+-" and depth == 0 and position and before and before[-1] not in "*:/^~+-":
             cuts.append(position)
     pieces = []
@@ -305,7 +324,7 @@ def _carets(text: str) -> str:
 
 # bars -------------------------------------------------------------------------------------------------------------
 
-_NAME = r"(?:[^\W\d]\w*(?:\.\w+)*|_\w+|`[^`]+`)"
+_NAME = r"(?:[^\W\d]\w*(?:\.\w+)*|`[^`]+`)"
 _GROUP = re.compile(rf"{_NAME}(?:\s*[:/]\s*{_NAME})*")
 
 
@@ -378,18 +397,15 @@ def _response(text: str) -> ResponseFormula:
     if len(_split(text, ",")) > 1:
         raise FormulaError(f"One response a model: {text!r}.")
     text = _carets(text)
-    try:
-        tree = ast.parse(hide_names(text), mode="eval").body
-    except (SyntaxError, ValueError):
-        raise FormulaError(f"Cannot read the response {text!r}; put names with spaces in backticks.") from None
+    tree = _tree(text)
     weights = None
     if _calls(tree, "weighted"):
         y, weights = _arguments(tree, "weighted(y, weights)")
-        tree = ast.parse(hide_names(y), mode="eval").body
+        tree = _tree(y)
     trials = None
     if _calls(tree, "p"):
         y, trials = _arguments(tree, "p(successes, trials)")
-        tree = ast.parse(hide_names(y), mode="eval").body
+        tree = _tree(y)
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in ("c", "cbind", "mvbind"):
         raise FormulaError(f"Write p(successes, trials) for {text!r}; several responses are not available.")
     response = ResponseFormula(_text(tree), trials, weights)
@@ -401,10 +417,21 @@ def _response(text: str) -> ResponseFormula:
     return response
 
 
+def _tree(text: str) -> ast.expr:
+    try:
+        return ast.parse(hide_names(text), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise FormulaError(f"Cannot read the response {text!r}; put names with spaces in backticks.") from None
+
+
 def _text(node: ast.AST) -> str:
     """Write an expression back, names that are no identifiers in backticks."""
-    text = ast.unparse(node)
-    return re.sub(r"\bq_[0-9a-f]+_q\b", lambda match: f"`{show_names(match[0])}`", text)
+    return re.sub(r"\bq_[0-9a-f]+_q\b", lambda match: _written(match[0]), ast.unparse(node))
+
+
+def _written(name: str) -> str:
+    shown = show_names(name)
+    return shown if hide_names(shown) == name else f"`{shown}`"
 
 
 def _calls(node: ast.AST, name: str) -> bool:

@@ -149,7 +149,7 @@ class ModelSpec:
             version = content["version"]
             fields = {key: content[key] for key in ("formula", "family", "link", "center", "missing")}
             priors = [(str(key), value) for key, value in content["priors"]]
-        except (json.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, RecursionError) as error:
             raise GLMMError(f"This is not the JSON of a model specification: {error}.") from None
         if version != _VERSION:
             raise GLMMError(f"The specification has version {version}; this package reads version {_VERSION}.")

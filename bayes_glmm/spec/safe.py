@@ -15,10 +15,10 @@ from functools import lru_cache
 
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
-from formulaic.parser.algos.tokenize import tokenize
 from formulaic.parser.types import Factor, Term, Token
 
 from bayes_glmm.errors import FormulaError, nearest
+from bayes_glmm.spec.expansion import balanced, check_expansion, leaves
 
 __all__ = ["ELEMENTWISE", "FUNCTIONS", "UFUNCS", "alias", "check_expression", "check_terms", "hide_names", "show_names"]
 
@@ -106,10 +106,11 @@ _ELSEWHERE = {
 
 _ALIAS = re.compile(r"\bq_([0-9a-f]+)_q\b")
 _PIECES = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
+_WORD = re.compile(r"[^\W\d]\w*")
 _COLUMN = re.compile(r"^[^\W\d]\w*(?:\.\w+)*$|^_\w*$")
 _MAX_SIZE = 1000
-_MAX_POWER = 5
-_MAX_PRODUCT = 8
+_MAX_DEGREE = 10
+_MAX_DEPTH = 10
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.Mod, ast.FloorDiv, ast.BitAnd)
 _COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
@@ -143,7 +144,7 @@ def alias(name: str) -> str:
 
 
 def hide_names(text: str) -> str:
-    """Replace each name in backticks by its alias.
+    """Replace each name in backticks by its alias, and each other name that is not of ASCII letters.
 
     Parameters
     ----------
@@ -154,9 +155,27 @@ def hide_names(text: str) -> str:
     -------
     str
         The text without backticks.
+
+    Raises
+    ------
+    FormulaError
+        If a backtick is left, between quotes.
+
+    Notes
+    -----
+    Python reads other letters in a normal form (the micro sign becomes a Greek mu), under which a column is not found.
     """
     pieces = _PIECES.split(text)
-    return "".join(alias(piece[1:-1]) if piece.startswith("`") else piece for piece in pieces)
+    for position, piece in enumerate(pieces):
+        if piece.startswith("`"):
+            pieces[position] = alias(piece[1:-1])
+        elif position % 2 == 0 and not piece.isascii():
+            pieces[position] = _WORD.sub(lambda match: match[0] if match[0].isascii() else alias(match[0]), piece)
+    hidden = "".join(pieces)
+    if "`" in hidden:
+        # formulaic would look for names in backticks there, and evaluate other text than the text checked here
+        raise FormulaError(f"A backtick may only enclose a column name, not stand between quotes: {text!r}.")
+    return hidden
 
 
 def show_names(text: str) -> str:
@@ -172,7 +191,16 @@ def show_names(text: str) -> str:
     str
         The text with the names.
     """
-    return _ALIAS.sub(lambda match: bytes.fromhex(match[1]).decode(), text)
+    return _ALIAS.sub(_spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    try:
+        name = bytes.fromhex(match[1]).decode()
+    except ValueError:
+        return match[0]
+    # a column that looks like an alias may be none
+    return name if alias(name) == match[0] else match[0]
 
 
 def check_terms(text: str) -> tuple[str, ...]:
@@ -233,8 +261,15 @@ def parse_terms(text: str) -> tuple[Term, ...]:
             raise FormulaError(f"Formulas may not hold {hint}: {text!r}.")
     parser = DefaultFormulaParser(include_intercept=True, feature_flags=set())
     try:
-        _check_expansion(hidden, text)
-        terms = parser.get_terms(hidden)
+        tree = parser.get_ast(hidden)
+        check_expansion(tree, text)
+        for token in leaves(tree):
+            # x - f(z) never evaluates f(z), which may be misspelt all the same
+            if token.kind is Token.Kind.PYTHON:
+                check_expression(token.token)
+            elif token.kind is Token.Kind.NAME:
+                _checked_column(token.token)
+        terms = parser.get_terms_from_ast(balanced(tree), context={})
     except (FormulaicError, SyntaxError, ValueError, TypeError, RecursionError, RuntimeError) as error:
         if isinstance(error, FormulaError):
             raise
@@ -243,25 +278,6 @@ def parse_terms(text: str) -> tuple[Term, ...]:
     if not all(isinstance(term, Term) for term in terms):
         raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")
     return tuple(Term([_named(factor) for factor in term.factors]) for term in terms)
-
-
-def _check_expansion(hidden: str, text: str) -> None:
-    """Refuse products and powers of sums so large that writing their terms out would not end."""
-    depth = stars = 0
-    before = ""
-    for token in tokenize(hidden):
-        if token.kind is Token.Kind.CONTEXT:
-            depth += 1 if token.token in "([" else -1
-        elif token.token in ("+", "-") and depth == 0:
-            stars = 0
-        elif token.token in ("*", "/"):
-            stars += 1
-        if stars > _MAX_PRODUCT or (before == "**" and token.token.isdigit() and int(token.token) > _MAX_POWER):
-            raise FormulaError(
-                f"{text!r} has too many interactions to write out; powers of sums go to {_MAX_POWER}, products to "
-                f"{_MAX_PRODUCT + 1} factors. Powers of a column are written I(x**{_MAX_POWER + 1})."
-            )
-        before = token.token
 
 
 def _named(factor: Factor) -> Factor:
@@ -323,6 +339,7 @@ class _Checker:
 
     def __post_init__(self) -> None:
         self.columns: dict[str, None] = {}
+        self.depth = 0
 
     def fail(self, reason: str) -> FormulaError:
         return FormulaError(f"In the formula, {self.text!r}: {reason}.")
@@ -360,6 +377,9 @@ class _Checker:
 
     def call(self, node: ast.Call) -> None:
         """Check a call: the function is listed, its arguments are of the listed number and names."""
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise self.fail(f"calls are nested more than {_MAX_DEPTH} deep")
         match node.func:
             case ast.Name(id=name) if name in TRANSFORMS:
                 self.transform(name, node)
@@ -369,6 +389,7 @@ class _Checker:
                 self.ufunc(name, node)
             case _:
                 raise self.fail(_unknown_function(node.func))
+        self.depth -= 1
 
     def ufunc(self, name: str, node: ast.Call) -> None:
         if node.keywords or len(node.args) != UFUNCS[name]:
@@ -384,6 +405,14 @@ class _Checker:
         self.value(node.args[0])
         if len(self.columns) == before and not any(isinstance(n, ast.Name) for n in ast.walk(node.args[0])):
             raise self.fail(f"{name} needs a column")
+        texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        if name != "I" and any(repr(text) != f"'{text}'" for text in texts):
+            # formulaic writes the call into code of its own, between quotes
+            raise self.fail(f"text within {name}() may hold no quotes or backslashes; rename the level in the data")
+        given = [*zip(allowed, node.args[1:], strict=False), *((pair.arg, pair.value) for pair in node.keywords)]
+        for option, argument in given:
+            if name == "bs" and option == "degree" and getattr(argument, "value", 0) > _MAX_DEGREE:
+                raise self.fail(f"bs() goes to degree {_MAX_DEGREE}")
         for argument in node.args[1:]:
             self.option(argument, name)
         for pair in node.keywords:

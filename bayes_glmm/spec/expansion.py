@@ -1,0 +1,126 @@
+"""Sums of terms as trees: whether they can be written out at all, and in which order that is quick.
+
+Input: formulaic's syntax tree of a sum of terms, no data. Output: a tree of the same terms, or a `FormulaError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from formulaic.parser.types import ASTNode, Token
+
+from bayes_glmm.errors import FormulaError
+
+__all__ = ["balanced", "check_expansion", "leaves"]
+
+_MAX_POWER = 5
+_MAX_DEGREE = 25
+_MAX_TERMS = 10_000
+
+
+def check_expansion(tree: Any, text: str) -> None:
+    """Refuse products and powers of sums so large that writing their terms out would not end.
+
+    Parameters
+    ----------
+    tree
+        Formulaic's syntax tree: an `ASTNode`, a token or None.
+    text
+        The terms, for messages.
+
+    Raises
+    ------
+    FormulaError
+        If powers go beyond five or are no whole numbers, or products beyond 25 factors or ten thousand terms.
+    """
+    sizes: dict[Any, _Size] = {}
+    stack, work = [tree] if isinstance(tree, ASTNode) else [], 0
+    while stack:
+        node = stack[-1]
+        unseen = [part for part in node.args if isinstance(part, ASTNode) and part not in sizes]
+        if unseen:
+            stack.extend(unseen)
+            continue
+        sizes[stack.pop()], made = _size(node, sizes, text)
+        work += made
+        if work > _MAX_TERMS or sizes[node].degree > _MAX_DEGREE:
+            raise FormulaError(
+                f"{text!r} has too many interactions to write out; powers of sums go to {_MAX_POWER}, products to "
+                f"{_MAX_DEGREE} factors and {_MAX_TERMS} terms. Powers of a column are written I(x**{_MAX_POWER + 1})."
+            )
+
+
+class _Size(NamedTuple):
+    """How many terms a tree makes at most, of how many factors, and how many names it holds."""
+
+    terms: int = 1
+    degree: int = 1
+    names: int = 1
+
+
+def _size(node: Any, sizes: dict[Any, _Size], text: str) -> tuple[_Size, int]:
+    """Return the size of a node and the number of terms it multiplies."""
+    symbol = node.operator.symbol
+    left, right = [*(sizes.get(part, _Size()) for part in node.args), _Size(0, 0, 0), _Size(0, 0, 0)][:2]
+    names = left.names + right.names
+    if symbol in ("*", ":"):
+        made = left.terms * right.terms
+        return _Size(made + (0 if symbol == ":" else left.terms + right.terms), left.degree + right.degree, names), made
+    if symbol not in ("**", "^"):
+        degree = left.names + right.degree if symbol == "/" else max(left.degree, right.degree)
+        return _Size(left.terms + right.terms, degree, names), 0
+    power = "" if isinstance(node.args[1], ASTNode) else str(node.args[1])
+    if not power.isdecimal():
+        raise FormulaError(f"The power of a sum must be a whole number in {text!r}.")
+    # nine digits tell what is too large, and are quick to read
+    made = _MAX_TERMS + 1 if int(power[:9]) > _MAX_POWER else left.terms ** int(power)
+    return _Size(made, left.degree * min(int(power[:9]), _MAX_POWER), left.names), made
+
+
+def leaves(tree: Any) -> Iterator[Token]:
+    """Yield every token of a tree, those of terms that are taken out again too.
+
+    Parameters
+    ----------
+    tree
+        Formulaic's syntax tree.
+
+    Yields
+    ------
+    formulaic.parser.types.Token
+        Names, values and calls, in no particular order.
+    """
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, ASTNode):
+            stack.extend(part.args)
+        elif part is not None:
+            yield part
+
+
+def balanced(tree: Any) -> Any:
+    """Add the terms of a sum up in pairs: one after the other, every union copies all the terms before.
+
+    Parameters
+    ----------
+    tree
+        Formulaic's syntax tree.
+
+    Returns
+    -------
+    object
+        A tree of the same terms in the same order.
+    """
+    if isinstance(tree, ASTNode) and tree.operator.symbol == "-" and len(tree.args) == 2:
+        return ASTNode(tree.operator, [balanced(tree.args[0]), tree.args[1]])
+    parts, node = [], tree
+    while isinstance(node, ASTNode) and node.operator.symbol == "+" and len(node.args) == 2:
+        parts.append(node.args[1])
+        plus, node = node.operator, node.args[0]
+    parts = [node, *reversed(parts)]
+    while len(parts) > 1:
+        pairs = [ASTNode(plus, parts[i : i + 2]) for i in range(0, len(parts) - 1, 2)]
+        parts = [*pairs, *parts[2 * len(pairs) :]]
+    return parts[0]
