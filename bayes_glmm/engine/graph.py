@@ -45,13 +45,30 @@ def reduced_rows_model(spec: ModelSpec, design: Design) -> tuple[ModelSpec, Desi
     """
     reduced = reduce_rows(design, sum_counts=spec.family.kernel == "poisson" and spec.link.name == "log")
     if not reduced.reduced or design.response is None:
-        return spec, design
+        return spec, _rows_that_count(design)
     if spec.family.support == "binary":
         spec = replace(spec, family=FAMILIES["binomial"])
     offset = reduced.offset if reduced.exposure is None else reduced.offset + np.log(reduced.exposure)
     response = replace(design.response, y=reduced.y, trials=reduced.trials, weights=reduced.weights)
     rows = replace(design, X=reduced.X, offset=offset, groups=reduced.groups, response=response, trials=reduced.trials)
-    return spec, rows
+    return spec, _rows_that_count(rows)
+
+
+def _rows_that_count(design: Design) -> Design:
+    """Leave out rows of weight zero, whose means must not have to stay in the family's domain."""
+    response = design.response
+    if response is None or response.weights is None or not (0 < (response.weights > 0).sum() < len(response.weights)):
+        return design
+    kept = response.weights > 0
+    trials = None if response.trials is None else response.trials[kept]
+    return replace(
+        design,
+        X=design.X[kept],
+        offset=design.offset[kept],
+        groups=tuple(replace(term, codes=term.codes[kept], Z=term.Z[kept]) for term in design.groups),
+        response=replace(response, y=response.y[kept], trials=trials, weights=response.weights[kept]),
+        trials=trials,
+    )
 
 
 def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:

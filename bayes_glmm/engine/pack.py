@@ -351,4 +351,15 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         counts = counts if multiple is None else counts * multiple
     y = weights * reduced.y if summed else reduced.y
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
-    return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts)
+    # a row that does not count must not keep its mean in the family's domain either
+    kept = counts > 0
+    if kept.all() or not kept.any():
+        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts)
+    return Rows(
+        reduced.X[kept],
+        reduced.offset[kept],
+        tuple(values[kept] for values in Z),
+        tuple(codes[kept] for codes in level_codes),
+        y[kept],
+        counts[kept],
+    )

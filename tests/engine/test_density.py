@@ -6,6 +6,7 @@ Every family x link x structure x prior; the fast subset meets each of them, `-m
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayes_glmm.families import FAMILIES
@@ -303,3 +304,17 @@ def test_outside_the_means_domain_there_is_no_density(models):
             x[: model.n_beta] = (intercept, 0.01)
             value, gradient = model.density(x)
             assert not (np.isfinite(value) and np.all(np.isfinite(gradient))), (response, family, link, intercept)
+
+
+def test_rows_of_weight_zero_do_not_keep_their_means_in_the_domain(models):
+    """A row left out by its weight must not truncate the posterior of the others."""
+    data = models.frame(30).assign(w=1.0)
+    far = data.iloc[:1].assign(x=1000.0, w=0.0)
+    options = {"family": "gamma", "link": "inverse", "center": False, "priors": {"Intercept": Prior("Normal", 1, 1)}}
+    options["priors"] |= {"beta": Prior("Normal", 0, 1)}
+    with_it = models.case("weighted(pos, w) ~ x", pd.concat([data, far]), **options)
+    without = models.case("weighted(pos, w) ~ x", data, **options)
+    x = np.array([2.0, -0.1, 0.3])
+    (a, slopes), (b, others) = with_it.density(x), without.density(x)
+    assert np.isfinite(a) and a == b
+    assert np.array_equal(slopes, others)
