@@ -143,7 +143,8 @@ def diagnose(fit: Fit) -> Diagnosis:
         advice = ("Fit with method='nuts' before you rely on intervals.",)
         return Diagnosis(False, ("Checks of convergence do not apply: none was made.",), advice, opening, dataset)
     place = _place_of_divergences(fit) if dataset.attrs["divergences"] > 0 else ""
-    findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *_sampler_findings(dataset, place)]
+    run = _sampler_findings(dataset, place, _smaller_steps(fit))
+    findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *run]
     if findings:
         opening = f"Do not rely on these draws yet ({drawn}):"
         problems = tuple(finding.problem for finding in findings)
@@ -355,7 +356,16 @@ def _place_of_divergences(fit: Fit) -> str:
     return words
 
 
-def _sampler_findings(dataset: xr.Dataset, place: str) -> Iterator[_Finding]:
+def _smaller_steps(fit: Fit) -> str:
+    """Advise more than this run has had: a second run has 0.95 already."""
+    had = float(fit.attrs.get("target_accept", 0.0))
+    for accept, tune in ((0.95, ""), (0.99, ", tune=2000"), (0.998, ", tune=2000")):
+        if had < accept:
+            return f"Take smaller steps: fit(target_accept={accept:g}{tune})."
+    return "State narrower priors: smaller steps than these hardly help."
+
+
+def _sampler_findings(dataset: xr.Dataset, place: str, smaller_steps: str) -> Iterator[_Finding]:
     divergences, cut = dataset.attrs["divergences"], dataset.attrs["max_depth_hits"]
     if divergences < 0:
         yield _Finding("Divergences were not checked: this sampler does not record them.", "")
@@ -363,7 +373,7 @@ def _sampler_findings(dataset: xr.Dataset, place: str) -> Iterator[_Finding]:
         yield _Finding(
             f"{divergences} transition{'s' * (divergences > 1)} diverged: some region of the posterior may be missed."
             f"{place}",
-            "Take smaller steps: fit(target_accept=0.95).",
+            smaller_steps,
         )
     if cut > 0:
         yield _Finding(

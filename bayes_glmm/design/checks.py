@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def check_names(formula: Formula) -> None:
     """
     names = list(dict.fromkeys(bar.name for bar in formula.bars))
     taken = {f"{name}{suffix}": name for name in names for suffix in ("_coef", "_coef_2")}
+    taken |= {f"{prefix}{name}": name for name in names for prefix in ("b_", "sd_", "corr_")}
     taken |= {dimension_name(name): name for name in names if dimension_name(name) != name}
     for name in names:
         if "/" in name:
@@ -119,14 +121,19 @@ def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
 
     Notes
     -----
-    Columns are scaled to unit length; one is redundant when less than 1e-7 of its length is left after projection on
-    those before it (the limited pivoting of R's `lm`). The work is done on the triangular factor of X's blocks of rows.
+    Columns are scaled to unit length, beside an intercept to unit spread; one is redundant when less than 1e-7 of its
+    length is left after projection on those before it (the limited pivoting of R's `lm`). The work is done on the
+    triangular factor of X's blocks of rows.
     """
     n, p = X.shape
     if p < 2:
         return
     R = _triangle(X)
     length = np.sqrt(np.square(R).sum(axis=0))
+    if coefs[0] == "Intercept":
+        # years and timestamps are long and hardly vary
+        spread = np.sqrt(np.square(R[1:]).sum(axis=0))
+        length = np.where(spread > 1e-12 * length, spread, length)
     scaled = R / np.where(length > 0, length, 1.0)
     kept, redundant = _redundant(scaled)
     redundant = [j for j in redundant if length[j] > 0]
@@ -191,8 +198,8 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     Warns
     -----
     DataWarning
-        When a factor is also a predictor, when every row is its own level and the family has a residual of its own, or
-        when a predictor has more levels than half the rows.
+        When a factor is also a predictor, when two group the rows alike, when every row is its own level and the family
+        has a residual of its own, or when a predictor has more levels than half the rows.
     """
     fixed = check_terms(spec.formula.fixed)
     for term in groups:
@@ -201,7 +208,7 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
                 f"The grouping factor {term.name!r} has one level only ({term.levels[0]!r}); its sd cannot be learned. "
                 "Remove it."
             )
-        if len(term.columns) == 1 and _is_factor(kinds, term.name, fixed):
+        if len(term.columns) == 1 and "Intercept" in term.coefs and _is_factor(kinds, term.name, fixed):
             _warn(
                 f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
                 "Keep one."
@@ -211,6 +218,12 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
                 f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual "
                 "variance is identified."
             )
+    for first, second in combinations(groups, 2):
+        if set(first.coefs) & set(second.coefs) and _same_levels(first, second):
+            _warn(
+                f"{first.name!r} and {second.name!r} group the rows alike: only the sum of their variances is "
+                "identified. Keep one."
+            )
     for name in fixed:
         kind = kinds.get(name)
         if kind is not None and len(kind.levels) > max(rows / 2, 2) and rows > 4:
@@ -218,6 +231,11 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
                 f"The predictor {name!r} is a factor with {len(kind.levels)} levels in {rows} rows; is it a number "
                 f"stored as text, or should it be a grouping factor, (1 | {name})?"
             )
+
+
+def _same_levels(first: GroupTerm, second: GroupTerm) -> bool:
+    pairs = first.codes.astype(np.int64) * second.size + second.codes
+    return first.size == second.size == len(pd.unique(pairs))
 
 
 def _is_factor(kinds: Mapping[str, Any], name: str, fixed: Sequence[str]) -> bool:

@@ -79,13 +79,13 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     accept = NORMAL_TARGET_ACCEPT if near_normal else DEFAULT_TARGET_ACCEPT
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, accept)
     run = run_nuts(prepared.posterior, full, near_normal)
-    details: dict[str, Any] = {"tune": full.tune}
+    details: dict[str, Any] = {"tune": full.tune, "target_accept": full.target_accept}
     trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
         longer = replace(full, tune=1000, target_accept=0.95)
         run = run_nuts(prepared.posterior, longer)
         said = f"{trouble}: sampled again with 1000 warm-up draws, smaller steps and straight trajectories"
-        details = {"tune": longer.tune, "second_run": said}
+        details = {"tune": longer.tune, "target_accept": longer.target_accept, "second_run": said}
     details |= {
         "path": prepared.path,
         "trajectories": run.trajectories,
