@@ -24,7 +24,7 @@ from bayes_glmm.engine.gaussian import (
     log_marginal,
 )
 from bayes_glmm.engine.information import coupling_pattern
-from bayes_glmm.engine.laplace import tail_bends, theta_factor
+from bayes_glmm.engine.laplace import NOWHERE, tail_bends, theta_factor
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior
@@ -83,6 +83,30 @@ def why_not_marginal(data: KernelData) -> str | None:
     return f"{rest} coefficients are crossed" if rest > LARGEST_REST else None
 
 
+def marginal_pays(data: KernelData) -> bool:
+    """Say whether integrating beta and u out costs less than following the rows.
+
+    Parameters
+    ----------
+    data
+        A model that `why_not_marginal` has nothing against.
+
+    Returns
+    -------
+    bool
+        True for one term. For several, whether the squares of the couplings that elimination works on and the dense
+        rest are fewer than four a row, and two thousand: where both paths gave as many effective draws a second.
+    """
+    if data.terms.shape[1] < 2:
+        return True
+    pattern = coupling_pattern(data)
+    couplings = np.diff(pattern.start).astype(float)
+    first = int(data.terms[layout.COEFS, 0])
+    rest = int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA]) - first * len(couplings)
+    work = first * float(np.sum(np.square(couplings))) + rest**3 / 3
+    return work <= 4.0 * int(data.sizes[layout.N_ROWS]) + 2000.0
+
+
 def gaussian_fit(packed: Packed) -> GaussianFit:
     """Find the mode of theta's marginal posterior, exactly for this family.
 
@@ -111,10 +135,10 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     def objective(theta: Array) -> tuple[float, Array]:
         gradient = np.empty_like(theta)
         value = log_marginal(data, moments, np.ascontiguousarray(theta), gradient)
-        return (-value, -gradient) if np.isfinite(value) else (1e10, np.zeros_like(theta))
+        return (-value, -gradient) if np.isfinite(value) else (NOWHERE, np.zeros_like(theta))
 
     start = packed.start[n_v:]
-    if objective(start)[0] >= 1e10:
+    if objective(start)[0] >= NOWHERE:
         raise SamplingError("The posterior has no finite density at the starting point; check the priors.")
     mode = minimize(lambda theta: objective(theta)[0], lambda theta: objective(theta)[1], start, 1e-8)
     step = 1e-3

@@ -13,7 +13,13 @@ import xarray as xr
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fit, gaussian_posterior, why_not_marginal
+from bayes_glmm.engine.gaussian_fit import (
+    complete_positions,
+    gaussian_fit,
+    gaussian_posterior,
+    marginal_pays,
+    why_not_marginal,
+)
 from bayes_glmm.engine.laplace import laplace_fit
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
@@ -134,7 +140,8 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
 
 
 def _prepare(spec: ModelSpec, packed: Packed, settings: SamplerSettings) -> _Prepared:
-    if spec.family.kernel == "gaussian" and spec.link.name == "identity" and why_not_marginal(packed.data) is None:
+    gaussian = spec.family.kernel == "gaussian" and spec.link.name == "identity"
+    if gaussian and why_not_marginal(packed.data) is None and marginal_pays(packed.data):
         exact = gaussian_fit(packed)
         path = "beta and group effects integrated out exactly, then drawn"
 
