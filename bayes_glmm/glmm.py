@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
+from bayes_glmm.checks.propriety import check_propriety
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest
 from bayes_glmm.inference.fit import Fit, assemble_tree
@@ -61,7 +62,7 @@ class GLMM:
     DataError
         If a column is missing or the response does not fit the family.
     PriorError
-        If a prior names no parameter of the model.
+        If a prior names no parameter of the model, or is flat where the data set no limit.
 
     Examples
     --------
@@ -85,6 +86,7 @@ class GLMM:
         self._spec = ModelSpec.build(formula, family=family, link=link, priors=priors, center=center, missing=missing)
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
+        check_propriety(self._design, self._prior_table)
 
     @classmethod
     def _of(cls, spec: ModelSpec, design: Design, prior_table: PriorTable) -> GLMM:

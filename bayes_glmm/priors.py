@@ -76,6 +76,9 @@ def _half_student_t(x: Any, nu: float, sigma: float) -> Any:
     return math.log(2.0) + stats.t.logpdf(x, nu, scale=sigma)
 
 
+#: Beyond, squares leave the range of a double.
+_LARGEST = 1e100
+
 PRIORS: dict[str, PriorDistribution] = {
     row.name: row
     for row in (
@@ -189,7 +192,7 @@ class Prior:
     parameters: tuple[tuple[str, float], ...]
 
     def __init__(self, name: str, *args: float, **kwargs: float) -> None:
-        if name not in PRIORS:
+        if not isinstance(name, str) or name not in PRIORS:
             raise PriorError(f"There is no prior distribution {name!r}. {nearest(str(name), PRIORS)}")
         row = PRIORS[name]
         if len(args) > len(row.parameters):
@@ -304,9 +307,16 @@ class Prior:
         Raises
         ------
         PriorError
-            If the description names an unknown distribution or parameter.
+            If it is no such dictionary, or names an unknown distribution or parameter.
         """
-        return Prior(data["name"], **{k: float(v) for k, v in data["parameters"].items()})
+        try:
+            name, parameters = data["name"], dict(data["parameters"])
+            values = {str(key): float(value) for key, value in parameters.items()}
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise PriorError(f"This is not the description of a prior: {data!r} ({error}).") from None
+        if unknown := {"self", "name"} & set(values):
+            raise PriorError(f"{name} has no parameter {unknown.pop()!r}.")
+        return Prior(name, **values)
 
 
 def _checked_parameters(row: PriorDistribution, given: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
@@ -317,7 +327,7 @@ def _checked_parameters(row: PriorDistribution, given: Mapping[str, Any]) -> tup
     for key in row.parameters:
         try:
             values[key] = float(given[key])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise PriorError(
                 f"{row.name}'s {key} must be a number, not {given[key]!r}; state one prior per coefficient, "
                 "for example priors={'beta[x]': ...}."
@@ -326,6 +336,8 @@ def _checked_parameters(row: PriorDistribution, given: Mapping[str, Any]) -> tup
             raise PriorError(f"{row.name}'s {key} must be finite, not {values[key]}.")
         if key in row.positive and values[key] <= 0:
             raise PriorError(f"{row.name}'s {key} must be greater than 0, not {values[key]:g}.")
+        if _LARGEST < abs(values[key]) < math.inf or (key in row.positive and values[key] < 1 / _LARGEST):
+            raise PriorError(f"{row.name}'s {key} is out of range: {values[key]:g}; rescale the data.")
     if row.support == "interval":
         lower, upper = values["lower"], values["upper"]
         if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.checks import check_fixed, check_groups, check_names
+from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, missing_mask, prepare, read_columns
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
@@ -215,11 +216,14 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
     offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
     groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
+    check_parameters(fixed.coefs, groups, spec)
+    check_offset(offset, spec)
     if response.categories is None:
         check_fixed(X, fixed.coefs, predictors, formula)
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
     check_groups(groups, kinds, spec, len(X))
+    check_exact_fit(X, offset, groups, response, spec)
     return Design(
         spec=spec,
         X=_frozen(X),

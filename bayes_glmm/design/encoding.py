@@ -45,6 +45,8 @@ __all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
 
 Array = npt.NDArray[np.float64]
 
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
@@ -198,6 +200,8 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
             value = float(text)
         except ValueError:
             raise FormulaError(f"{text!r} reads no column; write a column or a plain number.") from None
+        if not np.isfinite(value):
+            raise FormulaError(f"{text!r} is no finite number.")
         encoder = Encoder(text, (), (text,), Encoding(SimpleFormula([])), constant=value)
         return encoder, np.full(len(frame), value)
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
@@ -218,6 +222,7 @@ def _fit(text: str, formula: SimpleFormula, frame: pd.DataFrame) -> tuple[Encode
     columns = tuple(dict.fromkeys(show_names(str(name)) for name in encoding.required_variables))
     encoder = Encoder(text, columns, coefs, encoding)
     _check_finite(X, coefs, frame.index, DataError)
+    _check_range(X, coefs, frame.index)
     return encoder, X
 
 
@@ -280,6 +285,15 @@ def _check_finite(X: Array, coefs: Sequence[str], index: pd.Index, error: type[G
         if bad.any():
             value = f"{name!r} is not finite in {first_rows(index, bad)} (for example {column[bad][0]})"
             raise error(f"{value}; {_cure(name)}.")
+
+
+def _check_range(X: Array, coefs: Sequence[str], index: pd.Index) -> None:
+    """Refuse columns whose squares leave the range of a double."""
+    for j, name in enumerate(coefs):
+        high = max(X[:, j].max(), -X[:, j].min())
+        if high > _LARGEST or 0 < high < 1 / _LARGEST:
+            place = first_rows(index, np.abs(X[:, j]) == high)
+            raise DataError(f"{name!r} is too {'large' if high > 1 else 'small'}: {high:g} in {place}; rescale it.")
 
 
 def _cure(name: str) -> str:

@@ -78,24 +78,34 @@ def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataE
     twice = [name for name in names if int((frame.columns == name).sum()) > 1]
     if twice:
         raise error(f"The data have more than one column named {listed(twice)}; give each column its own name.")
-    absent = [name for name in names if name not in frame.columns]
-    if absent:
-        raise error(_absent_message(absent, frame))
+    _check_present(names, frame.columns, error, frame.index.names)
     if len(frame) == 0:
         raise error("The data have no rows.")
     frame = frame.loc[:, list(names)].copy()
     for name, dtype in frame.dtypes.items():
         if isinstance(dtype, pd.ArrowDtype) and dtype.type is str:
             frame[name] = frame[name].astype("str")
+        elif isinstance(dtype, pd.ArrowDtype) and "dictionary" in dtype.name:
+            frame[name] = frame[name].astype("category")
     return frame
 
 
-def _absent_message(absent: Sequence[str], frame: pd.DataFrame) -> str:
-    columns = [str(name) for name in frame.columns]
-    if len(absent) == 1:
-        in_index = " It is a level of the index: use data.reset_index()." if absent[0] in frame.index.names else ""
-        return f"The data have no column {absent[0]!r}.{in_index} {nearest(absent[0], columns)}"
-    return f"The data have no columns {listed(absent)}. {nearest(absent[0], columns)}"
+def _check_present(
+    names: Sequence[str], columns: Iterable[Any], error: type[GLMMError], index_names: Sequence[Any] = ()
+) -> None:
+    held = list(columns)
+    absent = [name for name in names if name not in held]
+    if not absent:
+        return
+    what = f"The data have no column{'s' if len(absent) > 1 else ''} {listed(absent)}."
+    if absent[0] in index_names:
+        what += " It is a level of the index: use data.reset_index()."
+    unlike = [type(name).__name__ for name in held if str(name) == absent[0]]
+    if unlike:
+        raise error(
+            f"{what} That name is of type {unlike[0]}; names are text: data.columns = data.columns.astype(str)."
+        )
+    raise error(f"{what} {nearest(absent[0], map(str, held))}")
 
 
 def _as_pandas(data: Any, names: Sequence[str], error: type[GLMMError]) -> pd.DataFrame:
@@ -107,18 +117,12 @@ def _as_pandas(data: Any, names: Sequence[str], error: type[GLMMError]) -> pd.Da
     if kind == "polars.LazyFrame":
         raise error("The data are a polars LazyFrame; call .collect() first.")
     if kind == "polars.DataFrame":
-        held = [name for name in names if name in data.columns]
-        if len(held) < len(names):
-            absent = [name for name in names if name not in held]
-            raise error(f"The data have no column {listed(absent)}. {nearest(absent[0], data.columns)}")
-        return pd.DataFrame({name: _from_polars(data[name]) for name in held}, index=pd.RangeIndex(len(data)))
+        _check_present(names, data.columns, error)
+        return pd.DataFrame({name: _from_polars(data[name]) for name in names}, index=pd.RangeIndex(len(data)))
     if kind == "pyarrow.Table":
         columns = list(data.column_names)
-        kept = [position for position, name in enumerate(columns) if name in names]
-        if set(names) <= set(columns):
-            return data.select(kept).to_pandas()
-        absent = [name for name in names if name not in columns]
-        raise error(f"The data have no column {listed(absent)}. {nearest(absent[0], columns)}")
+        _check_present(names, columns, error)
+        return data.select([position for position, name in enumerate(columns) if name in names]).to_pandas()
     raise error(
         "The data must be a pandas or polars DataFrame, a pyarrow Table or a dict of columns, not "
         f"{type(data).__name__}."
@@ -143,23 +147,31 @@ def _from_polars(series: Any) -> pd.Series:
 
 
 def _from_mapping(data: Mapping[str, Any], names: Sequence[str], error: type[GLMMError]) -> pd.DataFrame:
-    absent = [name for name in names if name not in data]
-    if absent:
-        raise error(f"The data have no column {listed(absent)}. {nearest(absent[0], map(str, data))}")
+    _check_present(names, data, error)
     columns = {}
     for name in names:
         column = data[name]
-        if isinstance(column, str) or np.ndim(column) == 0:
-            column = [column]
-        if np.ndim(column) > 1:
-            raise error(f"The column {name!r} has {np.ndim(column)} dimensions; columns have one.")
-        columns[name] = column
+        dimensions = _dimensions(name, column, error)
+        if dimensions > 1:
+            raise error(f"The column {name!r} has {dimensions} dimensions; columns have one.")
+        columns[name] = column if dimensions else [column]
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise error(f"The columns have different lengths: {lengths}.")
     indexed = [column for column in columns.values() if isinstance(column, pd.Series)]
     index = indexed[0].index if indexed else pd.RangeIndex(next(iter(lengths.values()), 0))
     return pd.DataFrame({name: pd.Series(_by_position(column), index=index) for name, column in columns.items()})
+
+
+def _dimensions(name: str, column: Any, error: type[GLMMError]) -> int:
+    if isinstance(column, str):
+        return 0
+    try:
+        return np.ndim(column)
+    except ValueError:
+        raise error(
+            f"The column {name!r} holds sequences of different lengths; columns have one value a row."
+        ) from None
 
 
 def _by_position(column: Any) -> Any:
@@ -301,7 +313,10 @@ def prepare(column: pd.Series, kind: Kind, error: type[GLMMError]) -> pd.Series:
                 f"example {column.iloc[0]!r}); use pd.to_numeric."
             )
         _refuse_odd_types(column, error)
-        return pd.Series(numbers(column), index=column.index, name=column.name)
+        try:
+            return pd.Series(numbers(column), index=column.index, name=column.name)
+        except OverflowError:
+            raise error(f"The column {name!r} holds whole numbers too large for a float; rescale it.") from None
     levels = pd.Index(kind.levels)
     codes, uniques = distinct(column)
     position = levels.get_indexer(uniques)
@@ -345,6 +360,11 @@ def distinct(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
         Number of each row's value.
     values : pandas.Index
         The values that occur; text as Python strings.
+
+    Raises
+    ------
+    DataError
+        If the values are lists, tuples or the like.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy().astype(np.int64)
@@ -353,8 +373,17 @@ def distinct(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
     elif isinstance(column.dtype, pd.StringDtype):
         codes, values = pd.factorize(column)
     else:
-        codes, values = pd.factorize(column.to_numpy())
+        held = column.to_numpy()
+        try:
+            codes, values = pd.factorize(held if held.dtype.isnative else held.astype(held.dtype.newbyteorder("=")))
+        except TypeError:
+            kind = type(column.iloc[0]).__name__
+            raise DataError(f"The column {str(column.name)!r} holds a {kind} a row; make it text or numbers.") from None
     values = pd.Index(values)
+    if isinstance(values[0], tuple):
+        raise DataError(
+            f"The column {str(column.name)!r} holds tuples; make it text, or give each part its own column."
+        )
     return codes, values.astype(object) if isinstance(values.dtype, pd.StringDtype) else values
 
 

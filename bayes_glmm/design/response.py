@@ -24,6 +24,10 @@ __all__ = ["Response", "ResponseEncoder", "build_response", "encode_response", "
 
 Array = npt.NDArray[np.float64]
 
+_SAME = 1e-7
+#: Counts up to here have log likelihoods whose differences doubles can hold.
+_LARGEST_COUNT = 1e12
+
 
 @dataclass(frozen=True, eq=False)
 class Response:
@@ -272,6 +276,7 @@ def _ordered_codes(
         value, numbers = _evaluate(name, frame, response=True)
         reason = f"must be whole: family {family.name!r} takes an ordered category, or whole numbers in its place"
         _refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
+        _refuse(np.abs(numbers) > 2**53, numbers, name, frame.index, "is too large to be a category")
         found = np.unique(numbers).astype(np.int64)
         spread = int(found[-1] - found[0]) + 1
         # far-apart codes (0, 10, 100) are labels, not a scale with holes
@@ -282,6 +287,13 @@ def _ordered_codes(
     if len(labels) < 2:
         raise DataError(
             f"The response {name!r} has one category only, {plain(labels[0])!r}: there is nothing to model."
+        )
+    if len(labels) > max(len(codes) / 2, 10):
+        warnings.warn(
+            f"The response {name!r} has {len(labels)} categories in {len(codes)} rows; is it a number? Such rows say "
+            "little about each threshold.",
+            DataWarning,
+            stacklevel=2,
         )
     unused = [label for label in declared if label not in labels]
     if unused:
@@ -326,13 +338,21 @@ def check_response(response: Response, formula: ResponseFormula, family: Family,
     DataError
         If a value is not allowed, or a continuous response is constant.
     """
+    for values, text, what in (
+        (response.trials, formula.trials, "number of trials"),
+        (response.weights, formula.weights, "weight"),
+    ):
+        if values is not None and not values.any():
+            raise DataError(f"The {what} {text!r} is zero in every row: there is nothing to learn from.")
     check_values(response, formula, family, index)
     y, name = response.y, response.name
     if response.trials is not None:
         constant = bool(np.all(y == 0)) or bool(np.all(y == response.trials))
     else:
-        constant = len(y) > 1 and bool(np.all(y == y[0]))
-    if constant and family.support == "real":
+        # where a spread is to be estimated, seven equal digits leave no more of it than rounding
+        same = _SAME * abs(y[0]) if family.support in ("positive", "unit") else 0.0
+        constant = len(y) > 1 and bool(np.ptp(y) <= same)
+    if constant and family.support in ("real", "positive", "unit"):
         raise DataError(f"The response {name!r} is constant ({y[0]:g} in every row): there is nothing to model.")
     if constant:
         what = f"{y[0]:g} in every row" if response.trials is None else "no successes, or no failures, in any row"
@@ -432,6 +452,8 @@ def _check_trials(response: Response, formula: ResponseFormula, index: pd.Index)
 def _check_whole(values: Array, name: str, what: str, index: pd.Index) -> None:
     _refuse(values < 0, values, name, index, f"must not be negative: it holds {what}")
     _refuse(values != np.floor(values), values, name, index, f"must be whole: it holds {what}")
+    reason = f"is too large for {what}, of which differences count; use larger units or family='lognormal'"
+    _refuse(values > _LARGEST_COUNT, values, name, index, reason)
 
 
 def _refuse(bad: npt.NDArray[np.bool_], values: Array, name: str, index: pd.Index, reason: str) -> None:

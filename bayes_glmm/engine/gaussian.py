@@ -108,6 +108,19 @@ def _sums(data: KernelData, pattern: Pattern, out: Information, y: Any, cross: A
                 cross[at + k * data.codes[t, i] + c] += weight * data.Z[data.terms[layout.Z_START, t] + c, i] * y[i]
 
 
+def _shift(X: Any, y: Any, mean: Any, prior_precision: Any) -> Any:
+    """Fit least squares; where columns are nearly collinear, held by the priors, which such a fit would dwarf."""
+    shift, _, _, size = np.linalg.lstsq(X, y, rcond=None)
+    if size[-1] > 1e-6 * size[0]:
+        return shift
+    length = np.sqrt(np.square(X).sum(axis=0))
+    length[length == 0.0] = 1.0
+    noise = 1e-2 * np.std(y)
+    hold = noise * np.sqrt(prior_precision)
+    rows, values = np.vstack([X / length, np.diag(hold / length)]), np.concatenate([y, hold * mean])
+    return np.linalg.lstsq(rows, values, rcond=None)[0] / length
+
+
 def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precision: Any) -> Moments:
     """Reduce the rows of a Gaussian model to sums of squares and products.
 
@@ -127,7 +140,7 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
     """
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     y, root = data.y - data.offset, np.sqrt(data.counts)
-    shift = np.linalg.lstsq((data.X * root).T, y * root, rcond=None)[0] if n_beta else np.zeros(0)
+    shift = _shift((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
     y = y - shift @ data.X
     k = int(data.terms[layout.COEFS, 0]) if data.terms.shape[1] else 0
     levels = int(data.terms[layout.LEVELS, 0]) if data.terms.shape[1] else 0

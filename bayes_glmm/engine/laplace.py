@@ -45,6 +45,8 @@ _new_information = _compiled(new_information)
 WIDEST = 1.5
 #: Largest stretch A of a tail of theta.
 LONGEST = 20.0
+#: Stands for an infinite objective; sums over many trials reach 1e13.
+NOWHERE = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +152,7 @@ class _Objective:
         value = -find_mode(self.data, self.pattern, x, np.array([1e-6]))
         self.evaluations += 1
         if not math.isfinite(value):
-            return 1e10
+            return NOWHERE
         if value < self.best_value:
             self.best_x, self.best_value = x, value
         return value
@@ -188,7 +190,7 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
     objective = _Objective(packed, pattern)
     n_v = objective.n_v
     theta = packed.start[n_v:]
-    if objective(theta) >= 1e10:
+    if objective(theta) >= NOWHERE:
         raise SamplingError("The posterior has no finite density at the starting point; check the link and the priors.")
     if len(theta):
         theta = minimize(objective, objective.gradient, theta)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,22 @@ def fresh_seed() -> int:
         Between 0 and 2**32 - 1.
     """
     return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+_RANGES = (
+    ("draws", 1, 10**8),
+    ("tune", 1, 10**8),
+    ("chains", 1, 10**4),
+    ("cores", 1, 10**4),
+    ("random_seed", 0, 2**128),
+)
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number as an int; None for anything else."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return int(value) if isinstance(value, (float, np.floating)) and float(value).is_integer() else None
 
 
 @dataclass(frozen=True)
@@ -63,15 +80,19 @@ class SamplerSettings:
     progressbar: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in (("draws", 1), ("tune", 1), ("chains", 1), ("cores", 1)):
+        for name, least, most in _RANGES:
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
+            if value is None and name != "chains":
+                continue
+            whole = _whole(value)
+            if whole is None or whole < least:
                 raise SamplingError(f"{name}= must be a whole number of at least {least}, not {value!r}.")
-        if self.target_accept is not None and not 0 < self.target_accept < 1:
-            raise SamplingError(f"target_accept= must lie between 0 and 1, not {self.target_accept!r}.")
-        seed = self.random_seed
-        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
-            raise SamplingError(f"random_seed= must be a whole number of at least 0, not {seed!r}.")
+            if whole > most:
+                raise SamplingError(f"{name}= must be at most {most:,}, not {value!r}.")
+            object.__setattr__(self, name, whole)
+        accept = self.target_accept
+        if accept is not None and not (isinstance(accept, Real) and 0 < accept < 1):
+            raise SamplingError(f"target_accept= must lie between 0 and 1, not {accept!r}.")
 
     def filled(self, draws: int, tune: int, target_accept: float) -> SamplerSettings:
         """Return these settings with a sampler's defaults where nothing was stated.

@@ -32,7 +32,8 @@ def observed_name(design: Design, taken: Iterable[str]) -> str:
     assert design.response is not None
     name = design.response.name
     reserved = {*taken, *(term.dim for term in design.groups), "obs", "coef", "threshold", "chain", "draw"}
-    return "response" if "/" in name or name in reserved else name
+    name = "response" if "/" in name or name in reserved else name
+    return "response_" if name in reserved else name
 
 
 def threshold_labels(categories: Sequence[str]) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ def row_frame(newdata: Any) -> pd.DataFrame:
         names = list(newdata.columns)
     elif isinstance(newdata, Mapping):
         names = list(newdata)
+    elif hasattr(newdata, "collect"):  # lazy: refused below, and asking it for its columns is slow
+        names = []
     else:  # pyarrow, polars; read_columns refuses anything else
         names = list(getattr(newdata, "column_names", getattr(newdata, "columns", ())))
     return read_columns(newdata, names, PredictionError)

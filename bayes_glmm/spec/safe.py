@@ -274,6 +274,8 @@ def parse_terms(text: str) -> tuple[Term, ...]:
         if isinstance(error, FormulaError):
             raise
         reason = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
+        if isinstance(error, SyntaxError):
+            reason = "within functions, names that are words of Python, or hold blanks or dots, go in backticks."
         raise FormulaError(f"Cannot read the terms {text!r}: {show_names(reason)}") from None
     if not all(isinstance(term, Term) for term in terms):
         raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")

@@ -1,0 +1,194 @@
+"""What the nearest peer, Bambi, does with the same inputs: run once, kept in peer.json.
+
+`python -m tests.inputs.peer` asks Bambi each input of one family, with short chains, and writes the file; inputs that
+stand in it are not asked again unless ``--all``. A machine tells errors apart and compares expected responses with
+ours; what a fit that says nothing is worth where we refuse or warn, it cannot tell: `JUDGED` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import logging
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import bayes_glmm as bg
+from bayes_glmm.spec.safe import ELEMENTWISE
+from tests.inputs import questions
+from tests.inputs.cell import Case, Refused, Warned, standard
+from tests.inputs.judged import JUDGED
+from tests.inputs.matrix import CASES
+
+FILE = Path(__file__).with_name("peer.json")
+#: Our families at Bambi; it has no lognormal one.
+FAMILIES = {
+    "gaussian": "gaussian", "student": "t", "bernoulli": "bernoulli", "binomial": "binomial", "poisson": "poisson",
+    "negativebinomial": "negativebinomial", "gamma": "gamma", "beta": "beta", "cumulative": "cumulative",
+}  # fmt: skip
+SHORT = {"draws": 50, "tune": 50, "chains": 2, "cores": 1, "random_seed": 1, "progressbar": False}
+SECONDS = 120
+#: Python's own complaints, which no author raises to explain an input.
+_FROM_BELOW = (KeyError, IndexError, AssertionError, AttributeError, RecursionError)
+
+
+class TookTooLong(BaseException):
+    """Not an Exception: nothing on the way may catch it."""
+
+
+def family_of(case: Case) -> str | None:
+    """The family an input is asked of: the first that Bambi has."""
+    return next((family for family in case.families if family in FAMILIES), None)
+
+
+def can_be_asked(case: Case) -> bool:
+    """Priors, links, other functions than predict and the approximation have another shape there."""
+    if family_of(case) is None or case.name.startswith(("priors:", "asked for", "groups 0 to 7")):
+        return False
+    if case.name.startswith("fit:"):
+        return bool(_settings(case)) and not {"method", "backend"} & set(_settings(case))
+    return "||" not in case.formula and not (set(case.options) if not callable(case.options) else set())
+
+
+def _settings(case: Case) -> dict[str, Any]:
+    return {f"fit: {name}": settings for name, settings, _ in questions.WRONG_SETTINGS}.get(case.name, {})
+
+
+def build(formula: str, data: Any, family: str) -> Any:
+    import bambi
+
+    link = {"link": "log"} if family == "gamma" else {}
+    functions = {name: getattr(np, name) for name in ELEMENTWISE}
+    return bambi.Model(formula, data, family=FAMILIES[family], extra_namespace=functions, **link)
+
+
+def expected(model: Any, idata: Any, data: Any = None) -> np.ndarray:
+    """Posterior mean of each row's location, categories as columns."""
+    out = model.predict(idata, data=data, kind="response_params", inplace=False)
+    name = next(name for name in ("p", "mu") if name in out.posterior)
+    return out.posterior[name].mean(("chain", "draw")).to_numpy()
+
+
+def ours(case: Case, family: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd of each row's expected response in our fit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = case.asked(family).model().fit(random_seed=1, progressbar=False)
+        draws = bg.predictions(fit, draws="dataarray")
+    return draws.mean(("chain", "draw")).to_numpy(), draws.std(("chain", "draw")).to_numpy()
+
+
+def is_like(theirs: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> bool:
+    """Within a posterior sd throughout: 100 draws and other priors move a row's mean by less."""
+    same = theirs.shape == mean.shape
+    return same and bool(np.sqrt(np.mean(np.square((theirs - mean) / np.maximum(sd, 1e-300)))) < 1)
+
+
+def ask(case: Case, family: str) -> bool:
+    """Ask Bambi; whether its answer is like ours (for inputs that we refuse: whether it is finite)."""
+    asked = case.asked(family)
+    if case.name.startswith("new rows:"):
+        return _ask_new_rows(case, asked.data, family)
+    model = build(asked.formula, asked.data, family)
+    idata = model.fit(**{**SHORT, **_settings(case)})
+    if isinstance(case.expectation(family), Refused):
+        return bool(all(np.isfinite(values).all() for values in idata.posterior.data_vars.values()))
+    return is_like(expected(model, idata), *ours(case, family))
+
+
+_fitted: dict[str, Any] = {}
+
+
+def _ask_new_rows(case: Case, data: pd.DataFrame, family: str) -> bool:
+    if family not in _fitted:
+        model = build("y ~ x + f + offset(o) + (1 | g)", standard(family), family)
+        _fitted[family] = model, model.fit(**SHORT)
+    model, idata = _fitted[family]
+    rows, change = data.iloc[questions.ROWS], questions.CHANGES[case.name]
+    answer = expected(model, idata, change(rows.copy()))
+    plain = expected(model, idata, rows)
+    return answer.shape == plain.shape and bool(np.allclose(answer, plain))
+
+
+def _raised_on_purpose(error: BaseException) -> bool:
+    """Whether Bambi's or its formula parser's own code raised it, to explain."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    line = linecache.getline(last.filename, last.lineno or 0).strip()
+    at_home = any(f"/{package}/" in last.filename for package in ("bambi", "formulae"))
+    return at_home and line.startswith("raise") and not isinstance(error, _FROM_BELOW)
+
+
+def record(case: Case, family: str) -> dict[str, Any]:
+    """Ask once; what happened, without a judgement."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda logged: said.append(logged.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("bambi").addHandler(handler)
+    signal.signal(signal.SIGALRM, _stop)
+    signal.alarm(SECONDS)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            alike = ask(case, family)
+    except TookTooLong:
+        return {"family": family, "outcome": "no end", "message": f"not finished after {SECONDS} s"}
+    except Exception as error:  # whatever comes is what this is about
+        outcome = "error" if _raised_on_purpose(error) else "error from below"
+        return {"family": family, "outcome": outcome, "message": _short(f"{type(error).__name__}: {error}")}
+    finally:
+        signal.alarm(0)
+        logging.getLogger("bambi").removeHandler(handler)
+    said += [str(w.message) for w in caught if "/bambi/" in w.filename or "/formulae/" in w.filename]
+    return {"family": family, "outcome": "like ours" if alike else "unlike", "message": _short(said[0]) if said else ""}
+
+
+def verdict(case: Case, found: Mapping[str, Any]) -> tuple[str, str]:
+    """The class of what happened, and who says so."""
+    wanted = case.expectation(found["family"])
+    outcome = found["outcome"]
+    if outcome == "no end":
+        return "no end", "machine"
+    if outcome.startswith("error"):
+        return ("clear error" if outcome == "error" else "obscure error"), "machine"
+    if case.name in JUDGED:
+        return JUDGED[case.name]
+    if isinstance(wanted, Refused):
+        return "silent", "rule"
+    if outcome == "unlike":
+        return "silently wrong", "machine"
+    return ("silent" if isinstance(wanted, Warned) and not found["message"] else "right"), "machine"
+
+
+def _stop(*_: Any) -> None:
+    raise TookTooLong
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:160]
+
+
+def main(again: bool) -> None:
+    for name in ("pymc", "pytensor", "arviz"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() and not again else {}
+    wanted = {case.name: case for case in CASES if can_be_asked(case)}
+    for name, case in wanted.items():
+        if name not in found:
+            family = family_of(case)
+            assert family is not None
+            found[name] = record(case, family)
+            kept = {key: found[key] for key in wanted if key in found}
+            FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+            print(name, found[name], flush=True)
+
+
+if __name__ == "__main__":
+    main("--all" in sys.argv[1:])
