@@ -79,7 +79,10 @@ MODELS = {
     "transforms and stated priors": (
         "y ~ poly(x, 2) + scale(z) + bs(z, df=4) + offset(x) + (x || g)",
         {},
-        {"center": False, "priors": {"beta[scale(z)]": bg.Prior("Cauchy", 0, 1), "variance[g]": bg.Prior("Exponential", 1)}},
+        {
+            "center": False,
+            "priors": {"beta[scale(z)]": bg.Prior("Cauchy", 0, 1), "variance[g]": bg.Prior("Exponential", 1)},
+        },
     ),
     "text, pandas and Python": ("y ~ x + (1 | g)", {"g": pd.array(TEXT, dtype="str")}, {}),
     "text as objects": ("y ~ x + (1 | g)", {"g": TEXT.astype(object)}, {}),
