@@ -25,7 +25,7 @@ def peak_mib() -> float:
 
 
 def finish_imports() -> None:
-    """Have xarray import what it imports with its first array, dask where that is installed: an import like the others."""
+    """Have xarray import what it imports with its first array (dask, where installed): an import like the others."""
     import xarray as xr
 
     xr.Variable("x", [0.0])
