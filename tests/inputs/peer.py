@@ -71,10 +71,12 @@ def build(formula: str, data: Any, family: str) -> Any:
 
 
 def expected(model: Any, idata: Any, data: Any = None) -> np.ndarray:
-    """Posterior mean of each row's location, categories as columns."""
+    """Posterior mean of each row's location; of each category's probability, one after the other."""
     out = model.predict(idata, data=data, kind="response_params", inplace=False)
     name = next(name for name in ("p", "mu") if name in out.posterior)
-    return out.posterior[name].mean(("chain", "draw")).to_numpy()
+    means = out.posterior[name].mean(("chain", "draw")).to_numpy()
+    # as our tables: category by category
+    return means.T.ravel()
 
 
 def ours(case: Case, family: str) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +103,12 @@ def ask(case: Case, family: str) -> bool:
     idata = model.fit(**{**SHORT, **_settings(case)})
     if isinstance(case.expectation(family), Refused):
         return bool(all(np.isfinite(values).all() for values in idata.posterior.data_vars.values()))
-    return is_like(expected(model, idata), *ours(case, family))
+    reference = ours(case, family)
+    if is_like(expected(model, idata), *reference):
+        return True
+    # so few draws are no reason to say that it is wrong
+    longer = model.fit(**{**SHORT, "draws": 500, "tune": 500})
+    return is_like(expected(model, longer), *reference)
 
 
 _fitted: dict[str, Any] = {}
@@ -146,7 +153,9 @@ def record(case: Case, family: str) -> dict[str, Any]:
     finally:
         signal.alarm(0)
         logging.getLogger("bambi").removeHandler(handler)
-    said += [str(w.message) for w in caught if "/bambi/" in w.filename or "/formulae/" in w.filename]
+    # what pandas says about Bambi's code is not about the input
+    at_home = [w for w in caught if "/bambi/" in w.filename or "/formulae/" in w.filename]
+    said += [str(w.message) for w in at_home if not issubclass(w.category, FutureWarning | DeprecationWarning)]
     return {"family": family, "outcome": "like ours" if alike else "unlike", "message": _short(said[0]) if said else ""}
 
 
@@ -176,8 +185,9 @@ def _short(text: str) -> str:
 
 
 def main(again: bool) -> None:
-    for name in ("pymc", "pytensor", "arviz"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    import pymc  # its logger is set up when it is imported
+
+    logging.getLogger(pymc.__name__).setLevel(logging.CRITICAL)
     found: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() and not again else {}
     wanted = {case.name: case for case in CASES if can_be_asked(case)}
     for name, case in wanted.items():
