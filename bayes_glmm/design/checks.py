@@ -104,15 +104,17 @@ def _check_constant(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, fo
             raise DataError(f"The predictor {name!r} is constant: it is {X[0, j]:g} in every row. Remove it.")
 
 
-def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
+def check_collinearity(X: Array, coefs: Sequence[str], place: str = "") -> None:
     """Warn of columns that are exact combinations of others.
 
     Parameters
     ----------
     X
-        Fixed-effect columns (rows, coefficients).
+        Columns (rows, coefficients) of the fixed part or of a grouping factor.
     coefs
         Their names.
+    place
+        What to say after the names, such as ``" within 'g'"``.
 
     Warns
     -----
@@ -143,7 +145,7 @@ def check_collinearity(X: Array, coefs: Sequence[str]) -> None:
     partners = sorted({kept[i] for i in np.flatnonzero(np.abs(basis).max(axis=1) > 1e-6)} | set(redundant))
     why = f"there are more coefficients ({p}) than rows ({n})" if p > n else "they are exact combinations of each other"
     warnings.warn(
-        f"The columns {listed(coefs[j] for j in partners)} are collinear: {why}. Only their priors tell the "
+        f"The columns {listed(coefs[j] for j in partners)}{place} are collinear: {why}. Only their priors tell the "
         f"coefficients apart; removing {listed(coefs[j] for j in redundant)} would cure it.",
         DataWarning,
         stacklevel=3,
@@ -218,6 +220,8 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
                 f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual "
                 "variance is identified."
             )
+    for term in groups:
+        _check_slopes(term)
     for first, second in combinations(groups, 2):
         if set(first.coefs) & set(second.coefs) and _same_levels(first, second):
             _warn(
@@ -231,6 +235,13 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
                 f"The predictor {name!r} is a factor with {len(kind.levels)} levels in {rows} rows; is it a number "
                 f"stored as text, or should it be a grouping factor, (1 | {name})?"
             )
+
+
+def _check_slopes(term: GroupTerm) -> None:
+    for name, column in zip(term.coefs, term.Z.T, strict=True):
+        if not column.any():
+            _warn(f"{name!r} within {term.name!r} is zero in every row: its sd will be its prior. Leave it out.")
+    check_collinearity(term.Z, term.coefs, f" within {term.name!r}")
 
 
 def _same_levels(first: GroupTerm, second: GroupTerm) -> bool:

@@ -22,6 +22,7 @@ from arviz_base import rcParams
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.spec.expansion import MAX_NESTED, nested_deeper
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -209,6 +210,8 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = getattr(error, "msg", error)
         raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be read ({reason}).") from error
+    if nested_deeper(tree, MAX_NESTED):
+        raise PredictionError(f"hypothesis {text[:60]!r}... has more than {MAX_NESTED} operations within each other.")
 
     def value(node: ast.AST) -> Any:
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):

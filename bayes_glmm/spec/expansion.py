@@ -1,10 +1,12 @@
-"""Sums of terms as trees: whether they can be written out at all, and in which order that is quick.
+"""Texts as trees: whether they are small enough to be worked on, and in which order that is quick.
 
-Input: formulaic's syntax tree of a sum of terms, no data. Output: a tree of the same terms, or a `FormulaError`.
+Input: formulaic's syntax tree of a sum of terms, or Python's of an expression; no data. Output: a tree of the same
+terms, an answer, or a `FormulaError`.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,7 +14,10 @@ from formulaic.parser.types import ASTNode, Token
 
 from bayes_glmm.errors import FormulaError
 
-__all__ = ["balanced", "check_expansion", "leaves"]
+__all__ = ["MAX_NESTED", "balanced", "check_expansion", "leaves", "nested_deeper"]
+
+#: How many operations may stand within each other, sums included. Python's own bound moves with what is imported.
+MAX_NESTED = 500
 
 _MAX_POWER = 5
 _MAX_DEGREE = 25
@@ -124,3 +129,24 @@ def balanced(tree: Any) -> Any:
         pairs = [ASTNode(plus, parts[i : i + 2]) for i in range(0, len(parts) - 1, 2)]
         parts = [*pairs, *parts[2 * len(pairs) :]]
     return parts[0]
+
+
+def nested_deeper(tree: ast.AST, bound: int) -> bool:
+    """Tell whether more than `bound` expressions stand within each other, without recursion.
+
+    Parameters
+    ----------
+    tree
+        Python's syntax tree.
+    bound
+        The largest number of expressions allowed along any path from the root.
+
+    Returns
+    -------
+    bool
+        Whether some path is longer.
+    """
+    level = [tree]
+    for _ in range(bound + 1):
+        level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+    return bool(level)

@@ -18,7 +18,7 @@ from formulaic.parser import DefaultFormulaParser
 from formulaic.parser.types import Factor, Term, Token
 
 from bayes_glmm.errors import FormulaError, nearest
-from bayes_glmm.spec.expansion import balanced, check_expansion, leaves
+from bayes_glmm.spec.expansion import MAX_NESTED, balanced, check_expansion, leaves, nested_deeper
 
 __all__ = ["ELEMENTWISE", "FUNCTIONS", "UFUNCS", "alias", "check_expression", "check_terms", "hide_names", "show_names"]
 
@@ -319,6 +319,8 @@ def check_expression(text: str) -> tuple[str, ...]:
         raise FormulaError(
             f"Cannot read the expression {show_names(text)!r}; put column names with spaces or dots in backticks."
         ) from None
+    if nested_deeper(tree, MAX_NESTED):
+        raise FormulaError(f"{text[:60]!r}... has more than {MAX_NESTED} operations within each other.")
     checker = _Checker(show_names(text))
     checker.value(tree.body)
     return tuple(checker.columns)

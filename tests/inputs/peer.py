@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import linecache
 import logging
-import signal
+import subprocess
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -35,13 +36,9 @@ FAMILIES = {
     "negativebinomial": "negativebinomial", "gamma": "gamma", "beta": "beta", "cumulative": "cumulative",
 }  # fmt: skip
 SHORT = {"draws": 50, "tune": 50, "chains": 2, "cores": 1, "random_seed": 1, "progressbar": False}
-SECONDS = 120
+SECONDS = 180
 #: Python's own complaints, which no author raises to explain an input.
 _FROM_BELOW = (KeyError, IndexError, AssertionError, AttributeError, RecursionError)
-
-
-class TookTooLong(BaseException):
-    """Not an Exception: nothing on the way may catch it."""
 
 
 def family_of(case: Case) -> str | None:
@@ -139,19 +136,14 @@ def record(case: Case, family: str) -> dict[str, Any]:
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda logged: said.append(logged.getMessage())  # type: ignore[method-assign]
     logging.getLogger("bambi").addHandler(handler)
-    signal.signal(signal.SIGALRM, _stop)
-    signal.alarm(SECONDS)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             alike = ask(case, family)
-    except TookTooLong:
-        return {"family": family, "outcome": "no end", "message": f"not finished after {SECONDS} s"}
     except Exception as error:  # whatever comes is what this is about
         outcome = "error" if _raised_on_purpose(error) else "error from below"
         return {"family": family, "outcome": outcome, "message": _short(f"{type(error).__name__}: {error}")}
     finally:
-        signal.alarm(0)
         logging.getLogger("bambi").removeHandler(handler)
     # what pandas says about Bambi's code is not about the input
     at_home = [w for w in caught if "/bambi/" in w.filename or "/formulae/" in w.filename]
@@ -176,29 +168,54 @@ def verdict(case: Case, found: Mapping[str, Any]) -> tuple[str, str]:
     return ("silent" if isinstance(wanted, Warned) and not found["message"] else "right"), "machine"
 
 
-def _stop(*_: Any) -> None:
-    raise TookTooLong
-
-
 def _short(text: str) -> str:
     return " ".join(text.split())[:160]
 
 
-def main(again: bool) -> None:
+def _read() -> dict[str, dict[str, Any]]:
+    return json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+
+
+def _write(found: Mapping[str, Mapping[str, Any]]) -> None:
+    kept = {case.name: found[case.name] for case in CASES if case.name in found}
+    FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _missing() -> list[Case]:
+    found = _read()
+    return [case for case in CASES if can_be_asked(case) and case.name not in found]
+
+
+def work() -> None:
+    """Ask what is missing, one after the other, until something does not come back."""
     import pymc  # its logger is set up when it is imported
 
     logging.getLogger(pymc.__name__).setLevel(logging.CRITICAL)
-    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() and not again else {}
-    wanted = {case.name: case for case in CASES if can_be_asked(case)}
-    for name, case in wanted.items():
-        if name not in found:
-            family = family_of(case)
-            assert family is not None
-            found[name] = record(case, family)
-            kept = {key: found[key] for key in wanted if key in found}
-            FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-            print(name, found[name], flush=True)
+    for case in _missing():
+        family = family_of(case)
+        assert family is not None
+        _write({**_read(), case.name: record(case, family)})
+
+
+def main() -> None:
+    """Have a process work, and where it hangs or dies over an input, say so and start another one."""
+    while missing := _missing():
+        worker = subprocess.Popen([sys.executable, "-m", "tests.inputs.peer", "--work"])
+        left, since = len(missing), time.monotonic()
+        while worker.poll() is None and time.monotonic() - since < SECONDS:
+            time.sleep(1)
+            if len(_missing()) < left:
+                left, since = len(_missing()), time.monotonic()
+        if worker.poll() is None:
+            worker.kill()
+        died = worker.wait()
+        if still := _missing():
+            message = f"not finished after {SECONDS} s" if died == -9 else f"the process ended with {died}"
+            _write({**_read(), still[0].name: {"family": family_of(still[0]), "outcome": "no end", "message": message}})
+        print(len(still), "left", flush=True)
 
 
 if __name__ == "__main__":
-    main("--all" in sys.argv[1:])
+    if "--all" in sys.argv[1:]:
+        FILE.unlink(missing_ok=True)
+    work() if "--work" in sys.argv[1:] else main()

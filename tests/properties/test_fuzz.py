@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import sys
 import time
 
 import numpy as np
@@ -14,6 +15,7 @@ import bayes_glmm as bg
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, PriorError
 from bayes_glmm.spec.formula import parse_formula
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.safe import check_expression
 from tests.properties import fuzz
 
 
@@ -139,6 +141,22 @@ def test_hypotheses_are_read_or_refused(text):
     effects = xr.DataArray(np.ones((1, 4, 3)), dims=("chain", "draw", "obs"))
     with pytest.raises(PredictionError):
         bg.hypotheses(effects, text)
+
+
+def test_how_deep_texts_may_nest_does_not_hang_on_the_interpreters_limit():
+    effects = xr.DataArray(np.ones((1, 4, 3)), dims=("chain", "draw", "obs"))
+    before = sys.getrecursionlimit()
+    for limit in (1000, 50_000):  # pytensor raises it
+        sys.setrecursionlimit(limit)
+        try:
+            assert bg.hypotheses(effects, " + ".join(["b1"] * 400)).estimate[0] == 400
+            assert check_expression(" + ".join(["x"] * 400)) == ("x",)
+            with pytest.raises(PredictionError, match="more than 500 operations"):
+                bg.hypotheses(effects, " + ".join(["b1"] * 700))
+            with pytest.raises(FormulaError, match="more than 500 operations"):
+                check_expression(" + ".join(["x"] * 700))
+        finally:
+            sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize(
