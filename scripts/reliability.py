@@ -1,6 +1,6 @@
 """Run the checks of docs/reliability.md and write their tables into it.
 
-Run from the repository's root as ``python scripts/reliability.py [published inputs fuzz coverage mutation]``; without
+Run from the repository's root as ``python scripts/reliability.py [published residuals inputs fuzz coverage mutation]``; without
 names all parts run, which takes about an hour on two cores. Each part replaces what stands between its two markers.
 """
 
@@ -23,6 +23,11 @@ PAGE = ROOT / "docs" / "reliability.md"
 def published() -> str:
     """Compare with published fits and posteriors."""
     return str(importlib.import_module("tests.published.table").section())
+
+
+def residuals() -> str:
+    """Simulate the situations of DHARMa's vignette and count which residual tests speak up."""
+    return str(importlib.import_module("tests.checks.dharma").section())
 
 
 def inputs() -> str:
@@ -77,7 +82,9 @@ def mutation() -> str:
     return "\n".join(lines)
 
 
-PARTS: dict[str, Callable[[], str]] = {part.__name__: part for part in (published, inputs, fuzz, coverage, mutation)}
+PARTS: dict[str, Callable[[], str]] = {
+    part.__name__: part for part in (published, residuals, inputs, fuzz, coverage, mutation)
+}
 
 
 def replace_part(name: str, text: str) -> None:

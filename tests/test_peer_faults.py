@@ -6,6 +6,7 @@ The name of a test says which fault it is about; `WHERE` says where more is test
 
 from __future__ import annotations
 
+import pickle
 import time
 import tracemalloc
 
@@ -30,6 +31,7 @@ WHERE = {
     6: ("prediction grids fill the grouping factor with its most frequent level", "effects/test_effects.py"),
     7: ("'mean' is the link's parameter: lognormal 2.00 for a mean of 13.4", "predict/test_expected.py"),
     8: ("a non-centred group prior ignores its mu: prior mean 0 for mu = 5", "model/test_priors.py"),
+    10: ("default priors read the weights with the response: sd(y) 1.44 read as 1.27", "model/test_priors.py"),
     11: ("(x | g) is fitted without a correlation, || is a parse error", "model/test_priors.py, design/test_design.py"),
     12: ("the default prior of a group's sd grows with the mean of a predictor", "model/test_priors.py"),
     13: (
@@ -41,6 +43,7 @@ WHERE = {
         "a prior is changed in place by building a model, draws by predicting",
         "model/test_priors.py, predict/, effects/",
     ),
+    16: ("a fitted model can neither be saved nor pickled", "inference/test_store.py"),
     17: ("the random-effect design is dense, rows x levels: 21 s and gigabytes", "design/test_design.py"),
     19: ("DHARMa: 'unconditional' residuals drop the group effects", "checks/test_residuals.py"),
 }
@@ -181,6 +184,15 @@ def simulated_slopes(correlation: float) -> pd.DataFrame:
     return data.assign(y=1 + u[data["g"], 0] + (2 + u[data["g"], 1]) * data["x"] + noise)
 
 
+def test_fault_10_default_priors_do_not_read_the_weights(sleepstudy):
+    weighted = sleepstudy.assign(w=np.linspace(0.5, 200, len(sleepstudy)))
+    plain, with_weights = (
+        bg.GLMM(formula, weighted).priors.drop(columns="source", errors="ignore")
+        for formula in ("Reaction ~ Days + (1 | Subject)", "weighted(Reaction, w) ~ Days + (1 | Subject)")
+    )
+    pd.testing.assert_frame_equal(plain, with_weights)
+
+
 def test_fault_11_one_bar_estimates_the_correlation_and_two_leave_it_out():
     data = simulated_slopes(0.8)
     fit = bg.GLMM("y ~ x + (x | g)", data).fit(random_seed=1, progressbar=False)
@@ -249,6 +261,16 @@ def test_fault_15_priors_data_and_draws_are_never_changed(cbpp, cbpp_fit):
     cbpp_fit.summary()
     pd.testing.assert_frame_equal(rows, copy)
     assert before.identical(cbpp_fit.dt)
+
+
+def test_fault_16_fits_are_pickled_and_saved(cbpp_fit, tmp_path):
+    expected = bg.avg_predictions(cbpp_fit, by="period", random_effects="marginal")
+    cbpp_fit.save(tmp_path / "cbpp.glmm")
+    for again in (pickle.loads(pickle.dumps(cbpp_fit)), bg.load(tmp_path / "cbpp.glmm")):
+        assert again.dt["posterior"].identical(cbpp_fit.dt["posterior"])
+        pd.testing.assert_frame_equal(bg.avg_predictions(again, by="period", random_effects="marginal"), expected)
+    model = pickle.loads(pickle.dumps(cbpp_fit.model))
+    assert model.fit(draws=20, tune=50, random_seed=1, progressbar=False).posterior.sizes["draw"] == 20
 
 
 def test_fault_17_no_dense_rows_by_levels_matrix():
