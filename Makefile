@@ -1,6 +1,6 @@
 # What a visitor and a developer run; every target sets up .venv first and needs only Python >= 3.12 and make.
 PYTHON_RUN = .venv/bin/python
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n 2
 BENCH_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 
@@ -13,7 +13,7 @@ demo: setup  ## a first model, from data to effects
 	@echo "Running examples/quickstart.py"
 	@$(PYTHON_RUN) examples/quickstart.py
 
-test: setup  ## all but the slow tests; PYTEST_ARGS="-n 4" runs them side by side
+test: setup  ## all but the slow tests, on two cores; PYTEST_ARGS="-n 4" for more
 	@$(PYTHON_RUN) -m pytest $(PYTEST_ARGS)
 
 test-slow: setup  ## recovery, calibration and published tables

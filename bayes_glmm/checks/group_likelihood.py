@@ -7,7 +7,8 @@ N(0, Sigma). What a new group is worth to a model depends on this, not on the ef
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.errors import PredictionError, nearest
-from bayes_glmm.predict.expected import RowPredictor, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
 from bayes_glmm.predict.linear import fixed_part
-from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
+from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -25,10 +26,15 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+#: (depth, level) -> modes of z (S, k) found last.
+Modes = dict[tuple[int, int], Array]
 
 #: Nodes in each dimension by the number of dimensions.
 _NODES = {1: 31, 2: 15, 3: 9, 4: 7}
-_WIDER = 1.3  # the nodes' spread over that of the effects' posterior
+_STEPS, _HALVINGS = 30, 12
+_NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there
+_APART = 0.1  # of a standard deviation: between the three points a row's derivatives are taken from
 
 
 def nested_terms(fit: Fit, group: str) -> tuple[GroupTerm, ...]:
@@ -89,7 +95,7 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
     levels
         Codes of the levels wanted; None for all.
     around
-        A fit that saw the levels, whose effects say where the quadrature's nodes go; None for `fit` itself.
+        A fit that saw the levels, from whose effects the search for the modes starts; None for `fit` itself.
 
     Returns
     -------
@@ -103,31 +109,63 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
 
     Notes
     -----
-    Gauss-Hermite quadrature. For every draw the nodes lie about the mean of the level's effects given the rest of the
-    linear predictor, as a regression over the posterior draws has it, with the spread around that regression. Effects
-    of factors nested in this one are integrated out inside, for each node of the outer ones. Effects of crossed factors
-    stay as drawn.
+    Adaptive Gauss-Hermite quadrature. The effects are root @ z with z standard normal, so that a group standard
+    deviation of zero is nothing special; in every draw of its own the nodes lie about the mode of z with the spread
+    that the curvature there says. Effects of factors nested in this one are integrated out inside, for each node of
+    the outer ones. Effects of crossed factors stay as drawn.
 
     References
     ----------
+    Pinheiro, J. C. and Bates, D. M. (1995). Approximations to the log-likelihood function in the nonlinear
+    mixed-effects model. Journal of Computational and Graphical Statistics 4, 12-35.
+    doi:10.1080/10618600.1995.10474663.
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
     chain = nested_terms(fit, group)
     draws = posterior_draws(fit)
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=draws)
-    spectra = tuple(_spectrum(draws.covariances[term.name]) for term in chain)
-    reference = draws if around is None else posterior_draws(around)
-    integral = _Integral(predictor, chain, spectra, reference, _NODES[sum(len(term.coefs) for term in chain)])
+    seen = draws if around is None else posterior_draws(around)
+    starts = tuple(
+        seen.effects[term.name] if around is None else seen.effects[term.name].mean(axis=0, keepdims=True)
+        for term in chain
+    )
+    roots = tuple(_Root.of(draws.covariances[term.name]) for term in chain)
+    integral = _Integral(predictor, chain, roots, starts, _NODES[sum(len(term.coefs) for term in chain)])
     wanted = np.arange(len(chain[0].levels)) if levels is None else levels
     return np.stack(list(in_threads(integral.of_level, [int(level) for level in wanted])), axis=1)
 
 
-def _spectrum(covariances: Array) -> tuple[Array, Array, Array]:
-    """Eigenvalues (S, k), kept positive, eigenvectors (S, k, k) and log determinants (S,)."""
-    values, vectors = np.linalg.eigh(covariances)
-    values = np.maximum(values, 1e-12 * values[:, -1:] + 1e-300)
-    return values, vectors, np.log(values).sum(axis=1)
+@dataclass(frozen=True, eq=False)
+class _Root:
+    """Roots of covariance matrices: effects are ``root @ z``, z standard normal.
+
+    Parameters
+    ----------
+    root
+        (S, k, k).
+    inverse
+        (S, k, k), of what can be inverted.
+    """
+
+    root: Array
+    inverse: Array
+
+    @classmethod
+    def of(cls, covariances: Array) -> _Root:
+        values, vectors = np.linalg.eigh(covariances)
+        sd = np.sqrt(np.maximum(values, 0.0))
+        inverse = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-6 * sd[:, -1:])
+        return cls(vectors * sd[:, None, :], inverse[:, :, None] * np.swapaxes(vectors, 1, 2))
+
+
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """A log likelihood at a point: value (S,), gradient (S, k) and information (S, k, k) along some directions."""
+
+    value: Array
+    gradient: Array
+    information: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,80 +178,140 @@ class _Integral:
         The draws the likelihood is taken at, all rows of the fit.
     chain
         The factor and those nested in it, outermost first.
-    spectra
-        `_spectrum` of each factor's covariance matrices.
-    reference
-        Draws of a fit that saw the level: where the nodes go.
+    roots
+        `_Root` of each factor's covariance matrices.
+    starts
+        Effects (S or 1, levels, k) of each factor, near their modes.
     nodes
         Nodes in each dimension.
     """
 
     predictor: RowPredictor
     chain: tuple[GroupTerm, ...]
-    spectra: tuple[tuple[Array, Array, Array], ...]
-    reference: PosteriorDraws
+    roots: tuple[_Root, ...]
+    starts: tuple[Array, ...]
     nodes: int
 
     def of_level(self, level: int) -> Array:
         """Integrate over the effects of one level of the outermost factor: (S,) logs."""
         rows = np.flatnonzero(self.chain[0].codes == level)
-        return self._integrate(0, level, rows, self._base(self.predictor.draws, rows), self._base(self.reference, rows))
+        # draws have nothing to do with each other: a level of many rows takes a part of them at a time
+        parts = chunks(self.predictor.draws.size, len(rows) * (1 + len(self.chain[0].coefs)))
+        return np.concatenate([self._taking(part)._of_rows(level, rows) for part in parts])
 
-    def _base(self, draws: PosteriorDraws, rows: Rows) -> Array:
-        """Linear predictor without the effects that are integrated out: (draws, rows)."""
-        design = self.predictor.design
+    def _taking(self, part: Rows) -> _Integral:
+        return replace(
+            self,
+            predictor=replace(self.predictor, draws=self.predictor.draws.taking(part)),
+            roots=tuple(_Root(root.root[part], root.inverse[part]) for root in self.roots),
+            starts=tuple(start if len(start) == 1 else start[part] for start in self.starts),
+        )
+
+    def _of_rows(self, level: int, rows: Rows) -> Array:
+        draws, design = self.predictor.draws, self.predictor.design
         base, integrated = fixed_part(draws, design, rows), {term.name for term in self.chain}
         for other in design.groups:
             if other.name not in integrated:
                 base = base + np.sum(draws.effects[other.name][:, other.codes[rows]] * other.Z[rows], axis=-1)
-        return base
+        return self._integrate(0, level, rows, base, {})
 
-    def _integrate(self, depth: int, level: int, rows: Rows, base: Array, reference: Array) -> Array:
-        """Integrate over a level's effects, `base` and `reference` the linear predictors without them: (S,) logs."""
-        term = self.chain[depth]
-        Z, k = term.Z[rows], len(term.coefs)
-        values, vectors, log_det = self.spectra[depth]
-        drawn = self.reference.effects[term.name][:, level]
-        centre, root = _place(drawn, reference @ np.linalg.pinv(Z).T, base @ np.linalg.pinv(Z).T)
-        log_root = np.log(np.diag(root)).sum()
-        below = reference + drawn @ Z.T
-        total = np.full(len(base), -np.inf)
-        for node, log_weight in zip(*_grid(k, self.nodes), strict=True):
-            points = centre + root @ node
-            likelihood = self._below(depth, rows, base + points @ Z.T, below)
-            along = np.einsum("sk,skj->sj", points, vectors)
-            prior = -0.5 * ((np.square(along) / values).sum(axis=1) + log_det)
-            total = np.logaddexp(total, likelihood + prior + log_weight + log_root)
-        return total - 0.5 * k * np.log(2 * np.pi)
+    def _integrate(self, depth: int, level: int, rows: Rows, eta: Array, modes: Modes) -> Array:
+        """Integrate over a level's effects, `eta` the linear predictor without them: (S,) logs."""
+        along = self._along(depth, rows)
+        mode, information = self._mode(depth, level, rows, eta, along, modes)
+        factor = np.linalg.cholesky(information)
+        spread = np.swapaxes(np.linalg.inv(factor), 1, 2)
+        total = np.full(len(eta), -np.inf)
+        for node, log_weight in zip(*_grid(mode.shape[1], self.nodes), strict=True):
+            z = mode + spread @ node
+            there = eta + _times(along, z)
+            likelihood = (
+                _row_density(self.predictor, there, rows).sum(axis=1)
+                if depth + 1 == len(self.chain)
+                else sum(
+                    self._integrate(depth + 1, inner, rows[of], there[:, of], modes)
+                    for inner, of in self._within(depth, rows)
+                )
+            )
+            total = np.logaddexp(total, likelihood + log_weight - 0.5 * np.square(z).sum(axis=1))
+        log_spread = -np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        return total + log_spread - 0.5 * mode.shape[1] * np.log(2 * np.pi)
 
-    def _below(self, depth: int, rows: Rows, eta: Array, reference: Array) -> Array:
-        """Likelihood of the rows given the effects down to `depth`: (S,) logs."""
-        if depth + 1 == len(self.chain):
-            return _row_density(self.predictor, eta, rows).sum(axis=1)
-        total = np.zeros(len(eta))
+    def _along(self, depth: int, rows: Rows) -> Array:
+        """Return what a step in z moves the rows' linear predictors by: (S, rows, k)."""
+        return np.asarray(self.chain[depth].Z[rows] @ self.roots[depth].root)
+
+    def _within(self, depth: int, rows: Rows) -> Iterator[tuple[int, Bools]]:
+        """Levels of the next factor among some rows, and which of the rows are theirs."""
         codes = self.chain[depth + 1].codes[rows]
         for level in np.unique(codes):
-            of = codes == level
-            total += self._integrate(depth + 1, int(level), rows[of], eta[:, of], reference[:, of])
+            yield int(level), codes == level
+
+    def _mode(self, depth: int, level: int, rows: Rows, eta: Array, along: Array, modes: Modes) -> tuple[Array, Array]:
+        """Find the mode of a level's z (S, k) and the information there (S, k, k), by Newton's method in every draw."""
+
+        def local(z: Array, reach: Array) -> _Local:
+            found = self._local(depth, rows, eta + _times(along, z), along, reach, modes)
+            value = found.value - 0.5 * np.square(z).sum(axis=1)
+            return _Local(value, found.gradient - z, found.information + np.eye(z.shape[1]))
+
+        z, reach = modes.get((depth, level)), np.sqrt(np.square(along).sum(axis=2))
+        if z is None:
+            start = np.broadcast_to(self.starts[depth][:, level], (len(eta), along.shape[2]))
+            z = _times(self.roots[depth].inverse, start)
+        here = local(z, reach)
+        if not np.all(np.isfinite(here.value)):
+            z = np.where(np.isfinite(here.value)[:, None], z, 0.0)
+            here = local(z, reach)
+        stuck = np.zeros(len(z), dtype=bool)
+        for _ in range(_STEPS):
+            step, reach = _solve(here.information, here.gradient), _reach(along, here.information)
+            if np.all(stuck | ((step * here.gradient).sum(axis=1) < _NEAR**2)):
+                break
+            for _ in range(_HALVINGS):
+                there = local(z + step, reach)
+                worse = ~(there.value >= here.value)
+                if not worse.any():
+                    break
+                step = np.where(worse[:, None], 0.5 * step, step)
+            else:
+                stuck, step = worse, np.where(worse[:, None], 0.0, step)
+                there = local(z + step, reach)
+            z, here = z + step, there
+        modes[depth, level] = z
+        return z, here.information
+
+    def _local(self, depth: int, rows: Rows, eta: Array, along: Array, reach: Array, modes: Modes) -> _Local:
+        """Log likelihood of rows at `eta` and its derivatives in directions `along`; Laplace's for what lies within."""
+        if depth + 1 < len(self.chain):
+            return self._local_within(depth, rows, eta, along, modes)
+        apart = np.where(reach > 0, _APART * reach, 1.0)
+        low, middle, high = (_row_density(self.predictor, eta + by * apart, rows) for by in (-1.0, 0.0, 1.0))
+        with np.errstate(invalid="ignore"):  # infinities where a point lies outside the link's domain
+            slope, curvature = (high - low) / (2 * apart), (2 * middle - low - high) / np.square(apart)
+        slope, curvature = (np.where(np.isfinite(part), part, 0.0) for part in (slope, curvature))
+        across, weighted = np.swapaxes(along, 1, 2), along * np.maximum(curvature, 0.0)[:, :, None]
+        return _Local(middle.sum(axis=1), _times(across, slope), across @ weighted)
+
+    def _local_within(self, depth: int, rows: Rows, eta: Array, along: Array, modes: Modes) -> _Local:
+        """`_local` where effects of the next factor are integrated out first, by Laplace's approximation."""
+        size = along.shape[2]
+        total = _Local(np.zeros(len(eta)), np.zeros((len(eta), size)), np.zeros((len(eta), size, size)))
+        for level, of in self._within(depth, rows):
+            own = self._along(depth + 1, rows[of])
+            z, information = self._mode(depth + 1, level, rows[of], eta[:, of], own, modes)
+            both = np.concatenate([along[:, of], own], axis=2)
+            there = eta[:, of] + _times(own, z)
+            found = self._local(depth + 1, rows[of], there, both, _reach(own, information), modes)
+            inner = found.information[:, size:, size:] + np.eye(z.shape[1])
+            cross = np.linalg.solve(inner, found.information[:, size:, :size])
+            rest = found.gradient[:, size:] - z
+            total = _Local(
+                total.value + found.value - 0.5 * (np.square(z).sum(axis=1) + np.linalg.slogdet(inner)[1]),
+                total.gradient + found.gradient[:, :size] - _times(np.swapaxes(cross, 1, 2), rest),
+                total.information + found.information[:, :size, :size] - found.information[:, :size, size:] @ cross,
+            )
         return total
-
-
-def _place(drawn: Array, reference: Array, at: Array) -> tuple[Array, Array]:
-    """Centres (S, k) and Cholesky factor (k, k) of the nodes: a regression of drawn effects on the rest.
-
-    Parameters
-    ----------
-    drawn
-        (S', k) effects of a level that was seen.
-    reference
-        (S', k) what the rest of the linear predictor was then, as effects.
-    at
-        (S, k) what it is now.
-    """
-    mean, origin = drawn.mean(axis=0), reference.mean(axis=0)
-    slope = np.linalg.lstsq(reference - origin, drawn - mean, rcond=1e-9)[0]
-    residual = drawn - mean - (reference - origin) @ slope
-    return mean + (at - origin) @ slope, _WIDER * _root(residual)
 
 
 def _grid(dimension: int, nodes: int) -> tuple[Array, Array]:
@@ -224,11 +322,20 @@ def _grid(dimension: int, nodes: int) -> tuple[Array, Array]:
     return points, weights + 0.5 * np.square(points).sum(axis=1)
 
 
-def _root(effects: Array) -> Array:
-    """Cholesky factor of the covariance of effects (S, k), kept away from zero."""
-    k = effects.shape[1]
-    covariance = np.atleast_2d(np.cov(effects.T))
-    return np.linalg.cholesky(covariance + np.eye(k) * max(1e-12, 1e-8 * float(np.trace(covariance)) / k))
+def _solve(matrices: Array, vectors: Array) -> Array:
+    """Solve for vectors (S, k), draw by draw."""
+    return np.asarray(np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0])
+
+
+def _reach(along: Array, information: Array) -> Array:
+    """Return the standard deviations (S, rows) of the linear predictor under effects of some information."""
+    covariance = np.linalg.inv(information)
+    return np.sqrt(np.maximum(np.sum((along @ covariance) * along, axis=2), 0.0))
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    """Products of matrices (S, a, b) and vectors (S, b), draw by draw: (S, a)."""
+    return np.asarray(np.matmul(matrices, vectors[:, :, None])[:, :, 0])
 
 
 def _row_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:

@@ -51,6 +51,28 @@ class PosteriorDraws:
         """Number of draws S, all chains together."""
         return len(self.chain) * len(self.draw)
 
+    def taking(self, part: npt.NDArray[np.intp]) -> PosteriorDraws:
+        """Keep some of the draws, as of one chain.
+
+        Parameters
+        ----------
+        part
+            Positions among the S draws.
+
+        Returns
+        -------
+        PosteriorDraws
+            Those draws.
+        """
+        return PosteriorDraws(
+            chain=np.zeros(1, dtype=int),
+            draw=part,
+            beta=self.beta[part],
+            effects={name: values[part] for name, values in self.effects.items()},
+            covariances={name: values[part] for name, values in self.covariances.items()},
+            parameters={name: values[part] for name, values in self.parameters.items()},
+        )
+
     def unstack(self, values: Array, coords: Mapping[str, object] | None = None) -> xr.DataArray:
         """Give an array of draws its dims back.
 

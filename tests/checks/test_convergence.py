@@ -109,6 +109,23 @@ def test_correlations_count_once_and_structural_values_are_left_out():
     assert not diagnose(fake_fit({"corr_g": corr}, groups=(term,))).passed
 
 
+@pytest.mark.parametrize(
+    ("had", "advice"),
+    [
+        (None, "fit(target_accept=0.95)"),
+        (0.7, "fit(target_accept=0.95)"),
+        (0.95, "fit(target_accept=0.99, tune=2000)"),
+        (0.99, "fit(target_accept=0.998, tune=2000)"),
+        (0.998, "State narrower priors"),
+    ],
+)
+def test_divergences_ask_for_smaller_steps_than_this_run_had(had, advice):
+    fit = fake_fit(GOOD, stats={"diverging": np.arange(2000).reshape(4, 500) == 7})
+    if had is not None:
+        fit.attrs["target_accept"] = had
+    assert advice in "".join(diagnose(fit).advice)
+
+
 def test_interrupted_runs_say_how_many_draws():
     verdict = diagnose(fake_fit(GOOD, interrupted=True))
     assert not verdict.passed and "interrupted: 500 draws per chain" in str(verdict)
