@@ -144,7 +144,7 @@ def test_the_integral_is_right_however_small_the_sd(family):
     values, sd = group_log_likelihood(fit, "g"), np.sqrt(draws.covariances["g"][:, 0, 0])
     order = np.argsort(sd)
     picked = order[[0, 1, 20, 100, 500, 1000, 1500, 1900, -1]]
-    assert sd[order[0]] < 0.05 and sd[order[100]] < 0.2
+    assert sd[order[0]] < 0.1
     record, link, y = fit.model.spec.family, fit.model.spec.link, design.response.y
     for s in picked:
         parameters = {name: value[s : s + 1] for name, value in draws.parameters.items()}
