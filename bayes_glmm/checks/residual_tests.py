@@ -15,18 +15,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy import special, stats
+from scipy import stats
 
+from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
 from bayes_glmm.checks.residuals import ranks_of_all
 from bayes_glmm.errors import PredictionError, nearest
 
 Array = npt.NDArray[np.float64]
 
 ALPHA = 0.05
-_QUANTILES = np.array([0.25, 0.5, 0.75])
 _DEGREE = 3  # of the polynomial in a predictor's rank
 _MOST_SPATIAL = 3000
 _EXTREME = 0.001  # a residual this near 0 or 1 is an outlier
+_SINGULAR, _NO_VARIANCE = 1e-8, 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +41,48 @@ class Ranks:
     resampled
         Whether the first row is the observed data set and the others are simulated ones; otherwise each row holds the
         observed data set's residuals under one posterior draw.
+    lower, upper
+        (D, rows) intervals that `values` lie in: where whole numbers lie in their distribution.
+    null
+        Covariances of what is computed of the intervals when the model is right.
     """
 
     values: Array
     resampled: bool
+    lower: Array
+    upper: Array
+    null: NullCovariances
+
+    @classmethod
+    def of_points(cls, values: Array, resampled: bool) -> Ranks:
+        """Take residuals as points."""
+        return cls(values, resampled, values, values, NullCovariances.of_points(values.shape[1]))
+
+    @classmethod
+    def of_dataset(cls, residuals: xr.Dataset) -> Ranks:
+        """Take what `bayes_glmm.simulate_residuals` gave."""
+        residual = residuals["residual"].to_numpy()
+        if residuals.attrs["random_effects"] == "new":
+            rng = np.random.default_rng(np.random.SeedSequence(int(residuals.attrs["seed"]), spawn_key=(3,)))
+            others = ranks_of_all(residuals["observed"].to_numpy(), residuals["simulated"].to_numpy(), rng)[1:]
+            return cls.of_points(np.vstack([residual, others]), True)
+        if "residual_draws" not in residuals:
+            return cls.of_points(residual[None], False)
+        null = NullCovariances(
+            level=residuals["level_covariance"].to_numpy(), score=residuals["score_variance"].to_numpy()
+        )
+        values, lower, upper = (residuals[name].to_numpy() for name in ("residual_draws", "lower", "upper"))
+        return cls(values, False, lower, upper, null)
 
     @property
     def rows(self) -> int:
         """Number of responses."""
         return self.values.shape[1]
+
+    @property
+    def middles(self) -> Array:
+        """(D, rows) middles of the intervals."""
+        return 0.5 * (self.lower + self.upper)
 
 
 @dataclass(frozen=True)
@@ -106,9 +140,10 @@ def check_residuals(
     Notes
     -----
     p-values are not adjusted for their number; ``attrs["tests"]`` counts them. Statistics and p-values of
-    ``"conditional"`` residuals are medians over posterior draws. A wrong distribution of the groups shows with
-    ``random_effects="new"``. Residuals of a DataTree, ``"loo"`` and averages have seen the data: where groups are
-    small, a right model looks too well behaved.
+    ``"conditional"`` residuals are medians over posterior draws. Of whole-numbered responses tests take averages over
+    the interval in which the residual lies, not a point of it, with the variance that simulated responses have. A wrong
+    distribution of the groups shows with ``random_effects="new"``. Residuals of a DataTree, ``"loo"`` and averages have
+    seen the data: where groups are small, a right model looks too well behaved.
 
     References
     ----------
@@ -119,15 +154,7 @@ def check_residuals(
     doi:10.1093/biomet/37.1-2.17.
     """
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
-    residual, simulated = residuals["residual"].to_numpy(), residuals["simulated"].to_numpy()
-    resampled = residuals.attrs["random_effects"] == "new"
-    if resampled:
-        rng = np.random.default_rng(np.random.SeedSequence(int(residuals.attrs["seed"]), spawn_key=(3,)))
-        others = ranks_of_all(residuals["observed"].to_numpy(), simulated, rng)[1:]
-        ranks = Ranks(np.vstack([residual, others]), True)
-    else:
-        draws = residuals.get("residual_draws")
-        ranks = Ranks(residual[None] if draws is None else draws.to_numpy(), False)
+    ranks = Ranks.of_dataset(residuals)
     outcomes = [_uniformity(ranks), _dispersion(ranks), _outliers(ranks), *_zeros(residuals)]
     outcomes += list(_against(residuals, ranks, *wanted))
     if time is not None:
@@ -157,6 +184,15 @@ def _judged(ranks: Ranks, values: Array, null: Callable[[Array], Array]) -> tupl
     return float(np.median(values)), float(np.median(null(values)))
 
 
+def _chi_square(ranks: Ranks, scores: Array, covariances: Array) -> tuple[float, float]:
+    """Judge scores (D, blocks, k) by independent blocks' covariances (D or 1, blocks, k, k), which may be singular."""
+    values, vectors = np.linalg.eigh(covariances)
+    usable = values > np.maximum(_SINGULAR * values[..., -1:], _NO_VARIANCE) if values.size else values > 0
+    along = np.einsum("dbk,dbkj->dbj", scores, np.broadcast_to(vectors, (len(scores), *vectors.shape[1:])))
+    statistic = (np.square(along) * np.divide(1.0, values, out=np.zeros_like(values), where=usable)).sum(axis=(1, 2))
+    return _judged(ranks, statistic, lambda t: stats.chi2.sf(t, np.maximum(1, usable.sum(axis=(1, 2)))))
+
+
 # of all residuals and responses --------------------------------------------------------------------------------------
 
 
@@ -172,14 +208,17 @@ def _uniformity(ranks: Ranks) -> _Outcome:
 
 
 def _dispersion(ranks: Ranks) -> _Outcome:
-    n = ranks.rows
-    scores = np.square(special.ndtri(np.clip(ranks.values, 1e-12, 1 - 1e-12))).mean(axis=1)
+    scores = square_score(ranks.lower, ranks.upper).mean(axis=1)
+    variance = ranks.null.score.sum() / ranks.rows**2
     if ranks.resampled:
         below, above = np.sum(scores[1:] <= scores[0]), np.sum(scores[1:] >= scores[0])
         ratio, p = float(scores[0]), float(min(1.0, 2 * (1 + min(below, above)) / len(scores)))
+    elif variance <= _NO_VARIANCE:  # single 0/1 responses say nothing about spread
+        ratio, p = float(np.median(scores)), 1.0
     else:
-        ratio = float(np.median(scores))
-        p = float(np.median(2 * np.minimum(stats.chi2.sf(n * scores, n), stats.chi2.cdf(n * scores, n))))
+        freedom = 2.0 / variance
+        ratio, tails = float(np.median(scores)), (stats.chi2.sf, stats.chi2.cdf)
+        p = float(np.median(2 * np.minimum(*(tail(freedom * scores, freedom) for tail in tails))))
     return _Outcome(
         "dispersion", ratio, p, f"Spread as expected ({ratio:.2f} times).",
         f"{'More' if ratio > 1 else 'Less'} spread than the model expects ({ratio:.2f} times): "
@@ -237,17 +276,19 @@ def _against(residuals: xr.Dataset, ranks: Ranks, predictors: list[str], groups:
 def _quantiles(name: str, values: Array, ranks: Ranks) -> _Outcome:
     """Whether the quartiles of uniform residuals move with a polynomial in the column's rank: a score test.
 
-    The indicators of being below the quartiles have known covariance min(q, q') - q q', so the statistic is chi-square.
+    Its covariance is that of the shares below the quartiles as they are, row by row, so that what is wrong with the
+    residuals' spread elsewhere is not taken for a dependence on this column.
     """
     position = stats.rankdata(values) / len(values) - 0.5
     basis = np.linalg.qr(np.vander(position, _DEGREE + 1, increasing=True))[0][:, 1:]
-    usable = np.unique(values).size - 1
-    basis = basis[:, : min(_DEGREE, usable)]
-    below = ranks.values[:, None, :] < _QUANTILES[:, None]
-    covariance = np.minimum.outer(_QUANTILES, _QUANTILES) - np.outer(_QUANTILES, _QUANTILES)
-    scores = (below - _QUANTILES[:, None]) @ basis
-    statistic = np.einsum("dqb,qr,drb->d", scores, np.linalg.inv(covariance), scores)
-    value, p = _judged(ranks, statistic, lambda t: stats.chi2.sf(t, max(1, 3 * basis.shape[1])))
+    basis = basis[:, : min(_DEGREE, np.unique(values).size - 1)]
+    scores, covariances = [], []
+    for lower, upper in zip(ranks.lower, ranks.upper, strict=True):  # one at a time: each is (rows, 9)
+        below = below_quantiles(lower, upper)
+        each = ((below - below.mean(axis=0))[:, :, None] * basis[:, None, :]).reshape(len(basis), -1)
+        scores.append(each.sum(axis=0))
+        covariances.append(each.T @ each)
+    value, p = _chi_square(ranks, np.array(scores)[:, None], np.array(covariances)[:, None])
     return _Outcome(
         name, value, p, f"Residuals do not depend on {name}.",
         f"Residuals depend on {name}: the shape of its effect, an interaction or the spread is not right.",
@@ -257,12 +298,11 @@ def _quantiles(name: str, values: Array, ranks: Ranks) -> _Outcome:
 def _between(name: str, values: npt.NDArray[np.object_], ranks: Ranks) -> _Outcome:
     """Mean and spread of uniform residuals in every level, chi-square."""
     codes, levels = pd.factorize(values)
-    counts = np.bincount(codes)
-    member = np.zeros((len(levels), len(codes)))
-    member[codes, np.arange(len(codes))] = 1.0 / counts[codes]
-    mean, spread = ranks.values @ member.T - 0.5, np.abs(ranks.values - 0.5) @ member.T - 0.25
-    statistic = np.square(mean) @ (12.0 * counts) + np.square(spread) @ (48.0 * counts)
-    value, p = _judged(ranks, statistic, lambda t: stats.chi2.sf(t, 2 * len(levels)))
+    member = np.zeros((len(codes), len(levels)))
+    member[np.arange(len(codes)), codes] = 1.0
+    features = middle_and_spread(ranks.lower, ranks.upper) - np.array([0.5, 0.25])
+    scores, covariances = np.einsum("dnm,nl->dlm", features, member), np.einsum("nij,nl->lij", ranks.null.level, member)
+    value, p = _chi_square(ranks, scores, covariances[None])
     return _Outcome(
         name, value, p, f"Residuals are alike in the {len(levels)} levels of {name}.",
         f"Residuals differ between the levels of {name}: in mean (group effects are missing) or in spread.",
@@ -279,7 +319,7 @@ def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str])
         series = pd.factorize(residuals[groups[0]].to_numpy())[0]
     order = np.lexsort((pd.factorize(moments, sort=True)[0], series))
     together = series[order][1:] == series[order][:-1]
-    centred = ranks.values[:, order] - 0.5
+    centred = ranks.middles[:, order] - 0.5
     steps = np.square(np.diff(centred, axis=1))[:, together].sum(axis=1)
     pairs = max(1, int(together.sum()))
     statistic = steps / pairs / np.square(centred).mean(axis=1)
@@ -306,7 +346,7 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
         raise PredictionError(f"space: every row has the same {space[0]} and {space[1]}.")
     weights = 1.0 / np.maximum(distance, distance[distance > 0].min())
     np.fill_diagonal(weights, 0.0)
-    centred = ranks.values - ranks.values.mean(axis=1, keepdims=True)
+    centred = ranks.middles - ranks.middles.mean(axis=1, keepdims=True)
     index = n / weights.sum() * np.einsum("di,di->d", centred @ weights, centred) / np.square(centred).sum(axis=1)
     expected = -1.0 / (n - 1)
     s1 = 0.5 * np.square(weights + weights.T).sum()

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
@@ -30,7 +31,10 @@ Array = npt.NDArray[np.float64]
 MODES = ("conditional", "new", "loo")
 #: Names that the Dataset uses itself; columns of that name get the suffix ``_data``.
 _TAKEN = frozenset(
-    {"residual", "observed", "predicted", "simulated", "obs", "sample", "residual_draws", "zeros_expected", "zeros_sd"}
+    {
+        *("residual", "observed", "predicted", "simulated", "obs", "sample", "residual_draws", "lower", "upper"),
+        *("zeros_expected", "zeros_sd", "level_covariance", "score_variance"),
+    }
 )
 _DRAWS = 500
 
@@ -69,7 +73,9 @@ def simulate_residuals(
     xarray.Dataset
         Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
         data's columns as coordinates. Over (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit
-        ``residual_draws``, those of every single posterior draw, with ``zeros_expected`` and ``zeros_sd`` over sample.
+        ``residual_draws``, those of every single posterior draw, ``lower`` and ``upper``, P(Y < y) and P(Y <= y) of
+        every draw, with what tests expect of them when the model is right: ``zeros_expected`` and ``zeros_sd`` over
+        sample, ``level_covariance`` and ``score_variance`` over obs.
         ``attrs``: random_effects, seed, and the names of ``predictors`` and ``groups``.
 
     Raises
@@ -158,36 +164,48 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
     simulated = simulated.reshape(-1, simulated.shape[-1])
     if mode == "new":
         return _by_rank(observed, simulated, rng)
-    below, equal, zero = _probabilities(fit, observed, per_chain)
+    lower, upper, zero, null = _places(fit, observed, simulated, per_chain)
+    within = rng.random(len(observed))
     if mode == "loo":
         weights = _loo_weights(fit, per_chain)
-        residual = (weights * below).sum(axis=0) + rng.random(len(observed)) * (weights * equal).sum(axis=0)
-        return {"residual": residual, "observed": observed, "simulated": simulated}
+        below, most = (weights * lower).sum(axis=0), (weights * upper).sum(axis=0)
+        return {"residual": below + within * (most - below), "observed": observed, "simulated": simulated}
+    draws_of_it = lower + within * (upper - lower)
     return {
-        "residual": below.mean(axis=0) + rng.random(len(observed)) * equal.mean(axis=0),
+        "residual": draws_of_it.mean(axis=0),
         "observed": observed,
         "simulated": simulated,
-        "residual_draws": below + rng.random(below.shape) * equal,
+        "residual_draws": draws_of_it,
+        "lower": lower,
+        "upper": upper,
         "zeros_expected": zero.sum(axis=1),
         "zeros_sd": np.sqrt((zero * (1 - zero)).sum(axis=1)),
+        "level_covariance": null.level,
+        "score_variance": null.score,
     }
 
 
-def _probabilities(fit: Fit, observed: Array, per_chain: int) -> tuple[Array, Array, Array]:
-    """Of every posterior draw and row: P(Y < y), P(Y = y) and, where responses are whole numbers, P(Y = 0)."""
+def _places(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> tuple[Array, Array, Array, NullCovariances]:
+    """Of every posterior draw and row: P(Y < y), P(Y <= y), P(Y = 0) of whole numbers; and tests' null covariances."""
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
     family, parameters = predictor.family, predictor.draws.parameters
     trials = None if predictor.design.response is None else predictor.design.response.trials
     whole = family.support in ("binary", "trials", "count", "ordered")
-    below, equal, zero = (np.zeros((predictor.draws.size, predictor.rows)) for _ in range(3))
+    lower, upper, zero = (np.zeros((predictor.draws.size, predictor.rows)) for _ in range(3))
+    nulls = []
     for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
-        mu, n, y = predictor.location(rows), None if trials is None else trials[rows], observed[rows]
-        upper = family.cdf(y, mu, parameters, n)
-        below[:, rows] = family.cdf(y - 1.0, mu, parameters, n) if whole else upper
-        equal[:, rows] = np.maximum(upper - below[:, rows], 0.0)
-        if whole:
-            zero[:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
-    return below, equal, zero
+        mu, n = predictor.location(rows), None if trials is None else trials[rows]
+        upper[:, rows] = family.cdf(observed[rows], mu, parameters, n)
+        lower[:, rows] = family.cdf(observed[rows] - 1.0, mu, parameters, n) if whole else upper[:, rows]
+        if not whole:
+            nulls.append(NullCovariances.of_points(len(rows)))
+            continue
+        zero[:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
+        made = simulated[:, rows]
+        places = (family.cdf(y, mu, parameters, n) for y in (made - 1.0, made))
+        nulls.append(NullCovariances.of_simulated(*places))
+    parts = ([getattr(null, name) for null in nulls] for name in ("level", "score"))
+    return lower, np.maximum(upper, lower), zero, NullCovariances(*(np.concatenate(part) for part in parts))
 
 
 def _loo_weights(fit: Fit, per_chain: int) -> Array:
@@ -234,7 +252,11 @@ def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, 
         column = frame[name]
         number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         coords[fresh] = ("obs", column.to_numpy(dtype=float) if number else column.astype(str).to_numpy(dtype=object))
-    over = {"zeros_expected": ("sample",), "zeros_sd": ("sample",)}
+    over: dict[str, tuple[str, ...]] = {
+        "zeros_expected": ("sample",),
+        "zeros_sd": ("sample",),
+        "level_covariance": ("obs", "moment", "moment_again"),
+    }
     dataset = xr.Dataset(
         {name: (over.get(name, ("sample", "obs")[-values.ndim :]), values) for name, values in variables.items()},
         coords=coords,
