@@ -243,3 +243,37 @@ def test_graphs_are_the_same_functions(name):
         lower, upper = np.array([-3.0, -0.5, 0.2, 2.0, -8.0]), np.array([-1.0, 0.7, 1.1, 2.5, -7.0])
         logs = link.graph_log_interval(pt.constant(lower), pt.constant(upper)).eval()
         np.testing.assert_allclose(logs, np.log(link.interval(lower, upper)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", LATENT)
+def test_graphs_of_intervals_have_derivatives_everywhere(name):
+    """The branch that is not taken may not poison the derivative of the one that is."""
+    import pytensor
+    import pytensor.tensor as pt
+
+    link = LINKS[name]
+    lower, upper = np.array([-3.0, -0.5, 0.2, 2.0, -8.0, -1.0]), np.array([-1.0, 0.7, 1.1, 2.5, -7.0, 3.0])
+    low, high = pt.vector("low"), pt.vector("high")
+    total = link.graph_log_interval(low, high).sum()
+    slopes = pytensor.function([low, high], pt.grad(total, [low, high]), mode="FAST_COMPILE")(lower, upper)
+    density = LATENT[name].pdf
+    share = link.interval(lower, upper)
+    np.testing.assert_allclose(slopes[0], -density(lower) / share, rtol=1e-7)
+    np.testing.assert_allclose(slopes[1], density(upper) / share, rtol=1e-7)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "cumulative"])
+def test_graphs_of_families_are_the_same_densities(name):
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    family = FAMILIES[name]
+    link, parameters = LINKS[family.links[0]], {row.name: 2.3 for row in family.parameters}
+    trials = np.array([9.0, 9.0, 9.0]) if family.support == "trials" else None
+    eta = np.array([-0.7, 0.2, 1.1])
+    y = {"unit": np.array([0.2, 0.55, 0.9]), "binary": np.array([0.0, 1.0, 1.0])}.get(
+        family.support, np.array([1.0, 3.0, 7.0])
+    )
+    law, arguments = family.graph(pt.constant(eta), link, parameters, trials)
+    graph = pm.logp(law.dist(**arguments), y).eval()
+    np.testing.assert_allclose(graph, family.log_density(y, link.inverse(eta), parameters, trials), rtol=1e-9)

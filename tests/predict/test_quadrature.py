@@ -77,11 +77,24 @@ def test_closed_forms_and_the_general_rule_agree(name: str, closed) -> None:
     np.testing.assert_allclose(general, 20 + closed(eta, v) + 0 * v, rtol=1e-8)
 
 
-def test_large_sds_meet_the_normal_probability_they_tend_to() -> None:
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+def test_large_sds_meet_the_normal_probability_they_tend_to(name: str) -> None:
     for sd in (29.0, 31.0, 200.0):
-        p = gaussian_mean(LINKS["logit"], np.array([-sd, 0.5 * sd]), sd**2)
-        reference = [adaptive(special.expit, eta, sd) for eta in (-sd, 0.5 * sd)]
-        np.testing.assert_allclose(p, reference, rtol=1e-8)
+        etas = np.array([-sd, -0.2 * sd, 0.5 * sd])
+        reference = [adaptive(LINKS[name].inverse, eta, sd) for eta in etas]
+        np.testing.assert_allclose(gaussian_mean(LINKS[name], etas, sd**2), reference, rtol=1e-8)
+
+
+def test_sds_of_zero_and_of_very_different_sizes_in_one_block() -> None:
+    """A block has the step of its largest sd; the centre where an sd is zero is no division by zero."""
+    eta, sd = np.array([-6.0, 0.5, -6.0, 0.5, 2.0]), np.array([0.0, 0.0, 40.0, 1e-3, 12.0])
+    reference = [adaptive(LINKS["cloglog"].inverse, *pair) for pair in zip(eta, sd, strict=True)]
+    np.testing.assert_allclose(gaussian_mean(LINKS["cloglog"], eta, sd**2), reference, rtol=1e-8)
+
+
+def test_functions_may_grow_as_they_say() -> None:
+    grown = gaussian_expectation(lambda x: np.exp(2.5 * x), 0.3, 4.0, growth=2.5)
+    assert float(grown) == pytest.approx(math.exp(2.5 * 0.3 + 0.5 * 2.5**2 * 4.0), rel=1e-8)
 
 
 def test_result_does_not_depend_on_blocks() -> None:
