@@ -26,7 +26,7 @@ from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks,
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
 from bayes_glmm.model.naming import reported_names
-from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
+from bayes_glmm.predict.draws import posterior_predictive, response_name, total_log_likelihood
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -277,7 +277,7 @@ def _quantities(fit: Fit, more: Mapping[str, Quantity]) -> dict[str, Array]:
     for term in fit.model.design.groups:
         first = posterior[f"b_{term.name}"].transpose("chain", "draw", term.dim, ...)[:, :, 0].to_numpy()
         parts |= {f"b_{term.name}[{term.levels[0]}, {coef}]": first[..., i] for i, coef in enumerate(term.coefs)}
-    parts["log likelihood"] = log_likelihood(fit)[response_name(fit)].sum("obs").to_numpy()
+    parts["log likelihood"] = total_log_likelihood(fit).to_numpy()
     shape = parts["log likelihood"].shape
     for name, function in more.items():
         values = np.asarray(function(posterior, response.y), dtype=float)

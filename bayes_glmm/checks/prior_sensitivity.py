@@ -21,7 +21,7 @@ from bayes_glmm.errors import DataWarning, PredictionError, nearest
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
-from bayes_glmm.predict.draws import log_likelihood, response_name
+from bayes_glmm.predict.draws import total_log_likelihood
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -122,7 +122,7 @@ _CONSTANT = ("Flat", "HalfFlat", "Uniform")
 
 def _joint_likelihood(fit: Fit) -> xr.DataArray:
     """Log density of responses and levels' effects, dims chain, draw."""
-    return log_likelihood(fit)[response_name(fit)].sum("obs") + log_effects(fit)
+    return total_log_likelihood(fit) + log_effects(fit)
 
 
 def _groups(rows: Sequence[ParameterPrior], by: str) -> dict[str, list[str]]:

@@ -6,20 +6,25 @@ densities; dims chain, draw, obs, the variable named as the response, so that Ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
-from bayes_glmm.predict.expected import RowPredictor, chunks, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
+
+Array = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 
 
 def posterior_predictive(
@@ -87,7 +92,7 @@ def posterior_predictive(
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
+    for rows in _row_chunks(predictor):
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.draws.parameters, n)
@@ -118,16 +123,44 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     """
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
-    response = predictor.design.response
-    assert response is not None
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
-        mu = predictor.location(rows)
-        trials = None if response.trials is None else response.trials[rows]
-        density = predictor.family.log_density(response.y[rows], mu, predictor.draws.parameters, trials)
-        result[:, rows] = density if response.weights is None else density * response.weights[rows]
+    for rows in _row_chunks(predictor):
+        result[:, rows] = _log_density(predictor, rows)
     coords = {"obs": row_labels(fit.model.design.index)}
     return predictor.draws.unstack(result, coords).to_dataset(name=response_name(fit))
+
+
+def total_log_likelihood(fit: Fit) -> xr.DataArray:
+    """Compute the log likelihood of all observations together under every posterior draw.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims chain, draw; the sum of `log_likelihood` over rows, which are never held all at once.
+    """
+    predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
+    parts = in_threads(lambda rows: _log_density(predictor, rows).sum(axis=1), list(_row_chunks(predictor)))
+    total = sum(parts, np.zeros(predictor.draws.size))
+    return predictor.draws.unstack(total[:, None]).isel(obs=0)
+
+
+def _row_chunks(predictor: RowPredictor) -> Iterator[Rows]:
+    return chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1"))
+
+
+def _log_density(predictor: RowPredictor, rows: Rows) -> Array:
+    """Log densities of some rows' responses times their weights: (S, rows)."""
+    response = predictor.design.response
+    assert response is not None
+    trials = None if response.trials is None else response.trials[rows]
+    mu, parameters = predictor.location(rows), predictor.draws.parameters
+    density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
+    return density if response.weights is None else density * response.weights[rows]
 
 
 def response_name(fit: Fit) -> str:

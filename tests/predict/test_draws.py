@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
+from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, total_log_likelihood
 from bayes_glmm.predict.expected import expected
 
 BETA = {"Intercept": 0.3, "x": 0.2}
@@ -69,6 +69,16 @@ def test_log_likelihood_is_scipys(synthetic, response, family, parameters, log_d
     auxiliary = {name: fit.posterior[name].to_numpy()[:, :, None] for name in parameters}
     response = fit.model.design.response
     np.testing.assert_allclose(got[name], log_density(response.y, mean, auxiliary, response.trials), rtol=1e-10)
+
+
+def test_the_total_is_the_sum_over_rows_however_they_are_cut(synthetic, monkeypatch) -> None:
+    fit = make(synthetic, "count", "poisson", {})
+    pointwise = log_likelihood(fit)["count"]
+    for size in (2**24, 8 * fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"] * 7):
+        monkeypatch.setattr("bayes_glmm.predict.expected._CHUNK_BYTES", size)
+        total = total_log_likelihood(fit)
+        assert total.dims == ("chain", "draw") and set(total.coords) == {"chain", "draw"}
+        np.testing.assert_allclose(total, pointwise.sum("obs"), rtol=1e-12)
 
 
 def test_weights_multiply_the_log_likelihood(synthetic) -> None:

@@ -151,7 +151,7 @@ LINEAR = [
     # 31 022 pupils: half a minute for two thousand draws
     likelihood(
         "chem97_null", "score ~ 1 + (1 | lea) + (1 | school)", shipped("Chem97"), {"Intercept": (5.319221, 0.05775753)},
-        {"sd[school][Intercept]": 1.658, "sd[lea][Intercept]": 0.3864265, "sigma": 2.918238}, draws=500),
+        {"sd[school][Intercept]": 1.658, "sd[lea][Intercept]": 0.3864265, "sigma": 2.918238}, draws=1000),
     # four visits of 27 children tell neither sds nor correlation apart: only the likelihood judges these
     likelihood(
         "orthodont", "distance ~ age * Sex + (age | Subject)", orthodont,
