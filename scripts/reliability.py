@@ -1,7 +1,8 @@
 """Run the checks of docs/reliability.md and write their tables into it.
 
-Run from the repository's root as ``python scripts/reliability.py [published residuals inputs fuzz coverage mutation]``; without
-names all parts run, which takes about an hour on two cores. Each part replaces what stands between its two markers.
+Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, residuals, inputs,
+fuzz, coverage, mutation) for these alone; all parts take about an hour on two cores. Each part replaces what stands
+between its two markers.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def coverage() -> str:
         environment = {**os.environ, "COVERAGE_FILE": str(Path(folder) / "data")}
         report = Path(folder) / "report.json"
         python = [sys.executable, "-m", "coverage"]
-        subprocess.run([*python, "run", "-m", "pytest", "-q"], cwd=ROOT, env=environment, check=True)
+        subprocess.run([*python, "run", "-m", "pytest", "-q", "-n", "2"], cwd=ROOT, env=environment, check=True)
+        subprocess.run([*python, "combine", "-q"], cwd=ROOT, env=environment, check=True)
         subprocess.run([*python, "json", "-q", "-o", str(report)], cwd=ROOT, env=environment, check=True)
         content = json.loads(report.read_text(encoding="utf-8"))
     totals = content["totals"]

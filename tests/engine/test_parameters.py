@@ -12,7 +12,7 @@ from bayes_glmm.engine import parameters as p
 DISTRIBUTIONS = {
     p.NORMAL: ((0.3, 1.4, 0.0), stats.norm(0.3, 1.4)),
     p.STUDENT: ((3.5, 0.2, 1.1), stats.t(3.5, 0.2, 1.1)),
-    p.LAPLACE: ((0.1, 0.8, 0.0), stats.laplace(0.1, 0.8)),
+    p.LAPLACE: ((0.5, 0.8, 0.0), stats.laplace(0.5, 0.8)),
     p.EXPONENTIAL: ((1.7, 0.0, 0.0), stats.expon(scale=1 / 1.7)),
     p.GAMMA: ((2.2, 1.3, 0.0), stats.gamma(2.2, scale=1 / 1.3)),
     p.INVERSE_GAMMA: ((2.2, 1.3, 0.0), stats.invgamma(2.2, scale=1.3)),

@@ -110,7 +110,8 @@ LINEAR = [
     likelihood(
         "penicillin_reml", "diameter ~ (1 | plate) + (1 | sample)", shipped("Penicillin"),
         {"Intercept": (22.97222, 0.8085954)},
-        {"sd[plate][Intercept]": 0.8467025, "sd[sample][Intercept]": 1.931614, "sigma": 0.5499227}, fast=True),
+        {"sd[plate][Intercept]": 0.8467025, "sd[sample][Intercept]": 1.931614, "sigma": 0.5499227},
+        fast=True, draws=10_000),
     likelihood(
         "pastes_reml", "strength ~ (1 | batch) + (1 | sample)", shipped("Pastes"), {"Intercept": (60.05333, 0.67687)},
         {"sd[sample][Intercept]": 2.904078, "sd[batch][Intercept]": 1.287365, "sigma": 0.8234075},
