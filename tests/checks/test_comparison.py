@@ -66,7 +66,9 @@ def test_loo_is_arvizs_where_importance_sampling_holds(cbpp_fit, estimate):
 def test_loo_of_observations_is_what_refits_give(exact, estimate):
     difference = estimate.elpd_i.to_numpy() - exact.elpd_i.to_numpy()
     assert abs(difference.sum()) < 0.5 * exact.se  # seen: 0.7 of 5.4
-    assert np.abs(difference).max() < 0.35
+    # importance sampling's own error has no variance where Pareto k is above 0.5: of five seeds 0.49 there, 0.12 below
+    reliable = estimate.pareto_k.to_numpy() < 0.5
+    assert np.abs(difference[reliable]).max() < 0.25 and np.abs(difference[~reliable]).max() < 0.75
     assert exact.p == pytest.approx(estimate.p, abs=1.5)
     assert exact.n_folds == exact.n_data_points == 56 and "new observation" in str(exact)
 
