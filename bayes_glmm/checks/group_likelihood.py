@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.predict.draws import row_log_density
 from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
 from bayes_glmm.predict.linear import fixed_part
 from bayes_glmm.predict.posterior import posterior_draws
@@ -226,7 +227,7 @@ class _Integral:
             z = mode + spread @ node
             there = eta + _times(along, z)
             likelihood = (
-                _row_density(self.predictor, there, rows).sum(axis=1)
+                row_log_density(self.predictor, there, rows).sum(axis=1)
                 if depth + 1 == len(self.chain)
                 else sum(
                     self._integrate(depth + 1, inner, rows[of], there[:, of], modes)
@@ -286,7 +287,7 @@ class _Integral:
         if depth + 1 < len(self.chain):
             return self._local_within(depth, rows, eta, along, modes)
         apart = np.where(reach > 0, _APART * reach, 1.0)
-        low, middle, high = (_row_density(self.predictor, eta + by * apart, rows) for by in (-1.0, 0.0, 1.0))
+        low, middle, high = (row_log_density(self.predictor, eta + by * apart, rows) for by in (-1.0, 0.0, 1.0))
         with np.errstate(invalid="ignore"):  # infinities where a point lies outside the link's domain
             slope, curvature = (high - low) / (2 * apart), (2 * middle - low - high) / np.square(apart)
         slope, curvature = (np.where(np.isfinite(part), part, 0.0) for part in (slope, curvature))
@@ -336,20 +337,6 @@ def _reach(along: Array, information: Array) -> Array:
 def _times(matrices: Array, vectors: Array) -> Array:
     """Products of matrices (S, a, b) and vectors (S, b), draw by draw: (S, a)."""
     return np.asarray(np.matmul(matrices, vectors[:, :, None])[:, :, 0])
-
-
-def _row_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
-    """Compute log p(y | eta), times the rows' weights: (S, rows)."""
-    family, link, response = predictor.family, predictor.link, predictor.design.response
-    parameters = predictor.draws.parameters
-    assert response is not None
-    if family.probabilities is None:
-        mu = link.inverse(eta)
-    else:
-        mu = family.probabilities(eta, link, parameters)
-    trials = None if response.trials is None else response.trials[rows]
-    density = np.asarray(family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
-    return density if response.weights is None else density * response.weights[rows]
 
 
 def log_mean_exp(values: Array) -> Array:

@@ -19,7 +19,7 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
-from bayes_glmm.predict.expected import check_choice, chunks, row_predictor
+from bayes_glmm.predict.expected import check_choice, row_predictor
 from bayes_glmm.predict.newdata import row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 
@@ -193,7 +193,7 @@ def _places(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> tupl
     whole = family.support in ("binary", "trials", "count", "ordered")
     lower, upper, zero = (np.zeros((predictor.draws.size, predictor.rows)) for _ in range(3))
     nulls = []
-    for rows in chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1")):
+    for rows in predictor.row_chunks():
         mu, n = predictor.location(rows), None if trials is None else trials[rows]
         upper[:, rows] = family.cdf(observed[rows], mu, parameters, n)
         lower[:, rows] = family.cdf(observed[rows] - 1.0, mu, parameters, n) if whole else upper[:, rows]

@@ -6,7 +6,6 @@ densities; dims chain, draw, obs, the variable named as the response, so that Ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import xarray as xr
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
-from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, in_threads, row_predictor
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 
@@ -92,7 +91,7 @@ def posterior_predictive(
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in _row_chunks(predictor):
+    for rows in predictor.row_chunks():
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.draws.parameters, n)
@@ -124,8 +123,8 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
     """
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in _row_chunks(predictor):
-        result[:, rows] = _log_density(predictor, rows)
+    for rows in predictor.row_chunks():
+        result[:, rows] = row_log_density(predictor, predictor.linear(rows), rows)
     coords = {"obs": row_labels(fit.model.design.index)}
     return predictor.draws.unstack(result, coords).to_dataset(name=response_name(fit))
 
@@ -144,21 +143,35 @@ def total_log_likelihood(fit: Fit) -> xr.DataArray:
         Dims chain, draw; the sum of `log_likelihood` over rows, which are never held all at once.
     """
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
-    parts = in_threads(lambda rows: _log_density(predictor, rows).sum(axis=1), list(_row_chunks(predictor)))
-    total = sum(parts, np.zeros(predictor.draws.size))
+
+    def part(rows: Rows) -> Array:
+        return np.asarray(row_log_density(predictor, predictor.linear(rows), rows).sum(axis=1))
+
+    total = sum(in_threads(part, list(predictor.row_chunks())), np.zeros(predictor.draws.size))
     return predictor.draws.unstack(total[:, None]).isel(obs=0)
 
 
-def _row_chunks(predictor: RowPredictor) -> Iterator[Rows]:
-    return chunks(predictor.rows, predictor.draws.size * len(predictor.labels or "1"))
+def row_log_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
+    """Compute the log density of some rows' responses at linear predictors, times the rows' weights.
 
+    Parameters
+    ----------
+    predictor
+        Of the fitted rows.
+    eta
+        (S, rows) linear predictors, link scale.
+    rows
+        Positions of the rows.
 
-def _log_density(predictor: RowPredictor, rows: Rows) -> Array:
-    """Log densities of some rows' responses times their weights: (S, rows)."""
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows).
+    """
     response = predictor.design.response
     assert response is not None
     trials = None if response.trials is None else response.trials[rows]
-    mu, parameters = predictor.location(rows), predictor.draws.parameters
+    mu, parameters = predictor.location_at(eta), predictor.draws.parameters
     density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
     return density if response.weights is None else density * response.weights[rows]
 

@@ -144,10 +144,34 @@ class RowPredictor:
         numpy.ndarray
             (S, rows), or (S, rows, categories) for ordered responses.
         """
-        eta = self.linear(rows)
+        return self.location_at(self.linear(rows))
+
+    def location_at(self, eta: Array) -> Array:
+        """Compute `location` from linear predictors.
+
+        Parameters
+        ----------
+        eta
+            (S, rows), link scale.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S, rows), or (S, rows, categories) for ordered responses.
+        """
         if self.family.probabilities is not None:
             return np.asarray(self.family.probabilities(eta, self.link, self.draws.parameters))
         return np.asarray(self.link.inverse(eta))
+
+    def row_chunks(self) -> Iterator[Rows]:
+        """Split all rows so that `location` of one chunk stays small.
+
+        Yields
+        ------
+        numpy.ndarray
+            Consecutive positions.
+        """
+        return chunks(self.rows, self.draws.size * len(self.labels or "1"))
 
     def linear(self, rows: Rows) -> Array:
         """Compute the linear predictor, without the random part under ``"typical"`` and ``"marginal"``.

@@ -108,15 +108,20 @@ def test_integrated_likelihood_is_the_integral(cbpp_fit):
         assert values[s, 7] == pytest.approx(np.log(area), rel=1e-7)
 
 
+def subject_density(draws, design, level, s) -> float:
+    """Log density of one subject of sleepstudy under draw s, its effects integrated out: a normal's."""
+    term = design.group("Subject")
+    rows = np.flatnonzero(term.codes == level)
+    covariance = term.Z[rows] @ draws.covariances["Subject"][s] @ term.Z[rows].T
+    covariance = covariance + np.eye(len(rows)) * draws.parameters["sigma"][s, 0] ** 2
+    return stats.multivariate_normal(design.X[rows] @ draws.beta[s], covariance).logpdf(design.response.y[rows])
+
+
 def test_integrated_gaussian_likelihood_is_the_closed_form(sleepstudy_fit):
     draws, design = posterior_draws(sleepstudy_fit), sleepstudy_fit.model.design
     values = group_log_likelihood(sleepstudy_fit, "Subject")
-    rows, term = np.flatnonzero(design.group("Subject").codes == 3), design.group("Subject")
     for s in (0, 3000, 5999):
-        covariance = term.Z[rows] @ draws.covariances["Subject"][s] @ term.Z[rows].T
-        covariance = covariance + np.eye(len(rows)) * draws.parameters["sigma"][s, 0] ** 2
-        density = stats.multivariate_normal(design.X[rows] @ draws.beta[s], covariance).logpdf(design.response.y[rows])
-        assert values[s, 3] == pytest.approx(density, abs=1e-8)
+        assert values[s, 3] == pytest.approx(subject_density(draws, design, 3, s), abs=1e-8)
 
 
 def few_groups(family):
@@ -172,12 +177,8 @@ def test_an_sd_of_zero_leaves_the_effects_out(sleepstudy_fit):
     fit = type(sleepstudy_fit)(sleepstudy_fit.model, tree)
     draws, design = posterior_draws(fit), fit.model.design
     values = group_log_likelihood(fit, "Subject")
-    rows, term = np.flatnonzero(design.group("Subject").codes == 5), design.group("Subject")
     for s in np.ravel_multi_index([[0, 1, 3], [0, 1, 1]], (4, 1500)):
-        covariance = term.Z[rows] @ draws.covariances["Subject"][s] @ term.Z[rows].T
-        covariance = covariance + np.eye(len(rows)) * draws.parameters["sigma"][s, 0] ** 2
-        density = stats.multivariate_normal(design.X[rows] @ draws.beta[s], covariance).logpdf(design.response.y[rows])
-        assert values[s, 5] == pytest.approx(density, abs=1e-6)
+        assert values[s, 5] == pytest.approx(subject_density(draws, design, 5, s), abs=1e-6)
 
 
 def closed_form(draws, blocks, y, every=4) -> np.ndarray:
