@@ -1,7 +1,7 @@
 """The situations of DHARMa's vignette, and how often residual tests speak up in them.
 
 Input: nothing; data are simulated as the vignette describes. Output: a table for docs/reliability.md, by
-``python scripts/reliability.py residuals``. Beside our tests stand DHARMa's own three, computed as its manual defines
+``python scripts/reliability.py residuals``. Beside our tests stand four of DHARMa's own, computed as its manual defines
 them from the same posterior predictive simulations, which is what its ``createDHARMa`` does for a Bayesian fit.
 
 Source: Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical (multi-level/mixed) regression models. R
