@@ -34,6 +34,7 @@ TARGETS = {
     "predict/quadrature.py": ("tests/predict/test_quadrature.py",),
     "engine/parameters.py": ("tests/engine/test_parameters.py",),
     "engine/coordinates.py": ("tests/engine/test_coordinates.py",),
+    "engine/level_blocks.py": ("tests/engine/test_coordinates.py",),
 }
 #: Changes of an operator to others.
 SWAPS: dict[type, type] = {

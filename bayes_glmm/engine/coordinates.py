@@ -24,10 +24,19 @@ from numba import carray, njit
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
-from bayes_glmm.engine.information import backward_small, cholesky_small, forward_small
+from bayes_glmm.engine.level_blocks import blocks_backward, blocks_forward
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import bend, precision, pull_bend, pull_precision, term_factor
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_density
+from bayes_glmm.engine.pointers import (
+    DENSITY_SIGNATURE,
+    EXPAND_SIGNATURE,
+    as_pointer,
+    borrowed,
+    call_density,
+    local_matrix,
+    local_vector,
+    release,
+)
 
 _compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 #: Sums in the order written, for loops that also write: LLVM picks their vector or their scalar form by where arrays
@@ -66,18 +75,40 @@ class MapData(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What the pullback needs from the forward pass."""
+    """Where one evaluation works, and what the pullback needs from the forward pass."""
 
+    x: npt.NDArray[np.float64]  # (D,) the position
+    gradient: npt.NDArray[np.float64]  # (D,) d/dx
+    shift: npt.NDArray[np.float64]  # (D,) couplings' elements, less the mode's or to be added
     roots: npt.NDArray[np.float64]  # Cholesky factors of P_tj(theta), flat like `info`
     right: npt.NDArray[np.float64]  # (n_u,) r - C (rest - rest_hat)
     mixed: npt.NDArray[np.float64]  # (n_u,) eps as the blocks see it
     moved: npt.NDArray[np.float64]  # (n_u,) u before the mixing after
+    d_moved: npt.NDArray[np.float64]  # (n_u,) d/d moved, then d/d mixed
+    d_right: npt.NDArray[np.float64]  # (n_u,)
 
 
 @_compiled
-def _scratch(map_: MapData) -> Scratch:
-    n_u = map_.right.size
-    return Scratch(np.empty(map_.info.size), np.empty(n_u), np.empty(n_u), np.empty(n_u))
+def _scratch_size(map_: MapData) -> int:
+    return 3 * map_.centre.size + map_.info.size + 5 * map_.right.size
+
+
+@_compiled
+def _scratch(memory: Any, map_: MapData) -> Scratch:
+    """Lay the scratch out in `memory`."""
+    dim, n_u = map_.centre.size, map_.right.size
+    at = 3 * dim + map_.info.size
+    return Scratch(
+        memory[:dim],
+        memory[dim : 2 * dim],
+        memory[2 * dim : 3 * dim],
+        memory[3 * dim : at],
+        memory[at : at + n_u],
+        memory[at + n_u : at + 2 * n_u],
+        memory[at + 2 * n_u : at + 3 * n_u],
+        memory[at + 3 * n_u : at + 4 * n_u],
+        memory[at + 4 * n_u : at + 5 * n_u],
+    )
 
 
 @_compiled
@@ -157,38 +188,41 @@ def _dense_couplings(size: int, row: int, value: int, map_: MapData) -> tuple[An
 
 
 @_compiled
-def _take_off_couplings(x: Any, k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
+def _take_off_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
     """Fill `scratch.right` of one term: r - C (rest - rest_hat)."""
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
+    own = slice(first, first + k * levels)
+    known, part = map_.right[own], scratch.right[own]
     if map_.terms[DENSE, t]:
         matrix, column = _dense_couplings(k * levels, row, value, map_)
-        size, width = matrix.shape
-        shift, part = np.empty(width), scratch.right[first : first + size]
-        for m in range(width):
-            shift[m] = x[column + m] - map_.centre[column + m]
+        shift = scratch.shift[: matrix.shape[1]]
+        for m in range(shift.size):
+            shift[m] = scratch.x[column + m] - map_.centre[column + m]
         _product(matrix, shift, part)
-        known = map_.right[first : first + size]
-        for m in range(size):
+        for m in range(part.size):
             part[m] = known[m] - part[m]
         return
-    shift = x - map_.centre
+    # what comes later in the order lies behind, but for theta
+    for m in range(first + k * levels, scratch.shift.size):
+        scratch.shift[m] = scratch.x[m] - map_.centre[m]
     for level in range(levels):
         start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
         for c in range(k):
-            at = first + k * level + c
-            scratch.right[at] = map_.right[at]
+            at = k * level + c
+            part[at] = known[at]
             if width > 0:
-                scratch.right[at] -= _coupled(shift, start, width, value, map_)
+                part[at] -= _coupled(scratch.shift, start, width, value, map_)
             value += width
 
 
 @_compiled
-def _pull_couplings(d_right: Any, k: int, levels: int, t: int, map_: MapData, gradient: Any) -> None:
+def _pull_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
     """Reverse of `_take_off_couplings`: add what one term's d/d right says about the rest."""
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
+    d_right = scratch.d_right[first : first + k * levels]
     if map_.terms[DENSE, t]:
         matrix, column = _dense_couplings(k * levels, row, value, map_)
-        pulled, part = np.empty(matrix.shape[1]), gradient[column : column + matrix.shape[1]]
+        pulled, part = scratch.shift[: matrix.shape[1]], scratch.gradient[column : column + matrix.shape[1]]
         _transposed_product(matrix, d_right, pulled)
         for m in range(pulled.size):
             part[m] -= pulled[m]
@@ -197,234 +231,94 @@ def _pull_couplings(d_right: Any, k: int, levels: int, t: int, map_: MapData, gr
         start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
         for c in range(k):
             if width > 0:
-                _pull_coupled(d_right[k * level + c], start, width, value, map_, gradient)
+                _pull_coupled(d_right[k * level + c], start, width, value, map_, scratch.gradient)
             value += width
 
 
-@_ordered
-def _single_forward(omega: float, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
-    """`_blocks_forward` of one coefficient a level."""
-    log_det = 0.0
-    for level in range(moved.size):
-        root = math.sqrt(info[level] + omega)
-        roots[level] = root
-        moved[level] = (right[level] / root + mixed[level]) / root
-        log_det -= math.log(root)
-    return log_det
+@_compiled
+def _mixing(t: int, size: int, map_: MapData) -> Any:
+    """Return one term's mixing matrix."""
+    start = map_.terms[MIX_START, t]
+    return map_.mix[start : start + size * size].reshape((size, size))
 
 
-@_ordered
-def _pair_forward(omega: Any, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
-    """`_blocks_forward` of two coefficients a level."""
-    log_det = 0.0
-    for level in range(moved.size // 2):
-        at, here = 2 * level, 4 * level
-        l00 = math.sqrt(info[here] + omega[0, 0])
-        l10 = (info[here + 2] + omega[1, 0]) / l00
-        l11 = math.sqrt(max(info[here + 3] + omega[1, 1] - l10 * l10, 1e-300))
-        roots[here], roots[here + 2], roots[here + 3] = l00, l10, l11
-        s0 = right[at] / l00
-        s1 = (right[at + 1] - l10 * s0) / l11 + mixed[at + 1]
-        s0 += mixed[at]
-        moved[at + 1] = s1 / l11
-        moved[at] = (s0 - l10 * moved[at + 1]) / l00
-        log_det -= math.log(l00 * l11)
-    return log_det
-
-
-@_ordered
-def _blocks_forward(omega: Any, info: int, first: int, levels: int, map_: MapData, scratch: Scratch) -> float:
-    """Fill one term's u in `scratch.moved`, level by level; return the log determinant of its blocks' map."""
-    k = omega.shape[0]
-    own, blocks = slice(first, first + k * levels), slice(info, info + k * k * levels)
-    if k <= 2:
-        known, roots = map_.info[blocks], scratch.roots[blocks]
-        right, mixed, out = scratch.right[own], scratch.mixed[own], scratch.moved[own]
-        if k == 1:
-            return _single_forward(omega[0, 0], known, roots, right, mixed, out)
-        return _pair_forward(omega, known, roots, right, mixed, out)
-    block, root, moved = np.empty((k, k)), np.empty((k, k)), np.empty(k)
-    log_det = 0.0
-    for level in range(levels):
-        at, here = first + k * level, info + k * k * level
-        for a in range(k):
-            moved[a] = scratch.right[at + a]
-            for b in range(k):
-                block[a, b] = map_.info[here + k * a + b] + omega[a, b]
-        cholesky_small(block, root)
-        forward_small(root, moved)
-        for c in range(k):
-            moved[c] += scratch.mixed[at + c]
-            log_det -= math.log(root[c, c])
-        backward_small(root, moved)
-        for a in range(k):
-            scratch.moved[at + a] = moved[a]
-            for b in range(k):
-                scratch.roots[here + k * a + b] = root[a, b]
+@_compiled
+def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratch) -> float:
+    """Fill one term's u in `scratch.x`; return the log determinant of its blocks' map."""
+    k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
+    size, kind, info = k * levels, map_.terms[MIXING, t], map_.terms[INFO_START, t]
+    own, blocks = slice(first, first + size), slice(info, info + k * size)
+    mixed, moved, u = scratch.mixed[own], scratch.moved[own], scratch.x[own]
+    sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
+    _omega(scratch.x, data, t, sd, factor, inverse, omega)
+    if kind == BEFORE:
+        _product(_mixing(t, size, map_), z[own], mixed)
+    else:
+        mixed[:] = z[own]
+    _take_off_couplings(k, first, levels, t, map_, scratch)
+    log_det: float = blocks_forward(omega, map_.info[blocks], scratch.roots[blocks], scratch.right[own], mixed, moved)
+    if kind == AFTER:
+        _product(_mixing(t, size, map_), moved, u)
+    else:
+        u[:] = moved
     return log_det
 
 
 @_compiled
-def to_position(z: Any, map_: MapData, data: KernelData, x: Any, scratch: Scratch) -> float:
-    """Fill the position x of z; return the log determinant of the Jacobian without its constant."""
-    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
+def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> float:
+    """Fill `scratch.x` with the position of z; return the log determinant of the Jacobian without its constant."""
+    n_u, n_beta, x = data.sizes[layout.N_U], data.sizes[layout.N_BETA], scratch.x
     x[n_u + n_beta :] = map_.centre[n_u + n_beta :]
-    y = np.empty(z.size - n_u - n_beta)
+    y = local_vector(z.size - n_u - n_beta)
     _product(map_.theta_factor, z[n_u + n_beta :], y)
     log_det = bend(y, map_.bends, x[n_u + n_beta :])
     _product(map_.beta_factor, z[n_u : n_u + n_beta], x[n_u : n_u + n_beta])
     for j in range(n_u, n_u + n_beta):
         x[j] += map_.centre[j]
     for t in range(data.sizes[layout.N_TERMS] - 1, -1, -1):
-        k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
-        size = k * levels
-        sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-        _omega(x, data, t, sd, factor, inverse, omega)
-        kind, mix_at = map_.terms[MIXING, t], map_.terms[MIX_START, t]
-        if kind == BEFORE:
-            mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
-            scratch.mixed[first : first + size] = mix @ z[first : first + size]
-        else:
-            scratch.mixed[first : first + size] = z[first : first + size]
-        _take_off_couplings(x, k, first, levels, t, map_, scratch)
-        log_det += _blocks_forward(omega, map_.terms[INFO_START, t], first, levels, map_, scratch)
-        if kind == AFTER:
-            mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
-            x[first : first + size] = mix @ scratch.moved[first : first + size]
-        else:
-            x[first : first + size] = scratch.moved[first : first + size]
+        log_det += _place_term(z, t, map_, data, scratch)
     return log_det
 
 
 @_compiled
-def _pull_block(root: Any, right: Any, moved: Any, d_moved: Any, d_block: Any, work: Any) -> None:
-    """Reverse mode of u = L'^-1 (L^-1 r + e) with P = L L': turn d/du into d/de, leave d/dr in work[0], add d/dP.
-
-    The log determinant -sum log L[c, c] is differentiated along.
-    """
-    k = root.shape[0]
-    d_right, whitened, d_root, inner = work[0], work[1], work[2 : 2 + k], work[2 + k : 2 + 2 * k]
-    forward_small(root, d_moved)  # now d/de = d/ds
-    whitened[:] = right
-    forward_small(root, whitened)
-    d_right[:] = d_moved
-    backward_small(root, d_right)
-    for a in range(k):
-        for b in range(k):
-            d_root[a, b] = -moved[a] * d_moved[b] - d_right[a] * whitened[b] if b <= a else 0.0
-        d_root[a, a] -= 1.0 / root[a, a]
-    # through the Cholesky factor (Murray 2016, arXiv:1602.07527): inner = tril(L' dL), half the diagonal
-    for a in range(k):
-        for b in range(a + 1):
-            total = 0.0
-            for m in range(a, k):
-                total += root[m, a] * d_root[m, b]
-            inner[a, b] = inner[b, a] = 0.5 * total
-        # diagonal of tril with half its value, then the symmetric half: total / 2 there too
-    for a in range(k):
-        backward_small(root, inner[a])  # rows: inner L^-1
-    for b in range(k):
-        for a in range(k):
-            whitened[a] = inner[a, b]
-        backward_small(root, whitened)  # columns: L'^-1 inner L^-1
-        for a in range(k):
-            d_block[a, b] += whitened[a]
-
-
-@_ordered
-def _single_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, mixed: Any) -> None:
-    """`_blocks_backward` of one coefficient a level."""
-    total = 0.0
-    for level in range(d_moved.size):
-        inverse = 1.0 / roots[level]
-        d_eps = d_moved[level] * inverse
-        d_right[level] = d_eps * inverse
-        total += d_eps * inverse * (right[level] * inverse + 0.5 * mixed[level]) * inverse
-        total += 0.5 * inverse * inverse
-        d_moved[level] = d_eps
-    d_omega[0, 0] -= total
-
-
-@_ordered
-def _pair_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, moved: Any) -> None:
-    """`_blocks_backward` of two coefficients a level: `_pull_block` written out."""
-    for level in range(d_moved.size // 2):
-        here, own = 4 * level, 2 * level
-        l00, l10, l11 = roots[here], roots[here + 2], roots[here + 3]
-        i00, i11 = 1.0 / l00, 1.0 / l11
-        e0 = d_moved[own] * i00
-        e1 = (d_moved[own + 1] - l10 * e0) * i11
-        w0 = right[own] * i00
-        w1 = (right[own + 1] - l10 * w0) * i11
-        r1 = e1 * i11
-        r0 = (e0 - l10 * r1) * i00
-        u0, u1 = moved[own], moved[own + 1]
-        d00, d10, d11 = -u0 * e0 - r0 * w0 - i00, -u1 * e0 - r1 * w0, -u1 * e1 - r1 * w1 - i11
-        # half of the symmetric L' dL, then L'^-1 from both sides
-        n00, n10, n11 = 0.5 * (l00 * d00 + l10 * d10), 0.5 * l11 * d10, 0.5 * l11 * d11
-        q01, q11 = n10 * i11, n11 * i11
-        q00, q10 = (n00 - l10 * q01) * i00, (n10 - l10 * q11) * i00
-        p10, p11 = q10 * i11, q11 * i11
-        d_omega[0, 0] += (q00 - l10 * p10) * i00
-        d_omega[0, 1] += (q01 - l10 * p11) * i00
-        d_omega[1, 0] += p10
-        d_omega[1, 1] += p11
-        d_moved[own], d_moved[own + 1], d_right[own], d_right[own + 1] = e0, e1, r0, r1
-
-
-@_ordered
-def _blocks_backward(
-    d_moved: Any, d_right: Any, d_omega: Any, info: int, first: int, levels: int, scratch: Scratch
-) -> None:
-    """Turn one term's d/du in `d_moved` into d/d eps; fill d/d right and add d/d Omega."""
-    k = d_omega.shape[0]
-    own, blocks = slice(first, first + k * levels), slice(info, info + k * k * levels)
-    if k == 1:
-        _single_backward(d_moved, d_right, d_omega, scratch.roots[blocks], scratch.right[own], scratch.mixed[own])
-        return
-    if k == 2:
-        _pair_backward(d_moved, d_right, d_omega, scratch.roots[blocks], scratch.right[own], scratch.moved[own])
-        return
-    work = np.empty((2 + 2 * k, k))
-    root, right, moved, d_u = np.empty((k, k)), np.empty(k), np.empty(k), np.empty(k)
-    for level in range(levels):
-        at, here = first + k * level, info + k * k * level
-        for a in range(k):
-            right[a], moved[a], d_u[a] = scratch.right[at + a], scratch.moved[at + a], d_moved[k * level + a]
-            for b in range(k):
-                root[a, b] = scratch.roots[here + k * a + b]
-        _pull_block(root, right, moved, d_u, d_omega, work)
-        for a in range(k):
-            d_moved[k * level + a], d_right[k * level + a] = d_u[a], work[0, a]
+def _pull_term(t: int, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
+    """Fill d/d eps of one term; add to d/dx of what comes later in the order and of theta."""
+    k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
+    size, kind, info = k * levels, map_.terms[MIXING, t], map_.terms[INFO_START, t]
+    own, blocks = slice(first, first + size), slice(info, info + k * size)
+    d_moved, d_right, d_u = scratch.d_moved[own], scratch.d_right[own], scratch.gradient[own]
+    d_omega = local_matrix(k, k)
+    d_omega[:] = 0.0
+    if kind == AFTER:
+        _transposed_product(_mixing(t, size, map_), d_u, d_moved)
+    else:
+        d_moved[:] = d_u
+    right, mixed, moved = scratch.right[own], scratch.mixed[own], scratch.moved[own]
+    blocks_backward(d_moved, d_right, d_omega, scratch.roots[blocks], right, mixed, moved)
+    _pull_couplings(k, first, levels, t, map_, scratch)
+    if kind == BEFORE:
+        _transposed_product(_mixing(t, size, map_), d_moved, out[own])
+    else:
+        out[own] = d_moved
+    sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
+    _omega(scratch.x, data, t, sd, factor, inverse, omega)
+    last, z = data.sizes[layout.N_U] + data.sizes[layout.N_BETA], data.terms[layout.Z_START, t]
+    theta, d_theta, start = scratch.x[last:], scratch.gradient[last:], data.terms[layout.THETA_START, t]
+    pull_precision(theta, start, data.blocks[z : z + k], data.theta_table, sd, factor, inverse, d_omega, d_theta)
 
 
 @_compiled
-def pull_back(z: Any, x: Any, gradient: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
-    """Fill d/dz from d/dx (overwritten) and the Jacobian's own derivative."""
+def pull_back(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
+    """Fill d/dz from `scratch.gradient`, d/dx (used up), and the Jacobian's own derivative."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
-    theta, d_theta = x[n_u + n_beta :], gradient[n_u + n_beta :]
     for t in range(data.sizes[layout.N_TERMS]):
-        k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
-        size, column = k * levels, data.terms[layout.Z_START, t]
-        kind, mix_at = map_.terms[MIXING, t], map_.terms[MIX_START, t]
-        d_moved, d_right, d_omega = gradient[first : first + size].copy(), np.empty(size), np.zeros((k, k))
-        if kind == AFTER:
-            mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
-            d_moved = mix.T @ d_moved
-        _blocks_backward(d_moved, d_right, d_omega, map_.terms[INFO_START, t], first, levels, scratch)
-        _pull_couplings(d_right, k, levels, t, map_, gradient)
-        if kind == BEFORE:
-            mix = map_.mix[mix_at : mix_at + size * size].reshape((size, size))
-            d_moved = mix.T @ d_moved
-        out[first : first + size] = d_moved
-        sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-        _omega(x, data, t, sd, factor, inverse, omega)
-        start, blocks = data.terms[layout.THETA_START, t], data.blocks[column : column + k]
-        pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
-    _transposed_product(map_.beta_factor, gradient[n_u : n_u + n_beta], out[n_u : n_u + n_beta])
-    y = np.empty(d_theta.size)
+        _pull_term(t, map_, data, scratch, out)
+    _transposed_product(map_.beta_factor, scratch.gradient[n_u : n_u + n_beta], out[n_u : n_u + n_beta])
+    d_theta = scratch.gradient[n_u + n_beta :]
+    y = local_vector(d_theta.size)
     _product(map_.theta_factor, z[n_u + n_beta :], y)
-    _transposed_product(map_.theta_factor, pull_bend(y, map_.bends, d_theta), out[n_u + n_beta :])
+    pull_bend(y, map_.bends, d_theta)
+    _transposed_product(map_.theta_factor, d_theta, out[n_u + n_beta :])
 
 
 @njit(error_model="numpy")
@@ -469,31 +363,47 @@ def read_map(table: Any) -> MapData:
     )
 
 
-@native(DENSITY_SIGNATURE)
-def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
-    """Return 0 with the target's density in z and its gradient; user data is the address table of a `MapData`."""
-    map_ = read_map(carray(user_data_, (3 * 15,), np.uint64))
-    data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
-    z, out, logp = carray(z_, (dim,)), carray(gradient_, (dim,)), carray(logp_, (1,))
-    x, gradient, scratch = np.empty(dim), np.empty(dim), _scratch(map_)
-    log_det = to_position(z, map_, data, x, scratch)
-    code = _target(x, map_, gradient, logp)
+@_compiled
+def _evaluate(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any, logp: Any) -> int:
+    """Fill the target's density in z and its gradient; return 0, or why they are not finite."""
+    log_det = to_position(z, map_, data, scratch)
+    code: int = _target(scratch.x, map_, scratch.gradient, logp)
     if code != 0:
         return code
-    pull_back(z, x, gradient, map_, data, scratch, out)
+    pull_back(z, map_, data, scratch, out)
     logp[0] += log_det
     if not math.isfinite(logp[0]):
         return 4
-    for i in range(dim):
+    for i in range(out.size):
         if not math.isfinite(out[i]):
             return 3
     return 0
 
 
+@njit(error_model="numpy")
+def _read_tables(user_data: Any) -> tuple[MapData, KernelData]:
+    map_ = read_map(carray(user_data, (3 * 15,), np.uint64))
+    return map_, read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
+
+
+@native(DENSITY_SIGNATURE)
+def density(dim: int, z: Any, gradient: Any, logp: Any, user_data: Any) -> int:
+    """Return 0 with the target's density in z and its gradient; user data is the address table of a `MapData`."""
+    map_, data = _read_tables(user_data)
+    memory = np.empty(_scratch_size(map_))
+    scratch = _scratch(borrowed(memory), map_)
+    code = _evaluate(carray(z, (dim,)), map_, data, scratch, carray(gradient, (dim,)), carray(logp, (1,)))
+    release(memory)
+    return code
+
+
 @native(EXPAND_SIGNATURE)
-def expand(dim: int, expanded: int, z_: Any, x_: Any, user_data_: Any) -> int:
+def expand(dim: int, expanded: int, z: Any, x: Any, user_data: Any) -> int:
     """Fill the position of z; user data as of `density`."""
-    map_ = read_map(carray(user_data_, (3 * 15,), np.uint64))
-    data = read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
-    to_position(carray(z_, (dim,)), map_, data, carray(x_, (dim,)), _scratch(map_))
+    map_, data = _read_tables(user_data)
+    memory = np.empty(_scratch_size(map_))
+    scratch = _scratch(borrowed(memory), map_)
+    to_position(carray(z, (dim,)), map_, data, scratch)
+    carray(x, (dim,))[:] = scratch.x
+    release(memory)
     return 0

@@ -305,12 +305,13 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     for t in range(data.sizes[layout.N_TERMS]):
         k, z, start = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+        d_omega = np.empty((k, k))
         total += data.terms[layout.LEVELS, t] * _term(theta, data, t, sd, factor, inverse, omega)
         if at_once:
             spread = found.spread
         else:
             spread = _level_spread(t, data, moments, found.factors, found.v, found.rest_inverse)
-        d_omega = covariance(sd, factor)
+        covariance(sd, factor, d_omega)
         for a in range(k):
             for b in range(k):
                 # trace of the inverse's blocks and the quadratic form in one
@@ -421,7 +422,8 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
     value = bend(y, map_.bends, theta)
     value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
-    carray(gradient_, (dim,))[:] = map_.factor.T @ pull_bend(y, map_.bends, gradient)
+    pull_bend(y, map_.bends, gradient)
+    carray(gradient_, (dim,))[:] = map_.factor.T @ gradient
     if not math.isfinite(value):
         return 4
     for i in range(dim):

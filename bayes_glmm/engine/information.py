@@ -193,7 +193,8 @@ def likelihood_information(x: Any, data: KernelData, pattern: Pattern, out: Info
     n, n_beta = data.sizes[layout.N_ROWS], data.sizes[layout.N_BETA]
     out.levels[:], out.coupling[:], out.rest[:] = 0.0, 0.0, 0.0
     eta, weight, z = np.empty(BLOCK), np.empty(BLOCK), np.empty(n_beta)
-    parameters = auxiliary_parameters(x, data)
+    parameters = np.empty(data.sizes[layout.N_AUXILIARY] + 2)
+    auxiliary_parameters(x, data, parameters)
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         _row_weights(x, data, start, stop, parameters, eta, weight)

@@ -30,7 +30,7 @@ from bayes_glmm.engine.parameters import (
     pull_precision,
     term_factor,
 )
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, call_rows
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, call_rows, local_matrix, local_vector
 
 BLOCK = 256
 
@@ -181,15 +181,14 @@ def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: An
 
 
 @_compiled
-def auxiliary_parameters(x: Any, data: KernelData) -> Any:
-    """Return the family's parameters from theta's last elements, with two infinities behind them.
+def auxiliary_parameters(x: Any, data: KernelData, parameters: Any) -> None:
+    """Fill the family's parameters from theta's last elements, and two infinities behind them.
 
     Row kernels read two parameters, and one threshold more than there are.
     """
     n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
-    parameters = np.full(n_auxiliary + 2, np.inf)
+    parameters[n_auxiliary:] = np.inf
     constrain_last(data.theta_table[n_theta - n_auxiliary :], x[x.size - n_auxiliary :], parameters)
-    return parameters
 
 
 @_compiled
@@ -199,9 +198,10 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
     last = x.size - n_auxiliary
     address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    eta, d_eta = np.empty(BLOCK), np.empty(BLOCK)
-    parameters = auxiliary_parameters(x, data)
-    d_parameters = np.zeros(parameters.size)
+    eta, d_eta = local_vector(BLOCK), local_vector(BLOCK)
+    parameters, d_parameters = local_vector(n_auxiliary + 2), local_vector(n_auxiliary + 2)
+    auxiliary_parameters(x, data, parameters)
+    d_parameters[:] = 0.0
     total = 0.0
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
@@ -223,10 +223,11 @@ def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
     offset = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
     theta, d_theta = x[offset:], gradient[offset:]
     blocks = data.blocks[z : z + k]
-    sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+    sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
     log_det = term_factor(theta, start, k, blocks, data.theta_table, sd, factor, inverse)
     precision(inverse, omega)
-    squares = np.zeros((k, k))
+    squares, d_omega = local_matrix(k, k), local_matrix(k, k)
+    squares[:] = 0.0
     quadratic = 0.0
     u, d_u = x[first : first + k * levels], gradient[first : first + k * levels]
     for level in range(levels):
@@ -238,7 +239,10 @@ def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
                 squares[a, b] += u[at + a] * u[at + b]
             quadratic += pulled * u[at + a]
             d_u[at + a] -= pulled
-    d_omega = 0.5 * (levels * covariance(sd, factor) - squares)
+    covariance(sd, factor, d_omega)
+    for a in range(k):
+        for b in range(k):
+            d_omega[a, b] = 0.5 * (levels * d_omega[a, b] - squares[a, b])
     pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
     total = levels * log_det - 0.5 * quadratic
     return total + correlation_prior(theta, start, k, blocks, data.lkj[t], factor, d_theta)

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import secrets
 import sys
 import threading
@@ -26,6 +27,7 @@ import llvmlite.binding as llvm
 import numba
 from numba import cfunc, types
 from numba.core import config as numba_config
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 
@@ -55,7 +57,7 @@ class NativeFunction:
     """
 
     def __init__(self, function: Callable[..., Any], signature: Any, options: dict[str, Any]) -> None:
-        self._function, self._signature, self._options = function, signature, options
+        self.definition, self.signature, self.options = function, signature, options
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
         self._linked: Any = None
         functools.update_wrapper(self, function)
@@ -68,7 +70,7 @@ class NativeFunction:
                 code = _read(self.name)
                 if code is None:
                     _announce()
-                    code = _machine_code(cfunc(self._signature, **self._options)(self._function))
+                    code = _machine_code(self)
                     _write(self.name, code)
                 self._linked = _link(code)
         return int(self._linked.get_function_address(_SYMBOL))
@@ -138,19 +140,40 @@ def _target_machine() -> Any:
     )
 
 
-def _machine_code(function: Any) -> bytes:
-    """Return the object file of a numba C function: everything it calls inside, itself the only name outside."""
-    module = llvm.parse_assembly(function.inspect_llvm())
+def _machine_code(function: NativeFunction) -> bytes:
+    """Return the object file of a C function: everything it calls inside, itself the only name outside.
+
+    numba optimises one function after the other, as if others might call each of them. Here they are all known: a
+    record of arrays is no longer copied from call to call, and counting references to memory that has none is gone.
+    """
+    with _light_passes():
+        compiled: Any = cfunc(function.signature, **function.options)(function.definition)
+        code = compiled.inspect_llvm()
+    module = llvm.parse_assembly(re.sub(r"^(attributes #\d+ = {.*)noinline", r"\1nounwind", code, flags=re.MULTILINE))
     for definition in module.functions:
-        if definition.name == function.native_name:
+        if definition.name == compiled.native_name:
             definition.name = _SYMBOL
         elif not definition.is_declaration:
             definition.linkage = llvm.Linkage.internal
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_global_dead_code_eliminate_pass()
-    machine = _target_machine()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+    machine, tuning = _target_machine(), llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.slp_vectorization = True
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, builder)
     return bytes(machine.emit_object(module))
+
+
+@contextlib.contextmanager
+def _light_passes() -> Iterator[None]:
+    """Let numba do little: the whole module is optimised afterwards, and doing it twice doubles the time."""
+    settings = vars(numba_config)
+    with global_compiler_lock:
+        cpu_target.target_context.codegen()  # reads the level it is made with once for all
+        level = settings["OPT"]
+        settings["OPT"] = type(level)(1)
+        try:
+            yield
+        finally:
+            settings["OPT"] = level
 
 
 def _link(code: bytes) -> Any:

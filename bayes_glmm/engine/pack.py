@@ -86,7 +86,7 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     """
     if not has_rows(spec):
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link"
-    return why_not_in_coordinates(priors)
+    return why_not_in_coordinates(design, priors)
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -105,13 +105,13 @@ def has_rows(spec: ModelSpec) -> bool:
     return (spec.family.kernel, spec.link.name) in ROW_KERNELS
 
 
-def why_not_in_coordinates(priors: PriorTable) -> str | None:
-    """Say why a model's priors cannot be put in the coordinates of a Laplace fit.
+def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
+    """Say why a model cannot be put in the coordinates of a Laplace fit.
 
     Parameters
     ----------
-    priors
-        The model's priors.
+    design, priors
+        The model.
 
     Returns
     -------
@@ -124,6 +124,10 @@ def why_not_in_coordinates(priors: PriorTable) -> str | None:
     for row in priors:
         if row.prior.name not in _ENCODINGS and row.prior.support != "correlation":
             return f"the kernel does not know the prior {row.prior} of {row.parameter}"
+    for group in design.groups:
+        if len(group.coefs) > codes.MOST_COEFS:
+            size = f"{len(group.coefs)} random coefficients"
+            return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
     return None
 
 

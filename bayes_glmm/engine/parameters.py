@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from numba import njit
+
+from bayes_glmm.engine.pointers import local_matrix, local_vector
 
 #: Codes of prior distributions in the tables of `KernelData`.
 FLAT, NORMAL, STUDENT, LAPLACE, EXPONENTIAL, GAMMA, INVERSE_GAMMA, LOG_NORMAL = range(8)
@@ -21,6 +22,9 @@ FLAT, NORMAL, STUDENT, LAPLACE, EXPONENTIAL, GAMMA, INVERSE_GAMMA, LOG_NORMAL = 
 UNBOUNDED, ABOVE, BETWEEN, CORRELATION, INCREMENT = range(5)
 #: Columns of a prior table.
 KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
+
+#: Most random coefficients a group that the engine takes: its small matrices are on the stack.
+MOST_COEFS = 64
 
 _compiled = njit(error_model="numpy")
 
@@ -104,8 +108,9 @@ def pull_last(table: Any, theta: Any, d_values: Any, gradient: Any) -> None:
 def increment_priors(table: Any, theta: Any, gradient: Any) -> float:
     """Return the log priors of the thresholds after the first with the Jacobian of their increments."""
     size = table.shape[0]
-    values, d_values = np.empty(size), np.zeros(size)
+    values, d_values = local_vector(size), local_vector(size)
     constrain_last(table, theta, values)
+    d_values[:] = 0.0
     total = 0.0
     for a in range(size):
         if int(table[a, KIND]) == INCREMENT:
@@ -172,8 +177,8 @@ def pull_precision(
     k = sd.shape[0]
     # Omega = M' M gives dM = 2 M dOmega, and M = A^-1 gives dA = -M' dM M', with A = diag(sd) L; so dA = -2 M' M dOmega
     # M'
-    k = sd.shape[0]
-    pulled, d_lower = np.empty((k, k)), np.zeros((k, k))
+    pulled, d_lower = local_matrix(k, k), local_matrix(k, k)
+    d_lower[:] = 0.0
     for a in range(k):
         for b in range(k):
             total = 0.0
@@ -228,17 +233,15 @@ def correlation_prior(theta: Any, start: int, k: int, blocks: Any, shape: float,
 
 
 @_compiled
-def covariance(sd: Any, factor: Any) -> Any:
-    """Return Sigma = A A' with A = diag(sd) L."""
+def covariance(sd: Any, factor: Any, out: Any) -> None:
+    """Fill Sigma = A A' with A = diag(sd) L."""
     k = sd.shape[0]
-    out = np.empty((k, k))
     for a in range(k):
         for b in range(a + 1):
             total = 0.0
             for m in range(b + 1):
                 total += factor[a, m] * factor[b, m]
             out[a, b] = out[b, a] = sd[a] * sd[b] * total
-    return out
 
 
 @_compiled
@@ -258,14 +261,12 @@ def bend(y: Any, bends: Any, theta: Any) -> float:
 
 
 @_compiled
-def pull_bend(y: Any, bends: Any, d_theta: Any) -> Any:
-    """Return d/dy from d/d theta, the Jacobian's own derivative included."""
-    out = np.empty_like(y)
+def pull_bend(y: Any, bends: Any, d_theta: Any) -> None:
+    """Turn d/d theta into d/dy, the Jacobian's own derivative included."""
     for i in range(y.size):
         a = bends[i, 0] if y[i] < 0.0 else bends[i, 1]
         ratio = y[i] / bends[i, 2]
         w = ratio**4
         slope = 1.0 + a * w * (5.0 + w) / (1.0 + w) ** 2
         d_w = 4.0 * ratio**3 / bends[i, 2]
-        out[i] = d_theta[i] * slope + a * (5.0 - 3.0 * w) / (1.0 + w) ** 3 * d_w / slope
-    return out
+        d_theta[i] = d_theta[i] * slope + a * (5.0 - 3.0 * w) / (1.0 + w) ** 3 * d_w / slope

@@ -58,7 +58,7 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     SamplingError
         If no chain could be started.
     """
-    reason = why_not_in_coordinates(priors)
+    reason = why_not_in_coordinates(design, priors)
     if reason is not None:
         return _sample_plain(spec, design, priors, settings, reason)
     import nutpie

@@ -57,8 +57,9 @@ def parts(model, theta):
         z, start = int(data.terms[layout.Z_START, t]), int(data.terms[layout.THETA_START, t])
         sd, factor, inverse = np.zeros(k), np.zeros((k, k)), np.zeros((k, k))
         term_factor(theta, start, k, data.blocks[z : z + k], data.theta_table, sd, factor, inverse)
-        own = np.diag(sd) @ factor
-        assert own @ own.T == pytest.approx(np.asarray(covariance(sd, factor)), rel=1e-12, abs=1e-14)
+        own, product = np.diag(sd) @ factor, np.empty((k, k))
+        covariance(sd, factor, product)
+        assert own @ own.T == pytest.approx(product, rel=1e-12, abs=1e-14)
         prior[first : first + k * levels, first : first + k * levels] = np.kron(np.eye(levels), own @ own.T)
     mean = np.zeros(model.n_v)
     mean[n_u:] = data.beta_table[:, 2]
