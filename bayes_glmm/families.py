@@ -99,6 +99,9 @@ class Family:
         (eta, link, parameters, trials) -> (PyMC distribution class, its keyword arguments).
     mean
         (mu, parameters) -> E[y | x, u] (a probability for ``"trials"``); None where the mean is mu itself.
+    averaged_mean
+        (eta, variance, parameters) -> E[y | x] with mu ~ N(eta, variance), for families with a `mean` that has such a
+        closed form under the identity link; None elsewhere.
     probabilities
         (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for ``"ordered"``
         families, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
@@ -125,6 +128,7 @@ class Family:
     cdf: Callable[[Any, Any, Parameters, Any], Any]
     graph: Callable[[Any, Link, Parameters, Any], tuple[Any, dict[str, Any]]]
     mean: Callable[[Any, Parameters], Any] | None = None
+    averaged_mean: Callable[[Any, Any, Parameters], Any] | None = None
     probabilities: Callable[[Any, Link, Parameters], Any] | None = None
     latent_variance: Callable[[Link, Parameters], Any] | None = None
     response_transform: Callable[[Any], Any] | None = None
@@ -277,6 +281,10 @@ def _lognormal_mean(mu: Any, parameters: Parameters) -> Any:
     return np.exp(mu + 0.5 * np.square(parameters["sigma"]))
 
 
+def _lognormal_averaged_mean(eta: Any, variance: Any, parameters: Parameters) -> Any:
+    return np.exp(eta + 0.5 * (variance + np.square(parameters["sigma"])))
+
+
 def _lognormal_variance(mu: Any, parameters: Parameters, trials: Any) -> Any:
     s2 = np.square(parameters["sigma"])
     return np.expm1(s2) * np.exp(2 * mu + s2)
@@ -412,6 +420,7 @@ FAMILIES: dict[str, Family] = {
             cdf=lognormal_cdf,
             graph=_lognormal_graph,
             mean=_lognormal_mean,
+            averaged_mean=_lognormal_averaged_mean,
             latent_variance=lambda link, p: np.square(p["sigma"]),
             response_transform=np.log,
             kernel="lognormal",

@@ -248,7 +248,7 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
     PredictionError
         If the weights of an average are all zero.
     """
-    first, kind = copies.distinct()
+    first, kind = _by_level(copies)
     count = int(groups.max()) + 1
     total_weight = np.bincount(groups, weights, minlength=count)
     if not np.all(total_weight > 0):
@@ -269,6 +269,22 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
     if by_row:
         return np.moveaxis(total, 0, 1)
     return np.stack([contrast.of(list(total)) for contrast in copies.contrasts], axis=1)
+
+
+def _by_level(copies: Counterfactuals) -> tuple[Rows, Rows]:
+    """Return `Counterfactuals.distinct` with the rows of a level of the largest factor together.
+
+    A chunk then gathers the effects of few levels, and draws few new ones.
+    """
+    first, kind = copies.distinct()
+    terms = copies.predictor.design.groups
+    if not terms or copies.predictor.random_effects not in ("conditional", "new"):
+        return first, kind
+    codes = max(terms, key=lambda term: len(term.levels)).codes[first]
+    order = np.argsort(codes, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[kind]
 
 
 def _weighted_sums(part: Array, share: sparse.csc_array) -> Array:

@@ -1,7 +1,8 @@
-"""The logistic function averaged over normal variables, the integral that population averages of logit models need.
+"""Inverse links averaged over normal variables, the integrals of population averages of logit and cloglog models.
 
-Input: means and variances of the linear predictor. Output: E[1 / (1 + exp(-(eta + sqrt(v) Z)))] for each. The rule is
-`bayes_glmm.predict.quadrature`'s: trapezoidal in z, centred near the integrand's peak, exponentials by recurrence.
+Input: means and variances of the linear predictor. Output: E[1 / (1 + exp(-(eta + sqrt(v) Z)))] for each, or
+E[1 - exp(-exp(eta + sqrt(v) Z))]. The rule is `bayes_glmm.predict.quadrature`'s: trapezoidal in z, centred near the
+integrand's peak, exponentials by recurrence.
 """
 
 from __future__ import annotations
@@ -51,104 +52,149 @@ def trapezoidal_step(strip: float, sd: float) -> float:
     return 2.0 * math.pi * distance / (DIGITS + 0.5 * distance * distance)
 
 
+#: The inverse links, and how far from the real line each is analytic.
+LOGISTIC, CLOGLOG = range(2)
+_STRIPS = (math.pi, 0.5 * math.pi)
+
 _step = _compiled(trapezoidal_step)
 
 
 @_compiled
-def _own_step(sd: float) -> float:
+def _own_step(sd: float, link: int) -> float:
     """Return an element's step: sds are rounded up to a grid, so that slightly different rows share their nodes."""
-    return _step(math.pi, math.ceil(8.0 * sd) / 8.0)
+    return _step(_STRIPS[link], math.ceil(8.0 * sd) / 8.0)
 
 
 @_compiled
-def _direct(eta: float, sd: float) -> float:
-    """Average at eta <= 0 with every exponential computed: for sds beyond the recurrences."""
-    step = _own_step(sd)
+def _centre(eta: float, sd: float) -> float:
+    """Where the integrand's peak is, to within about one."""
+    return max(min(-eta / max(sd, 1e-300), sd), 0.0)
+
+
+@_compiled
+def _one_less_exp(rate: float) -> float:
+    """1 - exp(-rate) for rate >= 0, by its series where the difference would lose digits."""
+    series = 1.0 - rate / 6.0 * (1.0 - rate / 7.0)
+    for n in (5.0, 4.0, 3.0, 2.0):
+        series = 1.0 - rate / n * series
+    return rate * series if rate < 0.03 else 1.0 - fast_exp(-rate)
+
+
+@_compiled
+def _direct(eta: float, sd: float, link: int) -> float:
+    """Average with every exponential computed: for sds beyond the recurrences; the logistic one at eta <= 0."""
+    step = _own_step(sd, link)
     count = math.ceil(HALF_WIDTH / step)
-    centre = min(-eta / sd, sd)
+    centre = _centre(eta, sd)
     total = 0.0
     for n in range(-count, count + 1):
         z = centre + n * step
-        total += fast_exp(-0.5 * z * z) / (1.0 + fast_exp(-(eta + sd * z)))
+        x = eta + sd * z
+        inverse = 1.0 / (1.0 + fast_exp(-x)) if link == LOGISTIC else _one_less_exp(fast_exp(x))
+        total += fast_exp(-0.5 * z * z) * inverse
     return total * (step / _SQRT_2PI)
 
 
 @_compiled
 def _recurrent(
-    eta: Any, variance: Any, step: Any, last: Any, rate: Any, rate_ratio: Any, weight: Any, growth: Any, out: Any
+    eta: Any,
+    variance: Any,
+    link: int,
+    step: Any,
+    last: Any,
+    rate: Any,
+    rate_ratio: Any,
+    weight: Any,
+    growth: Any,
+    out: Any,
 ) -> None:
-    """Fill `out` at -|eta|: exp(-x) is geometric in the node's number, the ratios of the weights are, too.
+    """Fill `out`: exp(-x), or exp(x), is geometric in the node's number, the ratios of the weights are, too.
 
     Every element has its own nodes, so that its value does not depend on its neighbours. Each loop is one that vector
     registers serve.
-    """
+    """  # fmt: skip
     known, known_step, most = -1.0, 0.0, 0.0
     for i in range(len(eta)):
         if variance[i] != known:
-            known, known_step = variance[i], _own_step(math.sqrt(variance[i]))
+            known, known_step = variance[i], _own_step(math.sqrt(variance[i]), link)
         step[i] = known_step
         last[i] = 2.0 * math.ceil(HALF_WIDTH / known_step)
         most = max(most, last[i])
+    sign = -1.0 if link == LOGISTIC else 1.0
     for i in range(len(eta)):
-        sd, low = math.sqrt(variance[i]), -abs(eta[i])
-        centre, reach = min(-low / max(sd, 1e-300), sd), 0.5 * last[i] * step[i]
-        rate[i] = fast_exp(-(low + sd * (centre - reach)))
-        rate_ratio[i] = fast_exp(-sd * step[i])
+        sd = math.sqrt(variance[i])
+        centre, reach = _centre(eta[i], sd), 0.5 * last[i] * step[i]
+        rate[i] = fast_exp(sign * (eta[i] + sd * (centre - reach)))
+        rate_ratio[i] = fast_exp(sign * sd * step[i])
         weight[i] = step[i] / _SQRT_2PI * fast_exp(-0.5 * (centre - reach) * (centre - reach))
         growth[i] = fast_exp(step[i] * (reach - 0.5 * step[i] - centre))
         step[i] = fast_exp(-step[i] * step[i])  # what the growth is multiplied with from node to node
         out[i] = 0.0
     for n in range(int(most) + 1):
         node = float(n)
+        if link == LOGISTIC:
+            for i in range(len(eta)):
+                value = weight[i] / (1.0 + rate[i])
+                out[i] += value if node <= last[i] else 0.0
+        else:
+            for i in range(len(eta)):
+                value = weight[i] * _one_less_exp(rate[i])
+                out[i] += value if node <= last[i] else 0.0
         for i in range(len(eta)):
-            value = weight[i] / (1.0 + rate[i])
-            out[i] += value if node <= last[i] else 0.0
             rate[i] *= rate_ratio[i]
             weight[i] *= growth[i]
             growth[i] *= step[i]
 
 
 @_compiled
-def _logistic_averages(eta: Any, variance: Any, out: Any) -> None:
+def _averages(eta: Any, variance: Any, link: int, out: Any) -> None:
     step, last, rate = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
     rate_ratio, weight, growth = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    means = np.empty(_BLOCK)
     for start in range(0, len(eta), _BLOCK):
         stop = min(start + _BLOCK, len(eta))
         m = stop - start
-        means, variances, values = eta[start:stop], variance[start:stop], out[start:stop]
-        _recurrent(means, variances, step[:m], last[:m], rate[:m], rate_ratio[:m], weight[:m], growth[:m], values)
+        known, variances, values = eta[start:stop], variance[start:stop], out[start:stop]
+        for i in range(m):
+            means[i] = -abs(known[i]) if link == LOGISTIC else known[i]
+        _recurrent(
+            means[:m], variances, link, step[:m], last[:m], rate[:m], rate_ratio[:m], weight[:m], growth[:m], values
+        )
         for i in range(m):
             sd = math.sqrt(variances[i])
             if sd > LARGEST_RECURRENCE_SD:
-                values[i] = _direct(-abs(means[i]), sd)
-            if means[i] > 0.0:  # the average at eta > 0 is one minus that at -eta: both tails keep their accuracy
+                values[i] = _direct(means[i], sd, link)
+            if link == LOGISTIC and known[i] > 0.0:
+                # one minus the average at -eta: both tails keep their accuracy
                 values[i] = 1.0 - values[i]
 
 
 @native(CALL_SIGNATURE)
-def _fill_logistic_averages(table_: Any) -> float:
-    """Call `_logistic_averages`: reads eta and variances, fills the averages."""
-    table = carray(table_, (9,), np.uint64)
+def _fill_averages(table_: Any) -> float:
+    """Call `_averages`: reads eta, variances and the link, fills the averages."""
+    table = carray(table_, (12,), np.uint64)
     eta, variance = read_vector(table, 0, np.float64), read_vector(table, 1, np.float64)
-    _logistic_averages(eta, variance, read_vector(table, 2, np.float64))
+    _averages(eta, variance, read_vector(table, 2, np.int64)[0], read_vector(table, 3, np.float64))
     return 0.0
 
 
-def logistic_averages(eta: Array, variance: Array) -> Array:
-    """Average the logistic function over normal linear predictors.
+def link_averages(eta: Array, variance: Array, link: int) -> Array:
+    """Average an inverse link over normal linear predictors.
 
     Parameters
     ----------
     eta
-        (n,) means, logit scale, contiguous.
+        (n,) means, link scale, contiguous.
     variance
-        (n,) variances, squared logit scale, contiguous; zero is allowed.
+        (n,) variances, squared link scale, contiguous; zero is allowed.
+    link
+        `LOGISTIC` or `CLOGLOG`.
 
     Returns
     -------
     numpy.ndarray
-        (n,) averages; relative error below 1e-8, in the upper tail of the complement.
+        (n,) averages; relative error below 1e-8, in the logistic's upper tail of the complement.
     """
     out = np.empty_like(eta)
-    _fill_logistic_averages(eta, variance, out)
+    _fill_averages(eta, variance, np.array([link]), out)
     return out

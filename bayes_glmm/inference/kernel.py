@@ -36,8 +36,8 @@ Array = npt.NDArray[np.float64]
 DEFAULT_DRAWS, DEFAULT_TUNE, LAPLACE_DRAWS = 1000, 150, 1000
 #: Draws a chain below which a run says nothing about the geometry, and about how well it mixes.
 SHORTEST, SHORTEST_MIXED = 10, 250
-#: In the coordinates larger steps pay: 7 instead of 15 gradients a draw where there are many effects.
-DEFAULT_TARGET_ACCEPT = 0.7
+#: Along straight trajectories. Less takes a few gradients off, and now and then a draw far out diverges.
+DEFAULT_TARGET_ACCEPT = 0.8
 #: Along trajectories of a normal, which take 3 gradients a draw. In few dimensions their longest step binds, not this;
 #: in thousands more would shorten the steps until they no longer reach the other side.
 NORMAL_TARGET_ACCEPT = 0.65

@@ -50,6 +50,8 @@ def averaged_mean(family: Family, link: Link, parameters: Parameters, eta: Array
     mean = family.mean
     if mean is None:
         return gaussian_mean(link, eta, variance)
+    if family.averaged_mean is not None and link.name == "identity":
+        return np.asarray(family.averaged_mean(eta, variance, parameters), dtype=float)
     check_average_exists(link, variance)
     names = tuple(parameters)
 

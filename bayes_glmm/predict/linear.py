@@ -120,23 +120,31 @@ def group_part(
         codes, z = term.codes[rows], term.Z[rows]
         known = np.flatnonzero(codes < fitted)
         if len(known) == len(rows):
-            total += _deviations(draws.effects[term.name], codes, z)
+            _add_deviations(draws.effects[term.name], codes, z, total)
             continue
-        total[:, known] += _deviations(draws.effects[term.name], codes[known], z[known])
+        part = np.zeros((draws.size, len(known)))
+        _add_deviations(draws.effects[term.name], codes[known], z[known], part)
+        total[:, known] += part
         if new_levels == "sample":
             fresh = np.flatnonzero(codes >= fitted)
             levels, positions = np.unique(codes[fresh], return_inverse=True)
-            sampled = _sampled_levels(draws.covariances[term.name], term, levels, seed)
-            total[:, fresh] += _deviations(sampled, positions, z[fresh])
+            part = np.zeros((draws.size, len(fresh)))
+            _add_deviations(
+                _sampled_levels(draws.covariances[term.name], term, levels, seed), positions, z[fresh], part
+            )
+            total[:, fresh] += part
     return total
 
 
-def _deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array) -> Array:
-    """Sum over coefficients of u[level] z: (S, rows)."""
-    total = effects[:, codes, 0] * z[:, 0]
-    for column in range(1, z.shape[1]):
-        total += effects[:, codes, column] * z[:, column]
-    return total
+def _add_deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array, total: Array) -> None:
+    """Add the sum over coefficients of u[level] z to (S, rows)."""
+    part = np.empty_like(total)
+    for column in range(z.shape[1]):
+        # codes are positions that were checked: "clip" leaves out numpy's copy for the case that one is not
+        np.take(effects[:, :, column], codes, axis=1, out=part, mode="clip")
+        if np.any(z[:, column] != 1.0):
+            part *= z[:, column]
+        total += part
 
 
 def _sampled_levels(covariance: Array, term: GroupTerm, levels: npt.NDArray[np.integer], seed: int) -> Array:
@@ -147,11 +155,13 @@ def _sampled_levels(covariance: Array, term: GroupTerm, levels: npt.NDArray[np.i
     """
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-    sampled = np.empty((covariance.shape[0], len(levels), covariance.shape[1]))
+    size, k = values.shape
+    rows = np.ascontiguousarray(np.moveaxis(root, 0, 2))  # (k, k, S)
+    sampled = np.empty((k, len(levels), size))
     for position, code in enumerate(levels):
         label = f"{term.name}\x1f{term.levels[code]!s}".encode()
         words = np.frombuffer(hashlib.blake2b(label, digest_size=16).digest(), dtype=np.uint32)
         rng = np.random.default_rng([seed, *words.tolist()])
-        standard = rng.standard_normal((covariance.shape[0], covariance.shape[1], 1))
-        sampled[:, position] = (root @ standard)[:, :, 0]
-    return sampled
+        standard = np.ascontiguousarray(rng.standard_normal((size, k)).T)
+        np.sum(rows * standard, axis=1, out=sampled[:, position])
+    return np.ascontiguousarray(np.moveaxis(sampled, 1, 2)).transpose(1, 2, 0)

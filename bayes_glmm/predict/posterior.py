@@ -32,7 +32,8 @@ class PosteriorDraws:
     beta
         (S, p) fixed coefficients, link scale.
     effects
-        Group -> (S, levels, k) deviations of the fitted levels, link scale.
+        Group -> (S, levels, k) deviations of the fitted levels, link scale; in memory coefficient by coefficient, so
+        that those of many rows are gathered from runs.
     covariances
         Group -> (S, k, k) covariance matrix of the deviations.
     parameters
@@ -139,7 +140,12 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
         chain=posterior["chain"].to_numpy(),
         draw=posterior["draw"].to_numpy(),
         beta=stacked("beta") if design.coefs else np.empty((sample, 0)),
-        effects={term.name: stacked(f"b_{term.name}") for term in design.groups},
+        effects={term.name: _by_coefficient(stacked(f"b_{term.name}")) for term in design.groups},
         covariances=covariances,
         parameters={row.name: stacked(row.name)[:, None] for row in family.parameters},
     )
+
+
+def _by_coefficient(effects: Array) -> Array:
+    """Return (S, levels, k) effects whose (S, levels) parts lie together."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(effects, 2, 0)), 0, 2)

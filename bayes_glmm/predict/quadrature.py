@@ -18,9 +18,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from bayes_glmm.engine.averages import HALF_WIDTH, LARGEST_RECURRENCE_SD, logistic_averages, trapezoidal_step
+from bayes_glmm.engine.averages import CLOGLOG, HALF_WIDTH, LOGISTIC, link_averages, trapezoidal_step
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.links import LINKS, Link
+from bayes_glmm.links import Link
 
 Array = npt.NDArray[np.float64]
 
@@ -170,49 +170,15 @@ def _by_blocks(rule: Callable[..., Array], eta: Array, variance: Array, *argumen
     return result.reshape(shape)
 
 
-def _logistic(eta: Array, variance: Array) -> Array:
-    """Average the logistic function in compiled code."""
-    eta, variance = np.broadcast_arrays(eta, variance)
-    flat = logistic_averages(np.ascontiguousarray(eta).reshape(-1), np.ascontiguousarray(variance).reshape(-1))
-    return flat.reshape(eta.shape)
+def _compiled(link: int) -> Callable[[Array, Array], Array]:
+    """Return the average of a link in compiled code."""
 
+    def average(eta: Array, variance: Array) -> Array:
+        eta, variance = np.broadcast_arrays(eta, variance)
+        flat = [np.ascontiguousarray(values).reshape(-1) for values in (eta, variance)]
+        return link_averages(*flat, link).reshape(eta.shape)
 
-def _cloglog(eta: Array, variance: Array) -> Array:
-    """Average the inverse complementary log-log."""
-    return _by_blocks(_cloglog_block, eta, variance)
-
-
-def _cloglog_block(eta: Array, sd: Array) -> Array:
-    """Trapezoidal rule for 1 - exp(-exp(x)): analytic and bounded within pi / 2 of the reals, its left tail exp(x).
-
-    exp(eta + s z_n) and the tilt of the weights are geometric in n: the loop multiplies and calls expm1 alone.
-    """
-    largest = math.ceil(8 * float(sd.max())) / 8  # a grid of sds: neighbouring calls share their nodes
-    step = trapezoidal_step(math.pi / 2, largest)
-    count = math.ceil(HALF_WIDTH / step)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre = np.where(sd > 0, np.clip(-eta / sd, 0.0, sd), 0.0)  # the integrand's peak, to within about one
-    total, term = np.zeros_like(eta), np.empty_like(eta)
-    if largest > LARGEST_RECURRENCE_SD:
-        inverse = LINKS["cloglog"].inverse
-        for n in range(-count, count + 1):
-            z = centre + n * step
-            total += np.exp(-0.5 * np.square(z)) * inverse(eta + sd * z)
-        return total * (step / math.sqrt(2 * math.pi))
-    rate = np.exp(eta + sd * (centre - count * step))  # at the first node
-    rate_ratio = np.exp(sd * step)
-    tilt = np.exp(centre * (count * step - 0.5 * centre))
-    tilt_ratio = np.exp(-centre * step)
-    with np.errstate(over="ignore"):
-        for n in range(-count, count + 1):
-            np.negative(rate, out=term)
-            np.expm1(term, out=term)
-            term *= tilt
-            term *= -math.exp(-0.5 * (n * step) ** 2) * step / math.sqrt(2 * math.pi)
-            total += term
-            rate *= rate_ratio
-            tilt *= tilt_ratio
-    return total
+    return average
 
 
 def _halving_block(function: Callable[[Array], Array], growth: float, tolerance: float, eta: Array, sd: Array) -> Array:
@@ -242,4 +208,4 @@ def _halving_block(function: Callable[[Array], Array], growth: float, tolerance:
 
 
 # Links with a rule of their own; any other goes by step halving.
-_RULES: dict[str, Callable[[Array, Array], Array]] = {"logit": _logistic, "cloglog": _cloglog}
+_RULES = {"logit": _compiled(LOGISTIC), "cloglog": _compiled(CLOGLOG)}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize
 
 from bayes_glmm.engine.laplace import laplace_fit
+from bayes_glmm.engine.parameters import MOST_COEFS
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.priors import Prior
 
@@ -67,6 +70,25 @@ def test_every_thread_computes_the_same_bits(build, name):
     first = values(None)
     with ThreadPoolExecutor(4) as pool:
         assert all(np.array_equal(first, other) for other in pool.map(values, range(8)))
+
+
+def test_as_many_coefficients_a_level_as_the_engine_takes(models):
+    """Matrices of 64 x 64 fit on the stack of a thread of half a MiB."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(rng.normal(size=(200, MOST_COEFS - 1))).rename(columns="x{}".format)
+    slopes = " + ".join(data.columns)
+    data["y"], data["g"] = rng.poisson(3, size=200), rng.choice(list("abcd"), 200)
+    model = models.case(f"y ~ 1 + (1 + {slopes} | g)", data, family="poisson")
+    x = 0.1 * rng.normal(size=len(model.packed.start))
+    expected = model.density(x)
+    previous = threading.stack_size(2**19)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            value, gradient = pool.submit(model.density, x).result()
+    finally:
+        threading.stack_size(previous)
+    assert value == expected[0]
+    assert np.array_equal(gradient, expected[1])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -10,7 +10,9 @@ import pytest
 import xarray as xr
 
 import bayes_glmm as bg
+from bayes_glmm.engine.parameters import MOST_COEFS
 from bayes_glmm.errors import SamplingError
+from bayes_glmm.inference.samplers import choose_sampler
 
 QUICK = {"draws": 600, "random_seed": 8, "progressbar": False}
 
@@ -234,6 +236,23 @@ SETTINGS = [
 def test_settings_that_cannot_be(data, arguments, words):
     with pytest.raises(SamplingError, match=words):
         bg.GLMM("y ~ x", data).fit(**arguments)
+
+
+def test_very_many_coefficients_a_level_go_by_pymcs_graph():
+    """The engine's small matrices are on the stack."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({f"x{i}": rng.normal(size=200) for i in range(MOST_COEFS)})
+    frame["y"], frame["g"] = rng.normal(size=200), rng.choice(list("abcd"), 200)
+
+    def chosen(count):
+        effects = " + ".join(f"x{i}" for i in range(count))
+        model = bg.GLMM(f"y ~ 1 + (1 + {effects} || g)", frame)
+        return choose_sampler("auto", model.spec, model.design, model.prior_table)
+
+    assert chosen(MOST_COEFS - 1)[0] == "kernel"
+    name, reason = chosen(MOST_COEFS)
+    assert name == "nutpie"
+    assert "65 random coefficients for each level of g are more than the engine's 64" in reason
 
 
 def test_the_kernel_says_what_it_does_not_cover(data):
