@@ -113,9 +113,10 @@ def _levels(groups: list[tuple[str, pd.DataFrame]], x: str) -> list[object]:
 
 
 def _lines(ax: Axes, groups: list[tuple[str, pd.DataFrame]], x: str) -> float:
+    alpha = min(0.18, 0.7 / len(groups))  # many bands on top of each other stay lighter than their lines
     for number, (name, part) in enumerate(groups):
         ordered, color = part.sort_values(x), series_color(number)
-        ax.fill_between(ordered[x], ordered["lower"], ordered["upper"], color=color, alpha=0.18, linewidth=0)
+        ax.fill_between(ordered[x], ordered["lower"], ordered["upper"], color=color, alpha=alpha, linewidth=0)
         ax.plot(ordered[x], ordered["estimate"], linewidth=2, label=name, **line_style(number, len(part)))
     return 0.0
 

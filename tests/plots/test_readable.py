@@ -127,7 +127,11 @@ def test_text_and_lines_are_readable_on_the_ground(kind, style, cbpp_fit):
         texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
         dim = {text.get_text() for text in texts if contrast(text.get_color(), ground) < TEXT}
         lines = list(drawn_lines(figure))
+        named = [text for ax in figure.axes for text in (ax.xaxis.label, ax.yaxis.label, ax.title)] + figure.texts
+        boxes = {text.get_text(): text.get_window_extent() for text in named if text.get_text()}
     assert texts and not dim
+    size = figure.bbox
+    assert not [words for words, box in boxes.items() if np.any(box.max > size.max + 1) or np.any(box.min < -1)]
     assert lines
     weak = [color for color, faint in lines if contrast(color, ground) < (FAINT if faint else LINE)]
     assert not weak
