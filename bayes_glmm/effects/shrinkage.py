@@ -13,6 +13,7 @@ import pandas as pd
 
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.tables import make_request
+from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 
@@ -92,7 +93,8 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
             "complete_pooling": np.tile(complete, len(term.levels)),
         }
     )
-    table.attrs = {"quantity": "shrinkage", "scale": "link", "ci_prob": request.ci_prob, "interval": "equal-tailed"}
+    table.attrs = {"quantity": "shrinkage", "scale": "link", "unit": coefficient_unit(fit)}
+    table.attrs |= {"ci_prob": request.ci_prob, "interval": "equal-tailed"}
     return table
 
 

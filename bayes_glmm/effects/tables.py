@@ -27,6 +27,7 @@ from bayes_glmm.effects.evaluation import (
     summarise,
 )
 from bayes_glmm.effects.hypotheses import Hypothesis, hypotheses
+from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.expected import NEW_LEVELS, RANDOM_EFFECTS, check_choice, row_predictor, scales
@@ -347,6 +348,7 @@ def _attributes(
     result: dict[str, Any] = {
         "random_effects": request.random_effects,
         "scale": request.scale,
+        **result_words(request.fit, request.scale),
         "ci_prob": request.ci_prob,
         "interval": "equal-tailed",
         "draws": predictor.draws.size,

@@ -67,7 +67,8 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
     for ax in panels.flat[max(0, len(shown) - columns) : len(shown)]:
         ax.tick_params(axis="x", labelbottom=True)
     figure.supxlabel("rank of the true value among posterior draws, from 0 to 1", fontsize="medium", color=ink())
-    figure.supylabel("share of ranks below, less the right share", fontsize="medium", color=ink())
+    words = "share of ranks below,{}less the right share".format(" " if rows > 1 else "\n")
+    figure.supylabel(words, fontsize="medium", color=ink())
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,21 +12,26 @@ import pandas as pd
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.curves import draw_curves
 from bayes_glmm.plots.style import (
-    MARKERS,
     NUMBERS,
     axes_or_new,
     check_table_columns,
     ink,
+    legend_above,
     quiet_grid,
     row_labels,
     series_color,
+    series_marker,
+    telling_columns,
     zero_line,
 )
+from bayes_glmm.plots.wording import effect_label, interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _RATIOS = ("ratio", "odds_ratio")
+_WIDEST = 32  # letters of a row's label
 
 
 def conditional_marginal(
@@ -34,7 +40,7 @@ def conditional_marginal(
     x: str | None = None,
     comparison: str | None = None,
     ax: Axes | None = None,
-) -> Axes:
+) -> Axes | Figure:
     """Draw what holds for a subject and what holds for the population in one figure.
 
     Parameters
@@ -54,14 +60,15 @@ def conditional_marginal(
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.axes.Axes or matplotlib.figure.Figure
         Effects: one row each, a point and an interval for each story, ratios on a log axis with a line at 1, everything
-        else with a line at 0. Predictions: curves over x.
+        else with a line at 0. Predictions: curves over x; for the probabilities of several categories a figure with a
+        panel for each.
 
     Raises
     ------
     GLMMError
-        If a column is missing, or the tables' rows differ.
+        If a column is missing, the tables' rows differ, or `ax` is one and predictions are of several categories.
 
     Examples
     --------
@@ -79,14 +86,15 @@ def conditional_marginal(
 def _effects(stories: dict[str, pd.DataFrame], comparison: str | None, ax: Axes | None) -> Axes:
     first = next(iter(stories.values()))
     labels = _labels(first)
-    kind = str(first.attrs.get("comparison", "difference")) if comparison is None else comparison
-    ax = axes_or_new(ax, 6.4, 1.3 + 0.26 * len(labels) * (len(stories) + 1))
+    kind = comparison if comparison is not None else _kind(first)
+    lines = max((label.count("\n") + 1 for label in labels), default=1)
+    ax = axes_or_new(ax, 6.4, 1.5 + len(labels) * max(0.26 * (len(stories) + 1), 0.2 * lines))
     offsets = (np.arange(len(stories)) - (len(stories) - 1) / 2) * 0.5 / max(1, len(stories) - 1 + 0.5)
     for number, ((name, table), offset) in enumerate(zip(stories.items(), offsets, strict=True)):
         y = np.arange(len(labels)) + offset
         color = series_color(number)
         ax.hlines(y, table["lower"], table["upper"], color=color, linewidth=2.2, alpha=0.75)
-        marker = MARKERS[number % len(MARKERS)]
+        marker = series_marker(number)
         ax.plot(table["estimate"], y, marker, color=color, markersize=6.5, markeredgecolor=ink(0), label=name)
     _scale_axis(ax, stories, kind)
     ax.set_yticks(range(len(labels)), labels)
@@ -94,8 +102,14 @@ def _effects(stories: dict[str, pd.DataFrame], comparison: str | None, ax: Axes 
     ax.tick_params(axis="y", length=0)
     quiet_grid(ax, "x")
     _annotate(ax, first, kind)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(stories), frameon=False, borderaxespad=0.2)
+    legend_above(ax, len(stories), interval_words(table.attrs for table in stories.values()))
     return ax
+
+
+def _kind(table: pd.DataFrame) -> str:
+    """Read what the table says it compares."""
+    quantity = table.attrs.get("quantity")
+    return str(table.attrs.get("comparison", "slope" if quantity == "slope" else "difference"))
 
 
 def _by_name(stories: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -123,8 +137,23 @@ def _check_same_rows(stories: dict[str, pd.DataFrame]) -> None:
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
+    about = _about(table)
+    labels = row_labels(table, about) if about else [""] * len(table)
+    return [_wrapped(label) for label in labels]
+
+
+def _wrapped(label: str) -> str:
+    """Break a long label, before an operator rather than around it."""
+    fixed = "\N{NO-BREAK SPACE}"
+    joined = label.replace(" / ", f" /{fixed}").replace(" - ", f" -{fixed}")
+    return "\n".join(textwrap.wrap(joined, _WIDEST, break_long_words=False)).replace(fixed, " ")
+
+
+def _about(table: pd.DataFrame) -> list[str]:
+    """Columns that say what a row is; of comparisons of one variable, the contrast first."""
     about = [str(name) for name in table.columns if name not in NUMBERS]
-    return row_labels(table, about) if about else [""] * len(table)
+    single = "contrast" in about and not (table["contrast"] == "dY/dX").all()
+    return sorted(about, key=lambda name: name == "term") if single else about
 
 
 def _scale_axis(ax: Axes, stories: Mapping[str, pd.DataFrame], kind: str) -> None:
@@ -156,10 +185,11 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _annotate(ax: Axes, table: pd.DataFrame, kind: str) -> None:
-    term = ""
-    if "term" in table and table["term"].nunique() == 1:
-        term = f" of {table['term'].iloc[0]}"
-    words = {"ratio": "Ratio", "odds_ratio": "Odds ratio", "difference": "Difference", "lift": "Lift"}
-    prob = table.attrs.get("ci_prob")
-    interval = f" (mean and {prob:.0%} interval)" if prob is not None else ""
-    ax.set_xlabel(f"{words.get(kind, kind)}{term}{interval}", color=ink())
+    """Name the axes; a single contrast that rows leave out, and the contrasts' variable in place of "contrast"."""
+    term = str(table["term"].iloc[0]) if "term" in table and table["term"].nunique() == 1 else ""
+    telling = telling_columns(table, _about(table))
+    compared = bool(term) and kind != "slope" and "contrast" in table
+    one = f", {term}: {table['contrast'].iloc[0]}" if compared and "contrast" not in telling else ""
+    ax.set_xlabel(effect_label(table.attrs, kind, term) + one, color=ink())
+    if compared or telling != ["term"]:
+        ax.set_ylabel(", ".join(term if compared and name == "contrast" else name for name in telling), color=ink())

@@ -8,18 +8,27 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.plots.observations import draw_observations, level_offsets
 from bayes_glmm.plots.style import (
-    MARKERS,
     NUMBERS,
     axes_or_new,
     check_table_columns,
     ink,
+    legend_style,
+    level_ticks,
+    line_style,
+    note_above,
+    opaque_keys,
     quiet_grid,
     series_color,
+    series_marker,
 )
+from bayes_glmm.plots.wording import for_whom, interval_words, prediction_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_HEIGHT = 4.0
 
 
 def predictions(
@@ -40,106 +49,85 @@ def predictions(
     x
         Column of the horizontal axis; None where the table describes rows by one column only.
     color
-        Column told apart by colour; None for none.
+        Column told apart by colour, dashes and markers; None for none, and for ``"category"`` where the table has the
+        probabilities of several.
     data, y
         The observations, and their column to draw behind the predictions (for counts out of trials make a column of
         proportions first); `data` also has the columns `x` and `color`. Those at levels that the table lacks are
-        left out.
+        left out. Responses 0 and 1 are spread over strips below 0 and above 1.
     ax
         Axes to draw on; None makes a figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Posterior means with their intervals.
+        Posterior means with their intervals; above, for whom they hold.
 
     Raises
     ------
     GLMMError
-        If a column is missing, or several rows share one place of the figure.
+        If a column is missing, `y` holds no numbers, or several rows share one place of the figure.
     """
-    x = _only_column(table) if x is None else x
-    check_table_columns(
-        "table", [x, *([color] if color is not None else []), "estimate", "lower", "upper"], table.columns
-    )
+    if color is None and x != "category" and "category" in table and table["category"].nunique() > 1:
+        color = "category"
+    x = _only_column(table, color) if x is None else x
     places = [x] if color is None else [x, color]
+    check_table_columns("table", [*places, "estimate", "lower", "upper"], table.columns)
     if table.duplicated(places).any():
         raise GLMMError(
             f"table: several rows share one value of {' and '.join(places)}; average over the rest first "
             f"(by={places!r}), or name another column for color=."
         )
     groups = [("", table)] if color is None else list(table.groupby(color, sort=False, observed=True))
-    ax = axes_or_new(ax, 6.4, 4.0)
+    named = [(str(name), part) for name, part in groups]
+    own = ax is None
+    ax = axes_or_new(ax, 6.4, _HEIGHT)
     numeric = pd.api.types.is_numeric_dtype(table[x]) and not pd.api.types.is_bool_dtype(table[x])
-    draw = _lines if numeric else _points
-    if data is not None or y is not None:
-        _observations(ax, data, y, x, color, [name for name, _ in groups] if color is not None else [], table)
-    draw(ax, [(str(name), part) for name, part in groups], x)
+    if (data is None) != (y is None):
+        raise GLMMError("data= and y= belong together: the observations, and the column to draw.")
+    if data is not None and y is not None:
+        levels = None if numeric else [str(level) for level in _levels(named, x)]
+        draw_observations(ax, data, (x, y, color), levels, [name for name, _ in named] if color is not None else [])
+    below = (_lines if numeric else _points)(ax, named, x)
+    if own and below:
+        ax.figure.set_size_inches(6.4, _HEIGHT + below)  # type: ignore[union-attr]
     ax.set_xlabel(x, color=ink())
-    ax.set_ylabel(_quantity(table), color=ink())
+    ax.set_ylabel(prediction_label(table.attrs), color=ink())
+    interval = interval_words([table.attrs], "band" if numeric else "interval")
+    note_above(ax, for_whom(table.attrs), interval, "points: observations" if data is not None else "")
     quiet_grid(ax, "y")
     if color is not None:
-        ax.legend(title=color, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        opaque_keys(ax.legend(loc="upper left", bbox_to_anchor=(1, 1), **legend_style(numeric, color)))
     return ax
 
 
-def _observations(
-    ax: Axes,
-    data: pd.DataFrame | None,
-    y: str | None,
-    x: str,
-    color: str | None,
-    names: list[object],
-    table: pd.DataFrame,
-) -> None:
-    """Draw the observations as faint points, jittered where the horizontal axis has levels."""
-    if data is None or y is None:
-        raise GLMMError("data= and y= belong together: the observations, and the column to draw.")
-    check_table_columns("data", [x, y, *([color] if color is not None else [])], data.columns)
-    if pd.api.types.is_numeric_dtype(table[x]) and not pd.api.types.is_bool_dtype(table[x]):
-        place = data[x].to_numpy(dtype=float)
-    else:
-        levels = [str(level) for level in dict.fromkeys(table[x])]
-        known = data[x].astype(str).isin(levels).to_numpy()
-        data = data.loc[known]
-        spread = np.random.default_rng(0).uniform(-0.28, 0.28, len(data))
-        place = np.array([levels.index(value) for value in data[x].astype(str)]) + spread
-    shades: list[str | tuple[float, float, float]] = [ink(0.7)] * len(data)
-    if color is not None:
-        order = {str(name): series_color(number) for number, name in enumerate(names)}
-        shades = [order.get(value, ink(0.7)) for value in data[color].astype(str)]
-    ax.scatter(place, data[y].to_numpy(dtype=float), c=shades, s=14, alpha=0.35, linewidths=0, zorder=1)
-
-
-def _only_column(table: pd.DataFrame) -> str:
-    about = [str(name) for name in table.columns if name not in NUMBERS]
+def _only_column(table: pd.DataFrame, color: str | None) -> str:
+    about = [str(name) for name in table.columns if name not in (*NUMBERS, color)]
     if len(about) != 1:
         raise GLMMError(f"x= must name a column of the table: {', '.join(map(repr, about)) or 'it has none'}.")
     return about[0]
 
 
-def _quantity(table: pd.DataFrame) -> str:
-    kind, prob = table.attrs.get("random_effects"), table.attrs.get("ci_prob")
-    told = [f"{kind}" if kind else "", f"{prob:.0%} interval" if prob is not None else ""]
-    inside = ", ".join(part for part in told if part)
-    return f"Prediction ({inside})" if inside else "Prediction"
+def _levels(groups: list[tuple[str, pd.DataFrame]], x: str) -> list[object]:
+    return list(dict.fromkeys(value for _, part in groups for value in part[x]))
 
 
-def _lines(ax: Axes, groups: list[tuple[str, pd.DataFrame]], x: str) -> None:
+def _lines(ax: Axes, groups: list[tuple[str, pd.DataFrame]], x: str) -> float:
+    alpha = min(0.18, 0.7 / len(groups))  # many bands on top of each other stay lighter than their lines
     for number, (name, part) in enumerate(groups):
         ordered, color = part.sort_values(x), series_color(number)
-        ax.fill_between(ordered[x], ordered["lower"], ordered["upper"], color=color, alpha=0.18, linewidth=0)
-        ax.plot(ordered[x], ordered["estimate"], color=color, linewidth=2, label=name)
+        ax.fill_between(ordered[x], ordered["lower"], ordered["upper"], color=color, alpha=alpha, linewidth=0)
+        ax.plot(ordered[x], ordered["estimate"], linewidth=2, label=name, **line_style(number, len(part)))
+    return 0.0
 
 
-def _points(ax: Axes, groups: list[tuple[str, pd.DataFrame]], x: str) -> None:
-    levels = list(dict.fromkeys(value for _, part in groups for value in part[x]))
-    offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * 0.6 / max(1, len(groups))
-    for number, ((name, part), offset) in enumerate(zip(groups, offsets, strict=True)):
-        place = np.array([levels.index(value) for value in part[x]]) + offset
-        color = series_color(number)
+def _points(ax: Axes, groups: list[tuple[str, pd.DataFrame]], x: str) -> float:
+    """Draw points with intervals; return the inches that turned names of levels take."""
+    levels = _levels(groups, x)
+    for number, ((name, part), offset) in enumerate(zip(groups, level_offsets(len(groups)), strict=True)):
+        place, color = np.array([levels.index(value) for value in part[x]]) + offset, series_color(number)
         ax.vlines(place, part["lower"], part["upper"], color=color, linewidth=2.2, alpha=0.75)
-        marker = MARKERS[number % len(MARKERS)]
+        marker = series_marker(number)
         ax.plot(place, part["estimate"], marker, color=color, markersize=6.5, markeredgecolor=ink(0), label=name)
-    ax.set_xticks(range(len(levels)), [str(level) for level in levels])
     ax.set_xlim(-0.5, len(levels) - 0.5)
+    return level_ticks(ax, [str(level) for level in levels])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color, zero_line
+from bayes_glmm.plots.wording import interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,8 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        One panel per coefficient. Names of levels are left out where there are more than sixty.
+        One panel per coefficient; the unit of the departures and the interval stand below. Names of levels are left out
+        where there are more than sixty.
 
     Raises
     ------
@@ -55,6 +57,8 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     for ax, term in zip(panels[0], terms, strict=True):
         _panel(axes_or_new(ax, 0, 0), chosen[chosen["term"] == term], str(term))
     figure.supylabel(str(chosen["group"].iloc[0]), color=ink(), fontsize="medium")
+    told = [f"departure from the population, {table.attrs.get('unit', 'link scale')}", interval_words([table.attrs])]
+    figure.supxlabel("\n".join(part for part in told if part), color=ink(), fontsize="small")
     return figure
 
 
@@ -71,4 +75,3 @@ def _panel(ax: Axes, table: pd.DataFrame, term: str) -> None:
     ax.set_ylim(-1, len(ordered))
     quiet_grid(ax, "x")
     ax.set_title(term, color=ink(), fontsize="medium")
-    ax.set_xlabel("departure from the population, link scale", color=ink(), fontsize="small")

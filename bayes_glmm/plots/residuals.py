@@ -95,9 +95,9 @@ def _ranks(values: Array) -> Array:
 def _quantile_panel(ax: Axes, each: Array) -> None:
     n = each.shape[1]
     expected = (np.arange(n) + 0.5) / n
-    ax.plot([0, 1], [0, 1], color=ink(), linewidth=1.2, linestyle=(0, (4, 3)), zorder=3)
-    alpha = 1.0 if len(each) == 1 else 0.25
-    ax.plot(expected, np.sort(each, axis=1).T, color=series_color(0), linewidth=1.2, alpha=alpha)
+    ax.plot([0, 1], [0, 1], color=ink(1), linewidth=1.6, linestyle=(0, (4, 3)), zorder=3)
+    width, alpha = (1.2, 1.0) if len(each) == 1 else (0.7, 0.4)
+    ax.plot(expected, np.sort(each, axis=1).T, color=series_color(0), linewidth=width, alpha=alpha)
     ax.set_xlabel("expected", color=ink())
     ax.set_ylabel("residual", color=ink())
     ax.set_aspect("equal")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
+from bayes_glmm.plots.wording import interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ def shrinkage(table: pd.DataFrame) -> Figure:
     matplotlib.figure.Figure
         One panel per coefficient, levels sorted by their own estimate (by the model's where they have none): a hollow
         point for the level's own rows, a full one with its interval for the model, joined by a line; the dashed line is
-        complete pooling.
+        complete pooling. The legend names the interval, the axis the unit.
 
     Raises
     ------
@@ -53,8 +54,9 @@ def shrinkage(table: pd.DataFrame) -> Figure:
         _panel(axes_or_new(ax, 0, 0), table[table["term"] == term], str(term))
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize="small", columnspacing=1.2
+        handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize="small", columnspacing=1.2
     )
+    figure.supxlabel(f"coefficient, {table.attrs.get('unit', 'link scale')}", color=ink(), fontsize="small")
     figure.supylabel(str(table["group"].iloc[0]), color=ink(), fontsize="medium")
     return figure
 
@@ -67,7 +69,10 @@ def _panel(ax: Axes, table: pd.DataFrame, term: str) -> None:
     complete = float(ordered["complete_pooling"].iloc[0])
     size = 2.5 if many else 5.5
     ax.axvline(complete, color=ink(), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.8, label="complete pooling")
-    ax.hlines(y, ordered["lower"], ordered["upper"], color=series_color(0), linewidth=0.6 if many else 2, alpha=0.35)
+    bars = interval_words([table.attrs])
+    bars = f"partial pooling, {bars.removeprefix('mean and ')}" if bars else "interval of partial pooling"
+    width = 0.6 if many else 2
+    ax.hlines(y, ordered["lower"], ordered["upper"], color=series_color(0), linewidth=width, alpha=0.5, label=bars)
     ax.hlines(y, np.fmin(own, model), np.fmax(own, model), color=ink(0.5), linewidth=0.5 if many else 1)
     ax.plot(own, y, "o", color=series_color(1), markerfacecolor=ink(0), markersize=size, label="no pooling")
     ax.plot(model, y, "o", color=series_color(0), markersize=size, markeredgewidth=0, label="partial pooling")
@@ -77,5 +82,6 @@ def _panel(ax: Axes, table: pd.DataFrame, term: str) -> None:
     quiet_grid(ax, "x")
     ax.set_title(term, color=ink(), fontsize="medium")
     missing = int(np.isnan(own).sum())
-    note = f"\n{missing} without a finite estimate of {'its' if missing == 1 else 'their'} own" if missing else ""
-    ax.set_xlabel(f"coefficient, link scale{note}", color=ink(), fontsize="small")
+    if missing:
+        whose = "its" if missing == 1 else "their"
+        ax.set_xlabel(f"{missing} without a finite estimate of {whose} own", color=ink(), fontsize="small")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import textwrap
+from typing import TYPE_CHECKING, Any, Literal
 
 from bayes_glmm.errors import GLMMError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
-#: Okabe and Ito's palette without its black and yellow; the bright ones first on a dark ground.
-_ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+#: Okabe and Ito's palette: on a light ground dark red and olive stand for its bright colours, on a dark ground those
+#: come first.
+_ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#6B5B00")
 _ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
 MARKERS = ("o", "s", "D", "^", "v", "P")
+DASHES: tuple[Any, ...] = (
+    "solid", (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (9, 2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)),
+)  # fmt: skip
+_HANDLE = 3.9  # ems: three dashes and the gaps between them
+_WIDEST = 80  # letters of a legend's line
 #: Columns of results that are numbers, not what the row is about.
 NUMBERS = ("estimate", "sd", "lower", "upper")
 
@@ -34,6 +43,44 @@ def series_color(number: int) -> str:
     """
     colors = _ON_DARK if sum(_background()) < 1.5 else _ON_LIGHT
     return colors[number % len(colors)]
+
+
+def line_style(number: int, points: int) -> dict[str, Any]:
+    """Return what tells a line apart: colour and dashes, from the seventh line on markers too.
+
+    Parameters
+    ----------
+    number
+        0 for the first line.
+    points
+        How many the line has, which markers are spread over.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of ``Axes.plot``.
+    """
+    style: dict[str, Any] = {"color": series_color(number), "linestyle": DASHES[number % len(DASHES)]}
+    if number >= len(DASHES):
+        marker = MARKERS[(number // len(DASHES) - 1) % len(MARKERS)]
+        style |= {"marker": marker, "markersize": 5, "markevery": max(1, points // 8)}
+    return style
+
+
+def series_marker(number: int) -> str:
+    """Return the marker of a series; the seventh series has the first one's colour and another marker.
+
+    Parameters
+    ----------
+    number
+        0 for the first series.
+
+    Returns
+    -------
+    str
+        A marker.
+    """
+    return MARKERS[(number + number // len(MARKERS)) % len(MARKERS)]
 
 
 def ink(strength: float = 0.75) -> tuple[float, float, float]:
@@ -122,6 +169,120 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     return ax
 
 
+def legend_above(ax: Axes, columns: int, title: str = "") -> Legend:
+    """Put the legend above the axes; its keys are opaque and long enough for dashes.
+
+    Parameters
+    ----------
+    ax
+        The axes.
+    columns
+        Number of columns; fewer where labels are long.
+    title
+        What all entries share.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+        The legend.
+    """
+    columns = max(1, columns)
+    labels = ax.get_legend_handles_labels()[1]
+    while columns > 1 and columns * (max(map(len, labels), default=0) + 8) > _WIDEST:
+        columns -= 1
+    dashed = any(line.is_dashed() for line in ax.lines if not str(line.get_label()).startswith("_"))
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+    legend = ax.legend(ncols=columns, **place, **legend_style(dashed, title))
+    return opaque_keys(legend)
+
+
+def legend_style(dashed: bool, title: str = "") -> dict[str, Any]:
+    """Return what all legends share.
+
+    Parameters
+    ----------
+    dashed
+        Whether keys are dashed lines.
+    title
+        What all entries share.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of ``legend``.
+    """
+    style: dict[str, Any] = {"frameon": False, "handlelength": _HANDLE if dashed else 1.2}
+    style |= {"columnspacing": 1.2, "handletextpad": 0.6}
+    return style | ({"title": title, "alignment": "left", "title_fontsize": "small"} if title else {})
+
+
+def opaque_keys(legend: Legend) -> Legend:
+    """Draw a legend's keys without transparency.
+
+    Parameters
+    ----------
+    legend
+        The legend, which is changed.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+        The same.
+    """
+    for key in legend.legend_handles:
+        if key is not None:
+            key.set_alpha(1)
+    return legend
+
+
+def note_above(ax: Axes, *parts: str) -> None:
+    """Write what a figure's axes do not say in small print above them.
+
+    Parameters
+    ----------
+    ax
+        The axes.
+    *parts
+        What to say; empty ones are left out.
+    """
+    ax.set_title("; ".join(part for part in parts if part), loc="left", fontsize="small", color=ink())
+
+
+def level_ticks(ax: Axes, names: Sequence[str]) -> float:
+    """Name the levels at 0, 1, ... of the horizontal axis: in lines where they are long, turned where they are longer.
+
+    Parameters
+    ----------
+    ax
+        The axes.
+    names
+        Names of the levels.
+
+    Returns
+    -------
+    float
+        Inches that turned names take below the axes; 0 for others.
+    """
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+
+    points = FontProperties(size=rcParams["xtick.labelsize"]).get_size_in_points()
+    width = 72 * ax.bbox.width / ax.figure.dpi
+    room = int(width / max(1, len(names)) / (0.62 * points))  # letters
+    lines = [textwrap.wrap(name, max(room, 4), break_long_words=False) or [""] for name in names]
+    if all(len(line) <= room for name in lines for line in name) and max(map(len, lines), default=0) <= 3:
+        ax.set_xticks(range(len(names)), ["\n".join(name) for name in lines])
+        return 0.0
+    upright = width / max(1, len(names)) < 2 * points
+    turned = ["\n".join(textwrap.wrap(name, 36)) if upright else name for name in names]
+    ax.set_xticks(range(len(names)), turned)
+    for label in ax.get_xticklabels():
+        label.set(rotation=90 if upright else 40, rotation_mode="anchor")
+        label.set(ha="right", va="center" if upright else "top")
+    longest = max(len(line) for name in turned for line in name.split("\n"))
+    return longest * 0.6 * points / 72 * (1.0 if upright else 0.65)
+
+
 def check_table_columns(argument: str, needed: Iterable[str], present: Iterable[str]) -> None:
     """Refuse a table that lacks a column.
 
@@ -145,13 +306,31 @@ def check_table_columns(argument: str, needed: Iterable[str], present: Iterable[
             raise GLMMError(f"{argument}: the table has no column {name!r}. {nearest(name, columns)}")
 
 
-def row_labels(table: object, columns: list[str]) -> list[str]:
+def telling_columns(table: pd.DataFrame, columns: list[str]) -> list[str]:
+    """Choose the columns whose values differ from row to row.
+
+    Parameters
+    ----------
+    table
+        The table.
+    columns
+        The columns that say what a row is about.
+
+    Returns
+    -------
+    list of str
+        Those that differ; the first where none does.
+    """
+    return [name for name in columns if table[name].nunique(dropna=False) > 1] or columns[:1]
+
+
+def row_labels(table: pd.DataFrame, columns: list[str]) -> list[str]:
     """Label each row by the columns that differ from row to row.
 
     Parameters
     ----------
     table
-        A DataFrame.
+        The table.
     columns
         The columns that say what a row is about.
 
@@ -160,8 +339,5 @@ def row_labels(table: object, columns: list[str]) -> list[str]:
     list of str
         One label a row; a column whose values are all the same is left out unless it is the only one.
     """
-    import pandas as pd
-
-    frame = pd.DataFrame(table)
-    telling = [name for name in columns if frame[name].nunique(dropna=False) > 1] or columns[:1]
-    return [", ".join(str(value) for value in row) for row in frame[telling].itertuples(index=False)]
+    telling = telling_columns(table, columns)
+    return [", ".join(str(value) for value in row) for row in table[telling].itertuples(index=False)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.partition import TOGETHER
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def variance_components(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        A bar for each component's mean share, in per cent, with its interval.
+        A bar for each component's mean share, in per cent, with its interval; a grey one for what grouping factors
+        explain only together.
 
     Raises
     ------
@@ -36,21 +38,25 @@ def variance_components(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         If the table lacks a column.
     """
     check_table_columns("table", ["component", "group", "share", "share_lower", "share_upper"], table.columns)
-    ax = axes_or_new(ax, 6.0, 1.2 + 0.42 * len(table))
+    ax = axes_or_new(ax, 6.0, 1.4 + 0.42 * len(table))
     y = np.arange(len(table))
     share, lower, upper = (100 * table[name].to_numpy(dtype=float) for name in ("share", "share_lower", "share_upper"))
-    bars = [series_color(_KINDS.get(str(kind), 3)) for kind in table["component"]]
+    pairs = [(str(kind), str(group)) for kind, group in zip(table["component"], table["group"], strict=True)]
+    bars = [ink(0.45) if group == TOGETHER else series_color(_KINDS.get(kind, 3)) for kind, group in pairs]
     ax.barh(y, share, height=0.62, color=bars, alpha=0.8)
     ax.hlines(y, lower, upper, color=ink(), linewidth=1.6)
     for place, mean, high in zip(y, share, upper, strict=True):
         ax.annotate(f"{mean:.0f} %", (high, place), xytext=(5, 0), textcoords="offset points", va="center", color=ink())
-    names = [str(group) if group else str(kind) for kind, group in zip(table["component"], table["group"], strict=True)]
-    ax.set_yticks(y, names)
+    ax.set_yticks(y, [_name(kind, group) for kind, group in pairs])
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(0, max(100.0, float(upper.max())) * 1.06)
     ax.tick_params(axis="y", length=0)
     quiet_grid(ax, "x")
     prob, scale = table.attrs.get("ci_prob"), table.attrs.get("scale")
-    interval = f", mean and {prob:.0%} interval" if prob is not None else ""
+    interval = f"\nmean and {prob:.0%} interval" if prob is not None else ""
     ax.set_xlabel(f"share of the variance in %{f', {scale} scale' if scale else ''}{interval}", color=ink())
     return ax
+
+
+def _name(kind: str, group: str) -> str:
+    return "all factors together,\nbeyond each alone" if group == TOGETHER else group or kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.report.moments import interval_probability, posterior_moments
 
@@ -23,7 +24,8 @@ def random_effects(fit: Fit, ci_prob: float | None = None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per grouping factor, level and coefficient: group, level, term, mean, sd, ci_lower, ci_upper; link
-        scale, as departures from the fixed part. Levels in the order of the design.
+        scale, as departures from the fixed part. Levels in the order of the design. Its ``attrs`` say the unit and the
+        interval.
 
     Raises
     ------
@@ -39,4 +41,6 @@ def random_effects(fit: Fit, ci_prob: float | None = None) -> pd.DataFrame:
         moments.insert(1, "level", np.repeat(np.array(term.levels, dtype=object), len(term.coefs)))
         moments.insert(2, "term", list(term.coefs) * len(term.levels))
         blocks.append(moments)
-    return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=columns)
+    table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=columns)
+    table.attrs = {"scale": "link", "unit": coefficient_unit(fit), "ci_prob": prob, "interval": "equal-tailed"}
+    return table

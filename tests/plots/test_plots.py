@@ -30,14 +30,16 @@ def plotted(ax):
 @pytest.mark.parametrize(
     ("kind", "scale", "label"),
     [
-        ("odds_ratio", "log", "Odds ratio of x (mean and 89% interval)"),
-        ("difference", "linear", "Difference of x (mean and 89% interval)"),
+        ("odds_ratio", "log", "Odds ratio of incidence"),
+        ("difference", "linear", "Difference in probability of incidence"),
     ],
 )
 def test_two_stories(kind, scale, label):
-    tables = {"conditional": effects(comparison=kind), "marginal": effects(0.05, comparison=kind)}
+    about = {"comparison": kind, "response": "incidence", "predicted": "probability of incidence"}
+    tables = {"conditional": effects(**about), "marginal": effects(0.05, **about)}
     ax = bg.plots.conditional_marginal(tables)
-    assert ax.get_xscale() == scale and ax.get_xlabel() == label
+    assert ax.get_xscale() == scale and ax.get_xlabel() == label and ax.get_ylabel() == "x"
+    assert ax.get_legend().get_title().get_text() == "mean and 89% interval"
     for name, table in tables.items():
         np.testing.assert_array_equal(plotted(ax)[name], table["estimate"])
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["b - a", "c - a"]
@@ -100,6 +102,22 @@ def test_predictions_that_cannot_be_drawn_are_refused(arguments, message):
         bg.plots.predictions(*arguments)
 
 
+def test_colours_are_never_all_that_differs():
+    groups = [f"g{i}" for i in range(14)]
+    table = pd.concat([predicted(x=np.arange(9.0)).assign(g=g) for g in groups], ignore_index=True)
+    lines = bg.plots.predictions(table, "x", "g").lines
+    assert len({(line.get_linestyle(), line._unscaled_dash_pattern, line.get_marker()) for line in lines}) == 14
+    points = bg.plots.predictions(table.assign(x=table["x"].astype(str)), "x", "g").lines
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 14
+    assert len({line.get_marker() for line in points[:6]}) == 6
+
+
+def test_predictions_of_categories_are_coloured_by_category():
+    table = predicted(x=[1, 1, 2, 2], category=list("abab"))
+    assert bg.plots.predictions(table, "x").get_legend().get_title().get_text() == "category"
+    assert bg.plots.predictions(table).get_xlabel() == "x"
+
+
 def test_level_effects_are_sorted(sleepstudy_fit):
     table = bg.random_effects(sleepstudy_fit)
     figure = bg.plots.random_effects(table)
@@ -107,6 +125,7 @@ def test_level_effects_are_sorted(sleepstudy_fit):
     for ax in figure.axes:
         means = ax.lines[1].get_xdata()
         assert len(means) == 18 and np.all(np.diff(means) >= 0)
+    assert figure.get_supxlabel() == "departure from the population, unit of Reaction\nmean and 89% interval"
     with pytest.raises(GLMMError, match="Did you mean 'Subject'"):
         bg.plots.random_effects(table, "subject")
 
@@ -124,8 +143,39 @@ def curves(shift=0.0, groups=1):
     x = np.linspace(0, 1, 5)
     parts = [predicted(x=x).assign(g=f"g{i}") for i in range(groups)]
     table = pd.concat([part.assign(estimate=part["estimate"] + shift) for part in parts], ignore_index=True)
-    table.attrs = {"ci_prob": 0.89, "random_effects": "x"}
+    table.attrs = {"ci_prob": 0.89, "random_effects": "x", "predicted": "probability of y"}
     return table if groups > 1 else table.drop(columns="g")
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_categories_have_a_panel_each_with_bands(groups):
+    def categories(count):
+        parts = [curves(i, count).assign(category=c) for i, c in enumerate(("poor", "fair", "good"))]
+        return pd.concat(parts, ignore_index=True)
+
+    stories = {"each": categories(groups), "typical": categories(1)}
+    figure = bg.plots.conditional_marginal(stories, x="x")
+    assert [ax.get_title() for ax in figure.axes] == ["poor", "fair", "good"]
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1 and figure.axes[0].get_ylim()[0] == 0
+    assert all(len(ax.collections) == (1 if groups > 1 else 2) for ax in figure.axes)  # a band for each thick curve
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == (
+        ["each (4)", "typical"] if groups > 1 else ["each", "typical"]
+    )
+    with pytest.raises(GLMMError, match="a panel for each category"):
+        bg.plots.conditional_marginal(stories, x="x", ax=plt.subplots()[1])
+    with pytest.raises(GLMMError, match="other categories"):
+        bg.plots.conditional_marginal({"a": stories["each"], "b": stories["each"].query("category != 'fair'")}, x="x")
+    fair = {name: table[table["category"] == "fair"] for name, table in stories.items()}
+    assert isinstance(bg.plots.conditional_marginal(fair, x="x", ax=plt.subplots()[1]), plt.Axes)
+
+
+def test_keys_of_curves_are_long_and_opaque():
+    stories = {"each": curves(groups=60), "typical": curves(), "all": curves(0.1)}
+    thin, solid, dashed = bg.plots.conditional_marginal(stories, x="x").get_legend().legend_handles
+    assert {key.get_alpha() for key in (thin, solid, dashed)} == {1}
+    length = dashed.get_xdata()[-1] - dashed.get_xdata()[0]
+    on, off = dashed._dash_pattern[1]  # in points
+    assert length >= 3 * on + 2 * off - 0.5
 
 
 def test_thin_curves_a_group_thick_ones_for_the_typical_and_the_average():
@@ -136,7 +186,8 @@ def test_thin_curves_a_group_thick_ones_for_the_typical_and_the_average():
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts == ["each herd (7)", "typical herd", "all herds"]
     assert len(ax.collections) == 2  # bands of the thick ones
-    assert ax.get_xlabel() == "x" and ax.get_ylabel() == "Prediction (mean, 89% band)"
+    assert ax.get_xlabel() == "x" and ax.get_ylabel() == "Probability of y"
+    assert ax.get_legend().get_title().get_text() == "mean and 89% band"
     # told apart without colour, too
     assert len({line.get_linestyle() for line in ax.lines if line.get_linewidth() > 2}) == 2
 
@@ -154,20 +205,6 @@ def test_curves_that_cannot_be_drawn_are_refused(stories, message):
         bg.plots.conditional_marginal(stories, x="z")
 
 
-def test_observations_lie_behind_predictions():
-    data = pd.DataFrame({"x": [1, 2, 2], "y": [0.5, 1.0, 3.0], "s": ["u", "v", "v"]})
-    ax = bg.plots.predictions(predicted(x=[1, 2, 3]), data=data, y="y")
-    np.testing.assert_array_equal(ax.collections[0].get_offsets(), data[["x", "y"]])
-    ax = bg.plots.predictions(
-        predicted(x=list("aabb"), s=list("uvuv")), "x", "s", data=data.assign(x=["a", "b", "c"]), y="y"
-    )
-    assert len(ax.collections[0].get_offsets()) == 2  # no level c in the table
-    with pytest.raises(GLMMError, match="belong together"):
-        bg.plots.predictions(predicted(x=[1, 2]), data=data)
-    with pytest.raises(GLMMError, match="no column 'yy'"):
-        bg.plots.predictions(predicted(x=[1, 2]), data=data, y="yy")
-
-
 # shrinkage and variance ---------------------------------------------------------------------------------------------
 
 
@@ -182,6 +219,9 @@ def test_shrinkage_draws_every_level_and_says_what_is_missing(sleepstudy_fit):
     assert np.isnan(own.get_xdata()).sum() == 1 and len(model.get_xdata()) == 18
     assert "1 without a finite estimate of its own" in figure.axes[0].get_xlabel()
     assert "without" not in figure.axes[1].get_xlabel()
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "partial pooling, 89% interval" in told
+    assert figure.get_supxlabel() == "coefficient, unit of Reaction"
     with pytest.raises(GLMMError, match="one grouping factor at a time"):
         bg.plots.shrinkage(pd.concat([table, table.assign(group="other")]))
 
@@ -194,21 +234,10 @@ def test_variance_components_are_shares(cbpp_fit):
     assert "latent scale" in ax.get_xlabel()
 
 
-@pytest.mark.parametrize("style", ["default", "dark_background"])
-def test_text_and_series_are_readable_on_the_background(style):
-    from matplotlib.colors import to_rgb
-
-    def luminance(color):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
-        return float(np.dot([0.2126, 0.7152, 0.0722], linear))
-
-    def contrast(one, other):
-        low, high = sorted((luminance(one), luminance(other)))
-        return (high + 0.05) / (low + 0.05)
-
-    with plt.style.context(style):
-        ax = bg.plots.conditional_marginal({"typical herd": curves(), "all herds": curves(0.1)}, x="x")
-        ground = ax.get_facecolor()[:3]
-        # WCAG 2: 4.5 for text, 3 for graphics
-        assert contrast(ax.xaxis.label.get_color(), ground) > 4.5
-        assert all(contrast(line.get_color(), ground) > 3 for line in ax.lines)
+def test_what_factors_explain_together_is_grey_and_said_in_words(cbpp_fit):
+    table = bg.variance_components(cbpp_fit)
+    together = table.iloc[[1]].assign(group="(together)")
+    ax = bg.plots.variance_components(pd.concat([table, together], ignore_index=True))
+    *_, factor, _, grey = [bar.get_facecolor()[:3] for bar in ax.patches]
+    assert len(set(grey)) == 1 and grey != factor
+    assert ax.get_yticklabels()[-1].get_text() == "all factors together,\nbeyond each alone"
