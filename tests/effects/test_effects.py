@@ -106,6 +106,16 @@ def test_grid_shapes(fit, columns: dict, shape: tuple[int, int]) -> None:
     assert grid(fit, **columns).shape == shape
 
 
+def test_a_single_value_in_a_mapping_stands_for_every_row(fit) -> None:
+    rows = {"x": 0.5, "f": ["a", "b", "c"], "h": "h1", "g": np.str_("g2"), "size": 10}
+    table = predictions(fit, rows)
+    pd.testing.assert_frame_equal(table, predictions(fit, pd.DataFrame(rows)))
+    assert table["x"].tolist() == [0.5] * 3 and table["size"].tolist() == [10] * 3
+    assert len(predictions(fit, {"x": 0.5, "f": "a"}, random_effects="typical")) == 1
+    with pytest.raises(PredictionError, match="different lengths"):
+        predictions(fit, {"x": [0.5], "f": ["a", "b"]}, random_effects="typical")
+
+
 def test_comparison_sides_differ_in_the_variable_only(fit) -> None:
     data = fit.model.design.frame
     table = comparisons(fit, {"f": ("a", "c")}, ci_prob=0.5)
