@@ -360,3 +360,28 @@ def test_inputs_are_never_modified(fit) -> None:
     pd.testing.assert_frame_equal(rows, data)
     pd.testing.assert_frame_equal(fit.model.design.frame, data)
     assert before.identical(fit.posterior)
+
+
+@pytest.mark.parametrize(
+    ("how", "contrast"),
+    [
+        ("minmax", "8 - 0"),  # (0, 1, 2, 4, 8): quartiles 1 and 4, mean 3, squares 9 + 4 + 1 + 1 + 25 = 40
+        ("iqr", "4 - 1"),
+        ("sd", "(x + sd/2) - (x - sd/2)"),
+    ],
+)
+def test_ranges_of_a_number_by_hand(synthetic, how: str, contrast: str) -> None:
+    data = pd.DataFrame({"x": [0.0, 1.0, 2.0, 4.0, 8.0], "y": [1, 0, 1, 1, 0], "z": [0.3, 1.0, -1.0, 0.0, 0.2]})
+    beta = {"Intercept": -0.5, "x": 0.25, "z": 1.0}
+    fit = synthetic.synthetic_fit("y ~ x + z", data, family="bernoulli", beta=beta, spread=0.0, draws=1)
+    half = np.sqrt(40 / 4) / 2
+    low, high = {"minmax": (0.0, 8.0), "iqr": (1.0, 4.0), "sd": (data["x"] - half, data["x"] + half)}[how]
+    exact = special.expit(-0.5 + 0.25 * high + data["z"]) - special.expit(-0.5 + 0.25 * low + data["z"])
+    table = comparisons(fit, {"x": how})
+    np.testing.assert_allclose(table["estimate"], exact, rtol=1e-12)
+    assert table["contrast"].unique().tolist() == [contrast]
+    assert avg_comparisons(fit, {"x": how})["estimate"].item() == pytest.approx(exact.mean(), rel=1e-12)
+    # the data that were fitted say how far, also for other rows
+    other = comparisons(fit, {"x": how}, newdata={"x": [100.0, 2.0], "z": 0.0})["estimate"].iloc[1]
+    middle = (2 - half, 2 + half) if how == "sd" else (low, high)
+    assert other == pytest.approx(np.diff(special.expit(-0.5 + 0.25 * np.array(middle)))[0], rel=1e-12)
