@@ -128,7 +128,8 @@ class Counterfactuals:
         """
         keys = self.predictor.keys().reshape(self.copies, self.rows, -1)
         columns = np.moveaxis(keys, 0, 1).reshape(self.rows, -1)
-        columns = np.column_stack([columns, *(one.steps for one in self.contrasts if one.steps is not None)])
+        steps = [one.steps for one in self.contrasts if one.steps is not None]
+        columns = np.column_stack([columns, *steps]) if steps else columns
         varying = columns[:, np.any(columns != columns[:1], axis=0)]
         kind = np.zeros(self.rows, dtype=np.intp)
         count = 1
