@@ -192,8 +192,9 @@ def _tangent(request: Request, name: str) -> Counterfactuals:
         scale=request.scale,
         random_seed=request.random_seed,
     )
-    derivative = differentiate(fitted, predictor.design, name)
-    predictor = replace(predictor, design=moved(predictor.design, derivative, (-2, -1, 1, 2)))
+    design = replace(predictor.design, index=request.frame.index)  # errors name the user's rows
+    derivative = differentiate(fitted, design, name)
+    predictor = replace(predictor, design=moved(design, derivative, (-2, -1, 1, 2)))
     return contrasted(request, predictor, [Contrast(name, "dY/dX", (0, 1, 2, 3), _central, steps=derivative.steps)])
 
 

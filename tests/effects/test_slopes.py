@@ -129,6 +129,9 @@ def test_where_there_is_no_derivative(synthetic, data) -> None:
         PredictionError, match=r"'sqrt\(pos\)' has no derivative with respect to 'pos' in row 7 .*= 0\)"
     ):
         slopes(fit, "pos")
+    rows = pd.DataFrame({"pos": [1.0, 0.0, 0.0], "x": 1.0}, index=["first", "second", "third"])
+    with pytest.raises(PredictionError, match="in rows second, third "):
+        slopes(fit, "pos", newdata=rows)
     rest = slopes(fit, "pos", newdata=data.drop(index=7))["estimate"]
     np.testing.assert_allclose(rest, 1 / np.sqrt(data["pos"].drop(index=7)), rtol=1e-8)
     kink = slopes(fit, "x", newdata={"x": [-1.0, 0.0, 1.0], "pos": 1.0})["estimate"]
