@@ -25,7 +25,7 @@ from bayes_glmm.errors import DataError, DataWarning, FormulaError, GLMMError, P
 from bayes_glmm.spec.formula import Bar
 from bayes_glmm.spec.model_spec import ModelSpec
 
-__all__ = ["Design", "build_design"]
+__all__ = ["Design", "build_design", "prepared"]
 
 Array = npt.NDArray[np.float64]
 
@@ -211,7 +211,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     check_names(formula)
     frame, dropped, reasons = _complete_rows(read_columns(data, formula.variables), spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
-    predictors = _prepared(frame, kinds, DataError)
+    predictors = prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
     offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
@@ -262,7 +262,28 @@ def _complete_rows(
     return frame.loc[~mask], dropped, counts
 
 
-def _prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError]) -> pd.DataFrame:
+def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
+    """Turn the predictors' columns into what is encoded: floats and categoricals with the levels of the fit.
+
+    Parameters
+    ----------
+    frame
+        The user's columns.
+    kinds
+        What each predictor is.
+    error
+        What is raised.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The predictors, index of `frame`.
+
+    Raises
+    ------
+    GLMMError
+        If a column is of another kind, or a level was not fitted.
+    """
     return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)
 
 
@@ -321,7 +342,7 @@ def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trial
     wanted += list(encoders.response.trials.columns) if trials and encoders.response.trials is not None else []
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
-    predictors = _prepared(frame, encoders.kinds, PredictionError)
+    predictors = prepared(frame, encoders.kinds, PredictionError)
     terms = [
         _replay_group(term, encoder, frame if groups else None, predictors, allow_new)
         for term, encoder in zip(design.groups, encoders.groups, strict=True)

@@ -226,7 +226,7 @@ def _fit(text: str, formula: SimpleFormula, frame: pd.DataFrame) -> tuple[Encode
     return encoder, X
 
 
-def encode(encoder: Encoder, frame: pd.DataFrame) -> Array:
+def encode(encoder: Encoder, frame: pd.DataFrame, *, finite: bool = True) -> Array:
     """Replay an encoding on new data.
 
     Parameters
@@ -235,6 +235,8 @@ def encode(encoder: Encoder, frame: pd.DataFrame) -> Array:
         What the fit learned.
     frame
         Prepared columns with the levels of the fit.
+    finite
+        Whether values that are not finite are an error.
 
     Returns
     -------
@@ -250,7 +252,8 @@ def encode(encoder: Encoder, frame: pd.DataFrame) -> Array:
         return np.full((len(frame), 1), encoder.constant)
     X, _ = _materialize(encoder.text, encoder.encoding, frame, PredictionError)
     X = np.ascontiguousarray(X[:, encoder.skipped :])
-    _check_finite(X, encoder.coefs, frame.index, PredictionError)
+    if finite:
+        _check_finite(X, encoder.coefs, frame.index, PredictionError)
     return X
 
 

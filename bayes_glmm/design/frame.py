@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, nearest
+from bayes_glmm.errors import DataError, GLMMError, PredictionError, nearest
 
 __all__ = [
     "Factor",
@@ -56,7 +56,8 @@ def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataE
     Parameters
     ----------
     data
-        A pandas, polars or pyarrow table, or a dict of columns.
+        A pandas, polars or pyarrow table, or a dict of columns; in a dict of new data a single value stands for every
+        row.
     names
         The columns to read.
     error
@@ -155,6 +156,9 @@ def _from_mapping(data: Mapping[str, Any], names: Sequence[str], error: type[GLM
         if dimensions > 1:
             raise error(f"The column {name!r} has {dimensions} dimensions; columns have one.")
         columns[name] = column if dimensions else [column]
+    if error is PredictionError:  # in the data of a fit a single value is a mistake
+        longest = max((len(column) for column in columns.values()), default=1)
+        columns |= {name: [data[name]] * longest for name in columns if pd.api.types.is_scalar(data[name])}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise error(f"The columns have different lengths: {lengths}.")

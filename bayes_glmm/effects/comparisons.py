@@ -5,6 +5,7 @@ Input: a `Fit`, variables, and rows. Output: a tidy DataFrame or the draws.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 Comparison = str | Callable[[Array, Array], Array]
+
+_OPERATOR = re.compile(r"[-+*/]")
+_NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]\d+)?")
 
 
 def _difference(high: Array, low: Array) -> Array:
@@ -53,9 +57,9 @@ COMPARISONS: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
     "difference": (_difference, "{high} - {low}"),
     "ratio": (_ratio, "{high} / {low}"),
     "lift": (_lift, "({high} - {low}) / {low}"),
-    "odds_ratio": (_odds_ratio, "odds({high}) / odds({low})"),
+    "odds_ratio": (_odds_ratio, "odds({inner_high}) / odds({inner_low})"),
     "log_ratio": (_log_ratio, "log({high} / {low})"),
-    "log_odds_ratio": (_log_odds_ratio, "log(odds({high}) / odds({low}))"),
+    "log_odds_ratio": (_log_odds_ratio, "log(odds({inner_high}) / odds({inner_low}))"),
 }
 
 
@@ -92,7 +96,7 @@ def comparisons(
     comparison
         ``"difference"`` (of risks, of means), ``"ratio"`` (of risks, of rates), ``"lift"`` (relative difference),
         ``"odds_ratio"``, ``"log_ratio"``, ``"log_odds_ratio"``, or a function of two arrays of draws (high, low) that
-        returns an array of their shape.
+        returns an array of their shape, named in the table as it is in Python (a lambda: ``custom``).
     random_effects, new_levels
         As in `predictions`. The two sides share the group's deviations, new ones included.
     newdata
@@ -122,8 +126,9 @@ def comparisons(
     Returns
     -------
     pandas.DataFrame or xarray.DataArray
-        The rows' own columns (or `by`), term, contrast, estimate, sd, lower, upper; ``attrs["averaging"]`` says which
-        average it is. The rows repeat for each contrast. Or draws with dims chain, draw, obs and the same order.
+        The rows' own columns (or `by`), term, contrast (``"b - a"``, ``"(x + 1) / x"``), estimate, sd, lower, upper;
+        ``attrs["averaging"]`` says which average it is. The rows repeat for each contrast. Or draws with dims chain,
+        draw, obs and the same order.
 
     Raises
     ------
@@ -222,7 +227,7 @@ def _comparisons(request: Request, variables: Any, comparison: Comparison, cross
     terms = []
     for item in [crossed(request, items)] if cross else items:
         contrasts = [
-            Contrast(item.term, template.format(high=item.names[high], low=item.names[low]), (high, low), combine)
+            Contrast(item.term, _label(template, item.names[high], item.names[low]), (high, low), combine)
             for high, low in item.pairs
         ]
         terms.append(counterfactuals(request, item.copies, contrasts))
@@ -230,17 +235,28 @@ def _comparisons(request: Request, variables: Any, comparison: Comparison, cross
     return tabulate(request, terms, attrs)
 
 
+def _label(template: str, high: str, low: str) -> str:
+    """Write what is compared; names with operators of their own stand in parentheses: ``(x + 1) / x``, ``2 - (-1)``."""
+
+    def operand(name: str) -> str:
+        plain = name.startswith("(") or _NUMBER.fullmatch(name) or not _OPERATOR.search(name)
+        return name if plain else f"({name})"
+
+    return template.format(high=operand(high), low=operand(low), inner_high=high, inner_low=low)
+
+
 def _comparison(request: Request, comparison: Comparison) -> tuple[Callable[[Array, Array], Array], str, str]:
     if callable(comparison):
         name = str(getattr(comparison, "__name__", type(comparison).__name__))
-        return _checked(comparison, name), f"{name}({{high}}, {{low}})", name
+        name = "custom" if name == "<lambda>" else name
+        return _checked(comparison, name), f"{name}({{inner_high}}, {{inner_low}})", name
     check_choice("comparison", comparison, tuple(COMPARISONS))
     if request.scale == "link" and comparison != "difference":
         raise PredictionError(
             f"comparison={comparison!r} of linear predictors has no meaning; use scale='response', or 'difference'."
         )
     support = request.fit.model.spec.family.support
-    if "odds" in comparison and support not in ("binary", "trials", "unit"):
+    if "odds" in comparison and support not in ("binary", "trials", "unit", "ordered"):
         raise PredictionError(
             f"comparison={comparison!r} needs a mean between 0 and 1; the family {request.fit.model.spec.family.name} "
             f"has responses of kind {support!r}. Use 'ratio'."

@@ -39,6 +39,8 @@ class Contrast:
         Expected responses of these copies, each (S, rows), to the quantity.
     category
         For ordered responses: the category whose probability is meant, as a position and its label.
+    steps
+        A number of each row of a copy, which `combine` takes last; None where it takes none.
     """
 
     term: str
@@ -46,14 +48,17 @@ class Contrast:
     copies: tuple[int, ...]
     combine: Combine
     category: tuple[int, str] | None = None
+    steps: Array | None = None
 
-    def of(self, parts: Sequence[Array]) -> Array:
+    def of(self, parts: Sequence[Array], rows: Rows | None = None) -> Array:
         """Combine the copies it needs.
 
         Parameters
         ----------
         parts
             Every copy: (S, rows), or (S, rows, categories) for ordered responses.
+        rows
+            Positions of the rows in a copy; None for averages over rows, of which there are no `steps`.
 
         Returns
         -------
@@ -61,7 +66,9 @@ class Contrast:
             (S, rows).
         """
         needed = [parts[copy] for copy in self.copies]
-        return self.combine(*(needed if self.category is None else [part[..., self.category[0]] for part in needed]))
+        if self.category is not None:
+            needed = [part[..., self.category[0]] for part in needed]
+        return self.combine(*needed) if self.steps is None else self.combine(*needed, self.steps[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +128,8 @@ class Counterfactuals:
         """
         keys = self.predictor.keys().reshape(self.copies, self.rows, -1)
         columns = np.moveaxis(keys, 0, 1).reshape(self.rows, -1)
+        steps = [one.steps for one in self.contrasts if one.steps is not None]
+        columns = np.column_stack([columns, *steps]) if steps else columns
         varying = columns[:, np.any(columns != columns[:1], axis=0)]
         kind = np.zeros(self.rows, dtype=np.intp)
         count = 1
@@ -189,7 +198,7 @@ def rowwise_summary(copies: Counterfactuals, ci_prob: float) -> Summary:
 
     def summaries(chunk: Rows) -> Array:
         parts = copies.parts(first[chunk])
-        pieces = [summarise(contrast.of(parts), ci_prob) for contrast in copies.contrasts]
+        pieces = [summarise(contrast.of(parts, first[chunk]), ci_prob) for contrast in copies.contrasts]
         return np.stack(
             [[p.estimate for p in pieces], [p.sd for p in pieces], [p.lower for p in pieces], [p.upper for p in pieces]]
         )
@@ -219,7 +228,7 @@ def rowwise_draws(copies: Counterfactuals) -> Array:
     for chunk in chunks(len(first), copies.size):
         parts = copies.parts(first[chunk])
         for position, contrast in enumerate(copies.contrasts):
-            result[:, position, chunk] = contrast.of(parts)
+            result[:, position, chunk] = contrast.of(parts, first[chunk])
     return result[:, :, kind]
 
 
@@ -260,7 +269,7 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
     def sums(chunk: Rows) -> list[Array]:
         parts = copies.parts(first[chunk])
         if by_row:
-            parts = [contrast.of(parts) for contrast in copies.contrasts]
+            parts = [contrast.of(parts, first[chunk]) for contrast in copies.contrasts]
         return [_weighted_sums(part, share[:, chunk]) for part in parts]
 
     total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))

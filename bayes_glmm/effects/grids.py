@@ -29,7 +29,8 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
         The fit.
     **columns
         Column -> a value, several values, or None: every level of a factor, or 50 points from the least to the greatest
-        value of a number. Grouping factors may be given too.
+        value of a number. Grouping factors may be given too, and numbers of trials, which predictions of probabilities
+        do not need and new responses do; None for these is every value in the data fitted.
 
     Returns
     -------
@@ -47,8 +48,8 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
     --------
     ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
     """
-    formula = fit.model.spec.formula
-    valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns)))
+    formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials
+    valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns, *(trials.columns if trials else ()))))
     values: dict[str, list[Any]] = {}
     for name, given in columns.items():
         if name not in valid:

@@ -65,8 +65,9 @@ def hypotheses(
     hypothesis
         ``"b2 - b1 = 0"``, ``"b3 / b1 > 1.5"``, ``"exp(x) < 2"`` with + - * / ** exp log sqrt abs; several in a list; or
         a mapping from labels to them. For rows of effects also ``"pairwise"`` (every later row minus every earlier
-        one), ``"reference"`` (every row minus the first) and ``"sequential"`` (every row minus the one before). None
-        for every row or parameter by itself.
+        one), ``"reference"`` (every row minus the first) and ``"sequential"`` (every row minus the one before), each
+        among the rows of one variable (``term``) and one category of an ordered response. None for every row or
+        parameter by itself.
     rope
         Region of practical equivalence (low, high) of left side minus right side.
     ci_prob
@@ -107,7 +108,7 @@ def hypotheses(
     elif isinstance(hypothesis, str) and hypothesis in PAIRS:
         if not isinstance(draws, xr.DataArray):
             raise PredictionError(f"hypothesis={hypothesis!r} compares rows of effects, not the parameters of a fit.")
-        statements = _pairs(hypothesis, values, labels)
+        statements = _pairs(hypothesis, values, labels, _kinds(draws))
     else:
         statements = [_statement(label, text, names) for label, text in _named(hypothesis).items()]
     return _table(statements, rope, float(rcParams["stats.ci_prob"] if ci_prob is None else ci_prob))
@@ -161,15 +162,25 @@ def _rows(array: xr.DataArray) -> tuple[Array, list[str]]:
     return values.reshape(-1, array.sizes["obs"]), labels
 
 
-def _pairs(how: str, values: Array, labels: list[str]) -> list[_Statement]:
-    count = len(labels)
-    if count < 2:
-        raise PredictionError(f"hypothesis={how!r} needs at least two rows to compare; there is {count}.")
-    pairs = {
-        "pairwise": [(high, low) for low, high in itertools.combinations(range(count), 2)],
-        "reference": [(high, 0) for high in range(1, count)],
-        "sequential": [(high, high - 1) for high in range(1, count)],
-    }[how]
+def _kinds(array: xr.DataArray) -> list[tuple[str, ...]]:
+    """Variable and category of every row: pairs are made among rows that have them in common."""
+    columns = [array[name].to_numpy().astype(str) for name in ("term", "category") if name in array.coords]
+    return list(zip(*columns, strict=True)) if columns else [()] * int(array.sizes["obs"])
+
+
+def _pairs(how: str, values: Array, labels: list[str], kinds: list[tuple[str, ...]]) -> list[_Statement]:
+    pairs: list[tuple[int, int]] = []
+    for kind in dict.fromkeys(kinds):
+        rows = [row for row, other in enumerate(kinds) if other == kind]
+        pairs += {
+            "pairwise": [(high, low) for low, high in itertools.combinations(rows, 2)],
+            "reference": [(high, rows[0]) for high in rows[1:]],
+            "sequential": list(zip(rows[1:], rows, strict=False)),
+        }[how]
+    if not pairs:
+        among = " of one variable and category" if len(set(kinds)) > 1 else ""
+        advice = " Compare others by a statement such as 'b2 - b1 = 0'." if among else ""
+        raise PredictionError(f"hypothesis={how!r} needs at least two rows{among} to compare; there is one.{advice}")
     return [_Statement(f"({labels[i]}) - ({labels[j]})", values[:, i] - values[:, j], "") for i, j in pairs]
 
 

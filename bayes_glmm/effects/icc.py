@@ -64,7 +64,13 @@ def icc(
     -----
     Variance of the factor's effects / (variance of all random effects + residual variance), as `variance_components`
     defines them: the variance of the predictors is left out (the *adjusted* ICC). Over several rows, numerator and
-    denominator are averaged first. With nested factors two responses of one class share the school, too: add the two.
+    denominator are averaged first.
+
+    With nested factors, classes in schools, two responses of one class share the school too: their correlation is
+    ``(all)``, one minus the residual's share. On the latent scale that is the sum of the factors' rows; on the response
+    scale it is more, because what class and school explain only together is part of it (`variance_components`). What
+    classes add to schools there (the level-2 VPC of Leckie et al. 2020) is ``(all)`` minus the school's row, not the
+    class's own row.
 
     References
     ----------

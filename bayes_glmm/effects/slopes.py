@@ -6,23 +6,23 @@ Input: a `Fit`, numeric variables, and rows. Output: a tidy DataFrame or the dra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
-from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
+from bayes_glmm.effects.tables import Request, contrasted, make_request, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.expected import row_predictor
 
 if TYPE_CHECKING:
     from bayes_glmm.effects.evaluation import Counterfactuals
     from bayes_glmm.inference.fit import Fit
-
-_RELATIVE_STEP = 2e-3  # of the variable's sd; the error of the five-point stencil is its fourth power
 
 
 def slopes(
@@ -78,12 +78,16 @@ def slopes(
     Raises
     ------
     PredictionError
-        If a variable is not a number in the model, or an argument is not one of its values.
+        If a variable is not a number in the model, the model has no derivative at some rows (``sqrt(x)`` at zero), or
+        an argument is not one of its values.
 
     Notes
     -----
-    Five-point central differences with the step h = 0.002 sd(x), sd in the data that were fitted:
-    (f(x - 2h) - 8 f(x - h) + 8 f(x + h) - f(x + 2h)) / (12 h). The error is h^4 f'''''(x) / 30.
+    The chain rule. Each column of the design (``log(x)``, the basis of ``bs(x, df=4)``, ``x:f``) is differentiated by
+    itself, with a step that suits it and from one side only where the other cannot be computed: at the ends of a
+    spline, at the end of a logarithm's domain. The expected response is then differentiated along that tangent by
+    (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / (12 h), h = 0.002 sd(x) or less where a column is steep; the error is h^4
+    f'''''(0) / 30. At a kink (``abs(x)`` at zero) the result is the mean of the slopes on its two sides.
 
     References
     ----------
@@ -102,6 +106,7 @@ def slopes(
         draws=draws,
         hypothesis=hypothesis,
         rope=rope,
+        average="effects",
         averaged=False,
     )
     return _slopes(request, variables)
@@ -157,6 +162,7 @@ def avg_slopes(
         draws=draws,
         hypothesis=hypothesis,
         rope=rope,
+        average="effects",
         averaged=True,
     )
     return _slopes(request, variables)
@@ -168,22 +174,29 @@ def _slopes(request: Request, variables: str | Sequence[str]) -> pd.DataFrame | 
         raise PredictionError("variables is empty; name at least one numeric variable of the model.")
     averaging = "none: row by row" if request.by is None else "over rows, per draw"
     attrs = {"quantity": "slope", "averaging": averaging}
-    return tabulate(request, [_stencil(request, name) for name in names], attrs)
+    return tabulate(request, [_tangent(request, name) for name in names], attrs)
 
 
-def _stencil(request: Request, name: str) -> Counterfactuals:
+def _tangent(request: Request, name: str) -> Counterfactuals:
     check_variable(request, name)
     if is_factor(request.fit, name):
         raise PredictionError(f"{name!r} is a factor in the model and has no slope; use comparisons(fit, {name!r}).")
     if name not in request.frame.columns:
         raise PredictionError(f"newdata has no column {name!r}, at whose values the slope is wanted.")
-    data = request.fit.model.design.frame[name].to_numpy(dtype=float)
-    spread = float(data.std()) or max(1.0, float(np.abs(data).max()))
-    step = 2.0 ** round(np.log2(_RELATIVE_STEP * spread))  # a power of two: x + h - x is h nearly exactly
-    values = request.frame[name].to_numpy(dtype=float)
-    copies = [request.frame.assign(**{name: values + multiple * step}) for multiple in (-2, -1, 1, 2)]
+    fitted = request.fit.model.design
+    predictor = row_predictor(
+        request.fit,
+        None if request.frame is fitted.frame else request.frame,
+        random_effects=request.random_effects,
+        new_levels=request.new_levels,
+        scale=request.scale,
+        random_seed=request.random_seed,
+    )
+    design = replace(predictor.design, index=request.frame.index)  # errors name the user's rows
+    derivative = differentiate(fitted, design, name)
+    predictor = replace(predictor, design=moved(design, derivative, (-2, -1, 1, 2)))
+    return contrasted(request, predictor, [Contrast(name, "dY/dX", (0, 1, 2, 3), _central, steps=derivative.steps)])
 
-    def derivative(far_left: Array, left: Array, right: Array, far_right: Array) -> Array:
-        return (8.0 * (right - left) - (far_right - far_left)) / (12.0 * step)
 
-    return counterfactuals(request, copies, [Contrast(name, "dY/dX", (0, 1, 2, 3), derivative)])
+def _central(far_left: Array, left: Array, right: Array, far_right: Array, steps: Array) -> Array:
+    return (8.0 * (right - left) - (far_right - far_left)) / (12.0 * steps)

@@ -30,7 +30,7 @@ from bayes_glmm.effects.hypotheses import Hypothesis, hypotheses
 from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.settings import fresh_seed
-from bayes_glmm.predict.expected import NEW_LEVELS, RANDOM_EFFECTS, check_choice, row_predictor, scales
+from bayes_glmm.predict.expected import NEW_LEVELS, RANDOM_EFFECTS, RowPredictor, check_choice, row_predictor, scales
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 
 if TYPE_CHECKING:
@@ -251,6 +251,26 @@ def counterfactuals(request: Request, copies: Sequence[pd.DataFrame], contrasts:
         scale=request.scale,
         random_seed=request.random_seed,
     )
+    return contrasted(request, predictor, contrasts)
+
+
+def contrasted(request: Request, predictor: RowPredictor, contrasts: Sequence[Contrast]) -> Counterfactuals:
+    """Say what to compute from a predictor at copies of the request's rows.
+
+    Parameters
+    ----------
+    request
+        The request.
+    predictor
+        Predictor at the copies, below each other.
+    contrasts
+        What to compute from them; for an ordered response, for each category's probability.
+
+    Returns
+    -------
+    Counterfactuals
+        Nothing has been computed yet.
+    """
     if predictor.categories is not None:
         contrasts = [replace(one, category=label) for one in contrasts for label in enumerate(predictor.categories)]
     return Counterfactuals(predictor, len(request.frame), tuple(contrasts))

@@ -208,7 +208,7 @@ def _comparands(request: Request, name: str, how: Any) -> Comparands:
             f"variables: {how!r} cannot be compared for {name!r}; give (low, high), a list of values"
             + (f", or one of {PAIRS}." if factor else f", a number (a step), or one of {RANGES}.")
         )
-    return _shifted(request, name, 0.0, float(how), f"{name}", f"{name} + {how}")
+    return _shifted(request, name, 0.0, float(how), name, f"{name} {'-' if how < 0 else '+'} {abs(how)}")
 
 
 def _named(name: str, how: str, valid: tuple[str, ...]) -> str:

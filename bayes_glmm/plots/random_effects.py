@@ -39,7 +39,7 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     GLMMError
         If the table lacks a column or has no such group.
     """
-    check_table_columns("table", ["group", "level", "term", "mean", "ci_lower", "ci_upper"], table.columns)
+    check_table_columns("table", ["group", "level", "term", "estimate", "lower", "upper"], table.columns)
     groups = list(dict.fromkeys(table["group"]))
     if group is None and len(groups) != 1:
         raise GLMMError(f"group= must name one of {', '.join(map(repr, groups)) or 'no group: the table is empty'}.")
@@ -63,13 +63,11 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
 
 
 def _panel(ax: Axes, table: pd.DataFrame, term: str) -> None:
-    ordered = table.sort_values("mean")
+    ordered = table.sort_values("estimate")
     y, many = np.arange(len(ordered)), len(ordered) > _MOST_LABELS
     zero_line(ax, 0)
-    ax.hlines(
-        y, ordered["ci_lower"], ordered["ci_upper"], color=series_color(0), linewidth=0.6 if many else 2, alpha=0.7
-    )
-    ax.plot(ordered["mean"], y, "o", color=series_color(0), markersize=1.5 if many else 5, markeredgewidth=0)
+    ax.hlines(y, ordered["lower"], ordered["upper"], color=series_color(0), linewidth=0.6 if many else 2, alpha=0.7)
+    ax.plot(ordered["estimate"], y, "o", color=series_color(0), markersize=1.5 if many else 5, markeredgewidth=0)
     ax.set_yticks([] if many else y, [] if many else [str(level) for level in ordered["level"]])
     ax.tick_params(axis="y", length=0, labelsize="small")
     ax.set_ylim(-1, len(ordered))

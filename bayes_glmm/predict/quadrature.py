@@ -175,8 +175,8 @@ def _compiled(link: int) -> Callable[[Array, Array], Array]:
 
     def average(eta: Array, variance: Array) -> Array:
         eta, variance = np.broadcast_arrays(eta, variance)
-        flat = [np.ascontiguousarray(values).reshape(-1) for values in (eta, variance)]
-        return link_averages(*flat, link).reshape(eta.shape)
+        flat = link_averages(np.ascontiguousarray(eta).reshape(-1), np.ascontiguousarray(variance).reshape(-1), link)
+        return flat.reshape(eta.shape)
 
     return average
 

@@ -1,16 +1,21 @@
-"""The levels' effects as a table. Input: a fit. Output: one row per level and coefficient, with intervals."""
+"""The levels' effects. Input: a fit. Output: one row per level and coefficient with intervals, or the draws."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from bayes_glmm.effects.wording import coefficient_unit
+from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import Fit
+from bayes_glmm.predict.expected import check_choice
 from bayes_glmm.report.moments import interval_probability, posterior_moments
 
+_NAMES = {"mean": "estimate", "sd": "sd", "ci_lower": "lower", "ci_upper": "upper"}
 
-def random_effects(fit: Fit, ci_prob: float | None = None) -> pd.DataFrame:
+
+def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "table") -> pd.DataFrame | xr.DataArray:
     """List every level's effects with intervals.
 
     Parameters
@@ -19,28 +24,58 @@ def random_effects(fit: Fit, ci_prob: float | None = None) -> pd.DataFrame:
         A fitted model.
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``rcParams["stats.ci_prob"]``.
+    draws
+        ``"table"``, or ``"dataarray"`` for the draws, which `bayes_glmm.hypotheses` takes.
 
     Returns
     -------
-    pandas.DataFrame
-        One row per grouping factor, level and coefficient: group, level, term, mean, sd, ci_lower, ci_upper; link
-        scale, as departures from the fixed part. Levels in the order of the design. Its ``attrs`` say the unit and the
-        interval.
+    pandas.DataFrame or xarray.DataArray
+        One row per grouping factor, level and coefficient: group, level, term, estimate, sd, lower, upper; link scale,
+        as departures from the fixed part. Levels in the order of the design. Its ``attrs`` say the unit and the
+        interval. Or draws with dims chain, draw, obs in the same order, with the coordinates group, level and term.
 
     Raises
     ------
     GLMMError
-        If `ci_prob` is not a probability between 0 and 1.
+        If `ci_prob` is not a probability between 0 and 1, or `draws` not one of its values.
+    PredictionError
+        If draws are asked for and the model has no grouping factor.
+
+    Examples
+    --------
+    ``bg.hypotheses(bg.random_effects(fit, draws="dataarray"), "b2 - b1 > 0")``: the second level against the first.
     """
+    check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)
-    columns = ["group", "level", "term", "mean", "sd", "ci_lower", "ci_upper"]
-    blocks = []
-    for term in fit.model.design.groups:
-        moments = posterior_moments(fit.posterior[f"b_{term.name}"], prob)
-        moments.insert(0, "group", term.name)
-        moments.insert(1, "level", np.repeat(np.array(term.levels, dtype=object), len(term.coefs)))
-        moments.insert(2, "term", list(term.coefs) * len(term.levels))
-        blocks.append(moments)
-    table = pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=columns)
+    blocks = [
+        pd.DataFrame(
+            {
+                "group": term.name,
+                "level": np.repeat(np.array(term.levels, dtype=object), len(term.coefs)),
+                "term": list(term.coefs) * len(term.levels),
+            }
+        )
+        for term in fit.model.design.groups
+    ]
+    variables = [fit.posterior[f"b_{term.name}"] for term in fit.model.design.groups]
+    if draws == "dataarray":
+        return _draws(blocks, variables)
+    if not blocks:
+        return pd.DataFrame(columns=["group", "level", "term", *_NAMES.values()])
+    moments = pd.concat([posterior_moments(variable, prob) for variable in variables], ignore_index=True)
+    table = pd.concat([pd.concat(blocks, ignore_index=True), moments.rename(columns=_NAMES)], axis=1)
     table.attrs = {"scale": "link", "unit": coefficient_unit(fit), "ci_prob": prob, "interval": "equal-tailed"}
     return table
+
+
+def _draws(blocks: list[pd.DataFrame], variables: list[xr.DataArray]) -> xr.DataArray:
+    if not blocks:
+        raise PredictionError("random_effects: the model has no grouping factor, so there are no draws.")
+    labels = pd.concat(blocks, ignore_index=True)
+    ordered = [variable.transpose("chain", "draw", ...) for variable in variables]
+    values = np.concatenate([one.values.reshape(*one.shape[:2], -1) for one in ordered], axis=2)
+    coords = {name: ordered[0][name] for name in ("chain", "draw") if name in ordered[0].coords}
+    array = xr.DataArray(values, dims=("chain", "draw", "obs"), coords={**coords, "obs": labels.index.to_numpy()})
+    array = array.assign_coords({str(name): ("obs", labels[name].to_numpy()) for name in labels.columns})
+    array.attrs = {"quantity": "random effect", "scale": "link"}
+    return array.rename("effect")

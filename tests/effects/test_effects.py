@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
+import bayes_glmm as bg
 from bayes_glmm.effects import evaluation
 from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
 from bayes_glmm.effects.grids import grid
@@ -100,10 +101,33 @@ def test_grid_leaves_the_grouping_factor_out(fit) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "shape"),
-    [({}, (1, 2)), ({"x": [0, 1], "f": None}, (6, 2)), ({"x": None}, (50, 2)), ({"g": ["g1", "g2"]}, (2, 3))],
-)
+    [({}, (1, 2)), ({"x": [0, 1], "f": None}, (6, 2)), ({"x": None}, (50, 2)), ({"g": ["g1", "g2"]}, (2, 3)),
+     ({"size": 3}, (1, 3)), ({"size": [1, 5], "f": None}, (6, 3))],
+)  # fmt: skip
 def test_grid_shapes(fit, columns: dict, shape: tuple[int, int]) -> None:
     assert grid(fit, **columns).shape == shape
+
+
+def test_a_grid_with_numbers_of_trials_predicts_the_same_probabilities_and_new_responses(fit) -> None:
+    rows = grid(fit, size=[2, 5], f=None)
+    assert rows["size"].tolist() == [2, 2, 2, 5, 5, 5]
+    assert grid(fit, size=None)["size"].tolist() == sorted(fit.model.design.frame["size"].unique())
+    table = predictions(fit, rows, random_effects="typical")
+    np.testing.assert_allclose(table["estimate"][:3], table["estimate"][3:], rtol=1e-12)
+    drawn = bg.posterior_predictive(fit, rows, random_effects="typical", random_seed=1)
+    (drawn,) = drawn["posterior_predictive"].data_vars.values()
+    largest = drawn.max(("chain", "draw")).to_numpy()
+    assert (largest <= rows["size"]).all() and largest.max() > 2
+
+
+def test_a_single_value_in_a_mapping_stands_for_every_row(fit) -> None:
+    rows = {"x": 0.5, "f": ["a", "b", "c"], "h": "h1", "g": np.str_("g2"), "size": 10}
+    table = predictions(fit, rows)
+    pd.testing.assert_frame_equal(table, predictions(fit, pd.DataFrame(rows)))
+    assert table["x"].tolist() == [0.5] * 3 and table["size"].tolist() == [10] * 3
+    assert len(predictions(fit, {"x": 0.5, "f": "a"}, random_effects="typical")) == 1
+    with pytest.raises(PredictionError, match="different lengths"):
+        predictions(fit, {"x": [0.5], "f": ["a", "b"]}, random_effects="typical")
 
 
 def test_comparison_sides_differ_in_the_variable_only(fit) -> None:
@@ -157,18 +181,49 @@ def test_odds_ratio_of_a_conditional_fit_is_the_coefficient(synthetic) -> None:
         ({"f": "sequential"}, ["b - a", "c - b"]),
         ({"f": "pairwise"}, ["b - a", "c - a", "c - b"]),
         ({"f": ["c", "a"]}, ["a - c"]),
-        ("x", ["x + 1 - x"]),
-        ({"x": 2.5}, ["x + 2.5 - x"]),
+        ("x", ["(x + 1) - x"]),
+        ({"x": 2.5}, ["(x + 2.5) - x"]),
+        ({"x": -2}, ["(x - 2) - x"]),
         ({"x": (0, 1.5)}, ["1.5 - 0"]),
-        ({"x": "sd"}, ["x + sd/2 - x - sd/2"]),
-        (["x", "f"], ["x + 1 - x", "b - a", "c - a"]),
+        ({"x": "sd"}, ["(x + sd/2) - (x - sd/2)"]),
+        ({"x": (-1, 1.5)}, ["1.5 - (-1)"]),
+        ({"x": [0, 1e-5, -2.5]}, ["1e-05 - 0", "(-2.5) - 0"]),
+        (["x", "f"], ["(x + 1) - x", "b - a", "c - a"]),
         ({"g": ["g0", "g3"]}, ["g3 - g0"]),
     ],
 )
 def test_what_is_compared(fit, variables, contrasts: list[str]) -> None:
     table = avg_comparisons(fit, variables)
     assert table.index.tolist() == list(range(len(contrasts)))
-    assert [label.replace("(", "").replace(")", "") for label in table["contrast"]] == contrasts
+    assert table["contrast"].tolist() == contrasts
+
+
+@pytest.mark.parametrize(
+    ("comparison", "number", "factor"),
+    [
+        ("ratio", "(x - 1) / x", "b / a"),
+        ("lift", "((x - 1) - x) / x", "(b - a) / a"),
+        ("odds_ratio", "odds(x - 1) / odds(x)", "odds(b) / odds(a)"),
+        ("log_ratio", "log((x - 1) / x)", "log(b / a)"),
+        ("log_odds_ratio", "log(odds(x - 1) / odds(x))", "log(odds(b) / odds(a))"),
+        (np.hypot, "hypot(x - 1, x)", "hypot(b, a)"),
+        (lambda high, low: high - low, "custom(x - 1, x)", "custom(b, a)"),
+    ],
+)
+def test_how_a_comparison_is_written(fit, comparison, number: str, factor: str) -> None:
+    table = avg_comparisons(fit, {"x": -1, "f": ("a", "b")}, comparison=comparison)
+    assert table["contrast"].tolist() == [number, factor]
+    assert table.attrs["comparison"] == (number.split("(")[0] if callable(comparison) else comparison)
+
+
+def test_levels_with_operators_in_their_names(synthetic) -> None:
+    data = synthetic.grouped_data().assign(age=lambda d: d["f"].map({"a": "-17", "b": "18-64", "c": "New York"}))
+    fit = synthetic.synthetic_fit(
+        "y ~ age", data, beta={"Intercept": 0.0, "age[18-64]": 1.0, "age[New York]": 2.0}, sigma=1.0
+    )
+    assert avg_comparisons(fit, "age")["contrast"].tolist() == ["(18-64) - (-17)", "New York - (-17)"]
+    crossed = avg_comparisons(fit, {"age": ("-17", "18-64")}, cross=True)["contrast"]
+    assert crossed.tolist() == ["(18-64) - (-17)"]
 
 
 def test_booleans_and_numbers_in_c(synthetic) -> None:
@@ -305,3 +360,28 @@ def test_inputs_are_never_modified(fit) -> None:
     pd.testing.assert_frame_equal(rows, data)
     pd.testing.assert_frame_equal(fit.model.design.frame, data)
     assert before.identical(fit.posterior)
+
+
+@pytest.mark.parametrize(
+    ("how", "contrast"),
+    [
+        ("minmax", "8 - 0"),  # (0, 1, 2, 4, 8): quartiles 1 and 4, mean 3, squares 9 + 4 + 1 + 1 + 25 = 40
+        ("iqr", "4 - 1"),
+        ("sd", "(x + sd/2) - (x - sd/2)"),
+    ],
+)
+def test_ranges_of_a_number_by_hand(synthetic, how: str, contrast: str) -> None:
+    data = pd.DataFrame({"x": [0.0, 1.0, 2.0, 4.0, 8.0], "y": [1, 0, 1, 1, 0], "z": [0.3, 1.0, -1.0, 0.0, 0.2]})
+    beta = {"Intercept": -0.5, "x": 0.25, "z": 1.0}
+    fit = synthetic.synthetic_fit("y ~ x + z", data, family="bernoulli", beta=beta, spread=0.0, draws=1)
+    half = np.sqrt(40 / 4) / 2
+    low, high = {"minmax": (0.0, 8.0), "iqr": (1.0, 4.0), "sd": (data["x"] - half, data["x"] + half)}[how]
+    exact = special.expit(-0.5 + 0.25 * high + data["z"]) - special.expit(-0.5 + 0.25 * low + data["z"])
+    table = comparisons(fit, {"x": how})
+    np.testing.assert_allclose(table["estimate"], exact, rtol=1e-12)
+    assert table["contrast"].unique().tolist() == [contrast]
+    assert avg_comparisons(fit, {"x": how})["estimate"].item() == pytest.approx(exact.mean(), rel=1e-12)
+    # the data that were fitted say how far, also for other rows
+    other = comparisons(fit, {"x": how}, newdata={"x": [100.0, 2.0], "z": 0.0})["estimate"].iloc[1]
+    middle = (2 - half, 2 + half) if how == "sd" else (low, high)
+    assert other == pytest.approx(np.diff(special.expit(-0.5 + 0.25 * np.array(middle)))[0], rel=1e-12)

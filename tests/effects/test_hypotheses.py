@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import bayes_glmm as bg
 from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
 from bayes_glmm.effects.hypotheses import hypotheses
 from bayes_glmm.effects.predictions import avg_predictions, predictions
@@ -60,6 +61,72 @@ def test_pairs_of_rows(fit, how, pairs) -> None:
     np.testing.assert_allclose(table["estimate"], [(b[:, i] - b[:, j]).mean() for i, j in pairs])
     names = "abc"
     assert table["hypothesis"].tolist() == [f"({names[i]}) - ({names[j]})" for i, j in pairs]
+
+
+@pytest.fixture(scope="module")
+def ordinal():
+    data = bg.load_dataset("VerbAgg").iloc[::20]
+    return bg.GLMM("resp ~ btype + Anger + (1 | item)", data, family="cumulative").fit(
+        method="laplace", random_seed=1, progressbar=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "pairs"),
+    [
+        ("reference", [("scold", "curse"), ("shout", "curse")]),
+        ("sequential", [("scold", "curse"), ("shout", "scold")]),
+        ("pairwise", [("scold", "curse"), ("shout", "curse"), ("shout", "scold")]),
+    ],
+)
+def test_pairs_stay_within_a_category(ordinal, how, pairs) -> None:
+    array = avg_predictions(ordinal, by="btype", draws="dataarray")
+    by_kind = {
+        (kind, category): draws_of(array)[:, i]
+        for i, (kind, category) in enumerate(zip(array["btype"].values, array["category"].values, strict=True))
+    }
+    table = avg_predictions(ordinal, by="btype", hypothesis=how).set_index("hypothesis")["estimate"]
+    expected = {
+        f"({high}, {category}) - ({low}, {category})": (by_kind[high, category] - by_kind[low, category]).mean()
+        for category in ("no", "perhaps", "yes")
+        for high, low in pairs
+    }
+    assert table.to_dict() == pytest.approx(expected)
+    np.testing.assert_allclose(table.groupby(table.index.str.replace(r", \w+", "", regex=True)).sum(), 0, atol=1e-12)
+    free = avg_predictions(ordinal, by="btype", hypothesis="b4 - b1 = 0")["estimate"].item()
+    assert free == pytest.approx((draws_of(array)[:, 3] - draws_of(array)[:, 0]).mean())
+
+
+def test_odds_ratios_of_an_ordered_categorys_probability(ordinal) -> None:
+    table = avg_comparisons(ordinal, {"btype": ("curse", "shout")}, comparison="odds_ratio").set_index("category")
+    draws = avg_predictions(
+        ordinal, by=None, newdata=ordinal.model.design.frame.assign(btype="curse"), draws="dataarray"
+    )
+    other = avg_predictions(
+        ordinal, by=None, newdata=ordinal.model.design.frame.assign(btype="shout"), draws="dataarray"
+    )
+    low, high = draws_of(draws), draws_of(other)
+    by_hand = (high / (1 - high) / (low / (1 - low))).mean(axis=0)
+    np.testing.assert_allclose(table.loc[["no", "perhaps", "yes"], "estimate"], by_hand, rtol=1e-10)
+    assert table["contrast"].unique().tolist() == ["odds(shout) / odds(curse)"]
+    # proportional odds: the coefficient itself, for the lowest and the highest category of a typical item
+    rows = {"btype": "curse", "Anger": 20}
+    typical = comparisons(
+        ordinal, {"btype": ("curse", "shout")}, newdata=rows, random_effects="typical", comparison="odds_ratio"
+    ).set_index("category")["estimate"]
+    beta = ordinal.posterior["beta"].sel(coef="btype[shout]")
+    assert typical["yes"] == pytest.approx(float(np.exp(beta).mean()))
+    assert typical["no"] == pytest.approx(float(np.exp(-beta).mean()))
+
+
+def test_pairs_stay_within_a_variable(fit) -> None:
+    array = avg_comparisons(fit, ["x", "f"], draws="dataarray")
+    table = avg_comparisons(fit, ["x", "f"], hypothesis="pairwise")
+    assert table["hypothesis"].tolist() == ["(f, c - a) - (f, b - a)"]
+    assert table["estimate"].item() == pytest.approx((draws_of(array)[:, 2] - draws_of(array)[:, 1]).mean())
+    assert len(avg_comparisons(fit, ["x", "f"], by="f", hypothesis="reference")) == 2 + 5
+    with pytest.raises(PredictionError, match="of one variable and category .* 'b2 - b1 = 0'"):
+        avg_comparisons(fit, {"x": 1, "f": ("a", "b")}, hypothesis="sequential")
 
 
 def test_a_difference_of_differences_is_an_interaction(fit) -> None:

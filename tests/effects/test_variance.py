@@ -95,6 +95,41 @@ def test_counts_have_leckies_closed_forms(synthetic):
     np.testing.assert_allclose(values, expected, rtol=1e-7)
 
 
+@pytest.mark.parametrize("family", ["poisson", "negativebinomial"])
+@pytest.mark.parametrize("levels", [2, 3])
+def test_nested_counts_have_leckies_closed_forms(synthetic, family, levels):
+    """Leckie et al. 2020, equations of two- and three-level models: u of level 2 within v of level 3.
+
+    The variance of level 3 is m^2 (e^v - 1), of level 2 m^2 e^v (e^u - 1), of level 1 m + m^2 e^(u + v) / phi, with m
+    the mean e^(eta + (u + v) / 2) and 1 / phi zero for the Poisson.
+    """
+    data = synthetic.grouped_data()
+    data["h"] = np.resize(list("pq"), len(data))
+    data["h"] = data["h"].where(np.arange(len(data)) % 12 < 6, data["h"].str.upper())
+    sd = {"g": [0.8], "g:h": [0.5]} if levels == 3 else {"g": [0.8]}
+    parameters = {"phi": 2.5} if family == "negativebinomial" else {}
+    fit = synthetic.synthetic_fit(
+        f"count ~ x + {'(1 | g/h)' if levels == 3 else '(1 | g)'}", data, family=family, beta=BETA, sd=sd, spread=0.0,
+        draws=1, **parameters,
+    )  # fmt: skip
+    row = {"x": 0.8, "g": "g1", "h": "p"}
+    v, u = 0.8**2, 0.5**2 if levels == 3 else 0.0
+    m = math.exp(BETA["Intercept"] + 0.8 * BETA["x"] + (u + v) / 2)
+    third, second = m**2 * math.expm1(v), m**2 * math.exp(v) * math.expm1(u)
+    first = m + (m**2 * math.exp(u + v) / 2.5 if parameters else 0.0)
+    total = first + second + third
+    table = icc(fit, row, scale="response").set_index("group")["estimate"]
+    assert table["g"] == pytest.approx(third / total, rel=1e-7)
+    components = variance_components(fit, row, scale="response").set_index(["component", "group"])
+    assert components.loc[("residual", ""), "share"] == pytest.approx(first / total, rel=1e-7)
+    if levels == 3:
+        assert table["(all)"] == pytest.approx((second + third) / total, rel=1e-7)
+        assert table["(all)"] - table["g"] == pytest.approx(second / total, rel=1e-6)
+        assert table["g:h"] == pytest.approx(m**2 * math.expm1(u) / total, rel=1e-7)  # less than the level-2 VPC
+        latent = icc(fit, row).set_index("group")["estimate"]
+        assert latent["(all)"] == pytest.approx(latent["g"] + latent["g:h"], rel=1e-12)
+
+
 def test_the_probability_of_binary_responses_is_bivariate(synthetic):
     """Goldstein, Browne, Rasbash 2002 for probit: E[p^2] is a bivariate normal probability."""
     from scipy.stats import multivariate_normal

@@ -131,8 +131,8 @@ def test_level_effects_are_sorted(sleepstudy_fit):
 
 
 def test_many_levels_have_no_labels():
-    table = pd.DataFrame({"group": "g", "level": range(300), "term": "Intercept", "mean": np.arange(300.0)})
-    figure = bg.plots.random_effects(table.assign(ci_lower=table["mean"] - 1, ci_upper=table["mean"] + 1))
+    table = pd.DataFrame({"group": "g", "level": range(300), "term": "Intercept", "estimate": np.arange(300.0)})
+    figure = bg.plots.random_effects(table.assign(lower=table["estimate"] - 1, upper=table["estimate"] + 1))
     assert list(figure.axes[0].get_yticks()) == []
 
 

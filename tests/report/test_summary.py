@@ -90,13 +90,30 @@ def test_approximate_and_interrupted_fits_are_marked(cbpp_fit):
 def test_level_effects(sleepstudy_fit, prob):
     table = bg.random_effects(sleepstudy_fit, ci_prob=prob)
     draws = sleepstudy_fit.posterior["b_Subject"].stack(sample=("chain", "draw"))
-    assert list(table.columns) == ["group", "level", "term", "mean", "sd", "ci_lower", "ci_upper"]
+    assert list(table.columns) == ["group", "level", "term", "estimate", "sd", "lower", "upper"]
     for row in table.iloc[[0, 17, 35]].itertuples():
         values = draws.sel(Subject=row.level, Subject_coef=row.term)
-        assert row.mean == pytest.approx(float(values.mean()))
-        assert row.ci_upper - row.ci_lower == pytest.approx(
+        assert row.estimate == pytest.approx(float(values.mean()))
+        assert row.upper - row.lower == pytest.approx(
             float(np.ptp(np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2])))
         )
+
+
+def test_draws_of_level_effects(sleepstudy_fit):
+    table, draws = bg.random_effects(sleepstudy_fit), bg.random_effects(sleepstudy_fit, draws="dataarray")
+    posterior = sleepstudy_fit.posterior["b_Subject"]
+    assert draws.dims == ("chain", "draw", "obs")
+    assert draws.sizes["chain"] == posterior.sizes["chain"] and draws.sizes["draw"] == posterior.sizes["draw"]
+    for name in ("group", "level", "term"):
+        assert draws[name].values.tolist() == table[name].tolist()
+    np.testing.assert_allclose(draws.mean(("chain", "draw")), table["estimate"], rtol=1e-12)
+    one = draws.isel(obs=5)
+    own = posterior.sel(Subject=one["level"].item(), Subject_coef=one["term"].item())
+    np.testing.assert_array_equal(one.values, own.transpose("chain", "draw").values)
+    statement = bg.hypotheses(draws, "b3 - b1 > 0")
+    assert statement["probability"].item() == float((draws[..., 2] > draws[..., 0]).mean())
+    with pytest.raises(bg.errors.PredictionError, match="Did you mean 'dataarray'"):
+        bg.random_effects(sleepstudy_fit, draws="array")
 
 
 def test_a_model_without_groups_has_no_level_effects():
@@ -110,3 +127,5 @@ def test_a_model_without_groups_has_no_level_effects():
                 groups = ()
 
     assert bg.random_effects(Fit()).empty
+    with pytest.raises(bg.errors.PredictionError, match="no grouping factor"):
+        bg.random_effects(Fit(), draws="dataarray")
