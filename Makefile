@@ -27,6 +27,7 @@ lint: setup  ## style, format and types
 bench: setup  ## ours and the peers, takes hours; the tables of docs/benchmarks.md
 	@$(PYTHON_RUN) -m benchmarks.gradient
 	@$(PYTHON_RUN) -m benchmarks.walltime
+	@$(PYTHON_RUN) -m benchmarks.effects
 	@$(PYTHON_RUN) -m benchmarks --series --docs docs/benchmarks.md $(BENCH_ARGS)
 
 reliability: setup  ## the tables of docs/reliability.md, about an hour

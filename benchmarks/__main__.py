@@ -109,7 +109,7 @@ def write_report(log: Log, missing: dict[str, str], out: Path, docs: Path | None
     """Write medians, bars and the page; return the page."""
     medians = take_medians(log.runs)
     gradient, wall = read_json(out / "gradient.json"), read_json(out / "walltime.json")
-    bars = all_bars(medians, gradient, wall)
+    bars = all_bars(medians, gradient, wall, read_json(out / "effects.json"))
     machine = describe_machine()
     rows = [{"case": case, "peer": peer, **row} for (case, peer), row in medians.items()]
     result = {"machine": machine, "missing": missing, "bars": [asdict(bar) for bar in bars], "rows": rows}

@@ -6,7 +6,7 @@ Input: medians by case and peer, and the results of `gradient.py` and `walltime.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,12 @@ def ratio(medians: Medians, case: str, peer: str) -> float | None:
     return ours / theirs if ours and theirs and math.isfinite(ours) and math.isfinite(theirs) else None
 
 
-def all_bars(medians: Medians, gradient: Mapping[str, Any] | None, wall: Mapping[str, Any] | None) -> list[Bar]:
+def all_bars(
+    medians: Medians,
+    gradient: Mapping[str, Any] | None,
+    wall: Mapping[str, Any] | None,
+    effects: Sequence[Mapping[str, Any]] | None,
+) -> list[Bar]:
     """Judge every bar that a benchmark can judge."""
     listed = [case.name for case in LISTED]
     pymc = {case: ratio(medians, case, "bambi-pymc") for case in listed}
@@ -51,6 +56,7 @@ def all_bars(medians: Medians, gradient: Mapping[str, Any] | None, wall: Mapping
         *_quality_bars({case: medians[case, "ours"] for case in listed if (case, "ours") in medians}),
         *_wall_bars(wall or {}),
         *_gradient_bars(gradient or {}),
+        *(_effects_bar(row) for row in effects or ()),
     ]
 
 
@@ -125,6 +131,15 @@ def _wall_bars(wall: Mapping[str, Any]) -> list[Bar]:
         else:
             bars.append(Bar("10^6 rows, 10 000 groups: < 5 min and < 4 GiB", row["status"], False))
     return bars or [Bar("wall times", "not measured", None)]
+
+
+def _effects_bar(row: Mapping[str, Any]) -> Bar:
+    goal = f"average comparison, {row['rows']:.0e} rows x {row['draws']} draws, {row['link']}, {row['random_effects']}"
+    goal += ": < 30 s, <= 1 GiB"
+    if row["status"] != "ok":
+        return Bar(goal, row["status"], False)
+    seconds, mib = row["seconds"], row["peak_mib"]
+    return Bar(goal, f"{seconds:.0f} s, {mib:.0f} MiB", seconds < 30 and mib <= 1024)
 
 
 def _gradient_bars(gradient: Mapping[str, Any]) -> list[Bar]:
