@@ -23,11 +23,14 @@ Array = npt.NDArray[np.float64]
 
 _FIRST_STEP = 2e-3  # of the variable's sd, here and along the tangent
 _REFINEMENT = 4.0  # the stencils' error falls 256-fold
-_LEVELS = 22
+_LEVELS = 30
 _GOAL, _ENOUGH = 1e-10, 1e-6
 _EPS = float(np.finfo(float).eps)
-_CENTRAL = {-2: 1.0, -1: -8.0, 1: 8.0, 2: -1.0}
-_FORWARD = {0: -25.0, 1: 48.0, 2: -36.0, 3: 16.0, 4: -3.0}
+_CONSTANT = 1e-10  # a column that varies less, relative to its size, varies by rounding
+_VISIBLE = 1e-5  # of a column's value: a step moves it by so much at least where it would by more, or rounding counts
+# (weight, point, point that is taken off): differences of neighbours lose no digits where values are large
+_CENTRAL = ((8.0, 1, -1), (-1.0, 2, -2))
+_FORWARD = ((48.0, 1, 0), (-36.0, 2, 0), (16.0, 3, 0), (-3.0, 4, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,7 @@ class Derivative:
         Of the columns of each grouping factor, (rows, coefficients) each.
     steps
         (rows,) a step of the number that is small for every column: 0.002 sd of the number, less where a column is
-        steeper than it is over the data as a whole.
+        steeper than it is over the data as a whole and moves by more than 1e-5 of its value.
     """
 
     X: Array
@@ -90,19 +93,20 @@ def differentiate(fitted: Design, design: Design, name: str) -> Derivative:
     spread = float(data.std()) or max(1.0, float(np.abs(data).max()))
     columns, labels = _columns(design, name, data)
     own = _columns(fitted, name, data)[0](data, np.arange(len(data)))
-    scale = own.std(axis=0) / spread
+    scale = np.where(own.std(axis=0) > _CONSTANT * np.abs(own).max(axis=0), own.std(axis=0), 0.0) / spread
     step = 2.0 ** round(np.log2(_FIRST_STEP * spread))  # a power of two: x + h - x is h nearly exactly
-    slope, change = _refined(columns, values, scale, step)
+    slope, change, centre = _refined(columns, values, scale, step)
     bad = ~(change <= _ENOUGH * (np.abs(slope) + scale))
     if bad.any():
         column = int(np.argmax(bad.any(axis=0)))
         example = values[bad[:, column]][0]
         raise PredictionError(
-            f"{labels[column]!r} has no derivative with respect to {name!r} in "
+            f"{labels[column]!r} has no derivative with respect to {name!r} that can be found in "
             f"{first_rows(design.index, bad[:, column])} (for example at {name} = {example:g}). Leave these rows out, "
             f"or compare two values: comparisons(fit, {{{name!r}: (low, high)}})."
         )
-    steep = np.divide(np.abs(slope), scale, out=np.zeros_like(slope), where=scale > 0).max(axis=1, initial=1.0)
+    usual = np.maximum(scale, _VISIBLE * np.abs(centre) / step)
+    steep = np.divide(np.abs(slope), usual, out=np.zeros_like(slope), where=usual > 0).max(axis=1, initial=1.0)
     ends = np.cumsum([len(fitted.coefs), 1, *(len(term.coefs) for term in design.groups)])
     X, offset, *Z = np.split(slope, ends[:-1], axis=1)
     return Derivative(X, offset[:, 0], tuple(Z), step / steep)
@@ -175,10 +179,13 @@ def _columns(
 
 def _refined(
     columns: Callable[[Array, npt.NDArray[np.intp]], Array], values: Array, scale: Array, step: float
-) -> tuple[Array, Array]:
-    """Differences with ever smaller steps: of each element the one that seems best, and how far the next one is off."""
+) -> tuple[Array, Array, Array]:
+    """Differences with ever smaller steps.
+
+    Of each element the one that seems best, how far the next one is off, and the element itself.
+    """
     rows = np.arange(len(values))
-    centre = columns(values, rows)
+    everything = centre = columns(values, rows)
     best, change, least = (np.full(centre.shape, fill) for fill in (np.nan, np.inf, np.inf))
     before = np.full(centre.shape, np.nan)
     for _ in range(_LEVELS):
@@ -193,7 +200,7 @@ def _refined(
             break
         rows, values, centre, before = rows[going], values[going], centre[going], now[going]
         step /= _REFINEMENT
-    return best, change
+    return best, change, everything
 
 
 def _difference(
@@ -206,12 +213,15 @@ def _difference(
     """Five-point differences at some rows: central, else one-sided to the right, else to the left."""
     slope = np.full(centre.shape, np.nan)
     open_rows = np.arange(len(rows))
-    for weights, side in ((_CENTRAL, step), (_FORWARD, step), (_FORWARD, -step)):
+    for stencil, side in ((_CENTRAL, step), (_FORWARD, step), (_FORWARD, -step)):
         total = np.zeros((len(open_rows), centre.shape[1]))
-        for multiple, weight in weights.items():
-            at = columns(values[open_rows] + multiple * side, rows[open_rows]) if multiple else centre[open_rows]
+        for weight, *points in stencil:
+            high, low = (
+                columns(values[open_rows] + point * side, rows[open_rows]) if point else centre[open_rows]
+                for point in points
+            )
             with np.errstate(invalid="ignore"):
-                total += weight * at
+                total += weight * (high - low)
         slope[open_rows] = total / (12.0 * side)
         open_rows = open_rows[~np.isfinite(total).all(axis=1)]
         if not len(open_rows):

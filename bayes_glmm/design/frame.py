@@ -149,16 +149,17 @@ def _from_polars(series: Any) -> pd.Series:
 
 def _from_mapping(data: Mapping[str, Any], names: Sequence[str], error: type[GLMMError]) -> pd.DataFrame:
     _check_present(names, data, error)
-    columns = {}
+    columns, single = {}, []
     for name in names:
         column = data[name]
         dimensions = _dimensions(name, column, error)
         if dimensions > 1:
             raise error(f"The column {name!r} has {dimensions} dimensions; columns have one.")
-        columns[name] = column if dimensions else [column]
+        columns[name] = column if dimensions else [column.item() if isinstance(column, np.ndarray) else column]
+        single += [] if dimensions else [name]
     if error is PredictionError:  # in the data of a fit a single value is a mistake
-        longest = max((len(column) for column in columns.values()), default=1)
-        columns |= {name: [data[name]] * longest for name in columns if pd.api.types.is_scalar(data[name])}
+        rows = max((len(column) for name, column in columns.items() if name not in single), default=1)
+        columns |= {name: columns[name] * rows for name in single}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise error(f"The columns have different lengths: {lengths}.")

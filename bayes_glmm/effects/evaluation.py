@@ -68,7 +68,10 @@ class Contrast:
         needed = [parts[copy] for copy in self.copies]
         if self.category is not None:
             needed = [part[..., self.category[0]] for part in needed]
-        return self.combine(*needed) if self.steps is None else self.combine(*needed, self.steps[rows])
+        if self.steps is None:
+            return self.combine(*needed)
+        assert rows is not None, "steps belong to rows, not to averages over them"
+        return self.combine(*needed, self.steps[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,8 @@ class Counterfactuals:
         """
         keys = self.predictor.keys().reshape(self.copies, self.rows, -1)
         columns = np.moveaxis(keys, 0, 1).reshape(self.rows, -1)
-        steps = [one.steps for one in self.contrasts if one.steps is not None]
+        # those of an ordered response's categories are one array
+        steps = list({id(one.steps): one.steps for one in self.contrasts if one.steps is not None}.values())
         columns = np.column_stack([columns, *steps]) if steps else columns
         varying = columns[:, np.any(columns != columns[:1], axis=0)]
         kind = np.zeros(self.rows, dtype=np.intp)

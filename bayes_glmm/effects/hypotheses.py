@@ -163,8 +163,9 @@ def _rows(array: xr.DataArray) -> tuple[Array, list[str]]:
 
 
 def _kinds(array: xr.DataArray) -> list[tuple[str, ...]]:
-    """Variable and category of every row: pairs are made among rows that have them in common."""
-    columns = [array[name].to_numpy().astype(str) for name in ("term", "category") if name in array.coords]
+    """Variable, category and grouping factor of every row: pairs are made among rows that have them in common."""
+    names = ("term", "category", *(("group",) if array.attrs.get("quantity") == "random effect" else ()))
+    columns = [array[name].to_numpy().astype(str) for name in names if name in array.coords]
     return list(zip(*columns, strict=True)) if columns else [()] * int(array.sizes["obs"])
 
 

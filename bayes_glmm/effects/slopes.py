@@ -84,10 +84,11 @@ def slopes(
     Notes
     -----
     The chain rule. Each column of the design (``log(x)``, the basis of ``bs(x, df=4)``, ``x:f``) is differentiated by
-    itself, with a step that suits it and from one side only where the other cannot be computed: at the ends of a
-    spline, at the end of a logarithm's domain. The expected response is then differentiated along that tangent by
-    (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / (12 h), h = 0.002 sd(x) or less where a column is steep; the error is h^4
-    f'''''(0) / 30. At a kink (``abs(x)`` at zero) the result is the mean of the slopes on its two sides.
+    itself, with steps that become smaller until the result stays the same, and from one side only where the other
+    cannot be computed: at the ends of a spline, at the end of a logarithm's domain. The expected response is then
+    differentiated along that tangent by (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / (12 h), h = 0.002 sd(x) or less where a
+    column is steep; the error is h^4 f'''''(0) / 30. At a kink (``abs(x)`` at zero) the result is the mean of the
+    slopes on its two sides.
 
     References
     ----------

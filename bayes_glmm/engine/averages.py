@@ -81,6 +81,11 @@ def _one_less_exp(rate: float) -> float:
 
 
 @_compiled
+def _inverse(x: float, link: int) -> float:
+    return 1.0 / (1.0 + fast_exp(-x)) if link == LOGISTIC else _one_less_exp(fast_exp(x))
+
+
+@_compiled
 def _direct(eta: float, sd: float, link: int) -> float:
     """Average with every exponential computed: for sds beyond the recurrences; the logistic one at eta <= 0."""
     step = _own_step(sd, link)
@@ -89,10 +94,14 @@ def _direct(eta: float, sd: float, link: int) -> float:
     total = 0.0
     for n in range(-count, count + 1):
         z = centre + n * step
-        x = eta + sd * z
-        inverse = 1.0 / (1.0 + fast_exp(-x)) if link == LOGISTIC else _one_less_exp(fast_exp(x))
-        total += fast_exp(-0.5 * z * z) * inverse
+        total += fast_exp(-0.5 * z * z) * _inverse(eta + sd * z, link)
     return total * (step / _SQRT_2PI)
+
+
+@_compiled
+def _small(variance: float) -> float:
+    """Return a variance the recurrences take; zero for larger ones and for what is none, whose results do not count."""
+    return variance if 0.0 <= variance <= LARGEST_RECURRENCE_SD**2 else 0.0
 
 
 @_compiled
@@ -112,17 +121,18 @@ def _recurrent(
 
     Every element has its own nodes, so that its value does not depend on its neighbours. Each loop is one that vector
     registers serve.
-    """  # fmt: skip
+    """
     known, known_step, most = -1.0, 0.0, 0.0
     for i in range(len(eta)):
-        if variance[i] != known:
-            known, known_step = variance[i], _own_step(math.sqrt(variance[i]), link)
+        if _small(variance[i]) != known:
+            known = _small(variance[i])
+            known_step = _own_step(math.sqrt(known), link)
         step[i] = known_step
         last[i] = 2.0 * math.ceil(HALF_WIDTH / known_step)
         most = max(most, last[i])
     sign = -1.0 if link == LOGISTIC else 1.0
     for i in range(len(eta)):
-        sd = math.sqrt(variance[i])
+        sd = math.sqrt(_small(variance[i]))
         centre, reach = _centre(eta[i], sd), 0.5 * last[i] * step[i]
         rate[i] = fast_exp(sign * (eta[i] + sd * (centre - reach)))
         rate_ratio[i] = fast_exp(sign * sd * step[i])
@@ -161,9 +171,12 @@ def _averages(eta: Any, variance: Any, link: int, out: Any) -> None:
             means[:m], variances, link, step[:m], last[:m], rate[:m], rate_ratio[:m], weight[:m], growth[:m], values
         )
         for i in range(m):
-            sd = math.sqrt(variances[i])
-            if sd > LARGEST_RECURRENCE_SD:
-                values[i] = _direct(means[i], sd, link)
+            if not 0.0 <= variances[i] < math.inf:
+                values[i] = math.nan
+            elif variances[i] == 0.0:
+                values[i] = _inverse(means[i], link)
+            elif variances[i] > LARGEST_RECURRENCE_SD**2:
+                values[i] = _direct(means[i], math.sqrt(variances[i]), link)
             if link == LOGISTIC and known[i] > 0.0:
                 # one minus the average at -eta: both tails keep their accuracy
                 values[i] = 1.0 - values[i]
@@ -193,7 +206,8 @@ def link_averages(eta: Array, variance: Array, link: int) -> Array:
     Returns
     -------
     numpy.ndarray
-        (n,) averages; relative error below 1e-8, in the logistic's upper tail of the complement.
+        (n,) averages; relative error below 1e-8, in the logistic's upper tail of the complement, down to 1e-290; NaN
+        where the variance is negative or not finite.
     """
     out = np.empty_like(eta)
     _fill_averages(eta, variance, np.array([link]), out)

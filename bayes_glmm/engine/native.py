@@ -149,7 +149,9 @@ def _machine_code(function: NativeFunction) -> bytes:
     with _light_passes():
         compiled: Any = cfunc(function.signature, **function.options)(function.definition)
         code = compiled.inspect_llvm()
-    module = llvm.parse_assembly(re.sub(r"^(attributes #\d+ = {.*)noinline", r"\1nounwind", code, flags=re.MULTILINE))
+    # counting references may be inlined, and vanishes where there is nothing to count
+    code = re.sub(r"^(attributes #\d+ = {.*)noinline", r"\1nounwind", code, flags=re.MULTILINE)
+    module = llvm.parse_assembly(code)
     for definition in module.functions:
         if definition.name == compiled.native_name:
             definition.name = _SYMBOL
@@ -164,7 +166,10 @@ def _machine_code(function: NativeFunction) -> bytes:
 
 @contextlib.contextmanager
 def _light_passes() -> Iterator[None]:
-    """Let numba do little: the whole module is optimised afterwards, and doing it twice doubles the time."""
+    """Let numba do little: the whole module is optimised afterwards, and doing it twice doubles the time.
+
+    What functions compiled here call is compiled little for callers from Python, too; the package has none.
+    """
     settings = vars(numba_config)
     with global_compiler_lock:
         cpu_target.target_context.codegen()  # reads the level it is made with once for all

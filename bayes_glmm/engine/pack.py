@@ -128,6 +128,9 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
         if len(group.coefs) > codes.MOST_COEFS:
             size = f"{len(group.coefs)} random coefficients"
             return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
+    categories = () if design.response is None else design.response.categories or ()
+    if len(categories) - 1 > codes.MOST_THRESHOLDS:
+        return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
     return None
 
 

@@ -23,8 +23,8 @@ UNBOUNDED, ABOVE, BETWEEN, CORRELATION, INCREMENT = range(5)
 #: Columns of a prior table.
 KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
 
-#: Most random coefficients a group that the engine takes: its small matrices are on the stack.
-MOST_COEFS = 64
+#: Most random coefficients a group, and most thresholds, that the engine takes: their arrays are on the stack.
+MOST_COEFS, MOST_THRESHOLDS = 64, 4096
 
 _compiled = njit(error_model="numpy")
 
@@ -175,8 +175,7 @@ def pull_precision(
 ) -> None:
     """Add to `gradient` what a symmetric d / d Omega implies for one term's theta: `term_factor` in reverse."""
     k = sd.shape[0]
-    # Omega = M' M gives dM = 2 M dOmega, and M = A^-1 gives dA = -M' dM M', with A = diag(sd) L; so dA = -2 M' M dOmega
-    # M'
+    # Omega = M'M gives dM = 2 M dOmega; M = A^-1 with A = diag(sd) L gives dA = -M' dM M'; so dA = -2 M'M dOmega M'
     pulled, d_lower = local_matrix(k, k), local_matrix(k, k)
     d_lower[:] = 0.0
     for a in range(k):

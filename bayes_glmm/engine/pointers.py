@@ -129,7 +129,8 @@ def _local_array(context: Any, builder: Any, array_type: Any, shape: list[Any]) 
 def local_vector(typingctx: Any, size: Any) -> Any:
     """Return an uninitialised (size,) array of doubles that lives until the calling function returns.
 
-    For a few thousand elements at most, outside of loops, and never to be returned.
+    Outside of loops, never to be returned, and only for what `bayes_glmm.engine.parameters` bounds (`MOST_COEFS`,
+    `MOST_THRESHOLDS`): a thread's stack is small.
     """
     array_type = types.Array(types.float64, 1, "C")
 

@@ -56,9 +56,10 @@ def draw_observations(
     x, y, color = columns
     check_table_columns("data", [name for name in columns if name is not None], data.columns)
     if not pd.api.types.is_numeric_dtype(data[y]):
+        one = str(data[y].iloc[0]) if len(data) else "yes"
         raise GLMMError(
             f"y: the column {y!r} holds no numbers; give one that does, of two classes 0 and 1 "
-            f"(data.assign(event=data[{y!r}] == {str(data[y].iloc[0])!r}) and y='event', say)."
+            f"(data.assign(event=data[{y!r}] == {one!r}) and y='event', say)."
         )
     if levels is not None:
         data = data[data[x].astype(str).isin(levels)]
@@ -70,7 +71,8 @@ def draw_observations(
         shades = [ink(0.7) if lane < 0 else series_color(lane) for lane in own]
         number = np.maximum(own, 0)
     height = data[y].to_numpy(dtype=float)
-    if np.isin(height[np.isfinite(height)], (0.0, 1.0)).all():
+    known = height[np.isfinite(height)]
+    if len(known) and np.isin(known, (0.0, 1.0)).all():
         height = _strips(height, number, count, rng) if levels is None else _strips(height, 0 * number, 1, rng)
         ax.set_yticks(np.linspace(0, 1, 6))
     if levels is None:

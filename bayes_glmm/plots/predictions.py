@@ -68,7 +68,8 @@ def predictions(
     GLMMError
         If a column is missing, `y` holds no numbers, or several rows share one place of the figure.
     """
-    if color is None and x != "category" and "category" in table and table["category"].nunique() > 1:
+    about = [name for name in table.columns if name not in (*NUMBERS, "category")]
+    if color is None and x != "category" and about and "category" in table and table["category"].nunique() > 1:
         color = "category"
     x = _only_column(table, color) if x is None else x
     places = [x] if color is None else [x, color]
@@ -103,8 +104,10 @@ def predictions(
 
 def _only_column(table: pd.DataFrame, color: str | None) -> str:
     about = [str(name) for name in table.columns if name not in (*NUMBERS, color)]
-    if len(about) != 1:
-        raise GLMMError(f"x= must name a column of the table: {', '.join(map(repr, about)) or 'it has none'}.")
+    if not about:
+        raise GLMMError("The table has no column to draw along the horizontal axis; ask for predictions by= one.")
+    if len(about) > 1:
+        raise GLMMError(f"x= must name a column of the table: {', '.join(map(repr, about))}.")
     return about[0]
 
 

@@ -69,7 +69,7 @@ class PosteriorDraws:
             chain=np.zeros(1, dtype=int),
             draw=part,
             beta=self.beta[part],
-            effects={name: values[part] for name, values in self.effects.items()},
+            effects={name: _by_coefficient(values[part]) for name, values in self.effects.items()},
             covariances={name: values[part] for name, values in self.covariances.items()},
             parameters={name: values[part] for name, values in self.parameters.items()},
         )

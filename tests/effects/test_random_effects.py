@@ -44,3 +44,13 @@ def test_level_effects_are_the_difference_from_a_typical_level(synthetic, family
     np.testing.assert_allclose(table["estimate"], flat.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(table["sd"], flat.std(axis=0, ddof=1), rtol=1e-12)
     np.testing.assert_allclose(table[["lower", "upper"]].T, np.quantile(flat, [0.1, 0.9], axis=0), rtol=1e-12)
+
+
+def test_pairs_of_levels_stay_within_a_grouping_factor(synthetic) -> None:
+    fit = synthetic.synthetic_fit(
+        "y ~ x + (1 | g) + (1 | h)", synthetic.grouped_data(), beta={"Intercept": 0.1, "x": 0.1},
+        sd={"g": [0.6], "h": [0.5]}, sigma=1.0,
+    )  # fmt: skip
+    draws = bg.random_effects(fit, draws="dataarray")
+    sizes = [len(term.levels) for term in fit.model.design.groups]
+    assert len(bg.hypotheses(draws, "pairwise")) == sum(size * (size - 1) // 2 for size in sizes)

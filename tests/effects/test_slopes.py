@@ -126,7 +126,8 @@ def test_where_there_is_no_derivative(synthetic, data) -> None:
         "y ~ sqrt(pos) + abs(x)", data, beta={"Intercept": 0.0, "sqrt(pos)": 2.0, "abs(x)": 1.0}, sigma=1.0, spread=0.0
     )
     with pytest.raises(
-        PredictionError, match=r"'sqrt\(pos\)' has no derivative with respect to 'pos' in row 7 .*= 0\)"
+        PredictionError,
+        match=r"'sqrt\(pos\)' has no derivative with respect to 'pos' that can be found in row 7 .*= 0\)",
     ):
         slopes(fit, "pos")
     rows = pd.DataFrame({"pos": [1.0, 0.0, 0.0], "x": 1.0}, index=["first", "second", "third"])
@@ -136,3 +137,37 @@ def test_where_there_is_no_derivative(synthetic, data) -> None:
     np.testing.assert_allclose(rest, 1 / np.sqrt(data["pos"].drop(index=7)), rtol=1e-8)
     kink = slopes(fit, "x", newdata={"x": [-1.0, 0.0, 1.0], "pos": 1.0})["estimate"]
     np.testing.assert_allclose(kink, [-1.0, 0.0, 1.0], atol=1e-9)
+
+
+def test_columns_that_the_fit_saw_as_one_value(synthetic, data) -> None:
+    """The sd of a constant column is rounding, and no measure of how far it may move."""
+    data = data.assign(c=5.0)
+    fit = synthetic.synthetic_fit(
+        "count ~ x + offset(log(c))", data, family="poisson", beta={"Intercept": 0.1, "x": 0.3}, spread=0.0
+    )
+    expected = np.exp(0.1 + 0.3 * data["x"])  # d/dc of c exp(...)
+    np.testing.assert_allclose(slopes(fit, "c")["estimate"], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("term", "values", "exact"),
+    [
+        ("exp(x)", [-20.0, 10.0, 30.0, 100.0], np.exp),
+        ("I(x ** 3)", [10.0, 1e4, 1e5], lambda x: 3 * x**2),
+        ("I(x ** 2)", [0.0, 1e5], lambda x: 2 * x),
+    ],
+)
+def test_rows_far_from_the_data(synthetic, data, term, values, exact) -> None:
+    fit = synthetic.synthetic_fit(
+        f"y ~ {term}", data, beta={"Intercept": 0.3, term: 1.0}, sigma=1.0, spread=0.0
+    )  # fmt: skip
+    got = slopes(fit, "x", newdata={"x": values})["estimate"]
+    np.testing.assert_allclose(got, exact(np.array(values)), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("origin", [0.0, 1e7, 1.7e9])
+def test_a_line_is_a_line_wherever_it_begins(synthetic, data, origin) -> None:
+    """Seconds since 1970, say."""
+    data = data.assign(time=origin + 100 * np.random.default_rng(3).random(120))
+    fit = synthetic.synthetic_fit("y ~ time", data, beta={"Intercept": 0.0, "time": 0.5}, sigma=1.0, spread=0.0)
+    np.testing.assert_allclose(slopes(fit, "time")["estimate"], 0.5, rtol=1e-5 if origin else 1e-9)

@@ -115,6 +115,10 @@ def test_colours_are_never_all_that_differs():
 def test_predictions_of_categories_are_coloured_by_category():
     table = predicted(x=[1, 1, 2, 2], category=list("abab"))
     assert bg.plots.predictions(table, "x").get_legend().get_title().get_text() == "category"
+    alone = bg.plots.predictions(predicted(category=list("ab")))
+    assert alone.get_xlabel() == "category" and alone.get_legend() is None
+    with pytest.raises(GLMMError, match="no column to draw along"):
+        bg.plots.predictions(predicted(category=list("ab")).drop(columns="category"))
     assert bg.plots.predictions(table).get_xlabel() == "x"
 
 

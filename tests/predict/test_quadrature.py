@@ -115,3 +115,18 @@ def test_inverse_link_has_no_average() -> None:
 def test_a_function_too_rough_for_the_rule_is_refused() -> None:
     with pytest.raises(PredictionError, match="did not converge"):
         gaussian_expectation(lambda x: (x > 0.1).astype(float), 0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+def test_what_is_no_variance_gives_no_number(name: str) -> None:
+    v = np.array([1.0, np.nan, np.inf, -1.0, 4.0])
+    got = gaussian_mean(LINKS[name], np.full(5, 0.5), v)
+    assert np.isnan(got).tolist() == [False, True, True, True, False]
+    np.testing.assert_allclose(got[[0, 4]], gaussian_mean(LINKS[name], np.full(2, 0.5), v[[0, 4]]), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+def test_neighbours_with_large_sds_change_nothing(name: str) -> None:
+    eta, sd = np.linspace(-3, 3, 9), np.array([0.0, 0.5, 29.0, 30.0, 31.0, 90.0, 0.5, 2.0, 0.0])
+    alone = [float(gaussian_mean(LINKS[name], *pair)) for pair in zip(eta, sd**2, strict=True)]
+    np.testing.assert_allclose(gaussian_mean(LINKS[name], eta, sd**2), alone, rtol=1e-13)
