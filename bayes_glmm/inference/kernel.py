@@ -166,17 +166,17 @@ def geometry_trouble(stats: xr.Dataset) -> str | None:
     Returns
     -------
     str or None
-        More than 1 % divergences, E-BFMI below 0.3 or a step size below 0.2, in words; None where all is well.
+        Divergences, E-BFMI below 0.3 or a step size below 0.2, in words; None where all is well.
     """
-    diverging = float(stats["diverging"].mean())
+    diverging = int(stats["diverging"].sum())
     energy = stats["energy"].to_numpy()
     if energy.shape[1] < SHORTEST:
         return None
     moved, spread = np.mean(np.square(np.diff(energy, axis=1)), axis=1), np.var(energy, axis=1)
     fraction = np.min(np.divide(moved, spread, out=np.zeros_like(moved), where=spread > 0))
     step = float(stats["step_size"].isel(draw=-1).min())
-    if diverging > 0.01:
-        return f"{100 * diverging:.1f} % of the transitions diverged"
+    if diverging:
+        return f"{diverging} of {stats['diverging'].size} transitions diverged"
     if fraction < 0.3:
         return f"the energy's fraction of missing information was {fraction:.2f}"
     return f"the step size fell to {step:.2f}" if step < 0.2 else None

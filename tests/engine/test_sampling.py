@@ -241,16 +241,25 @@ def test_tiny_data_do_not_diverge_in_silence(formula, family, data):
 
 
 def test_a_bad_geometry_is_sampled_again_and_said(monkeypatch, models):
-    answers = iter(["3.0 % of the transitions diverged", None])
+    answers = iter(["12 of 4000 transitions diverged", None])
     monkeypatch.setattr(kernel_path, "geometry_trouble", lambda statistics: next(answers))
     model = bg.GLMM("c ~ x + (1 | g)", models.frame(), family="poisson")
     fit = model.fit(draws=300, **QUIET)
     assert "diverged" in fit.attrs["second_run"]
     assert fit.attrs["tune"] == 1000
-    monkeypatch.setattr(kernel_path, "geometry_trouble", lambda statistics: "3.0 % of the transitions diverged")
+    monkeypatch.setattr(kernel_path, "geometry_trouble", lambda statistics: "12 of 4000 transitions diverged")
     own = model.fit(draws=300, tune=200, **QUIET)
     assert own.attrs["tune"] == 200
     assert "second_run" not in own.attrs
+
+
+def test_one_divergence_is_trouble(models):
+    model = bg.GLMM("c ~ x + (1 | g)", models.frame(), family="poisson")
+    stats = model.fit(draws=300, **QUIET).dt["sample_stats"].to_dataset()
+    assert kernel_path.geometry_trouble(stats) is None
+    stats["diverging"] = stats["diverging"].copy()
+    stats["diverging"][2, 17] = True
+    assert kernel_path.geometry_trouble(stats) == "1 of 1200 transitions diverged"
 
 
 @pytest.mark.parametrize("draws", [1, 2, 3, 5])
@@ -403,8 +412,8 @@ def test_ordinary_models_do_not_diverge(models, formula, family, rows):
     diverging = []
     for seed in range(6):
         fit = model.fit(progressbar=False, random_seed=seed)
-        diverging.append(int(fit.dt["sample_stats"]["diverging"].sum()))
-        assert "second_run" not in fit.attrs
+        # a divergence of the first run brings about the second
+        diverging.append(int(fit.dt["sample_stats"]["diverging"].sum()) + ("second_run" in fit.attrs))
     print(formula, family, diverging)
     assert sum(diverging) <= (2 if family == "negativebinomial" else 0)
 
