@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import sys
+import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,10 @@ from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.settings import SamplerSettings
 
 Array = npt.NDArray[np.float64]
+
+_LIBRARY = "nutpie._lib"
+#: A module that another thread is still loading has none of its names yet.
+_LOADING = threading.Lock()
 
 #: Longest step along a trajectory of a normal in the plane of position and momentum, in radians; half a turn is pi.
 LONGEST_STEP = 0.9
@@ -76,18 +81,20 @@ def nutpie_library() -> Any:
     SamplingError
         If nutpie is not installed.
     """
-    name = "nutpie._lib"
-    if name in sys.modules:
-        return sys.modules[name]
+    with _LOADING:
+        return sys.modules.get(_LIBRARY) or _load_library()
+
+
+def _load_library() -> Any:
     package = importlib.util.find_spec("nutpie")
     if package is None or package.submodule_search_locations is None:
         raise SamplingError("nutpie is not installed; it is the sampler of this package: pip install nutpie.")
-    spec = importlib.machinery.PathFinder.find_spec(name, list(package.submodule_search_locations))
+    spec = importlib.machinery.PathFinder.find_spec(_LIBRARY, list(package.submodule_search_locations))
     if spec is None or spec.loader is None:
         raise SamplingError("nutpie is installed without its compiled library; install it again.")
     library = importlib.util.module_from_spec(spec)
-    sys.modules[name] = library
     spec.loader.exec_module(library)
+    sys.modules[_LIBRARY] = library  # only now: other threads take it from there
     return library
 
 

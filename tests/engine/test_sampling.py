@@ -380,6 +380,29 @@ def test_nutpies_private_interface_is_the_one_we_use():
     assert np.array_equal(run.x, again.x)
 
 
+def test_threads_that_load_the_sampler_at_once_find_it_whole():
+    script = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ExtensionFileLoader
+from threading import Barrier
+load_module = ExtensionFileLoader.exec_module
+def slowly(self, module):
+    time.sleep(0.5 if module.__name__ == "nutpie._lib" else 0.0)
+    load_module(self, module)
+ExtensionFileLoader.exec_module = slowly
+from bayes_glmm.inference.nuts import nutpie_library
+start = Barrier(8)
+def load(_):
+    start.wait()
+    return nutpie_library().PyNutsSettings
+with ThreadPoolExecutor(8) as pool:
+    assert len(set(pool.map(load, range(8)))) == 1
+"""
+    done = run_script(script)
+    assert done.returncode == 0, done.stderr
+
+
 def test_nutpie_itself_can_be_imported_after_a_kernel_fit():
     """The kernel loads nutpie's library alone; the package must find that very one."""
     script = SCRIPT + "\nimport nutpie\nassert nutpie._lib is sys.modules['nutpie._lib']\n"
