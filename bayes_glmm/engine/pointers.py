@@ -12,7 +12,6 @@ from typing import Any
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
-from numba.np.arrayobj import populate_array
 
 #: numba's decorator is typed as if decorated functions kept the typing context as their first argument
 intrinsic: Any = extending.intrinsic
@@ -110,6 +109,8 @@ def float_from_bits(typingctx: Any, bits: Any) -> Any:
 
 def _local_array(context: Any, builder: Any, array_type: Any, shape: list[Any]) -> Any:
     """Make an array of doubles on the stack of the function that is being compiled."""
+    from numba.np.arrayobj import populate_array  # takes 0.3 s, and only compilation needs it
+
     double = ir.DoubleType()
     size = ir.Constant(shape[0].type, double.get_abi_size(context.target_data))
     strides = [size]
