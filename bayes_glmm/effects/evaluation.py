@@ -39,8 +39,6 @@ class Contrast:
         Expected responses of these copies, each (S, rows), to the quantity.
     category
         For ordered responses: the category whose probability is meant, as a position and its label.
-    steps
-        A number of each row of a copy, which `combine` takes last; None where it takes none.
     """
 
     term: str
@@ -48,17 +46,16 @@ class Contrast:
     copies: tuple[int, ...]
     combine: Combine
     category: tuple[int, str] | None = None
-    steps: Array | None = None
 
-    def of(self, parts: Sequence[Array], rows: Rows | None = None) -> Array:
+    def of(self, parts: Sequence[Array], *steps: Array) -> Array:
         """Combine the copies it needs.
 
         Parameters
         ----------
         parts
             Every copy: (S, rows), or (S, rows, categories) for ordered responses.
-        rows
-            Positions of the rows in a copy; None for averages over rows, of which there are no `steps`.
+        *steps
+            (rows,) what `combine` takes last, where it takes one.
 
         Returns
         -------
@@ -68,10 +65,7 @@ class Contrast:
         needed = [parts[copy] for copy in self.copies]
         if self.category is not None:
             needed = [part[..., self.category[0]] for part in needed]
-        if self.steps is None:
-            return self.combine(*needed)
-        assert rows is not None, "steps belong to rows, not to averages over them"
-        return self.combine(*needed, self.steps[rows])
+        return self.combine(*needed, *steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +80,14 @@ class Counterfactuals:
         Number of rows of one copy.
     contrasts
         What to compute.
+    steps
+        (rows,) how far apart a row's copies are, which the contrasts take; None where they take none.
     """
 
     predictor: RowPredictor
     rows: int
     contrasts: tuple[Contrast, ...]
+    steps: Array | None = None
 
     @property
     def copies(self) -> int:
@@ -119,6 +116,23 @@ class Counterfactuals:
         positions = np.concatenate([rows + copy * self.rows for copy in range(self.copies)])
         return np.split(self.predictor.values(positions), self.copies, axis=1)
 
+    def contrasted(self, rows: Rows) -> list[Array]:
+        """Compute every contrast at the rows given.
+
+        Parameters
+        ----------
+        rows
+            Positions in one copy.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            One (S, rows) array a contrast.
+        """
+        parts = self.parts(rows)
+        steps = () if self.steps is None else (self.steps[rows],)
+        return [contrast.of(parts, *steps) for contrast in self.contrasts]
+
     def distinct(self) -> tuple[Rows, Rows]:
         """Find the rows whose copies are all equal.
 
@@ -131,9 +145,7 @@ class Counterfactuals:
         """
         keys = self.predictor.keys().reshape(self.copies, self.rows, -1)
         columns = np.moveaxis(keys, 0, 1).reshape(self.rows, -1)
-        # those of an ordered response's categories are one array
-        steps = list({id(one.steps): one.steps for one in self.contrasts if one.steps is not None}.values())
-        columns = np.column_stack([columns, *steps]) if steps else columns
+        columns = columns if self.steps is None else np.column_stack([columns, self.steps])
         varying = columns[:, np.any(columns != columns[:1], axis=0)]
         kind = np.zeros(self.rows, dtype=np.intp)
         count = 1
@@ -201,8 +213,7 @@ def rowwise_summary(copies: Counterfactuals, ci_prob: float) -> Summary:
     result = np.empty((4, len(copies.contrasts), len(first)))
 
     def summaries(chunk: Rows) -> Array:
-        parts = copies.parts(first[chunk])
-        pieces = [summarise(contrast.of(parts, first[chunk]), ci_prob) for contrast in copies.contrasts]
+        pieces = [summarise(values, ci_prob) for values in copies.contrasted(first[chunk])]
         return np.stack(
             [[p.estimate for p in pieces], [p.sd for p in pieces], [p.lower for p in pieces], [p.upper for p in pieces]]
         )
@@ -230,9 +241,8 @@ def rowwise_draws(copies: Counterfactuals) -> Array:
     first, kind = copies.distinct()
     result = np.empty((copies.predictor.draws.size, len(copies.contrasts), len(first)))
     for chunk in chunks(len(first), copies.size):
-        parts = copies.parts(first[chunk])
-        for position, contrast in enumerate(copies.contrasts):
-            result[:, position, chunk] = contrast.of(parts, first[chunk])
+        for position, values in enumerate(copies.contrasted(first[chunk])):
+            result[:, position, chunk] = values
     return result[:, :, kind]
 
 
@@ -271,9 +281,7 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
     size, shape = copies.predictor.draws.size, () if by_row else copies.predictor.shape
 
     def sums(chunk: Rows) -> list[Array]:
-        parts = copies.parts(first[chunk])
-        if by_row:
-            parts = [contrast.of(parts, first[chunk]) for contrast in copies.contrasts]
+        parts = copies.contrasted(first[chunk]) if by_row else copies.parts(first[chunk])
         return [_weighted_sums(part, share[:, chunk]) for part in parts]
 
     total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))

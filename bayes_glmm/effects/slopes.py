@@ -15,10 +15,9 @@ import xarray as xr
 from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
-from bayes_glmm.effects.tables import Request, contrasted, make_request, tabulate
+from bayes_glmm.effects.tables import Request, contrasted, make_request, predictor_at, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.expected import row_predictor
 
 if TYPE_CHECKING:
     from bayes_glmm.effects.evaluation import Counterfactuals
@@ -184,19 +183,11 @@ def _tangent(request: Request, name: str) -> Counterfactuals:
         raise PredictionError(f"{name!r} is a factor in the model and has no slope; use comparisons(fit, {name!r}).")
     if name not in request.frame.columns:
         raise PredictionError(f"newdata has no column {name!r}, at whose values the slope is wanted.")
-    fitted = request.fit.model.design
-    predictor = row_predictor(
-        request.fit,
-        None if request.frame is fitted.frame else request.frame,
-        random_effects=request.random_effects,
-        new_levels=request.new_levels,
-        scale=request.scale,
-        random_seed=request.random_seed,
-    )
+    predictor = predictor_at(request, request.frame)
     design = replace(predictor.design, index=request.frame.index)  # errors name the user's rows
-    derivative = differentiate(fitted, design, name)
+    derivative = differentiate(request.fit.model.design, design, name)
     predictor = replace(predictor, design=moved(design, derivative, (-2, -1, 1, 2)))
-    return contrasted(request, predictor, [Contrast(name, "dY/dX", (0, 1, 2, 3), _central, steps=derivative.steps)])
+    return contrasted(request, predictor, [Contrast(name, "dY/dX", (0, 1, 2, 3), _central)], derivative.steps)
 
 
 def _central(far_left: Array, left: Array, right: Array, far_right: Array, steps: Array) -> Array:

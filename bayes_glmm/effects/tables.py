@@ -242,19 +242,40 @@ def counterfactuals(request: Request, copies: Sequence[pd.DataFrame], contrasts:
         Nothing has been computed yet.
     """
     stacked = copies[0] if len(copies) == 1 else pd.concat(copies, ignore_index=True)
-    unchanged = len(copies) == 1 and stacked is request.fit.model.design.frame
-    predictor = row_predictor(
+    return contrasted(request, predictor_at(request, stacked), contrasts)
+
+
+def predictor_at(request: Request, frame: pd.DataFrame) -> RowPredictor:
+    """Prepare predictions as the request asks for them.
+
+    Parameters
+    ----------
+    request
+        The request.
+    frame
+        The rows; those that were fitted are not encoded again.
+
+    Returns
+    -------
+    RowPredictor
+        Nothing has been computed yet.
+    """
+    return row_predictor(
         request.fit,
-        None if unchanged else stacked,
+        None if frame is request.fit.model.design.frame else frame,
         random_effects=request.random_effects,
         new_levels=request.new_levels,
         scale=request.scale,
         random_seed=request.random_seed,
     )
-    return contrasted(request, predictor, contrasts)
 
 
-def contrasted(request: Request, predictor: RowPredictor, contrasts: Sequence[Contrast]) -> Counterfactuals:
+def contrasted(
+    request: Request,
+    predictor: RowPredictor,
+    contrasts: Sequence[Contrast],
+    steps: npt.NDArray[np.float64] | None = None,
+) -> Counterfactuals:
     """Say what to compute from a predictor at copies of the request's rows.
 
     Parameters
@@ -265,6 +286,8 @@ def contrasted(request: Request, predictor: RowPredictor, contrasts: Sequence[Co
         Predictor at the copies, below each other.
     contrasts
         What to compute from them; for an ordered response, for each category's probability.
+    steps
+        (rows,) how far apart a row's copies are, where contrasts take it.
 
     Returns
     -------
@@ -273,7 +296,7 @@ def contrasted(request: Request, predictor: RowPredictor, contrasts: Sequence[Co
     """
     if predictor.categories is not None:
         contrasts = [replace(one, category=label) for one in contrasts for label in enumerate(predictor.categories)]
-    return Counterfactuals(predictor, len(request.frame), tuple(contrasts))
+    return Counterfactuals(predictor, len(request.frame), tuple(contrasts), steps)
 
 
 def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str, Any]) -> pd.DataFrame | xr.DataArray:

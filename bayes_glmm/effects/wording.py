@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
-_LINKS = {"log": "log", "inverse": "inverse", "sqrt": "square root", "probit": "probit", "cloglog": "cloglog"}
-
 
 def result_words(fit: Fit, scale: str = "response") -> dict[str, Any]:
     """Say what a prediction on a scale is.
@@ -73,4 +71,4 @@ def _linear_predictor(fit: Fit, name: str) -> str:
     mean = _mean(name, family.support)
     if link == "logit":
         return f"log odds of {name if family.support in ('binary', 'trials') else mean}"
-    return mean if link == "identity" else f"{_LINKS.get(link, link)} of {mean}"
+    return mean if link == "identity" else f"{'square root' if link == 'sqrt' else link} of {mean}"

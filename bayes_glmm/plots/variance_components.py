@@ -9,6 +9,7 @@ import pandas as pd
 
 from bayes_glmm.effects.partition import TOGETHER
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
+from bayes_glmm.plots.wording import interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,9 +53,9 @@ def variance_components(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, max(100.0, float(upper.max())) * 1.06)
     ax.tick_params(axis="y", length=0)
     quiet_grid(ax, "x")
-    prob, scale = table.attrs.get("ci_prob"), table.attrs.get("scale")
-    interval = f"\nmean and {prob:.0%} interval" if prob is not None else ""
-    ax.set_xlabel(f"share of the variance in %{f', {scale} scale' if scale else ''}{interval}", color=ink())
+    scale, interval = table.attrs.get("scale"), interval_words([table.attrs])
+    told = [f"share of the variance in %{f', {scale} scale' if scale else ''}", interval]
+    ax.set_xlabel("\n".join(part for part in told if part), color=ink())
     return ax
 
 

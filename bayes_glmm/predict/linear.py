@@ -120,31 +120,28 @@ def group_part(
         codes, z = term.codes[rows], term.Z[rows]
         known = np.flatnonzero(codes < fitted)
         if len(known) == len(rows):
-            _add_deviations(draws.effects[term.name], codes, z, total)
+            total += _deviations(draws.effects[term.name], codes, z)
             continue
-        part = np.zeros((draws.size, len(known)))
-        _add_deviations(draws.effects[term.name], codes[known], z[known], part)
-        total[:, known] += part
+        total[:, known] += _deviations(draws.effects[term.name], codes[known], z[known])
         if new_levels == "sample":
             fresh = np.flatnonzero(codes >= fitted)
             levels, positions = np.unique(codes[fresh], return_inverse=True)
-            part = np.zeros((draws.size, len(fresh)))
-            _add_deviations(
-                _sampled_levels(draws.covariances[term.name], term, levels, seed), positions, z[fresh], part
-            )
-            total[:, fresh] += part
+            sampled = _sampled_levels(draws.covariances[term.name], term, levels, seed)
+            total[:, fresh] += _deviations(sampled, positions, z[fresh])
     return total
 
 
-def _add_deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array, total: Array) -> None:
-    """Add the sum over coefficients of u[level] z to (S, rows)."""
-    part = np.empty_like(total)
-    for column in range(z.shape[1]):
-        # codes are positions that were checked: "clip" leaves out numpy's copy for the case that one is not
-        np.take(effects[:, :, column], codes, axis=1, out=part, mode="clip")
-        if np.any(z[:, column] != 1.0):
-            part *= z[:, column]
-        total += part
+def _deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array) -> Array:
+    """Sum over coefficients of u[level] z: (S, rows)."""
+    total = _gathered(effects[:, :, 0], codes, z[:, 0])
+    for column in range(1, z.shape[1]):
+        total += _gathered(effects[:, :, column], codes, z[:, column])
+    return total
+
+
+def _gathered(effects: Array, codes: npt.NDArray[np.integer], z: Array) -> Array:
+    values = np.take(effects, codes, axis=1)
+    return values if np.all(z == 1.0) else np.multiply(values, z, out=values)
 
 
 def _sampled_levels(covariance: Array, term: GroupTerm, levels: npt.NDArray[np.integer], seed: int) -> Array:
