@@ -18,7 +18,7 @@ import pandas as pd
 from bayes_glmm.design.checks import check_fixed, check_groups, check_names
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
-from bayes_glmm.design.frame import Kind, column_kind, missing_mask, prepare, read_columns
+from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare, read_columns
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
 from bayes_glmm.design.response import Response, ResponseEncoder, build_response, encode_response, encode_trials
 from bayes_glmm.errors import DataError, DataWarning, FormulaError, GLMMError, PredictionError
@@ -101,6 +101,11 @@ class Design:
         means[[j for j, name in enumerate(self.coefs) if name == "Intercept"]] = 0.0
         means.flags.writeable = False
         return means
+
+    @cached_property
+    def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Which rows multiply every group's effects by the same Z: the first row of each kind, and each row's kind."""
+        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.Z for term in self.groups)]))
 
     @property
     def size(self) -> int:

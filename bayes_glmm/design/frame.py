@@ -351,6 +351,31 @@ def numbers(column: pd.Series) -> npt.NDArray[np.float64]:
     return np.ascontiguousarray(column.to_numpy(dtype=np.float64))
 
 
+def distinct_rows(matrix: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Find the rows of a matrix that are equal.
+
+    Parameters
+    ----------
+    matrix
+        (rows, columns), no NaN.
+
+    Returns
+    -------
+    first : numpy.ndarray
+        Position of the first row of every kind.
+    kind : numpy.ndarray
+        (rows,) the kind of every row, numbered by first appearance.
+    """
+    rows = len(matrix)
+    kind, count = np.zeros(rows, dtype=np.intp), min(rows, 1)
+    for column in matrix[:, np.any(matrix != matrix[:1], axis=0)].T:
+        kind, uniques = pd.factorize(kind * np.intp(rows + 1) + pd.factorize(column)[0])
+        count = len(uniques)
+    first = np.full(count, rows, dtype=np.intp)
+    np.minimum.at(first, kind, np.arange(rows))
+    return first, kind
+
+
 def distinct(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
     """Give numbers to the distinct values of a column, in order of first appearance or of its categories.
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import sparse
 
+from bayes_glmm.design.frame import distinct_rows
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads
 
@@ -133,6 +133,44 @@ class Counterfactuals:
         steps = () if self.steps is None else (self.steps[rows],)
         return [contrast.of(parts, *steps) for contrast in self.contrasts]
 
+    def taking(self, part: Rows) -> Counterfactuals:
+        """Keep some of the posterior draws.
+
+        Parameters
+        ----------
+        part
+            Positions of the draws.
+
+        Returns
+        -------
+        Counterfactuals
+            The same rows and contrasts.
+        """
+        return replace(self, predictor=replace(self.predictor, draws=self.predictor.draws.taking(part)))
+
+    def pieces(self, rows: int) -> list[tuple[Rows, Rows]]:
+        """Split the work so that a (draw, row) array of one piece stays small.
+
+        Parameters
+        ----------
+        rows
+            How many rows there are of every copy.
+
+        Returns
+        -------
+        list of tuple
+            Positions of draws and of rows: all draws of some rows, or, where random effects are averaged over, some
+            draws of all rows, since the averages of many rows cost less than those of many draws.
+        """
+        size = self.predictor.draws.size
+        if self.predictor.random_effects != "marginal":
+            return [(np.arange(size), chunk) for chunk in chunks(rows, self.size)]
+        return [
+            (draws, chunk)
+            for chunk in chunks(rows, self.size // size)
+            for draws in chunks(size, self.size // size * len(chunk))
+        ]
+
     def distinct(self) -> tuple[Rows, Rows]:
         """Find the rows whose copies are all equal.
 
@@ -146,15 +184,29 @@ class Counterfactuals:
         keys = self.predictor.keys().reshape(self.copies, self.rows, -1)
         columns = np.moveaxis(keys, 0, 1).reshape(self.rows, -1)
         columns = columns if self.steps is None else np.column_stack([columns, self.steps])
-        varying = columns[:, np.any(columns != columns[:1], axis=0)]
-        kind = np.zeros(self.rows, dtype=np.intp)
-        count = 1
-        for column in varying.T:
-            kind, uniques = pd.factorize(kind * np.intp(self.rows + 1) + pd.factorize(column)[0])
-            count = len(uniques)
-        first = np.full(count, self.rows, dtype=np.intp)
-        np.minimum.at(first, kind, np.arange(self.rows))
-        return first, kind
+        return distinct_rows(columns)
+
+    def in_order(self) -> tuple[Rows, Rows]:
+        """Return `distinct` with the rows together that share work.
+
+        Returns
+        -------
+        first, kind : numpy.ndarray
+            As of `distinct`. The rows of a level of the largest factor lie together: a chunk gathers the effects of few
+            levels, and draws few new ones. Where random effects are averaged over, those of one variance: they share a
+            table of the averages.
+        """
+        first, kind = self.distinct()
+        terms, mode = self.predictor.design.groups, self.predictor.random_effects
+        if not terms or mode == "typical":
+            return first, kind
+        if mode == "marginal":
+            order = np.lexsort(self.predictor.design.kinds[1].reshape(self.copies, self.rows)[:, first])
+        else:
+            order = np.argsort(max(terms, key=lambda term: len(term.levels)).codes[first], kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return first[order], place[kind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +323,7 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
     PredictionError
         If the weights of an average are all zero.
     """
-    first, kind = _by_level(copies)
+    first, kind = copies.in_order()
     count = int(groups.max()) + 1
     total_weight = np.bincount(groups, weights, minlength=count)
     if not np.all(total_weight > 0):
@@ -280,32 +332,19 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
     by_row = average == "effects"
     size, shape = copies.predictor.draws.size, () if by_row else copies.predictor.shape
 
-    def sums(chunk: Rows) -> list[Array]:
-        parts = copies.contrasted(first[chunk]) if by_row else copies.parts(first[chunk])
+    def sums(piece: tuple[Rows, Rows]) -> list[Array]:
+        draws, chunk = piece
+        some = copies if len(draws) == size else copies.taking(draws)
+        parts = some.contrasted(first[chunk]) if by_row else some.parts(first[chunk])
         return [_weighted_sums(part, share[:, chunk]) for part in parts]
 
     total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))
-    for piece in in_threads(sums, list(chunks(len(first), copies.size))):
-        total += piece
+    pieces = copies.pieces(len(first))
+    for (draws, _), piece in zip(pieces, in_threads(sums, pieces), strict=True):
+        total[:, draws] += piece
     if by_row:
         return np.moveaxis(total, 0, 1)
     return np.stack([contrast.of(list(total)) for contrast in copies.contrasts], axis=1)
-
-
-def _by_level(copies: Counterfactuals) -> tuple[Rows, Rows]:
-    """Return `Counterfactuals.distinct` with the rows of a level of the largest factor together.
-
-    A chunk then gathers the effects of few levels, and draws few new ones.
-    """
-    first, kind = copies.distinct()
-    terms = copies.predictor.design.groups
-    if not terms or copies.predictor.random_effects not in ("conditional", "new"):
-        return first, kind
-    codes = max(terms, key=lambda term: len(term.levels)).codes[first]
-    order = np.argsort(codes, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return first[order], place[kind]
 
 
 def _weighted_sums(part: Array, share: sparse.csc_array) -> Array:

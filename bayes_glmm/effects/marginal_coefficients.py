@@ -14,7 +14,7 @@ from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summaris
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.model.naming import threshold_labels
-from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, in_threads, row_predictor
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -111,17 +111,23 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     matrix = design.X
     if predictor.labels is not None:  # P(y <= c) = g^-1(threshold_c - x'beta): one equation a row and threshold
         matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), np.repeat(-design.X, thresholds, axis=0)])
-    first, kind = Counterfactuals(predictor, rows, ()).distinct()
+    copies = Counterfactuals(predictor, rows, ())
+    first, kind = copies.in_order()
     projection = np.zeros((len(first), thresholds, matrix.shape[1]))
     np.add.at(projection, kind, np.linalg.pinv(matrix).T.reshape(rows, thresholds, -1))
 
-    def fitted(chunk: Rows) -> Array:
-        values, offset = predictor.values(first[chunk]), design.offset[first[chunk]]
+    def fitted(piece: tuple[Rows, Rows]) -> Array:
+        draws, chunk = piece
+        values = copies.taking(draws).parts(first[chunk])[0]
+        offset = design.offset[first[chunk]]
         if predictor.labels is None:
             return (values - offset) @ projection[chunk, 0]
         below = np.cumsum(values, axis=-1)[..., :-1]
         eta = predictor.link.link(below) + offset[:, None]
         return np.einsum("src,rcp->sp", eta, projection[chunk], optimize=True)
 
-    size = predictor.draws.size * max(1, len(predictor.labels or ()))
-    return np.asarray(np.sum(list(in_threads(fitted, list(chunks(len(first), size)))), axis=0), dtype=float)
+    pieces = copies.pieces(len(first))
+    total = np.zeros((predictor.draws.size, matrix.shape[1]))
+    for (draws, _), part in zip(pieces, in_threads(fitted, pieces), strict=True):
+        total[draws] += part
+    return total

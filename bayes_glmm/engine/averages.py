@@ -2,7 +2,8 @@
 
 Input: means and variances of the linear predictor. Output: E[1 / (1 + exp(-(eta + sqrt(v) Z)))] for each, or
 E[1 - exp(-exp(eta + sqrt(v) Z))]. The rule is `bayes_glmm.predict.quadrature`'s: trapezoidal in z, centred near the
-integrand's peak, exponentials by recurrence.
+integrand's peak, exponentials by recurrence. Many neighbours that share a variance, as the rows of one posterior draw
+do, are read off a table of it instead: polynomials on pieces of the eta axis, as accurate as the rule that fills them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import carray, njit
+from numpy.polynomial import chebyshev
 
 from bayes_glmm.engine.data import read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
@@ -24,6 +26,9 @@ DIGITS = 24.0  # -log of the discretisation error aimed at: exp(-24) = 4e-11
 HALF_WIDTH = 6.9  # grid half-width in z, measured from the centre
 LARGEST_RECURRENCE_SD = 30.0  # above it the geometric recurrences could overflow
 _BLOCK = 128  # elements worked on together: their work arrays stay in the fastest cache
+_PIECE = 0.5  # length of the table's pieces; they start at multiples of it, whatever the elements are
+_NODES = 10  # Chebyshev points of a piece: the averages are entire functions, the rest of the series is below 1e-11
+_WORTH = 3.0  # elements an entry of the table must serve
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
 
 _compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
@@ -157,29 +162,106 @@ def _recurrent(
 
 
 @_compiled
-def _averages(eta: Any, variance: Any, link: int, out: Any) -> None:
-    step, last, rate = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    rate_ratio, weight, growth = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    means = np.empty(_BLOCK)
+def _averaged_block(eta: Any, variance: Any, link: int, work: Any, out: Any) -> None:
+    """Fill at most `_BLOCK` averages, each by its own rule."""
+    m = len(eta)
+    means = work[6, :m]
+    for i in range(m):
+        means[i] = -abs(eta[i]) if link == LOGISTIC else eta[i]
+    _recurrent(means, variance, link, work[0, :m], work[1, :m], work[2, :m], work[3, :m], work[4, :m], work[5, :m], out)
+    for i in range(m):
+        if not 0.0 <= variance[i] < math.inf:
+            out[i] = math.nan
+        elif variance[i] == 0.0:
+            out[i] = _inverse(means[i], link)
+        elif variance[i] > LARGEST_RECURRENCE_SD**2:
+            out[i] = _direct(means[i], math.sqrt(variance[i]), link)
+        if link == LOGISTIC and eta[i] > 0.0:
+            # one minus the average at -eta: both tails keep their accuracy
+            out[i] = 1.0 - out[i]
+
+
+@_compiled
+def _by_rule(eta: Any, variance: Any, link: int, work: Any, out: Any) -> None:
     for start in range(0, len(eta), _BLOCK):
         stop = min(start + _BLOCK, len(eta))
-        m = stop - start
-        known, variances, values = eta[start:stop], variance[start:stop], out[start:stop]
-        for i in range(m):
-            means[i] = -abs(known[i]) if link == LOGISTIC else known[i]
-        _recurrent(
-            means[:m], variances, link, step[:m], last[:m], rate[:m], rate_ratio[:m], weight[:m], growth[:m], values
-        )
-        for i in range(m):
-            if not 0.0 <= variances[i] < math.inf:
-                values[i] = math.nan
-            elif variances[i] == 0.0:
-                values[i] = _inverse(means[i], link)
-            elif variances[i] > LARGEST_RECURRENCE_SD**2:
-                values[i] = _direct(means[i], math.sqrt(variances[i]), link)
-            if link == LOGISTIC and known[i] > 0.0:
-                # one minus the average at -eta: both tails keep their accuracy
-                values[i] = 1.0 - values[i]
+        _averaged_block(eta[start:stop], variance[start:stop], link, work, out[start:stop])
+
+
+def _polynomial_of_values() -> tuple[Array, Array]:
+    """Return the Chebyshev points of a piece, and the matrix from values there to powers of t in [-1, 1]."""
+    points = np.cos((np.arange(_NODES) + 0.5) * math.pi / _NODES)
+    to_powers = np.zeros((_NODES, _NODES))
+    for degree, series in enumerate(np.eye(_NODES)):
+        to_powers[: degree + 1, degree] = chebyshev.cheb2poly(series[: degree + 1])
+    return points, to_powers @ np.linalg.inv(chebyshev.chebvander(points, _NODES - 1))
+
+
+_POINTS, _TO_POWERS = _polynomial_of_values()
+
+
+@_compiled
+def _pieces(eta: Any, link: int) -> Any:
+    """Return the first of the pieces that `eta` needs and their number, as floats: NaN where an eta is none."""
+    low, high = math.inf, -math.inf
+    nothing = 0.0
+    for i in range(len(eta)):
+        mean = -abs(eta[i]) if link == LOGISTIC else eta[i]
+        low, high = min(low, mean), max(high, mean)
+        nothing += mean - mean  # zero, or NaN where an eta is not finite
+    first = np.floor(low / _PIECE)  # a float: math.floor's integer could overflow
+    return first, np.floor(high / _PIECE) - first + 1.0 + nothing
+
+
+@_compiled
+def _table(first: float, pieces: int, variance: float, link: int, work: Any) -> Any:
+    """Return (pieces, `_NODES`) coefficients of the average as a polynomial of the place in a piece, t in [-1, 1]."""
+    etas, variances, values = np.empty(pieces * _NODES), np.empty(pieces * _NODES), np.empty(pieces * _NODES)
+    for piece in range(pieces):
+        for j in range(_NODES):
+            etas[piece * _NODES + j] = _PIECE * (first + piece + 0.5 + 0.5 * _POINTS[j])
+            variances[piece * _NODES + j] = variance
+    _by_rule(etas, variances, link, work, values)
+    table = np.zeros((pieces, _NODES))
+    for piece in range(pieces):
+        for power in range(_NODES):
+            for j in range(_NODES):
+                table[piece, power] += _TO_POWERS[power, j] * values[piece * _NODES + j]
+    return table
+
+
+@_compiled
+def _read_off(eta: Any, first: float, table: Any, link: int, out: Any) -> None:
+    """Evaluate the polynomials; places are unsigned because compiled code need not look for negative ones."""
+    coefs, last, nodes = table.reshape(-1), np.uint64(len(table) - 1), np.uint64(_NODES)
+    for i in range(len(eta)):
+        place = (-abs(eta[i]) if link == LOGISTIC else eta[i]) / _PIECE - first
+        piece = min(np.uint64(place), last)  # an eta just below a boundary is rounded onto it
+        t, highest = 2.0 * (place - float(piece)) - 1.0, nodes * piece + nodes - np.uint64(1)
+        value = coefs[highest]
+        for power in range(1, _NODES):
+            value = value * t + coefs[highest - np.uint64(power)]
+        out[i] = 1.0 - value if link == LOGISTIC and eta[i] > 0.0 else value
+
+
+@_compiled
+def _averages(eta: Any, variance: Any, link: int, out: Any) -> None:
+    """Fill the averages: long runs of one variance from a table, what lies between them by the rule."""
+    work = np.empty((7, _BLOCK))
+    waiting, start = 0, 0  # all before `waiting` is filled, and a run begins at `start`
+    while start < len(eta):
+        stop = start + 1
+        while stop < len(eta) and variance[stop] == variance[start]:
+            stop += 1
+        if stop - start > _WORTH * _NODES and 0.0 < variance[start] <= LARGEST_RECURRENCE_SD**2:
+            first, pieces = _pieces(eta[start:stop], link)
+            if _WORTH * _NODES * pieces < stop - start:
+                _by_rule(eta[waiting:start], variance[waiting:start], link, work, out[waiting:start])
+                table = _table(first, int(pieces), variance[start], link, work)
+                _read_off(eta[start:stop], first, table, link, out[start:stop])
+                waiting = stop
+        start = stop
+    _by_rule(eta[waiting:], variance[waiting:], link, work, out[waiting:])
 
 
 @native(CALL_SIGNATURE)

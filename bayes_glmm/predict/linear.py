@@ -59,10 +59,12 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
     numpy.ndarray
         (S, rows), squared link scale.
     """
-    total = np.zeros((draws.size, len(rows)))
+    first, kind = design.kinds
+    shared = len(first) < len(rows)  # rows that share Z have one variance, to the last digit
+    total = np.zeros((draws.size, len(first) if shared else len(rows)))
     for term in design.groups:
-        total += term_variance(draws, term, rows)
-    return total
+        total += term_variance(draws, term, first if shared else rows)
+    return np.take(total, kind[rows], axis=1) if shared else total
 
 
 def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
@@ -117,17 +119,17 @@ def group_part(
     total = np.zeros((draws.size, len(rows)))
     for term in design.groups:
         fitted = draws.effects[term.name].shape[1] if fitted_levels else 0
-        codes, z = term.codes[rows], term.Z[rows]
-        known = np.flatnonzero(codes < fitted)
-        if len(known) == len(rows):
-            total += _deviations(draws.effects[term.name], codes, z)
-            continue
-        total[:, known] += _deviations(draws.effects[term.name], codes[known], z[known])
-        if new_levels == "sample":
-            fresh = np.flatnonzero(codes >= fitted)
-            levels, positions = np.unique(codes[fresh], return_inverse=True)
-            sampled = _sampled_levels(draws.covariances[term.name], term, levels, seed)
-            total[:, fresh] += _deviations(sampled, positions, z[fresh])
+        fresh = term.codes[rows] >= fitted
+        for chosen, source in ((~fresh, "fitted"), (fresh, new_levels)):
+            if source == "typical" or not chosen.any():
+                continue
+            effects, codes = draws.effects[term.name], term.codes[rows[chosen]].astype(np.intp)
+            if source == "sample":
+                levels, codes = np.unique(codes, return_inverse=True)
+                effects = _sampled_levels(draws.covariances[term.name], term, levels, seed)
+            z = term.Z[rows[chosen]]
+            # an index of all rows would copy the whole array, twice
+            total[:, slice(None) if chosen.all() else chosen] += _deviations(effects, codes, z)
     return total
 
 

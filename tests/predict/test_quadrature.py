@@ -130,3 +130,32 @@ def test_neighbours_with_large_sds_change_nothing(name: str) -> None:
     eta, sd = np.linspace(-3, 3, 9), np.array([0.0, 0.5, 29.0, 30.0, 31.0, 90.0, 0.5, 2.0, 0.0])
     alone = [float(gaussian_mean(LINKS[name], *pair)) for pair in zip(eta, sd**2, strict=True)]
     np.testing.assert_allclose(gaussian_mean(LINKS[name], eta, sd**2), alone, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+@pytest.mark.parametrize("sd", SDS[1:] + (29.0,))
+def test_many_averages_of_one_variance_are_as_good_as_single_ones(name: str, sd: float) -> None:
+    """Long runs are read off a table: at its boundaries and just beside them, between other variances."""
+    boundaries = np.arange(-8.0, 3.0, 0.5)
+    eta = np.concatenate([boundaries, np.nextafter(boundaries, -9.0), [-5e-324, 5e-324, 7.9], np.linspace(-8, 3, 3000)])
+    run = gaussian_mean(LINKS[name], np.r_[0.3, eta, -0.2], np.r_[1.7, np.full(len(eta), sd**2), 0.0])
+    some = np.r_[0 : len(boundaries) * 2 + 3, len(boundaries) * 2 + 3 : len(eta) : 97]
+    single = [float(gaussian_mean(LINKS[name], value, sd**2)) for value in eta[some]]
+    np.testing.assert_allclose(run[1:-1][some], single, rtol=1e-9, atol=0)
+    np.testing.assert_allclose(
+        run[1:-1][some[::9]], [adaptive(LINKS[name].inverse, x, sd) for x in eta[some[::9]]], 1e-8
+    )
+    ends = gaussian_mean(LINKS[name], np.array([0.3, -0.2]), np.array([1.7, 0.0]))
+    np.testing.assert_allclose(run[[0, -1]], ends, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, -1e300, 800.0])
+def test_one_odd_mean_in_a_long_run_changes_no_other(name: str, odd: float) -> None:
+    eta = np.linspace(-2.0, 2.0, 4000)
+    plain = gaussian_mean(LINKS[name], eta, 1.3)
+    eta[1234] = odd
+    with_odd = gaussian_mean(LINKS[name], eta, 1.3)
+    np.testing.assert_allclose(np.delete(with_odd, 1234), np.delete(plain, 1234), rtol=1e-9)
+    alone = float(gaussian_mean(LINKS[name], odd, 1.3))
+    np.testing.assert_allclose(with_odd[1234], alone, rtol=1e-12)
