@@ -32,6 +32,7 @@ TARGETS = {
     "families.py": ("tests/test_vocabulary.py",),
     "cdfs.py": ("tests/test_vocabulary.py", "tests/checks/test_residuals.py"),
     "predict/quadrature.py": ("tests/predict/test_quadrature.py",),
+    "engine/averages.py": ("tests/predict/test_quadrature.py",),
     "engine/parameters.py": ("tests/engine/test_parameters.py",),
     "engine/coordinates.py": ("tests/engine/test_coordinates.py",),
     "engine/level_blocks.py": ("tests/engine/test_coordinates.py",),
