@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import carray
 from numpy.polynomial import chebyshev
 
+from bayes_glmm.engine.arithmetic import ordered
 from bayes_glmm.engine.data import read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.vector_math import fast_exp
@@ -30,8 +31,6 @@ _PIECE = 0.5  # length of the table's pieces; they start at multiples of it, wha
 _NODES = 10  # Chebyshev points of a piece: the averages are entire functions, the rest of the series is below 1e-11
 _WORTH = 3.0  # elements an entry of the table must serve
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
-
-_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 
 
 def trapezoidal_step(strip: float, sd: float) -> float:
@@ -61,22 +60,22 @@ def trapezoidal_step(strip: float, sd: float) -> float:
 LOGISTIC, CLOGLOG = range(2)
 _STRIPS = (math.pi, 0.5 * math.pi)
 
-_step = _compiled(trapezoidal_step)
+_step = ordered(trapezoidal_step)
 
 
-@_compiled
+@ordered
 def _own_step(sd: float, link: int) -> float:
     """Return an element's step: sds are rounded up to a grid, so that slightly different rows share their nodes."""
     return _step(_STRIPS[link], math.ceil(8.0 * sd) / 8.0)
 
 
-@_compiled
+@ordered
 def _centre(eta: float, sd: float) -> float:
     """Where the integrand's peak is, to within about one."""
     return max(min(-eta / max(sd, 1e-300), sd), 0.0)
 
 
-@_compiled
+@ordered
 def _one_less_exp(rate: float) -> float:
     """1 - exp(-rate) for rate >= 0, by its series where the difference would lose digits."""
     series = 1.0 - rate / 6.0 * (1.0 - rate / 7.0)
@@ -85,12 +84,12 @@ def _one_less_exp(rate: float) -> float:
     return rate * series if rate < 0.03 else 1.0 - fast_exp(-rate)
 
 
-@_compiled
+@ordered
 def _inverse(x: float, link: int) -> float:
     return 1.0 / (1.0 + fast_exp(-x)) if link == LOGISTIC else _one_less_exp(fast_exp(x))
 
 
-@_compiled
+@ordered
 def _direct(eta: float, sd: float, link: int) -> float:
     """Average with every exponential computed: for sds beyond the recurrences; the logistic one at eta <= 0."""
     step = _own_step(sd, link)
@@ -103,13 +102,13 @@ def _direct(eta: float, sd: float, link: int) -> float:
     return total * (step / _SQRT_2PI)
 
 
-@_compiled
+@ordered
 def _small(variance: float) -> float:
     """Return a variance the recurrences take; zero for larger ones and for what is none, whose results do not count."""
     return variance if 0.0 <= variance <= LARGEST_RECURRENCE_SD**2 else 0.0
 
 
-@_compiled
+@ordered
 def _recurrent(
     eta: Any,
     variance: Any,
@@ -161,7 +160,7 @@ def _recurrent(
             growth[i] *= step[i]
 
 
-@_compiled
+@ordered
 def _averaged_block(eta: Any, variance: Any, link: int, work: Any, out: Any) -> None:
     """Fill at most `_BLOCK` averages, each by its own rule."""
     m = len(eta)
@@ -181,7 +180,7 @@ def _averaged_block(eta: Any, variance: Any, link: int, work: Any, out: Any) -> 
             out[i] = 1.0 - out[i]
 
 
-@_compiled
+@ordered
 def _by_rule(eta: Any, variance: Any, link: int, work: Any, out: Any) -> None:
     for start in range(0, len(eta), _BLOCK):
         stop = min(start + _BLOCK, len(eta))
@@ -200,7 +199,7 @@ def _polynomial_of_values() -> tuple[Array, Array]:
 _POINTS, _TO_POWERS = _polynomial_of_values()
 
 
-@_compiled
+@ordered
 def _pieces(eta: Any, link: int) -> Any:
     """Return the first of the pieces that `eta` needs and their number, as floats: NaN where an eta is none."""
     low, high = math.inf, -math.inf
@@ -213,7 +212,7 @@ def _pieces(eta: Any, link: int) -> Any:
     return first, np.floor(high / _PIECE) - first + 1.0 + nothing
 
 
-@_compiled
+@ordered
 def _table(first: float, pieces: int, variance: float, link: int, work: Any) -> Any:
     """Return (pieces, `_NODES`) coefficients of the average as a polynomial of the place in a piece, t in [-1, 1]."""
     etas, variances, values = np.empty(pieces * _NODES), np.empty(pieces * _NODES), np.empty(pieces * _NODES)
@@ -230,7 +229,7 @@ def _table(first: float, pieces: int, variance: float, link: int, work: Any) -> 
     return table
 
 
-@_compiled
+@ordered
 def _read_off(eta: Any, first: float, table: Any, link: int, out: Any) -> None:
     """Evaluate the polynomials; places are unsigned because compiled code need not look for negative ones."""
     coefs, last, nodes = table.reshape(-1), np.uint64(len(table) - 1), np.uint64(_NODES)
@@ -244,7 +243,7 @@ def _read_off(eta: Any, first: float, table: Any, link: int, out: Any) -> None:
         out[i] = 1.0 - value if link == LOGISTIC and eta[i] > 0.0 else value
 
 
-@_compiled
+@ordered
 def _averages(eta: Any, variance: Any, link: int, out: Any) -> None:
     """Fill the averages: long runs of one variance from a table, what lies between them by the rule."""
     work = np.empty((7, _BLOCK))

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import carray
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.arithmetic import as_written, ordered, reordered
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.level_blocks import blocks_backward, blocks_forward
 from bayes_glmm.engine.native import native
@@ -37,11 +38,6 @@ from bayes_glmm.engine.pointers import (
     local_vector,
     release,
 )
-
-_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
-#: Sums in the order written, for loops that also write: LLVM picks their vector or their scalar form by where arrays
-#: happen to lie in memory, and one seed must give the same draws.
-_ordered = njit(error_model="numpy", fastmath={"contract", "nsz"})
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
 #: element, and whether all directions couple to the same run of elements.
@@ -88,12 +84,12 @@ class Scratch(NamedTuple):
     d_right: npt.NDArray[np.float64]  # (n_u,)
 
 
-@_compiled
+@reordered
 def _scratch_size(map_: MapData) -> int:
     return 3 * map_.centre.size + map_.info.size + 5 * map_.right.size
 
 
-@_compiled
+@reordered
 def _scratch(memory: Any, map_: MapData) -> Scratch:
     """Lay the scratch out in `memory`."""
     dim, n_u = map_.centre.size, map_.right.size
@@ -111,7 +107,7 @@ def _scratch(memory: Any, map_: MapData) -> Scratch:
     )
 
 
-@_compiled
+@reordered
 def _dot(row: Any, vector: Any) -> float:
     total = 0.0
     for m in range(vector.size):
@@ -119,7 +115,7 @@ def _dot(row: Any, vector: Any) -> float:
     return total
 
 
-@_ordered
+@ordered
 def _product(matrix: Any, vector: Any, out: Any) -> None:
     """Fill out = matrix @ vector; below a thousand elements a library's call costs more than the sums."""
     if matrix.size > SMALL:
@@ -129,7 +125,7 @@ def _product(matrix: Any, vector: Any, out: Any) -> None:
         out[a] = _dot(matrix[a], vector)
 
 
-@_ordered
+@ordered
 def _transposed_product(matrix: Any, vector: Any, out: Any) -> None:
     """Fill out = matrix.T @ vector."""
     if matrix.size > SMALL:
@@ -142,7 +138,7 @@ def _transposed_product(matrix: Any, vector: Any, out: Any) -> None:
             out[m] += scale * row[m]
 
 
-@_compiled
+@reordered
 def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> None:
     """Fill the factors and the precision of one term at the theta of x."""
     k, z = omega.shape[0], data.terms[layout.Z_START, t]
@@ -153,7 +149,7 @@ def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any,
     precision(inverse, omega)
 
 
-@_compiled
+@reordered
 def _coupled(shift: Any, start: int, width: int, value: int, map_: MapData) -> float:
     """Return one row of couplings times the shift of the rest; a dense row is read in order."""
     row, columns, total = map_.values[value : value + width], map_.columns[start : start + width], 0.0
@@ -167,7 +163,7 @@ def _coupled(shift: Any, start: int, width: int, value: int, map_: MapData) -> f
     return total
 
 
-@_compiled
+@reordered
 def _pull_coupled(scale: float, start: int, width: int, value: int, map_: MapData, gradient: Any) -> None:
     """Reverse of `_coupled`, with the sign of r - C (rest - rest_hat)."""
     row, columns = map_.values[value : value + width], map_.columns[start : start + width]
@@ -180,14 +176,14 @@ def _pull_coupled(scale: float, start: int, width: int, value: int, map_: MapDat
             gradient[columns[m]] -= row[m] * scale
 
 
-@_compiled
+@reordered
 def _dense_couplings(size: int, row: int, value: int, map_: MapData) -> tuple[Any, int]:
     """Return one term's couplings as a matrix (directions, elements), and the first of these elements."""
     start, width = map_.start[row], map_.start[row + 1] - map_.start[row]
     return map_.values[value : value + size * width].reshape((size, width)), map_.columns[start]
 
 
-@_compiled
+@reordered
 def _take_off_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
     """Fill `scratch.right` of one term: r - C (rest - rest_hat)."""
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
@@ -215,7 +211,7 @@ def _take_off_couplings(k: int, first: int, levels: int, t: int, map_: MapData, 
             value += width
 
 
-@_compiled
+@reordered
 def _pull_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
     """Reverse of `_take_off_couplings`: add what one term's d/d right says about the rest."""
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
@@ -235,14 +231,14 @@ def _pull_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scra
             value += width
 
 
-@_compiled
+@reordered
 def _mixing(t: int, size: int, map_: MapData) -> Any:
     """Return one term's mixing matrix."""
     start = map_.terms[MIX_START, t]
     return map_.mix[start : start + size * size].reshape((size, size))
 
 
-@_compiled
+@reordered
 def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratch) -> float:
     """Fill one term's u in `scratch.x`; return the log determinant of its blocks' map."""
     k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
@@ -264,7 +260,7 @@ def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratc
     return log_det
 
 
-@_compiled
+@reordered
 def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> float:
     """Fill `scratch.x` with the position of z; return the log determinant of the Jacobian without its constant."""
     n_u, n_beta, x = data.sizes[layout.N_U], data.sizes[layout.N_BETA], scratch.x
@@ -280,7 +276,7 @@ def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> fl
     return log_det
 
 
-@_compiled
+@reordered
 def _pull_term(t: int, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
     """Fill d/d eps of one term; add to d/dx of what comes later in the order and of theta."""
     k, levels, first = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t], data.terms[layout.U_START, t]
@@ -307,7 +303,7 @@ def _pull_term(t: int, map_: MapData, data: KernelData, scratch: Scratch, out: A
     pull_precision(theta, start, data.blocks[z : z + k], data.theta_table, sd, factor, inverse, d_omega, d_theta)
 
 
-@_compiled
+@reordered
 def pull_back(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any) -> None:
     """Fill d/dz from `scratch.gradient`, d/dx (used up), and the Jacobian's own derivative."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
@@ -321,7 +317,7 @@ def pull_back(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: An
     _transposed_product(map_.theta_factor, d_theta, out[n_u + n_beta :])
 
 
-@njit(error_model="numpy")
+@as_written
 def _target(x: Any, map_: MapData, gradient: Any, logp: Any) -> int:
     """Call the density behind the map's pointer, in the target's own order of elements."""
     if map_.element.size == 0:
@@ -341,7 +337,7 @@ def _target(x: Any, map_: MapData, gradient: Any, logp: Any) -> int:
     return code
 
 
-@njit(error_model="numpy")
+@as_written
 def read_map(table: Any) -> MapData:
     """Rebuild the map from its table of addresses (compiled code only)."""
     return MapData(
@@ -363,7 +359,7 @@ def read_map(table: Any) -> MapData:
     )
 
 
-@_compiled
+@reordered
 def _evaluate(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: Any, logp: Any) -> int:
     """Fill the target's density in z and its gradient; return 0, or why they are not finite."""
     log_det = to_position(z, map_, data, scratch)
@@ -380,7 +376,7 @@ def _evaluate(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: An
     return 0
 
 
-@njit(error_model="numpy")
+@as_written
 def _read_tables(user_data: Any) -> tuple[MapData, KernelData]:
     map_ = read_map(carray(user_data, (3 * 15,), np.uint64))
     return map_, read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray, njit
 
+from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.pointers import as_pointer
 
 #: Rows of ``KernelData.terms``.
@@ -54,7 +55,7 @@ def read_matrix(table: Any, i: int, dtype: Any) -> Any:
     return carray(as_pointer(table[3 * i]), (table[3 * i + 1], table[3 * i + 2]), dtype)
 
 
-@njit(error_model="numpy")
+@as_written
 def read_data(table: Any) -> KernelData:
     """Rebuild the record from its table of addresses and shapes (compiled code only)."""
     return KernelData(

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import carray
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.gaussian_levels import (
     MOST_COEFS,
@@ -58,9 +59,6 @@ from bayes_glmm.engine.parameters import (
 )
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer
 
-_compiled = njit(error_model="numpy")
-
-
 #: Length of the address table of `Moments`.
 _MOMENTS = 39
 
@@ -92,7 +90,7 @@ class ThetaMap(NamedTuple):
     bends: npt.NDArray[np.float64]
 
 
-@_compiled
+@as_written
 def _sums(data: KernelData, pattern: Pattern, out: Information, y: Any, cross: Any) -> None:
     """Add up [Z X]'W[Z X] and [Z X]'W y over the rows."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
@@ -160,7 +158,7 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
     )  # fmt: skip
 
 
-@_compiled
+@as_written
 def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
     k, z = omega.shape[0], data.terms[layout.Z_START, t]
     blocks = data.blocks[z : z + k]
@@ -169,7 +167,7 @@ def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: A
     return log_det
 
 
-@_compiled
+@as_written
 def _factors(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Information, Factors, Any]:
     """Return H, its factors and v_hat."""
     n_terms, n_beta, n_u = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
@@ -197,7 +195,7 @@ def _factors(theta: Any, tau: float, data: KernelData, moments: Moments) -> tupl
     return matrix, factors, solve(factors, matrix.coupling, pattern, right)
 
 
-@_compiled
+@as_written
 def _level_spread(t: int, data: KernelData, moments: Moments, factors: Factors, v: Any, rest_inverse: Any) -> Any:
     """Return the sum over one term's levels of E[u u'] given theta: u_hat u_hat' plus the diagonal blocks of H^-1."""
     k, at = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
@@ -238,7 +236,7 @@ class _Coefficients(NamedTuple):
     factors: Factors  # of H; where there is a spread, the rest's only
 
 
-@_compiled
+@as_written
 def _by_levels(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
     """Eliminate the largest term level by level: any number of terms and coefficients."""
     n_beta = data.sizes[layout.N_BETA]
@@ -248,7 +246,7 @@ def _by_levels(theta: Any, tau: float, data: KernelData, moments: Moments) -> _C
     return _Coefficients(v[v.size - n_beta :], rest_inverse, fitted, factors.log_det, np.empty((0, 0)), v, factors)
 
 
-@_compiled
+@as_written
 def _rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[LevelSums, Any, Any]:
     """Eliminate the only term's levels all at once: the sums over them, beta's Cholesky factor and its mean."""
     k, p, n_u = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
@@ -267,7 +265,7 @@ def _rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) ->
     return added, lower, beta
 
 
-@_compiled
+@as_written
 def _at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
     """Do what `_by_levels` does with the only term's levels all at once (`gaussian_levels`)."""
     p, n_u = data.sizes[layout.N_BETA], data.sizes[layout.N_U]
@@ -282,7 +280,7 @@ def _at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coe
     return _Coefficients(beta, rest_inverse, fitted, log_det, spread, np.empty(0), Factors(none, lower, lower, log_det))
 
 
-@_compiled
+@as_written
 def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any) -> float:
     """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
     d, n_beta = theta.size, data.sizes[layout.N_BETA]
@@ -334,7 +332,7 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     return total
 
 
-@_compiled
+@as_written
 def _draw_by_levels(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
     """Fill a draw of (u, beta) given theta: v_hat + H^(-1/2) noise, which is used up."""
     levels, k = moments.levels.shape[0], moments.coupling.shape[1]
@@ -351,7 +349,7 @@ def _draw_by_levels(theta: Any, tau: float, noise: Any, data: KernelData, moment
     out[:] = v + noise
 
 
-@_compiled
+@as_written
 def _draw_at_once(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
     """Fill a draw of (u, beta) given theta where there is one term of few coefficients: beta, then u given beta."""
     k, levels = data.terms[layout.COEFS, 0], data.terms[layout.LEVELS, 0]
@@ -369,7 +367,7 @@ def _draw_at_once(theta: Any, tau: float, noise: Any, data: KernelData, moments:
             out[level * k + c] = u[c, level]
 
 
-@_compiled
+@as_written
 def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
     """Draw (u, beta) given theta, one row of each per draw."""
     d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
@@ -383,7 +381,7 @@ def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Mome
             out[s, out.shape[1] - n_beta + j] += moments.shift[j]
 
 
-@njit(error_model="numpy")
+@as_written
 def _read_moments(table: Any) -> Moments:
     return Moments(
         read_matrix(table, 0, np.float64),
@@ -402,7 +400,7 @@ def _read_moments(table: Any) -> Moments:
     )
 
 
-@njit(error_model="numpy")
+@as_written
 def _read_theta_map(table: Any) -> ThetaMap:
     return ThetaMap(
         read_vector(table, 0, np.uint64),

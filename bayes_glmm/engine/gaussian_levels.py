@@ -13,14 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from bayes_glmm.engine.arithmetic import ordered, reordered
 
 #: Most coefficients a level for which this is written out.
 MOST_COEFS = 2
-
-_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
-#: Sums in the order written, for loops that also write (see `coordinates._ordered`).
-_ordered = njit(error_model="numpy", fastmath={"contract", "nsz"})
 
 
 class LevelSums(NamedTuple):
@@ -33,7 +30,7 @@ class LevelSums(NamedTuple):
     inverses: npt.NDArray[np.float64]  # (k k, levels) B^-1 of each level, not added up
 
 
-@_compiled
+@reordered
 def _dot(a: Any, b: Any) -> float:
     total = 0.0
     for m in range(a.size):
@@ -41,7 +38,7 @@ def _dot(a: Any, b: Any) -> float:
     return total
 
 
-@_compiled
+@reordered
 def _total(a: Any) -> float:
     total = 0.0
     for m in range(a.size):
@@ -49,7 +46,7 @@ def _total(a: Any) -> float:
     return total
 
 
-@_compiled
+@reordered
 def _log_total(a: Any) -> float:
     total = 0.0
     for m in range(a.size):
@@ -57,7 +54,7 @@ def _log_total(a: Any) -> float:
     return total
 
 
-@_ordered
+@ordered
 def _invert(tau: float, omega: Any, blocks: Any, inverse: Any, det: Any) -> None:
     """Fill B^-1 of every level (k k rows) and its determinants."""
     if omega.shape[0] == 1:
@@ -77,7 +74,7 @@ def _invert(tau: float, omega: Any, blocks: Any, inverse: Any, det: Any) -> None
         i01[m] = i10[m] = -both * scale
 
 
-@_ordered
+@ordered
 def _solve(tau: float, inverse: Any, sides: Any, solved: Any) -> None:
     """Fill B^-1 a of every level."""
     columns = sides.shape[0] if inverse.shape[0] == 1 else sides.shape[0] // 2
@@ -94,7 +91,7 @@ def _solve(tau: float, inverse: Any, sides: Any, solved: Any) -> None:
             last[m] = tau * (i01[m] * upper[m] + i11[m] * lower[m])
 
 
-@_ordered
+@ordered
 def level_sums(tau: float, omega: Any, blocks: Any, sides: Any) -> LevelSums:
     """Add up all levels.
 
@@ -132,7 +129,7 @@ def level_sums(tau: float, omega: Any, blocks: Any, sides: Any) -> LevelSums:
     return LevelSums(_log_total(det), products, solved, total, inverse)
 
 
-@_ordered
+@ordered
 def level_means(sums: LevelSums, beta: Any, u: Any) -> None:
     """Fill (k, levels) E[u | theta, beta] = B^-1 tau Z'(y - X beta)."""
     p, solved = beta.size, sums.solved
@@ -145,7 +142,7 @@ def level_means(sums: LevelSums, beta: Any, u: Any) -> None:
                 out[m] -= slope * side[m]
 
 
-@_ordered
+@ordered
 def add_level_noise(sums: LevelSums, noise: Any, u: Any) -> None:
     """Add to (k, levels) u a draw of N(0, B^-1), from standard normal draws level by level."""
     k, levels = u.shape
@@ -162,7 +159,7 @@ def add_level_noise(sums: LevelSums, noise: Any, u: Any) -> None:
         second[m] += slope * noise[2 * m] + math.sqrt(max(i11[m] - slope * slope, 0.0)) * noise[2 * m + 1]
 
 
-@_ordered
+@ordered
 def level_spread(sums: LevelSums, beta: Any, rest_inverse: Any) -> Any:
     """Return the sum over the levels of E[u u'] given theta.
 

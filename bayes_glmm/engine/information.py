@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import carray
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
@@ -24,8 +25,6 @@ from bayes_glmm.engine.pointers import as_pointer, call_rows
 
 #: Elements a side below which the dense rest is worked on by loops: a library's call costs more.
 SMALL = 16
-
-_compiled = njit(error_model="numpy")
 
 
 class Pattern(NamedTuple):
@@ -102,13 +101,13 @@ def coupling_pattern(data: KernelData) -> Pattern:
     return Pattern(start_of, columns, slots)
 
 
-@_compiled
+@as_written
 def rest_start(data: KernelData, t: int) -> int:
     """First element of term t >= 1 in the rest."""
     return data.terms[layout.U_START, t] - data.terms[layout.COEFS, 0] * data.terms[layout.LEVELS, 0]
 
 
-@_compiled
+@as_written
 def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: Any, eta: Any, weight: Any) -> None:
     """Fill minus the second derivative of each row's log likelihood in eta, from its first derivative; at least 0."""
     size = stop - start
@@ -128,7 +127,7 @@ def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: An
         weight[i] = curvature if curvature > 0.0 and math.isfinite(curvature) else 0.0
 
 
-@_compiled
+@as_written
 def add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, out: Information) -> None:
     """Add one row's w (z, x)(z, x)' to the blocks; `z` is scratch of the row's random and fixed predictors."""
     n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
@@ -187,7 +186,7 @@ def new_information(data: KernelData, pattern: Pattern) -> Information:
     return Information(np.zeros((levels, k0, k0)), np.zeros((pattern.columns.size, k0)), np.zeros((q, q)))
 
 
-@_compiled
+@as_written
 def likelihood_information(x: Any, data: KernelData, pattern: Pattern, out: Information) -> None:
     """Fill the information of the likelihood about (u, beta) at x: [Z X]' W [Z X], lower triangle of the rest."""
     n, n_beta = data.sizes[layout.N_ROWS], data.sizes[layout.N_BETA]
@@ -202,7 +201,7 @@ def likelihood_information(x: Any, data: KernelData, pattern: Pattern, out: Info
             add_row(data, pattern, i, weight[i - start], z, out)
 
 
-@_compiled
+@as_written
 def term_precision(x: Any, data: KernelData, t: int) -> Any:
     """Return Omega = Sigma^-1 of one term at the theta of x."""
     k, z = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t]
@@ -214,7 +213,7 @@ def term_precision(x: Any, data: KernelData, t: int) -> Any:
     return omega
 
 
-@_compiled
+@as_written
 def beta_precision(x: Any, data: KernelData, j: int) -> float:
     """Return minus the second derivative of beta_j's log prior, at least 0."""
     n_u, step = data.sizes[layout.N_U], 1e-4
@@ -223,7 +222,7 @@ def beta_precision(x: Any, data: KernelData, j: int) -> float:
     return max(-slope / (2.0 * step), 0.0)
 
 
-@_compiled
+@as_written
 def add_priors(x: Any, data: KernelData, out: Information) -> None:
     """Turn the likelihood's information into H: add each term's precision and the curvature of beta's priors."""
     n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
@@ -245,7 +244,7 @@ def add_priors(x: Any, data: KernelData, out: Information) -> None:
         out.rest[first_beta + j, first_beta + j] += beta_precision(x, data, j)
 
 
-@_compiled
+@as_written
 def _factorize_block(blocks: Any, level: int, lower: Any) -> None:
     """`cholesky_small` of one level's block among all, which no slice is made for."""
     k = blocks.shape[1]
@@ -262,7 +261,7 @@ def _factorize_block(blocks: Any, level: int, lower: Any) -> None:
             lower[level, i, j] = 0.0
 
 
-@_compiled
+@as_written
 def solve_block(lower: Any, level: int, right: Any, row: int, out: Any) -> None:
     """Fill one row of `out` with block^-1 times that row of `right`: `solve_small` without slices."""
     k = lower.shape[1]
@@ -278,7 +277,7 @@ def solve_block(lower: Any, level: int, right: Any, row: int, out: Any) -> None:
         out[row, i] = total / lower[level, i, i]
 
 
-@_compiled
+@as_written
 def eliminate(matrix: Information, pattern: Pattern) -> tuple[Any, Any, Any, float]:
     """Eliminate the largest term: its blocks' Cholesky factors, block^-1 coupling, Schur complement, log det."""
     levels, k = matrix.levels.shape[0], matrix.levels.shape[1]
@@ -301,7 +300,7 @@ def eliminate(matrix: Information, pattern: Pattern) -> tuple[Any, Any, Any, flo
     return factors, shrunk, rest, log_det
 
 
-@_compiled
+@as_written
 def cholesky(matrix: Any) -> Any:
     """Return the lower Cholesky factor; NaNs where there is none (an exception would be lost in a C function)."""
     q = matrix.shape[0]
@@ -322,7 +321,7 @@ def cholesky(matrix: Any) -> Any:
         return np.full_like(matrix, np.nan)
 
 
-@_compiled
+@as_written
 def factorize_rest(rest: Any, before: Any, exact: bool) -> Any:
     """Return the Cholesky factor of the Schur complement `rest`, whose diagonal was `before` the elimination.
 
@@ -343,7 +342,7 @@ def factorize_rest(rest: Any, before: Any, exact: bool) -> Any:
     return cholesky(rest)
 
 
-@_compiled
+@as_written
 def factorize(matrix: Information, pattern: Pattern, exact: bool = False) -> Factors:
     """Factorize H by elimination of the largest term and `factorize_rest`."""
     factors, shrunk, rest, log_det = eliminate(matrix, pattern)
@@ -359,7 +358,7 @@ def factorize(matrix: Information, pattern: Pattern, exact: bool = False) -> Fac
     return Factors(factors, shrunk, lower, log_det)
 
 
-@_compiled
+@as_written
 def inverse_of(lower: Any) -> Any:
     """Return (L L')^-1 from a lower Cholesky factor."""
     q = lower.shape[0]
@@ -382,7 +381,7 @@ def inverse_of(lower: Any) -> Any:
     return out
 
 
-@_compiled
+@as_written
 def solve(factors: Factors, coupling: Any, pattern: Pattern, right: Any) -> Any:
     """Solve H v = right for v = [u of the largest term, the rest]."""
     levels, k = factors.levels.shape[0], factors.levels.shape[1]
@@ -401,7 +400,7 @@ def solve(factors: Factors, coupling: Any, pattern: Pattern, right: Any) -> Any:
     return out
 
 
-@_compiled
+@as_written
 def cholesky_small(matrix: Any, lower: Any) -> None:
     """Fill the lower Cholesky factor of a small matrix; pivots are kept positive."""
     k = matrix.shape[0]
@@ -418,14 +417,14 @@ def cholesky_small(matrix: Any, lower: Any) -> None:
             lower[i, j] = 0.0
 
 
-@_compiled
+@as_written
 def solve_small(lower: Any, vector: Any) -> None:
     """Solve (L L') x = vector in place, for small matrices."""
     forward_small(lower, vector)
     backward_small(lower, vector)
 
 
-@_compiled
+@as_written
 def forward_small(lower: Any, vector: Any) -> None:
     """Solve L x = vector in place."""
     for i in range(lower.shape[0]):
@@ -435,7 +434,7 @@ def forward_small(lower: Any, vector: Any) -> None:
         vector[i] = total / lower[i, i]
 
 
-@_compiled
+@as_written
 def backward_small(lower: Any, vector: Any) -> None:
     """Solve L' x = vector in place."""
     k = lower.shape[0]
@@ -446,7 +445,7 @@ def backward_small(lower: Any, vector: Any) -> None:
         vector[i] = total / lower[i, i]
 
 
-@_compiled
+@as_written
 def cholesky_solve(lower: Any, vector: Any) -> None:
     """Solve (L L') x = vector in place, for the dense rest (row by row, so that memory is read in order)."""
     q = lower.shape[0]
@@ -460,13 +459,13 @@ def cholesky_solve(lower: Any, vector: Any) -> None:
         vector[:i] -= lower[i, :i] * vector[i]
 
 
-@njit(error_model="numpy")
+@as_written
 def read_pattern(table: Any) -> Pattern:
     """Rebuild a pattern from its addresses (compiled code only)."""
     return Pattern(read_vector(table, 0, np.int64), read_vector(table, 1, np.int64), read_matrix(table, 2, np.int64))
 
 
-@njit(error_model="numpy")
+@as_written
 def read_information(table: Any) -> Information:
     """Rebuild an information matrix from its addresses (compiled code only)."""
     coupling = read_matrix(table, 1, np.float64)

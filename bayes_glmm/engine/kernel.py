@@ -10,9 +10,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.arithmetic import ordered, reordered
 from bayes_glmm.engine.data import KernelData, read_data
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import (
@@ -34,12 +35,8 @@ from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, call_rows, local_matri
 
 BLOCK = 256
 
-_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
-#: Sums in the order written, for loops that also write (see `coordinates._ordered`).
-_ordered = njit(error_model="numpy", fastmath={"contract", "nsz"})
 
-
-@_compiled
+@reordered
 def _predict_segments(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
     """Add Z u of the largest term, whose levels are runs of rows: loops without gathers."""
     k, n_beta = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA]
@@ -60,7 +57,7 @@ def _predict_segments(x: Any, data: KernelData, start: int, stop: int, eta: Any)
         row = end
 
 
-@_compiled
+@reordered
 def _pull_segments(data: KernelData, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
     """Add Z' d of the largest term: one sum a run of rows."""
     k, n_beta = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA]
@@ -82,7 +79,7 @@ def _pull_segments(data: KernelData, start: int, stop: int, d_eta: Any, gradient
         row = end
 
 
-@_compiled
+@reordered
 def _predict_columns(beta: Any, X: Any, start: int, stop: int, eta: Any) -> None:
     """Add X beta of dense columns, four a pass: eta is read and written a quarter as often."""
     p, size = X.shape[0], stop - start
@@ -97,7 +94,7 @@ def _predict_columns(beta: Any, X: Any, start: int, stop: int, eta: Any) -> None
             eta[i] += of_a * a[i]
 
 
-@_compiled
+@reordered
 def _pull_columns(X: Any, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
     """Add X' d of dense columns, four a pass."""
     p, size = X.shape[0], stop - start
@@ -120,7 +117,7 @@ def _pull_columns(X: Any, start: int, stop: int, d_eta: Any, gradient: Any) -> N
         gradient[j] += of_a
 
 
-@_compiled
+@reordered
 def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
     """Fill eta for the rows start..stop: offset + X beta + Z u."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
@@ -151,7 +148,7 @@ def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> 
                     eta[i] += column[i] * x[first + k * codes[i] + c]
 
 
-@_compiled
+@reordered
 def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
     """Add X' d and Z' d of the rows start..stop to the gradient's beta and u."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
@@ -180,7 +177,7 @@ def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: An
                     gradient[first + k * codes[i] + c] += d_eta[i] * column[i]
 
 
-@_compiled
+@reordered
 def auxiliary_parameters(x: Any, data: KernelData, parameters: Any) -> None:
     """Fill the family's parameters from theta's last elements, and two infinities behind them.
 
@@ -191,7 +188,7 @@ def auxiliary_parameters(x: Any, data: KernelData, parameters: Any) -> None:
     constrain_last(data.theta_table[n_theta - n_auxiliary :], x[x.size - n_auxiliary :], parameters)
 
 
-@_compiled
+@reordered
 def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     """Return the log likelihood and add its gradient, block by block."""
     n = data.sizes[layout.N_ROWS]
@@ -214,7 +211,7 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     return total
 
 
-@_ordered
+@ordered
 def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
     """Return one term's log N(u; 0, Sigma) and LKJ prior, and add their gradients."""
     k, levels = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t]
@@ -248,7 +245,7 @@ def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
     return total + correlation_prior(theta, start, k, blocks, data.lkj[t], factor, d_theta)
 
 
-@_compiled
+@reordered
 def add_scalar_priors(x: Any, data: KernelData, gradient: Any) -> float:
     """Return the log priors of beta and of theta's sds and auxiliary parameters, and add their gradients."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
@@ -268,7 +265,7 @@ def add_scalar_priors(x: Any, data: KernelData, gradient: Any) -> float:
     return total + increment_priors(data.theta_table[first:], x[last:], gradient[last:])
 
 
-@_compiled
+@reordered
 def log_density(x: Any, data: KernelData, gradient: Any) -> float:
     """Return the log density at x up to a constant, and fill its gradient.
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import carray
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_vector
 from bayes_glmm.engine.information import (
     Information,
@@ -38,8 +39,7 @@ from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
 
-_compiled = njit(error_model="numpy")
-_new_information = _compiled(new_information)
+_new_information = as_written(new_information)
 
 #: Largest sd of an element of theta in the coordinates: a flatter marginal than this says little about its shape.
 WIDEST = 1.5
@@ -89,7 +89,7 @@ class LaplaceFit:
     evaluations: int
 
 
-@_compiled
+@as_written
 def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> float:
     """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf."""
     n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]

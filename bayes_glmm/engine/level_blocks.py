@@ -9,17 +9,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
+from bayes_glmm.engine.arithmetic import ordered, reordered
 from bayes_glmm.engine.information import backward_small, cholesky_small, forward_small
 from bayes_glmm.engine.pointers import local_matrix, local_vector
 
-_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
-#: Sums in the order written, for loops that also write (see `coordinates._ordered`).
-_ordered = njit(error_model="numpy", fastmath={"contract", "nsz"})
 
-
-@_ordered
+@ordered
 def _single_forward(omega: float, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
     """`blocks_forward` of one coefficient a level."""
     log_det = 0.0
@@ -31,7 +26,7 @@ def _single_forward(omega: float, info: Any, roots: Any, right: Any, mixed: Any,
     return log_det
 
 
-@_ordered
+@ordered
 def _pair_forward(omega: Any, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
     """`blocks_forward` of two coefficients a level."""
     log_det = 0.0
@@ -50,7 +45,7 @@ def _pair_forward(omega: Any, info: Any, roots: Any, right: Any, mixed: Any, mov
     return log_det
 
 
-@_ordered
+@ordered
 def blocks_forward(omega: Any, info: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> float:
     """Fill one term's u, and the Cholesky factors of its blocks for the way back.
 
@@ -98,7 +93,7 @@ def blocks_forward(omega: Any, info: Any, roots: Any, right: Any, mixed: Any, mo
     return log_det
 
 
-@_compiled
+@reordered
 def _pull_block(root: Any, right: Any, moved: Any, d_moved: Any, d_block: Any, work: Any) -> None:
     """Reverse mode of u = L'^-1 (L^-1 r + e) with P = L L': turn d/du into d/de, leave d/dr in work[0], add d/dP.
 
@@ -133,7 +128,7 @@ def _pull_block(root: Any, right: Any, moved: Any, d_moved: Any, d_block: Any, w
             d_block[a, b] += whitened[a]
 
 
-@_ordered
+@ordered
 def _single_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, mixed: Any) -> None:
     """`blocks_backward` of one coefficient a level."""
     total = 0.0
@@ -147,7 +142,7 @@ def _single_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right
     d_omega[0, 0] -= total
 
 
-@_ordered
+@ordered
 def _pair_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, moved: Any) -> None:
     """`blocks_backward` of two coefficients a level: `_pull_block` written out."""
     for level in range(d_moved.size // 2):
@@ -174,7 +169,7 @@ def _pair_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: 
         d_moved[own], d_moved[own + 1], d_right[own], d_right[own + 1] = e0, e1, r0, r1
 
 
-@_ordered
+@ordered
 def blocks_backward(d_moved: Any, d_right: Any, d_omega: Any, roots: Any, right: Any, mixed: Any, moved: Any) -> None:
     """Reverse of `blocks_forward`, the log determinant included.
 

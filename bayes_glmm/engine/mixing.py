@@ -12,18 +12,17 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from bayes_glmm.engine.arithmetic import reordered
 from bayes_glmm.engine.data import read_matrix, read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 
 #: Pairs of lags after which a transform costs less.
 MOST_PAIRS = 12
 
-_compiled = njit(error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 
-
-@_compiled
+@reordered
 def _dot(a: Any, b: Any) -> float:
     total = 0.0
     for i in range(a.size):
@@ -31,7 +30,7 @@ def _dot(a: Any, b: Any) -> float:
     return total
 
 
-@_compiled
+@reordered
 def _mean(a: Any) -> float:
     """Return the mean, exactly where all values are equal."""
     total = 0.0
@@ -40,7 +39,7 @@ def _mean(a: Any) -> float:
     return a[0] + total / a.size
 
 
-@_compiled
+@reordered
 def _autocovariance(centred: Any, lag: int) -> float:
     """Return the mean over chains of the autocovariance (chain, draw) at one lag, divided by all draws."""
     total = 0.0
@@ -51,7 +50,7 @@ def _autocovariance(centred: Any, lag: int) -> float:
     return total / (centred.shape[0] * length)
 
 
-@_compiled
+@reordered
 def _integrated_time(centred: Any, total: float) -> float:
     """Sum autocorrelations by Geyer's initial monotone sequence; NaN where more lags are needed than are looked at.
 
@@ -75,7 +74,7 @@ def _integrated_time(centred: Any, total: float) -> float:
     return math.nan
 
 
-@_compiled
+@reordered
 def _effective_draws(x: Any, centred: Any) -> float:
     """Return the effective number of draws (chain, draw); NaN where more lags are needed or draws hardly differ."""
     chains, length = x.shape
@@ -98,7 +97,7 @@ def _effective_draws(x: Any, centred: Any) -> float:
     return size / max(_integrated_time(centred, total), 1.0 / math.log10(size))
 
 
-@_compiled
+@reordered
 def _scale_reduction(x: Any) -> float:
     """Return the potential scale reduction of (chain, draw)."""
     chains, length = x.shape
@@ -117,7 +116,7 @@ def _scale_reduction(x: Any) -> float:
     return math.sqrt((between / (within / chains) + length - 1.0) / length)
 
 
-@_compiled
+@reordered
 def _spread_scores(values: Any, order: Any, table: Any, scores: Any) -> None:
     """Fill the normal scores of average ranks: `values` sorted, `order` where each of them stands."""
     start, n = 0, values.size
@@ -130,7 +129,7 @@ def _spread_scores(values: Any, order: Any, table: Any, scores: Any) -> None:
         start = stop
 
 
-@_compiled
+@reordered
 def _fold(values: Any, order: Any, distances: Any, folded_order: Any) -> None:
     """Sort the distances from the median, which fall and then rise: two runs are joined."""
     n = values.size

@@ -14,33 +14,34 @@ import functools
 import hashlib
 import os
 import platform
-import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 import numba
-from numba import cfunc, types
+from numba import types
 from numba.core import config as numba_config
-from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
-from numba.core.runtime import rtsys
 
+from bayes_glmm.engine.compile_processes import can_start_processes, compile_in_processes
 from bayes_glmm.engine.data import address_table
+from bayes_glmm.engine.machine_code import SYMBOL, machine_code, target_machine
 
 #: (address table) -> a number; what Python itself calls.
 CALL_SIGNATURE = types.double(types.CPointer(types.uint64))
 
 FOLDER = Path(__file__).parent
 #: LLVM's compiler is not made for two threads.
-_LOCK = threading.Lock()
+_LOCK, _AHEAD_LOCK = threading.Lock(), threading.Lock()
 _DIGEST = hashlib.sha256().digest_size
 _CALL = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p)
+
+#: Every function by its name, ``"kernel.density"``: all of a module's once it is imported.
+FUNCTIONS: dict[str, NativeFunction] = {}
 
 
 class NativeFunction:
@@ -61,19 +62,62 @@ class NativeFunction:
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
         self._linked: Any = None
         functools.update_wrapper(self, function)
+        FUNCTIONS[self.name] = self
 
     @functools.cached_property
     def address(self) -> int:
         """The function's address in this process."""
         with _LOCK:
             if self._linked is None:
-                code = _read(self.name)
-                if code is None:
-                    _announce()
-                    code = _machine_code(self)
-                    _write(self.name, code)
-                self._linked = _link(code)
-        return int(self._linked.get_function_address(_SYMBOL))
+                self._linked = _link(self.code())
+        return int(self._linked.get_function_address(SYMBOL))
+
+    def is_whole(self) -> bool:
+        """Say whether there is machine code on disk that can be read.
+
+        Returns
+        -------
+        bool
+            False where there is none, and where the file is damaged.
+        """
+        return _read(self.name) is not None
+
+    def is_kept(self) -> bool:
+        """Say whether there is a file of machine code on disk.
+
+        Returns
+        -------
+        bool
+            Whether it is whole is seen when it is read, which takes longer.
+        """
+        return any((folder / f"{self.name}-{_stamp()}.native").is_file() for folder in _folders())
+
+    def code(self) -> bytes:
+        """Read the machine code from disk; where there is none, compile it and keep it there.
+
+        Returns
+        -------
+        bytes
+            An object file.
+        """
+        code = _read(self.name)
+        if code is None and self.definition.__module__.startswith(__name__.rpartition(".")[0]):
+            _compile_elsewhere([self.name], 1)
+            code = _read(self.name)
+        return self.compile_here() if code is None else code
+
+    def compile_here(self) -> bytes:
+        """Compile in this process, and keep the machine code.
+
+        Returns
+        -------
+        bytes
+            An object file.
+        """
+        announce()
+        code = machine_code(self.definition, self.signature, self.options)
+        _write(self.name, code)
+        return code
 
     @functools.cached_property
     def _call(self) -> Any:
@@ -115,75 +159,39 @@ def native(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Nat
     return lambda function: NativeFunction(function, signature, {"error_model": "numpy", **options})
 
 
+def compile_ahead(functions: Sequence[NativeFunction], processors: int) -> None:
+    """Compile side by side what is not on disk yet; any other is compiled when its address is first asked for.
+
+    Parameters
+    ----------
+    functions
+        Functions of the engine that will be called, what takes longest first.
+    processors
+        How many processes may work at a time; with one, nothing is done.
+    """
+    if processors < 2:
+        return
+    with _AHEAD_LOCK:  # of two threads that fit at once the second finds everything done
+        missing = [function.name for function in functions if not function.is_kept()]
+        if len(missing) > 1:
+            _compile_elsewhere(missing, processors)
+
+
+def _compile_elsewhere(names: Sequence[str], processors: int) -> None:
+    """Compile in processes of their own, where such can be started and leave something behind."""
+    folder = _writable_folder()
+    if folder is not None and can_start_processes():
+        announce()
+        compile_in_processes(names, processors, folder, _cache_dir())
+
+
 def _flat(arguments: Iterable[Any]) -> list[Any]:
     return [array for item in arguments for array in (item if isinstance(item, tuple) else (item,))]
 
 
-# ------------------------------------------------------------------ making and linking machine code
-
-_SYMBOL = "bayes_glmm_native"
-
-
-def _target_machine() -> Any:
-    """Return a code generator for this processor, as numba sets its own; an engine keeps the one it is given."""
-    # LLVM's targets and numba's helpers (allocation, linear algebra) become known to LLVM
-    rtsys.initialize(cpu_target.target_context)
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    x86 = target.name.startswith("x86")
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=3,
-        reloc="static" if x86 else "default",
-        codemodel="jitdefault",
-        jit=True,
-    )
-
-
-def _machine_code(function: NativeFunction) -> bytes:
-    """Return the object file of a C function: everything it calls inside, itself the only name outside.
-
-    numba optimises one function after the other, as if others might call each of them. Here they are all known: a
-    record of arrays is no longer copied from call to call, and counting references to memory that has none is gone.
-    """
-    with _light_passes():
-        compiled: Any = cfunc(function.signature, **function.options)(function.definition)
-        code = compiled.inspect_llvm()
-    # counting references may be inlined, and vanishes where there is nothing to count
-    code = re.sub(r"^(attributes #\d+ = {.*)noinline", r"\1nounwind", code, flags=re.MULTILINE)
-    module = llvm.parse_assembly(code)
-    for definition in module.functions:
-        if definition.name == compiled.native_name:
-            definition.name = _SYMBOL
-        elif not definition.is_declaration:
-            definition.linkage = llvm.Linkage.internal
-    machine, tuning = _target_machine(), llvm.create_pipeline_tuning_options(speed_level=3)
-    tuning.loop_vectorization = tuning.slp_vectorization = True
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
-    return bytes(machine.emit_object(module))
-
-
-@contextlib.contextmanager
-def _light_passes() -> Iterator[None]:
-    """Let numba do little: the whole module is optimised afterwards, and doing it twice doubles the time.
-
-    What functions compiled here call is compiled little for callers from Python, too; the package has none.
-    """
-    settings = vars(numba_config)
-    with global_compiler_lock:
-        cpu_target.target_context.codegen()  # reads the level it is made with once for all
-        level = settings["OPT"]
-        settings["OPT"] = type(level)(1)
-        try:
-            yield
-        finally:
-            settings["OPT"] = level
-
-
 def _link(code: bytes) -> Any:
     """Link an object file into this process; return the engine that holds it."""
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
     engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
@@ -203,10 +211,13 @@ def _stamp() -> str:
     return key.hexdigest()[:16]
 
 
+def _cache_dir() -> str:
+    return str(vars(numba_config)["CACHE_DIR"])
+
+
 def _folders() -> Iterator[Path]:
     """Where machine code may be kept, best first; ``NUMBA_CACHE_DIR`` alone where it is set."""
-    cache_dir: str = vars(numba_config)["CACHE_DIR"]
-    if cache_dir:
+    if cache_dir := _cache_dir():
         yield Path(cache_dir) / "bayes_glmm"
         return
     yield FOLDER / "__pycache__"
@@ -245,8 +256,18 @@ def _write(name: str, code: bytes) -> None:
     print(f"bayes_glmm: {name} cannot be kept in {places}: every process compiles it again.", file=sys.stderr)
 
 
+def _writable_folder() -> Path | None:
+    """Return the first folder that can be written to; its disk may still be full."""
+    for folder in _folders():
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    return None
+
+
 @functools.cache
-def _announce() -> None:
+def announce() -> None:
     """Say, once in a process, that something is compiled."""
-    message = "bayes_glmm: compiling the engine for this machine, once (about half a minute) ..."
+    message = "bayes_glmm: compiling the engine for this machine, once (up to a minute) ..."
     print(message, file=sys.stderr, flush=True)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
+from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.pointers import local_matrix, local_vector
 
 #: Codes of prior distributions in the tables of `KernelData`.
@@ -26,10 +25,8 @@ KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
 #: Most random coefficients a group, and most thresholds, that the engine takes: their arrays are on the stack.
 MOST_COEFS, MOST_THRESHOLDS = 64, 4096
 
-_compiled = njit(error_model="numpy")
 
-
-@_compiled
+@as_written
 def log_prior(row: Any, x: float) -> tuple[float, float]:
     """Return the log density (up to a constant) of a prior at x, and its derivative."""
     code, a, b, c = int(row[DISTRIBUTION]), row[FIRST], row[SECOND], row[THIRD]
@@ -53,7 +50,7 @@ def log_prior(row: Any, x: float) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-@_compiled
+@as_written
 def constrain(row: Any, theta: float) -> tuple[float, float, float, float]:
     """Map one element of theta to its parameter.
 
@@ -83,7 +80,7 @@ def constrain(row: Any, theta: float) -> tuple[float, float, float, float]:
     return value, value / (power * x) * dx, log_p + jacobian, d_log_p * dx + 1.0 - 2.0 * s
 
 
-@_compiled
+@as_written
 def constrain_last(table: Any, theta: Any, values: Any) -> None:
     """Fill the parameters of the last rows of a table and elements of theta, thresholds added up."""
     for a in range(table.shape[0]):
@@ -93,7 +90,7 @@ def constrain_last(table: Any, theta: Any, values: Any) -> None:
             values[a] = constrain(table[a], theta[a])[0]
 
 
-@_compiled
+@as_written
 def pull_last(table: Any, theta: Any, d_values: Any, gradient: Any) -> None:
     """Add to `gradient` what d / d parameters implies: `constrain_last` in reverse; `d_values` is used up."""
     for a in range(table.shape[0] - 1, -1, -1):
@@ -104,7 +101,7 @@ def pull_last(table: Any, theta: Any, d_values: Any, gradient: Any) -> None:
             gradient[a] += d_values[a] * constrain(table[a], theta[a])[1]
 
 
-@_compiled
+@as_written
 def increment_priors(table: Any, theta: Any, gradient: Any) -> float:
     """Return the log priors of the thresholds after the first with the Jacobian of their increments."""
     size = table.shape[0]
@@ -121,7 +118,7 @@ def increment_priors(table: Any, theta: Any, gradient: Any) -> float:
     return total
 
 
-@_compiled
+@as_written
 def term_factor(theta: Any, start: int, k: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any) -> float:
     """Fill one term's sds, its correlation's Cholesky factor L, and M = (diag(sd) L)^-1; return log det M.
 
@@ -157,7 +154,7 @@ def term_factor(theta: Any, start: int, k: int, blocks: Any, table: Any, sd: Any
     return log_det
 
 
-@_compiled
+@as_written
 def precision(inverse: Any, omega: Any) -> None:
     """Fill Omega = M' M, the precision of one level's coefficients."""
     k = inverse.shape[0]
@@ -169,7 +166,7 @@ def precision(inverse: Any, omega: Any) -> None:
             omega[a, b] = total
 
 
-@_compiled
+@as_written
 def pull_precision(
     theta: Any, start: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any, d_omega: Any, gradient: Any
 ) -> None:
@@ -205,7 +202,7 @@ def pull_precision(
             position += 1
 
 
-@_compiled
+@as_written
 def correlation_prior(theta: Any, start: int, k: int, blocks: Any, shape: float, factor: Any, gradient: Any) -> float:
     """Return a term's LKJ log density with the Jacobian of the rows' transform; add its derivative to `gradient`.
 
@@ -231,7 +228,7 @@ def correlation_prior(theta: Any, start: int, k: int, blocks: Any, shape: float,
     return total
 
 
-@_compiled
+@as_written
 def covariance(sd: Any, factor: Any, out: Any) -> None:
     """Fill Sigma = A A' with A = diag(sd) L."""
     k = sd.shape[0]
@@ -243,7 +240,7 @@ def covariance(sd: Any, factor: Any, out: Any) -> None:
             out[a, b] = out[b, a] = sd[a] * sd[b] * total
 
 
-@_compiled
+@as_written
 def bend(y: Any, bends: Any, theta: Any) -> float:
     """Add y (1 + A w / (1 + w)) to theta, w = (y / r)^4, A by the sign of y; return the Jacobian's log determinant.
 
@@ -259,7 +256,7 @@ def bend(y: Any, bends: Any, theta: Any) -> float:
     return log_det
 
 
-@_compiled
+@as_written
 def pull_bend(y: Any, bends: Any, d_theta: Any) -> None:
     """Turn d/d theta into d/dy, the Jacobian's own derivative included."""
     for i in range(y.size):

@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from bayes_glmm.engine.arithmetic import REORDERED, as_written, inlined
 from bayes_glmm.engine.native import NativeFunction, native
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
-# reassociation lets the sums over rows use vector registers; infinities and NaNs keep their meaning
 #: A pointer to doubles, as numba sees it.
 P = Any
 
-_FLAGS = {"contract", "nsz", "arcp", "reassoc"}
 _SQRT_HALF = math.sqrt(0.5)
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
-_scalar = njit(inline="always", error_model="numpy", fastmath=_FLAGS)
 
-
-@njit(error_model="numpy")
+@as_written
 def digamma(x: float) -> float:
     """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the series (error < 1e-15)."""
     shift = 0.0
@@ -42,7 +38,7 @@ def digamma(x: float) -> float:
     return shift + math.log(x) - 0.5 / x - series
 
 
-@njit(error_model="numpy")
+@as_written
 def log_normal_cdf(x: float) -> tuple[float, float]:
     """Return log Phi(x) and its derivative phi(x) / Phi(x), accurate in both tails."""
     if x > -30.0:
@@ -56,40 +52,40 @@ def log_normal_cdf(x: float) -> tuple[float, float]:
 # inverse links: eta -> (mu, d mu / d eta) --------------------------------------------------------------------------
 
 
-@_scalar
+@inlined
 def _identity(eta: float) -> tuple[float, float]:
     return eta, 1.0
 
 
-@_scalar
+@inlined
 def _exp(eta: float) -> tuple[float, float]:
     mu = fast_exp(eta)
     return mu, mu
 
 
-@_scalar
+@inlined
 def _reciprocal(eta: float) -> tuple[float, float]:
     return 1.0 / eta, -1.0 / (eta * eta)
 
 
-@_scalar
+@inlined
 def _square(eta: float) -> tuple[float, float]:
     return eta * eta, 2.0 * eta
 
 
-@_scalar
+@inlined
 def _expit(eta: float) -> tuple[float, float]:
     e = fast_exp(-abs(eta))
     r = 1.0 / (1.0 + e)
     return (r if eta >= 0 else e * r), e * r * r
 
 
-@_scalar
+@inlined
 def _normal_cdf(eta: float) -> tuple[float, float]:
     return 0.5 * math.erfc(-eta * _SQRT_HALF), _INV_SQRT_2PI * math.exp(-0.5 * eta * eta)
 
 
-@_scalar
+@inlined
 def _cloglog(eta: float) -> tuple[float, float]:
     rate = math.exp(min(eta, 700.0))
     return -math.expm1(-rate), rate * math.exp(-rate)
@@ -98,13 +94,13 @@ def _cloglog(eta: float) -> tuple[float, float]:
 # families: (y, mu, first and second parameter) -> (log density, d/d mu, d/d first, d/d second) -----------------------
 
 
-@_scalar
+@inlined
 def _gaussian(y: float, mu: float, sigma: float, unused: float) -> tuple[float, float, float, float]:
     z = (y - mu) / sigma
     return -0.5 * z * z - math.log(sigma), z / sigma, (z * z - 1.0) / sigma, 0.0
 
 
-@_scalar
+@inlined
 def _student(y: float, mu: float, sigma: float, nu: float) -> tuple[float, float, float, float]:
     z = (y - mu) / sigma
     t = z * z / nu
@@ -115,7 +111,7 @@ def _student(y: float, mu: float, sigma: float, nu: float) -> tuple[float, float
     return constant - 0.5 * (nu + 1.0) * log_t, pull * z / sigma, (pull * z * z - 1.0) / sigma, d_nu
 
 
-@_scalar
+@inlined
 def _log_rising(phi: float, y: float) -> tuple[float, float]:
     """Return log gamma(y + phi) - log gamma(phi) and its derivative in phi <= 1e5; small counts as a product."""
     if y > 32.0:
@@ -127,7 +123,7 @@ def _log_rising(phi: float, y: float) -> tuple[float, float]:
     return math.log(product), d_product / product
 
 
-@_scalar
+@inlined
 def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
     if mu < 0.0:
         return math.nan, math.nan, math.nan, math.nan
@@ -150,7 +146,7 @@ def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[f
     return value, slope, d_phi, 0.0
 
 
-@_scalar
+@inlined
 def _gamma(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
     ratio = y / mu
     log_ratio = math.log(ratio)
@@ -159,12 +155,12 @@ def _gamma(y: float, mu: float, phi: float, unused: float) -> tuple[float, float
     return value, phi * (ratio - 1.0) / mu, log_phi + 1.0 + log_ratio - ratio - digamma(phi), 0.0
 
 
-@_scalar
+@inlined
 def _lognormal(y: float, mu: float, sigma: float, unused: float) -> tuple[float, float, float, float]:
     return _gaussian(math.log(y), mu, sigma, unused)
 
 
-@_scalar
+@inlined
 def _beta(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
     a, b = mu * phi, (1.0 - mu) * phi
     log_y, log_1y = math.log(y), math.log1p(-y)
@@ -176,7 +172,7 @@ def _beta(y: float, mu: float, phi: float, unused: float) -> tuple[float, float,
 # loops -------------------------------------------------------------------------------------------------------------
 
 
-@njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+@inlined
 def _loop(
     n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any, family: Any, inverse: Any
 ) -> float:
@@ -197,7 +193,7 @@ def _loop(
     return total
 
 
-@njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+@inlined
 def _count_rows(n: int, eta_: Any, y_: Any, counts_: Any, d_: Any, inverse: Any) -> float:
     """Poisson rows, where y is a sum over `counts` rows of one mean: y log(mu) - counts mu."""
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
@@ -339,7 +335,7 @@ def _beta_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P)
 # ordered categories: (lower, upper) bound of the latent variable -> (log probability, d/d lower, d/d upper) ---------
 
 
-@_scalar
+@inlined
 def _probit_interval(lower: float, upper: float) -> tuple[float, float, float]:
     mirrored = lower > 0.0
     low, high = (-upper, -lower) if mirrored else (lower, upper)
@@ -353,7 +349,7 @@ def _probit_interval(lower: float, upper: float) -> tuple[float, float, float]:
     return value, d_lower, _INV_SQRT_2PI * math.exp(-0.5 * upper * upper - value)
 
 
-@_scalar
+@inlined
 def _cloglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
     below, above = math.exp(min(lower, 700.0)), math.exp(min(upper, 700.0))
     width = below * math.expm1(min(upper - lower, 700.0)) if lower > -math.inf else above
@@ -363,7 +359,7 @@ def _cloglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
     return math.log(-math.expm1(-width)) - below, -below * (1.0 + share), d_upper
 
 
-@njit(inline="always", error_model="numpy", fastmath=_FLAGS)
+@inlined
 def _category_rows(n: int, eta_: Any, y_: Any, counts_: Any, par: Any, d_: Any, d_par: Any, interval: Any) -> float:
     """Categories 0, 1, ... between thresholds, an infinite one behind the last."""
     eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
@@ -453,7 +449,10 @@ ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
 }
 
 
-@cache
+#: The same as C functions, compiled when they are asked for.
+_NATIVE = {pair: native(ROWS_SIGNATURE, fastmath=REORDERED)(kernel) for pair, kernel in ROW_KERNELS.items()}
+
+
 def row_kernel(family: str, link: str) -> NativeFunction:
     """Return the row kernel of a family and link.
 
@@ -474,4 +473,4 @@ def row_kernel(family: str, link: str) -> NativeFunction:
     KeyError
         If the pair has no kernel (`ROW_KERNELS` lists those that do).
     """
-    return native(ROWS_SIGNATURE, fastmath=_FLAGS)(ROW_KERNELS[family, link])
+    return _NATIVE[family, link]

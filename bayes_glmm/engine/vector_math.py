@@ -9,13 +9,14 @@ import math
 
 from numba import njit, types
 
+from bayes_glmm.engine.arithmetic import ordered
 from bayes_glmm.engine.pointers import float_from_bits
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 
 
-@njit(error_model="numpy", fastmath={"contract", "nsz"})
+@ordered
 def fast_exp(x: float) -> float:
     """exp(x) for -708 <= x <= 709; smaller arguments give exp(-708), larger ones exp(709).
 

@@ -50,7 +50,7 @@ def call(function):
 
 
 def test_code_is_kept_and_read_back(folder, monkeypatch, capsys):
-    engine_native._announce.cache_clear()
+    engine_native.announce.cache_clear()
     call(native(CALL_SIGNATURE)(weighted))
     assert "compiling" in capsys.readouterr().err
     (file,) = folder.iterdir()
@@ -58,8 +58,8 @@ def test_code_is_kept_and_read_back(folder, monkeypatch, capsys):
     def never(*_args, **_options):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(engine_native, "cfunc", never)
-    engine_native._announce.cache_clear()
+    monkeypatch.setattr(engine_native, "machine_code", never)
+    engine_native.announce.cache_clear()
     call(native(CALL_SIGNATURE)(weighted))
     assert capsys.readouterr().err == ""
     # a damaged file is no code

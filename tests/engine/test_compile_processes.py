@@ -1,0 +1,76 @@
+"""Functions compiled side by side by processes of their own: there afterwards, the same whoever compiled them."""
+
+import pytest
+from numba import types
+from numba.core import config
+
+from bayes_glmm.engine import gaussian
+from bayes_glmm.engine import native as engine_native
+from bayes_glmm.engine.native import compile_ahead, native
+from bayes_glmm.engine.rows import row_kernel
+
+FUNCTIONS = (gaussian.expand, row_kernel("poisson", "log"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty cache."""
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    engine_native.announce.cache_clear()
+    return tmp_path / "bayes_glmm"
+
+
+@pytest.fixture
+def nothing_is_compiled_here(monkeypatch):
+    def never(*_args, **_options):
+        raise AssertionError("compiled in this process")
+
+    monkeypatch.setattr(engine_native, "machine_code", never)
+
+
+@pytest.mark.usefixtures("nothing_is_compiled_here")
+def test_what_is_missing_is_compiled_elsewhere_and_once(folder, capsys):
+    compile_ahead(FUNCTIONS, 2)
+    assert "compiling" in capsys.readouterr().err
+    written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {name.rpartition("-")[0] for name in written} == {function.name for function in FUNCTIONS}
+    assert all(function.is_kept() and len(function.code()) > 500 for function in FUNCTIONS)
+    engine_native.announce.cache_clear()
+    compile_ahead(FUNCTIONS, 2)
+    assert capsys.readouterr().err == ""
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == written
+
+
+def test_machine_code_is_the_same_whoever_has_it_compiled(folder):
+    first = [function.code() for function in FUNCTIONS]
+    for path in folder.iterdir():
+        path.unlink()
+    compile_ahead(FUNCTIONS[::-1], 1 + len(FUNCTIONS))
+    assert [function.code() for function in FUNCTIONS] == first
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_one_processor_or_one_function_is_left_to_this_process(folder, processors):
+    compile_ahead(FUNCTIONS if processors == 1 else FUNCTIONS[:1], processors)
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "file"))
+    compile_ahead(FUNCTIONS, 2)
+    assert not any(function.is_kept() for function in FUNCTIONS)
+
+
+def test_what_fails_elsewhere_is_said_and_compiled_here(capsys):
+    @native(types.double(types.double))
+    def half(x):
+        return 0.5 * x
+
+    @native(types.double(types.double))
+    def third(x):
+        return x / 3.0
+
+    compile_ahead((half, third), 2)  # no module of the engine holds them
+    assert capsys.readouterr().err.count("in a process of its own failed") == 2
+    assert half.address and third.address
