@@ -77,8 +77,11 @@ def compile_in_processes(names: Sequence[str], processors: int, folder: Path, ca
 
 def _process(name: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     nowhere = subprocess.DEVNULL
-    command = [sys.executable, "-m", __name__, name, str(folder)]
-    return subprocess.Popen(command, env=environment, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    command = [sys.executable, "-P", "-m", __name__, name, str(folder)]  # -P: no module of the folder it is started in
+    window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    return subprocess.Popen(
+        command, env=environment, stdin=nowhere, stdout=nowhere, stderr=nowhere, creationflags=window
+    )
 
 
 @contextlib.contextmanager

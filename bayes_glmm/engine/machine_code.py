@@ -18,6 +18,7 @@ import llvmlite.binding as llvm
 from numba import cfunc
 from numba.core import codegen
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext
 from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 
@@ -63,16 +64,15 @@ def machine_code(definition: Callable[..., Any], signature: Any, options: dict[s
     bytes
         An object file: everything the function calls inside, itself the only name outside, `SYMBOL`.
     """
-    with _intermediate_code_only():
+    with _intermediate_code_only(definition):
         compiled: Any = cfunc(signature, **options)(definition)
         code = compiled.inspect_llvm()
     # counting references may be inlined, and vanishes where there is nothing to count
     code = re.sub(r"^(attributes #\d+ = {.*)noinline", r"\1nounwind", code, flags=re.MULTILINE)
     module = llvm.parse_assembly(code)
+    module.get_function(compiled.native_name).name = SYMBOL
     for function in module.functions:
-        if function.name == compiled.native_name:
-            function.name = SYMBOL
-        elif not function.is_declaration:
+        if function.name != SYMBOL and not function.is_declaration:
             function.linkage = llvm.Linkage.internal
     machine, tuning = target_machine(), llvm.create_pipeline_tuning_options(speed_level=3)
     tuning.loop_vectorization = tuning.slp_vectorization = True
@@ -89,32 +89,37 @@ def _light_passes(library: Any) -> None:
     passes.run(library._final_module, builder)
 
 
-def _nothing(*_: Any) -> None:
+def _nothing(*_: Any, **__: Any) -> None:
     """Leave out a step."""
 
 
-#: Steps of numba, and what stands for them while functions are only linked into others.
-_STEPS: tuple[tuple[Any, str, Callable[..., None]], ...] = (
-    (codegen.CPUCodeLibrary, "_optimize_final_module", _light_passes),
-    (codegen.JITCodeLibrary, "_finalize_specific", _nothing),  # machine code
-    (codegen.JITCPUCodegen, "_add_module", _nothing),
-    (codegen.JITCPUCodegen, "set_env", _nothing),  # an address in that machine code
-)
+def _steps(definition: Callable[..., Any]) -> Iterator[tuple[Any, str, Callable[..., None]]]:
+    """Yield steps of numba, and what stands for them while functions are only linked into a C function."""
+    wrap = CPUContext.create_cfunc_wrapper
+
+    def wrap_alone(context: Any, library: Any, description: Any, *rest: Any) -> None:
+        if (description.modname, description.qualname) == (definition.__module__, definition.__qualname__):
+            wrap(context, library, description, *rest)
+
+    yield codegen.CPUCodeLibrary, "_optimize_final_module", _light_passes
+    # machine code, and an address in it
+    yield codegen.JITCodeLibrary, "_finalize_specific", _nothing
+    yield codegen.JITCPUCodegen, "_add_module", _nothing
+    yield codegen.JITCPUCodegen, "set_env", _nothing
+    # what would let Python, or C, call a function
+    yield CPUContext, "create_cpython_wrapper", _nothing
+    yield CPUContext, "create_cfunc_wrapper", wrap_alone
 
 
 @contextlib.contextmanager
-def _intermediate_code_only() -> Iterator[None]:
+def _intermediate_code_only(definition: Callable[..., Any]) -> Iterator[None]:
     """Let numba stop at LLVM's intermediate code.
 
-    What is compiled here can be linked into any function that is compiled later; it cannot be called from Python, and
-    the package never does.
+    What is compiled here can be linked into any function that is compiled later. A call of it from Python would bring
+    the process down; the package makes none, and compiles here in processes that do nothing else, wherever it can.
     """
-    with global_compiler_lock:
-        before = [vars(owner)[name] for owner, name, _ in _STEPS]
-        try:
-            for owner, name, step in _STEPS:
-                setattr(owner, name, step)
-            yield
-        finally:
-            for (owner, name, _), step in zip(_STEPS, before, strict=True):
-                setattr(owner, name, step)
+    with global_compiler_lock, contextlib.ExitStack() as undo:
+        for owner, name, step in _steps(definition):
+            undo.callback(setattr, owner, name, vars(owner)[name])
+            setattr(owner, name, step)
+        yield
