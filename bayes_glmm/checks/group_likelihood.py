@@ -203,7 +203,7 @@ class _Integral:
     def _taking(self, part: Rows) -> _Integral:
         return replace(
             self,
-            predictor=replace(self.predictor, draws=self.predictor.draws.taking(part)),
+            predictor=self.predictor.taking(part),
             roots=tuple(_Root(root.root[part], root.inverse[part]) for root in self.roots),
             starts=tuple(start if len(start) == 1 else start[part] for start in self.starts),
         )

@@ -139,14 +139,14 @@ class Counterfactuals:
         Parameters
         ----------
         part
-            Positions of the draws.
+            Positions of the draws, ascending.
 
         Returns
         -------
         Counterfactuals
             The same rows and contrasts.
         """
-        return replace(self, predictor=replace(self.predictor, draws=self.predictor.draws.taking(part)))
+        return replace(self, predictor=self.predictor.taking(part))
 
     def pieces(self, rows: int) -> list[tuple[Rows, Rows]]:
         """Split the work so that a (draw, row) array of one piece stays small.
@@ -334,7 +334,7 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
 
     def sums(piece: tuple[Rows, Rows]) -> list[Array]:
         draws, chunk = piece
-        some = copies if len(draws) == size else copies.taking(draws)
+        some = copies.taking(draws)
         parts = some.contrasted(first[chunk]) if by_row else some.parts(first[chunk])
         return [_weighted_sums(part, share[:, chunk]) for part in parts]
 

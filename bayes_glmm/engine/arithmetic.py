@@ -17,5 +17,6 @@ as_written = njit(error_model="numpy")
 #: happen to lie in memory, and one seed must give the same draws.
 ordered = njit(error_model="numpy", fastmath=_PAIRS)
 reordered = njit(error_model="numpy", fastmath=REORDERED)
-#: `reordered`, and a part of every function that calls it.
+#: A part of every function that calls it.
 inlined = njit(inline="always", error_model="numpy", fastmath=REORDERED)
+inlined_as_written = njit(inline="always", error_model="numpy")

@@ -161,12 +161,24 @@ def _recurrent(
 
 
 @ordered
+def _folded(eta: float, link: int) -> float:
+    """Return the mean that is worked with: the logistic is symmetric, and small averages keep their accuracy."""
+    return -abs(eta) if link == LOGISTIC else eta
+
+
+@ordered
+def _unfolded(eta: float, link: int, average: float) -> float:
+    """Return the average at `eta`, from that at `_folded`: one minus it keeps the upper tail's accuracy."""
+    return 1.0 - average if link == LOGISTIC and eta > 0.0 else average
+
+
+@ordered
 def _averaged_block(eta: Any, variance: Any, link: int, work: Any, out: Any) -> None:
     """Fill at most `_BLOCK` averages, each by its own rule."""
     m = len(eta)
     means = work[6, :m]
     for i in range(m):
-        means[i] = -abs(eta[i]) if link == LOGISTIC else eta[i]
+        means[i] = _folded(eta[i], link)
     _recurrent(means, variance, link, work[0, :m], work[1, :m], work[2, :m], work[3, :m], work[4, :m], work[5, :m], out)
     for i in range(m):
         if not 0.0 <= variance[i] < math.inf:
@@ -175,9 +187,7 @@ def _averaged_block(eta: Any, variance: Any, link: int, work: Any, out: Any) -> 
             out[i] = _inverse(means[i], link)
         elif variance[i] > LARGEST_RECURRENCE_SD**2:
             out[i] = _direct(means[i], math.sqrt(variance[i]), link)
-        if link == LOGISTIC and eta[i] > 0.0:
-            # one minus the average at -eta: both tails keep their accuracy
-            out[i] = 1.0 - out[i]
+        out[i] = _unfolded(eta[i], link, out[i])
 
 
 @ordered
@@ -205,7 +215,7 @@ def _pieces(eta: Any, link: int) -> Any:
     low, high = math.inf, -math.inf
     nothing = 0.0
     for i in range(len(eta)):
-        mean = -abs(eta[i]) if link == LOGISTIC else eta[i]
+        mean = _folded(eta[i], link)
         low, high = min(low, mean), max(high, mean)
         nothing += mean - mean  # zero, or NaN where an eta is not finite
     first = np.floor(low / _PIECE)  # a float: math.floor's integer could overflow
@@ -234,13 +244,13 @@ def _read_off(eta: Any, first: float, table: Any, link: int, out: Any) -> None:
     """Evaluate the polynomials; places are unsigned because compiled code need not look for negative ones."""
     coefs, last, nodes = table.reshape(-1), np.uint64(len(table) - 1), np.uint64(_NODES)
     for i in range(len(eta)):
-        place = (-abs(eta[i]) if link == LOGISTIC else eta[i]) / _PIECE - first
+        place = _folded(eta[i], link) / _PIECE - first
         piece = min(np.uint64(place), last)  # an eta just below a boundary is rounded onto it
         t, highest = 2.0 * (place - float(piece)) - 1.0, nodes * piece + nodes - np.uint64(1)
         value = coefs[highest]
         for power in range(1, _NODES):
             value = value * t + coefs[highest - np.uint64(power)]
-        out[i] = 1.0 - value if link == LOGISTIC and eta[i] > 0.0 else value
+        out[i] = _unfolded(eta[i], link, value)
 
 
 @ordered

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, njit
+from numba import carray
 
-from bayes_glmm.engine.arithmetic import as_written
+from bayes_glmm.engine.arithmetic import as_written, inlined_as_written
 from bayes_glmm.engine.pointers import as_pointer
 
 #: Rows of ``KernelData.terms``.
@@ -43,13 +43,13 @@ class KernelData(NamedTuple):
     segments: npt.NDArray[np.int64]  # (levels + 1,) first row of each level of the largest term: rows are sorted by it
 
 
-@njit(error_model="numpy", inline="always")
+@inlined_as_written
 def read_vector(table: Any, i: int, dtype: Any) -> Any:
     """Read array i of a table of addresses as a vector (compiled code only)."""
     return carray(as_pointer(table[3 * i]), (table[3 * i + 1],), dtype)
 
 
-@njit(error_model="numpy", inline="always")
+@inlined_as_written
 def read_matrix(table: Any, i: int, dtype: Any) -> Any:
     """Read array i of a table of addresses as a matrix (compiled code only)."""
     return carray(as_pointer(table[3 * i]), (table[3 * i + 1], table[3 * i + 2]), dtype)

@@ -90,7 +90,7 @@ class NativeFunction:
         bool
             Whether it is whole is seen when it is read, which takes longer.
         """
-        return any((folder / f"{self.name}-{_stamp()}.native").is_file() for folder in _folders())
+        return any(_file(folder, self.name).is_file() for folder in _folders())
 
     def code(self) -> bytes:
         """Read the machine code from disk; where there is none, compile it and keep it there.
@@ -225,11 +225,15 @@ def _folders() -> Iterator[Path]:
     yield Path(base or Path.home() / ".cache") / "bayes_glmm"
 
 
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}-{_stamp()}.native"
+
+
 def _read(name: str) -> bytes | None:
     """Return a function's machine code, None where there is none or the file is damaged."""
     for folder in _folders():
         with contextlib.suppress(OSError):
-            content = (folder / f"{name}-{_stamp()}.native").read_bytes()
+            content = _file(folder, name).read_bytes()
             digest, code = content[:_DIGEST], content[_DIGEST:]
             if hashlib.sha256(code).digest() == digest:
                 return code
@@ -243,13 +247,13 @@ def _write(name: str, code: bytes) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             part.write_bytes(hashlib.sha256(code).digest() + code)
-            part.replace(folder / f"{name}-{_stamp()}.native")
+            part.replace(_file(folder, name))
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             continue
         for old in folder.glob(f"{name}-*.native"):
-            if not old.name.endswith(f"-{_stamp()}.native"):
+            if old != _file(folder, name):
                 old.unlink(missing_ok=True)
         return
     places = ", ".join(str(folder) for folder in _folders())

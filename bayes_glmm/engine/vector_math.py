@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
-from numba import njit, types
+from numba import types
 
-from bayes_glmm.engine.arithmetic import ordered
+from bayes_glmm.engine.arithmetic import inlined_as_written, ordered
 from bayes_glmm.engine.pointers import float_from_bits
 
 _LOG2_E = 1.4426950408889634
@@ -43,7 +43,7 @@ def fast_exp(x: float) -> float:
     return p * float_from_bits((types.int64(k) + 1023) << 52)
 
 
-@njit(inline="always", error_model="numpy")
+@inlined_as_written
 def fast_log1p_unit(e: float) -> float:
     """log(1 + e) for 0 <= e <= 1.
 

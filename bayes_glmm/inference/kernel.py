@@ -50,6 +50,7 @@ NORMAL_TARGET_ACCEPT = 0.65
 class _Prepared:
     """A model ready to be sampled: its compiled posterior, how draws become positions, and its first slow element."""
 
+    packed: Packed
     posterior: CompiledPosterior
     positions: Callable[[Array], Array]
     path: str
@@ -82,9 +83,7 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     if reason is not None:
         raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
     started = time.perf_counter()
-    _compile(spec, integrated=_is_normal(spec))
-    packed = pack(spec, design, priors)
-    prepared = _prepare(spec, packed, settings)
+    prepared = _prepare(spec, design, priors, settings)
     prepared_at = time.perf_counter()
     near_normal = is_near_normal(prepared.posterior, settings)
     accept = NORMAL_TARGET_ACCEPT if near_normal else DEFAULT_TARGET_ACCEPT
@@ -100,13 +99,13 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details |= {
         "path": prepared.path,
         "trajectories": run.trajectories,
-        "rows_of_likelihood": len(packed.rows.y),
+        "rows_of_likelihood": len(prepared.packed.rows.y),
         "prepare_seconds": prepared_at - started,
         "sampling_seconds": time.perf_counter() - prepared_at,
     }
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
-    posterior = unpack_draws(prepared.positions(run.x), packed, design, spec.family)
+    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
     return Sampled(posterior, run.stats, run.interrupted, details)
 
 
@@ -134,19 +133,13 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     if reason is not None:
         raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
     started = time.perf_counter()
-    _compile(spec, integrated=_is_normal(spec))
-    packed = pack(spec, design, priors)
-    prepared = _prepare(spec, packed, settings)
+    prepared = _prepare(spec, design, priors, settings)
     shape = (settings.chains, settings.draws or LAPLACE_DRAWS, prepared.posterior.dimension)
     z = np.random.default_rng(settings.seed).standard_normal(shape)
     x = prepared.positions(expand_draws(prepared.posterior, z.reshape(-1, shape[2])).reshape(shape))
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started}
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
-    return Sampled(unpack_draws(x, packed, design, spec.family), stats, False, details)
-
-
-def _is_normal(spec: ModelSpec) -> bool:
-    return spec.family.kernel == "gaussian" and spec.link.name == "identity"
+    return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
 
 
 def _compile(spec: ModelSpec, integrated: bool) -> None:
@@ -159,19 +152,23 @@ def _compile(spec: ModelSpec, integrated: bool) -> None:
     compile_ahead([*path, mixing.rank_statistics, rows], available_processors())
 
 
-def _prepare(spec: ModelSpec, packed: Packed, settings: SamplerSettings) -> _Prepared:
-    if _is_normal(spec) and why_not_marginal(packed.data) is None and marginal_pays(packed.data):
-        exact = gaussian_fit(packed)
-        path = "beta and group effects integrated out exactly, then drawn"
+def _prepare(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
+    normal = spec.family.kernel == "gaussian" and spec.link.name == "identity"
+    _compile(spec, integrated=normal)
+    packed = pack(spec, design, priors)
+    if normal:
+        if why_not_marginal(packed.data) is None and marginal_pays(packed.data):
+            exact = gaussian_fit(packed)
+            path = "beta and group effects integrated out exactly, then drawn"
 
-        def complete(theta: Array) -> Array:
-            return complete_positions(packed, exact, theta, settings.seed)
+            def complete(theta: Array) -> Array:
+                return complete_positions(packed, exact, theta, settings.seed)
 
-        return _Prepared(gaussian_posterior(packed, exact), complete, path, 0)
-    _compile(spec, integrated=False)
+            return _Prepared(packed, gaussian_posterior(packed, exact), complete, path, 0)
+        _compile(spec, integrated=False)
     fit = laplace_fit(packed)
-    first_beta = int(packed.data.sizes[layout.N_U])
-    return _Prepared(kernel_posterior(packed, fit), lambda x: x, "coordinates of the Laplace fit", first_beta)
+    first_beta, path = int(packed.data.sizes[layout.N_U]), "coordinates of the Laplace fit"
+    return _Prepared(packed, kernel_posterior(packed, fit), lambda x: x, path, first_beta)
 
 
 def geometry_trouble(stats: xr.Dataset) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,6 +130,21 @@ class RowPredictor:
     def shape(self) -> tuple[int, ...]:
         """Shape of a row's value: ``()``, or the number of categories."""
         return () if self.categories is None else (len(self.categories),)
+
+    def taking(self, part: Rows) -> RowPredictor:
+        """Keep some of the posterior draws.
+
+        Parameters
+        ----------
+        part
+            Positions of the draws, ascending.
+
+        Returns
+        -------
+        RowPredictor
+            The same rows; this very predictor where the part is the whole.
+        """
+        return self if len(part) == self.draws.size else replace(self, draws=self.draws.taking(part))
 
     def location(self, rows: Rows) -> Array:
         """Compute what the family's density and draws take for mu: the mean parameter, or categories' probabilities.

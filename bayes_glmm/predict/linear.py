@@ -61,9 +61,10 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
     """
     first, kind = design.kinds
     shared = len(first) < len(rows)  # rows that share Z have one variance, to the last digit
-    total = np.zeros((draws.size, len(first) if shared else len(rows)))
+    computed = first if shared else rows
+    total = np.zeros((draws.size, len(computed)))
     for term in design.groups:
-        total += term_variance(draws, term, first if shared else rows)
+        total += term_variance(draws, term, computed)
     return np.take(total, kind[rows], axis=1) if shared else total
 
 
