@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from bayes_glmm.errors import PriorError, nearest
 
@@ -73,7 +73,7 @@ def _flat(x: Any) -> Any:
 
 
 def _half_student_t(x: Any, nu: float, sigma: float) -> Any:
-    return math.log(2.0) + stats.t.logpdf(x, nu, scale=sigma)
+    return math.log(2.0) + scipy.stats.t.logpdf(x, nu, scale=sigma)
 
 
 #: Beyond, squares leave the range of a double.
@@ -84,28 +84,28 @@ PRIORS: dict[str, PriorDistribution] = {
     for row in (
         PriorDistribution(
             "Normal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "real",
-            lambda x, mu, sigma: stats.norm.logpdf(x, mu, sigma),
+            lambda x, mu, sigma: scipy.stats.norm.logpdf(x, mu, sigma),
             lambda a, mu, sigma: (mu, sigma / math.sqrt(a)),
         ),
         PriorDistribution(
             "StudentT", ("nu", "mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("nu", "sigma"), "real",
-            lambda x, nu, mu, sigma: stats.t.logpdf(x, nu, mu, sigma),
+            lambda x, nu, mu, sigma: scipy.stats.t.logpdf(x, nu, mu, sigma),
             _powered_location_t,
         ),
         PriorDistribution(
             "Cauchy", ("alpha", "beta"), {"alpha": 0.0}, ("beta",), "real",
-            lambda x, alpha, beta: stats.cauchy.logpdf(x, alpha, beta),
+            lambda x, alpha, beta: scipy.stats.cauchy.logpdf(x, alpha, beta),
             lambda a, alpha, beta: _powered_location_t(a, 1.0, alpha, beta), "StudentT",
         ),
         PriorDistribution(
             "Laplace", ("mu", "b"), {"mu": 0.0}, ("b",), "real",
-            lambda x, mu, b: stats.laplace.logpdf(x, mu, b),
+            lambda x, mu, b: scipy.stats.laplace.logpdf(x, mu, b),
             lambda a, mu, b: (mu, b / a),
         ),
         PriorDistribution("Flat", (), {}, (), "real", _flat, lambda a: ()),
         PriorDistribution(
             "HalfNormal", ("sigma",), {"sigma": 1.0}, ("sigma",), "positive",
-            lambda x, sigma: stats.halfnorm.logpdf(x, scale=sigma),
+            lambda x, sigma: scipy.stats.halfnorm.logpdf(x, scale=sigma),
             lambda a, sigma: (sigma / math.sqrt(a),),
         ),
         PriorDistribution(
@@ -114,38 +114,38 @@ PRIORS: dict[str, PriorDistribution] = {
         ),
         PriorDistribution(
             "HalfCauchy", ("beta",), {}, ("beta",), "positive",
-            lambda x, beta: stats.halfcauchy.logpdf(x, scale=beta),
+            lambda x, beta: scipy.stats.halfcauchy.logpdf(x, scale=beta),
             lambda a, beta: _powered_t(a, 1.0, beta), "HalfStudentT",
         ),
         PriorDistribution(
             "Exponential", ("lam",), {}, ("lam",), "positive",
-            lambda x, lam: stats.expon.logpdf(x, scale=1.0 / lam),
+            lambda x, lam: scipy.stats.expon.logpdf(x, scale=1.0 / lam),
             lambda a, lam: (a * lam,),
         ),
         PriorDistribution(
             "Gamma", ("alpha", "beta"), {}, ("alpha", "beta"), "positive",
-            lambda x, alpha, beta: stats.gamma.logpdf(x, alpha, scale=1.0 / beta),
+            lambda x, alpha, beta: scipy.stats.gamma.logpdf(x, alpha, scale=1.0 / beta),
             lambda a, alpha, beta: (a * (alpha - 1.0) + 1.0, a * beta),
         ),
         PriorDistribution(
             "InverseGamma", ("alpha", "beta"), {"beta": 1.0}, ("alpha", "beta"), "positive",
-            lambda x, alpha, beta: stats.invgamma.logpdf(x, alpha, scale=beta),
+            lambda x, alpha, beta: scipy.stats.invgamma.logpdf(x, alpha, scale=beta),
             lambda a, alpha, beta: (a * (alpha + 1.0) - 1.0, a * beta),
         ),
         PriorDistribution(
             "LogNormal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "positive",
-            lambda x, mu, sigma: stats.lognorm.logpdf(x, sigma, scale=math.exp(mu)),
+            lambda x, mu, sigma: scipy.stats.lognorm.logpdf(x, sigma, scale=math.exp(mu)),
             lambda a, mu, sigma: (mu + (1.0 - a) * sigma**2 / a, sigma / math.sqrt(a)),
         ),
         PriorDistribution("HalfFlat", (), {}, (), "positive", _flat, lambda a: ()),
         PriorDistribution(
             "Beta", ("alpha", "beta"), {}, ("alpha", "beta"), "unit",
-            lambda x, alpha, beta: stats.beta.logpdf(x, alpha, beta),
+            lambda x, alpha, beta: scipy.stats.beta.logpdf(x, alpha, beta),
             lambda a, alpha, beta: (a * (alpha - 1.0) + 1.0, a * (beta - 1.0) + 1.0),
         ),
         PriorDistribution(
             "Uniform", ("lower", "upper"), {}, (), "interval",
-            lambda x, lower, upper: stats.uniform.logpdf(x, lower, upper - lower),
+            lambda x, lower, upper: scipy.stats.uniform.logpdf(x, lower, upper - lower),
             lambda a, lower, upper: (lower, upper),
         ),
         PriorDistribution(
