@@ -118,8 +118,9 @@ def graph(model: Case) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[flo
 
     centred = build_model(model.spec, model.design, model.priors, parametrization="centered")
     positions = graph_positions(centred, model.packed, model.design, model.priors)
-    shapes = {value.name: np.shape(centred.initial_point()[value.name]) for value in centred.value_vars}
-    mode = Mode(linker="py", optimizer="fast_run").excluding("fusion")
+    point = centred.initial_point()
+    shapes = {value.name: np.shape(point[value.name]) for value in centred.value_vars}
+    mode = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace")
     both = centred.compile_fn([centred.logp(), centred.dlogp()], mode=mode)
 
     def density(x: np.ndarray) -> tuple[float, np.ndarray]:

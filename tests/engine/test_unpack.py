@@ -51,7 +51,8 @@ def test_reported_parameters_are_pymcs(models, name):
     names = list(reported.data_vars)
     outputs = centred.replace_rvs_by_values([centred[key] for key in names])
     function = centred.compile_fn(outputs, inputs=centred.value_vars, mode=Mode(linker="py", optimizer="fast_run"))
-    shapes = {value.name: np.shape(centred.initial_point()[value.name]) for value in centred.value_vars}
+    point = centred.initial_point()
+    shapes = {value.name: np.shape(point[value.name]) for value in centred.value_vars}
     for chain in range(2):
         for draw in range(3):
             values, at, point = positions.values(x[chain, draw]), 0, {}

@@ -22,7 +22,7 @@ import bayes_glmm as bg
 
 # The C linker compiles for ten seconds a model; Python's starts at once. Fused operations are left out because their
 # Python implementation computes with single-precision constants.
-MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion")
+MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace")
 ROWS = 24
 
 

@@ -11,7 +11,7 @@ from scipy import special, stats
 import bayes_glmm as bg
 from bayes_glmm.errors import PriorError
 
-MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion")
+MODE = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace")
 CDF = {"logit": special.expit, "probit": special.ndtr, "cloglog": lambda x: -np.expm1(-np.exp(x))}
 
 
