@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -128,9 +129,12 @@ class P:
         """Density on the power's scale, truncated to above `lower` where the distribution reaches below it."""
         if self.name in FLAT:
             return 0.0
-        frozen = DISTRIBUTIONS[self.name](**self.arguments)
-        below = 0.0 if lower is None else frozen.logsf(lower)
-        return float(frozen.logpdf(value) - below)
+        below = 0.0 if lower is None else self.distribution.logsf(lower)
+        return float(self.distribution.logpdf(value) - below)
+
+    @cached_property
+    def distribution(self) -> Any:
+        return DISTRIBUTIONS[self.name](**self.arguments)
 
 
 SD, SIGMA = P("Gamma", {"alpha": 2.0, "beta": 1.5}), P("Exponential", {"lam": 0.7})
@@ -318,10 +322,10 @@ def oracle(case: Case, point: dict[str, Any], parametrization: str) -> tuple[flo
 def points(model: Any, case: Case, number: int = 2) -> list[dict[str, Any]]:
     """Random values of every unconstrained variable, the linear predictor kept where every link is defined."""
     rng = np.random.default_rng(11)
-    found = []
+    found, start = [], model.initial_point()
     for _ in range(number):
         point = {}
-        for name, value in model.initial_point().items():
+        for name, value in start.items():
             spread = 0.05 if name.startswith(("z_", "b_")) else 0.15
             point[name] = np.asarray(spread * rng.standard_normal(np.shape(value)))
             if name in {"beta", "beta_centered"}:
