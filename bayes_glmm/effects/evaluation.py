@@ -17,7 +17,7 @@ from scipy import sparse
 
 from bayes_glmm.design.frame import distinct_rows
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads
+from bayes_glmm.predict.expected import RowPredictor, chunks, piecewise
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -270,8 +270,7 @@ def rowwise_summary(copies: Counterfactuals, ci_prob: float) -> Summary:
             [[p.estimate for p in pieces], [p.sd for p in pieces], [p.lower for p in pieces], [p.upper for p in pieces]]
         )
 
-    pieces = list(chunks(len(first), copies.size))
-    for chunk, piece in zip(pieces, in_threads(summaries, pieces), strict=True):
+    for chunk, piece in piecewise(summaries, list(chunks(len(first), copies.size))):
         result[:, :, chunk] = piece
     expanded = result[:, :, kind]
     return Summary(*expanded)
@@ -339,8 +338,7 @@ def averaged_draws(copies: Counterfactuals, groups: Rows, weights: Array, averag
         return [_weighted_sums(part, share[:, chunk]) for part in parts]
 
     total = np.zeros((len(copies.contrasts) if by_row else copies.copies, size, count, *shape))
-    pieces = copies.pieces(len(first))
-    for (draws, _), piece in zip(pieces, in_threads(sums, pieces), strict=True):
+    for (draws, _), piece in piecewise(sums, copies.pieces(len(first))):
         total[:, draws] += piece
     if by_row:
         return np.moveaxis(total, 0, 1)

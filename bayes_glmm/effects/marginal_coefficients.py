@@ -14,7 +14,7 @@ from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summaris
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.model.naming import threshold_labels
-from bayes_glmm.predict.expected import RowPredictor, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, piecewise, row_predictor
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -126,8 +126,7 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
         eta = predictor.link.link(below) + offset[:, None]
         return np.einsum("src,rcp->sp", eta, projection[chunk], optimize=True)
 
-    pieces = copies.pieces(len(first))
     total = np.zeros((predictor.draws.size, matrix.shape[1]))
-    for (draws, _), part in zip(pieces, in_threads(fitted, pieces), strict=True):
+    for (draws, _), part in piecewise(fitted, copies.pieces(len(first))):
         total[draws] += part
     return total

@@ -15,7 +15,7 @@ import xarray as xr
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
-from bayes_glmm.predict.expected import RowPredictor, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, in_threads, piecewise, row_predictor
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 
@@ -123,8 +123,12 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
     """
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
     result = np.empty((predictor.draws.size, predictor.rows))
-    for rows in predictor.row_chunks():
-        result[:, rows] = row_log_density(predictor, predictor.linear(rows), rows)
+
+    def density(rows: Rows) -> Array:
+        return row_log_density(predictor, predictor.linear(rows), rows)
+
+    for rows, values in piecewise(density, list(predictor.row_chunks())):
+        result[:, rows] = values
     coords = {"obs": row_labels(fit.model.design.index)}
     return predictor.draws.unstack(result, coords).to_dataset(name=response_name(fit))
 

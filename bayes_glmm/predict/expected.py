@@ -328,6 +328,26 @@ def in_threads[Piece, Result](function: Callable[[Piece], Result], pieces: Seque
         yield from pool.map(function, pieces)
 
 
+def piecewise[Piece, Result](
+    function: Callable[[Piece], Result], pieces: Sequence[Piece]
+) -> Iterator[tuple[Piece, Result]]:
+    """Apply a function to pieces of work, `in_threads`, and give each piece with its result.
+
+    Parameters
+    ----------
+    function
+        What to do with a piece; it shares nothing that changes.
+    pieces
+        The pieces.
+
+    Yields
+    ------
+    tuple
+        A piece and its result, in the order of the pieces.
+    """
+    yield from zip(pieces, in_threads(function, pieces), strict=True)
+
+
 def row_predictor(
     fit: Fit,
     frame: pd.DataFrame | None,
@@ -448,8 +468,9 @@ def expected(
         fit, frame, random_effects=random_effects, new_levels=new_levels, scale=scale, random_seed=random_seed
     )
     result = np.empty((predictor.draws.size, predictor.rows, *predictor.shape))
-    for rows in chunks(predictor.rows, math.prod((predictor.draws.size, *predictor.shape))):
-        result[:, rows] = predictor.values(rows)
+    pieces = list(chunks(predictor.rows, math.prod((predictor.draws.size, *predictor.shape))))
+    for rows, values in piecewise(predictor.values, pieces):
+        result[:, rows] = values
     index = fit.model.design.index if frame is None else frame.index
     coords: dict[str, object] = {"obs": row_labels(index)}
     if predictor.categories is not None:
