@@ -159,3 +159,14 @@ def test_one_odd_mean_in_a_long_run_changes_no_other(name: str, odd: float) -> N
     np.testing.assert_allclose(np.delete(with_odd, 1234), np.delete(plain, 1234), rtol=1e-9)
     alone = float(gaussian_mean(LINKS[name], odd, 1.3))
     np.testing.assert_allclose(with_odd[1234], alone, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog"])
+@pytest.mark.parametrize("place", [0, 1, 2, 1234, 2998, 2999])
+def test_one_other_variance_in_a_long_run_keeps_its_own_average(name: str, place: int) -> None:
+    eta, variance = np.linspace(-3.0, 3.0, 3000), np.full(3000, 1.3)
+    variance[place] = 0.2
+    averages = gaussian_mean(LINKS[name], eta, variance)
+    np.testing.assert_allclose(averages[place], float(gaussian_mean(LINKS[name], eta[place], 0.2)), rtol=1e-12)
+    others = np.delete(gaussian_mean(LINKS[name], eta, 1.3), place)
+    np.testing.assert_allclose(np.delete(averages, place), others, rtol=1e-9)
