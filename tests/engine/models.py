@@ -109,6 +109,19 @@ def with_data(packed: Packed, data: Any) -> Packed:
     return dataclasses.replace(packed, data=data)
 
 
+def points_of(model: Any) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Return what cuts flat values, in the order of a PyMC model's value variables, into a point of it."""
+    start = model.initial_point()
+    shapes = {value.name: np.shape(start[value.name]) for value in model.value_vars}
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes.values()])
+
+    def point_at(values: np.ndarray) -> dict[str, np.ndarray]:
+        parts = np.split(values, ends[:-1])
+        return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+    return point_at
+
+
 def graph(model: Case) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[float, np.ndarray]]]:
     """Return PyMC's positions and its log density with gradient at the engine's position; -inf where PyMC refuses."""
     from pymc.logprob.utils import ParameterValueError
@@ -118,21 +131,16 @@ def graph(model: Case) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[flo
 
     centred = build_model(model.spec, model.design, model.priors, parametrization="centered")
     positions = graph_positions(centred, model.packed, model.design, model.priors)
-    point = centred.initial_point()
-    shapes = {value.name: np.shape(point[value.name]) for value in centred.value_vars}
+    point_at = points_of(centred)
     mode = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace")
     both = centred.compile_fn([centred.logp(), centred.dlogp()], mode=mode)
 
     def density(x: np.ndarray) -> tuple[float, np.ndarray]:
-        values, at, point = positions.values(x), 0, {}
-        for name, shape in shapes.items():
-            size = int(np.prod(shape, dtype=int))
-            point[name] = values[at : at + size].reshape(shape)
-            at += size
+        values = positions.values(x)
         gradient = np.zeros_like(x)
         try:
             with np.errstate(all="ignore"):
-                value, slope = both(point)
+                value, slope = both(point_at(values))
         except ParameterValueError:
             return -np.inf, gradient
         # values = factor x, or sinh(x) for elements of a correlation: the density of x has the map's Jacobian

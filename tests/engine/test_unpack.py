@@ -51,15 +51,10 @@ def test_reported_parameters_are_pymcs(models, name):
     names = list(reported.data_vars)
     outputs = centred.replace_rvs_by_values([centred[key] for key in names])
     function = centred.compile_fn(outputs, inputs=centred.value_vars, mode=Mode(linker="py", optimizer="fast_run"))
-    point = centred.initial_point()
-    shapes = {value.name: np.shape(point[value.name]) for value in centred.value_vars}
+    point_at = models.points_of(centred)
     for chain in range(2):
         for draw in range(3):
-            values, at, point = positions.values(x[chain, draw]), 0, {}
-            for key, shape in shapes.items():
-                size = int(np.prod(shape, dtype=int))
-                point[key] = values[at : at + size].reshape(shape)
-                at += size
+            point = point_at(positions.values(x[chain, draw]))
             for key, expected in zip(names, function(point), strict=True):
                 ours = reported[key].values[chain, draw]
                 assert ours == pytest.approx(expected, rel=1e-10, abs=1e-12), key
