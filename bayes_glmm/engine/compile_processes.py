@@ -8,6 +8,7 @@ every time, whatever the user's process compiled before: one seed gives the same
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import subprocess
@@ -38,13 +39,13 @@ def can_start_processes() -> bool:
     return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
-def compile_in_processes(names: Sequence[str], processors: int, folder: Path, cache_dir: str) -> None:
+def compile_in_processes(units: Sequence[tuple[str, ...]], processors: int, folder: Path, cache_dir: str) -> None:
     """Compile functions and keep their code where `bayes_glmm.engine.native` looks for it.
 
     Parameters
     ----------
-    names
-        Names of `NativeFunction`s of the engine's modules, what takes longest first.
+    units
+        Names of `NativeFunction`s of the engine's modules, those of a process together; what takes longest first.
     processors
         How many processes may work at a time.
     folder
@@ -52,7 +53,7 @@ def compile_in_processes(names: Sequence[str], processors: int, folder: Path, ca
     cache_dir
         numba's setting of that name in this process.
     """
-    waiting, running = list(names), dict[str, subprocess.Popen[bytes]]()
+    waiting, running = list(units), dict[tuple[str, ...], subprocess.Popen[bytes]]()
     environment = {
         **os.environ,
         "PYTHONHASHSEED": "0",  # the order of sets is the order of functions in the code
@@ -62,22 +63,23 @@ def compile_in_processes(names: Sequence[str], processors: int, folder: Path, ca
     try:
         while waiting or running:
             while waiting and len(running) < processors:
-                name = waiting.pop(0)
-                running[name] = _process(name, folder, environment)
+                unit = waiting.pop(0)
+                running[unit] = _process(unit, folder, environment)
             time.sleep(_PATIENCE)
-            for name in [name for name, process in running.items() if process.poll() is not None]:
-                if code := running.pop(name).returncode:
-                    # if this is the function's fault, the error comes up when it is compiled by who needs it
-                    print(f"bayes_glmm: compiling {name} in a process of its own failed ({code}).", file=sys.stderr)
+            for unit in [unit for unit, process in running.items() if process.poll() is not None]:
+                if code := running.pop(unit).returncode:
+                    # if this is a function's fault, the error comes up when it is compiled by who needs it
+                    names = ", ".join(unit)
+                    print(f"bayes_glmm: compiling {names} in a process of its own failed ({code}).", file=sys.stderr)
     finally:
         for process in running.values():  # interrupted
             process.kill()
             process.wait()
 
 
-def _process(name: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _process(unit: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     nowhere = subprocess.DEVNULL
-    command = [sys.executable, "-P", "-m", __name__, name, str(folder)]  # -P: no module of the folder it is started in
+    command = [sys.executable, "-P", "-m", __name__, str(folder), *unit]  # -P: no module of the folder it is started in
     window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     return subprocess.Popen(
         command, env=environment, stdin=nowhere, stdout=nowhere, stderr=nowhere, creationflags=window
@@ -97,13 +99,16 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _main() -> None:
-    """Compile one function; the engine's modules are found by name, since they import this one."""
-    name, folder = sys.argv[1:]
-    importlib.import_module(f"bayes_glmm.engine.{name.partition('.')[0]}")
+    """Compile functions of one module; the engine's modules are found by name, since they import this one."""
+    gc.disable()  # nothing to collect in a process that ends soon
+    folder, *names = sys.argv[1:]
+    importlib.import_module(f"bayes_glmm.engine.{names[0].partition('.')[0]}")
     native: Any = importlib.import_module("bayes_glmm.engine.native")
-    with _alone(Path(folder) / f"{name}.lock"):
-        if not native.FUNCTIONS[name].is_whole():
-            native.FUNCTIONS[name].compile_here()
+    functions = [native.FUNCTIONS[name] for name in names]
+    with _alone(Path(folder) / f"{names[0]}.lock"):
+        if not all(function.is_whole() for function in functions):
+            for function in functions:
+                function.compile_here()
 
 
 if __name__ == "__main__":

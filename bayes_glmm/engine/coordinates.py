@@ -23,7 +23,7 @@ import numpy.typing as npt
 from numba import carray
 
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine.arithmetic import as_written, ordered, reordered
+from bayes_glmm.engine.arithmetic import as_written, reordered
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.level_blocks import blocks_backward, blocks_forward
 from bayes_glmm.engine.native import native
@@ -38,14 +38,13 @@ from bayes_glmm.engine.pointers import (
     local_vector,
     release,
 )
+from bayes_glmm.engine.vectors import copy, product, transposed_product
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
 #: element, and whether all directions couple to the same run of elements.
 INFO_START, VALUE_START, ROW_START, MIXING, MIX_START, DENSE = range(6)
 #: How a term's directions relate to its levels: directly, through a matrix on eps before, or on u after.
 DIRECT, BEFORE, AFTER = range(3)
-#: Elements of a matrix below which its products are loops.
-SMALL = 1024
 #: Elements of ``MapData.target``: address of the density, address of its user data, address of the kernel's data table.
 DENSITY, USER_DATA, DATA_TABLE = range(3)
 
@@ -108,37 +107,6 @@ def _scratch(memory: Any, map_: MapData) -> Scratch:
 
 
 @reordered
-def _dot(row: Any, vector: Any) -> float:
-    total = 0.0
-    for m in range(vector.size):
-        total += row[m] * vector[m]
-    return total
-
-
-@ordered
-def _product(matrix: Any, vector: Any, out: Any) -> None:
-    """Fill out = matrix @ vector; below a thousand elements a library's call costs more than the sums."""
-    if matrix.size > SMALL:
-        out[:] = matrix @ vector
-        return
-    for a in range(out.size):
-        out[a] = _dot(matrix[a], vector)
-
-
-@ordered
-def _transposed_product(matrix: Any, vector: Any, out: Any) -> None:
-    """Fill out = matrix.T @ vector."""
-    if matrix.size > SMALL:
-        out[:] = matrix.T @ vector
-        return
-    out[:] = 0.0
-    for a in range(vector.size):
-        row, scale = matrix[a], vector[a]
-        for m in range(out.size):
-            out[m] += scale * row[m]
-
-
-@reordered
 def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> None:
     """Fill the factors and the precision of one term at the theta of x."""
     k, z = omega.shape[0], data.terms[layout.Z_START, t]
@@ -194,7 +162,7 @@ def _take_off_couplings(k: int, first: int, levels: int, t: int, map_: MapData, 
         shift = scratch.shift[: matrix.shape[1]]
         for m in range(shift.size):
             shift[m] = scratch.x[column + m] - map_.centre[column + m]
-        _product(matrix, shift, part)
+        product(matrix, shift, part)
         for m in range(part.size):
             part[m] = known[m] - part[m]
         return
@@ -219,7 +187,7 @@ def _pull_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scra
     if map_.terms[DENSE, t]:
         matrix, column = _dense_couplings(k * levels, row, value, map_)
         pulled, part = scratch.shift[: matrix.shape[1]], scratch.gradient[column : column + matrix.shape[1]]
-        _transposed_product(matrix, d_right, pulled)
+        transposed_product(matrix, d_right, pulled)
         for m in range(pulled.size):
             part[m] -= pulled[m]
         return
@@ -248,15 +216,15 @@ def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratc
     sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
     _omega(scratch.x, data, t, sd, factor, inverse, omega)
     if kind == BEFORE:
-        _product(_mixing(t, size, map_), z[own], mixed)
+        product(_mixing(t, size, map_), z[own], mixed)
     else:
-        mixed[:] = z[own]
+        copy(z[own], mixed)
     _take_off_couplings(k, first, levels, t, map_, scratch)
     log_det: float = blocks_forward(omega, map_.info[blocks], scratch.roots[blocks], scratch.right[own], mixed, moved)
     if kind == AFTER:
-        _product(_mixing(t, size, map_), moved, u)
+        product(_mixing(t, size, map_), moved, u)
     else:
-        u[:] = moved
+        copy(moved, u)
     return log_det
 
 
@@ -264,11 +232,11 @@ def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratc
 def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> float:
     """Fill `scratch.x` with the position of z; return the log determinant of the Jacobian without its constant."""
     n_u, n_beta, x = data.sizes[layout.N_U], data.sizes[layout.N_BETA], scratch.x
-    x[n_u + n_beta :] = map_.centre[n_u + n_beta :]
+    copy(map_.centre[n_u + n_beta :], x[n_u + n_beta :])
     y = local_vector(z.size - n_u - n_beta)
-    _product(map_.theta_factor, z[n_u + n_beta :], y)
+    product(map_.theta_factor, z[n_u + n_beta :], y)
     log_det = bend(y, map_.bends, x[n_u + n_beta :])
-    _product(map_.beta_factor, z[n_u : n_u + n_beta], x[n_u : n_u + n_beta])
+    product(map_.beta_factor, z[n_u : n_u + n_beta], x[n_u : n_u + n_beta])
     for j in range(n_u, n_u + n_beta):
         x[j] += map_.centre[j]
     for t in range(data.sizes[layout.N_TERMS] - 1, -1, -1):
@@ -286,16 +254,16 @@ def _pull_term(t: int, map_: MapData, data: KernelData, scratch: Scratch, out: A
     d_omega = local_matrix(k, k)
     d_omega[:] = 0.0
     if kind == AFTER:
-        _transposed_product(_mixing(t, size, map_), d_u, d_moved)
+        transposed_product(_mixing(t, size, map_), d_u, d_moved)
     else:
-        d_moved[:] = d_u
+        copy(d_u, d_moved)
     right, mixed, moved = scratch.right[own], scratch.mixed[own], scratch.moved[own]
     blocks_backward(d_moved, d_right, d_omega, scratch.roots[blocks], right, mixed, moved)
     _pull_couplings(k, first, levels, t, map_, scratch)
     if kind == BEFORE:
-        _transposed_product(_mixing(t, size, map_), d_moved, out[own])
+        transposed_product(_mixing(t, size, map_), d_moved, out[own])
     else:
-        out[own] = d_moved
+        copy(d_moved, out[own])
     sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
     _omega(scratch.x, data, t, sd, factor, inverse, omega)
     last, z = data.sizes[layout.N_U] + data.sizes[layout.N_BETA], data.terms[layout.Z_START, t]
@@ -309,12 +277,12 @@ def pull_back(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: An
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
     for t in range(data.sizes[layout.N_TERMS]):
         _pull_term(t, map_, data, scratch, out)
-    _transposed_product(map_.beta_factor, scratch.gradient[n_u : n_u + n_beta], out[n_u : n_u + n_beta])
+    transposed_product(map_.beta_factor, scratch.gradient[n_u : n_u + n_beta], out[n_u : n_u + n_beta])
     d_theta = scratch.gradient[n_u + n_beta :]
     y = local_vector(d_theta.size)
-    _product(map_.theta_factor, z[n_u + n_beta :], y)
+    product(map_.theta_factor, z[n_u + n_beta :], y)
     pull_bend(y, map_.bends, d_theta)
-    _transposed_product(map_.theta_factor, d_theta, out[n_u + n_beta :])
+    transposed_product(map_.theta_factor, d_theta, out[n_u + n_beta :])
 
 
 @as_written
@@ -400,6 +368,6 @@ def expand(dim: int, expanded: int, z: Any, x: Any, user_data: Any) -> int:
     memory = np.empty(_scratch_size(map_))
     scratch = _scratch(borrowed(memory), map_)
     to_position(carray(z, (dim,)), map_, data, scratch)
-    carray(x, (dim,))[:] = scratch.x
+    copy(scratch.x, carray(x, (dim,)))
     release(memory)
     return 0

@@ -23,30 +23,24 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.gaussian_levels import (
-    MOST_COEFS,
     LevelSums,
-    add_level_noise,
-    level_means,
     level_spread,
     level_sums,
 )
+from bayes_glmm.engine.gaussian_moments import MOMENTS_SIZE, Moments, read_moments
 from bayes_glmm.engine.information import (
     Factors,
     Information,
     Pattern,
-    add_row,
-    backward_small,
     cholesky_solve,
     factorize,
     factorize_rest,
     inverse_of,
-    read_information,
-    read_pattern,
     rest_start,
     solve,
     solve_block,
 )
-from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import (
     bend,
     constrain,
@@ -58,27 +52,7 @@ from bayes_glmm.engine.parameters import (
     term_factor,
 )
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer
-
-#: Length of the address table of `Moments`.
-_MOMENTS = 39
-
-
-class Moments(NamedTuple):
-    """Sums of squares and products of the rows, the responses shifted to their least-squares fit."""
-
-    levels: npt.NDArray[np.float64]  # (levels, k * k) blocks of Z'WZ of the largest term
-    coupling: npt.NDArray[np.float64]  # (couplings, k)
-    rest: npt.NDArray[np.float64]  # (q, q)
-    cross: npt.NDArray[np.float64]  # (n_v,) A'W y
-    scalars: npt.NDArray[np.float64]  # (2,) y'W y and the sum of weights
-    shift: npt.NDArray[np.float64]  # (p,) the fit that was taken off beta
-    mean: npt.NDArray[np.float64]  # (p,) prior means of beta less the shift
-    precision: npt.NDArray[np.float64]  # (p,) prior precisions of beta
-    start: npt.NDArray[np.int64]  # Pattern
-    columns: npt.NDArray[np.int64]
-    slots: npt.NDArray[np.int64]  # (1, 1): rows are no longer needed
-    blocks: npt.NDArray[np.float64]  # (k k, levels) `levels`, level by level; empty where `_level_spread` is needed
-    sides: npt.NDArray[np.float64]  # (k (p + 1), levels) `coupling` and the largest term's `cross`, likewise
+from bayes_glmm.engine.vectors import copy, dot, product, transposed_product
 
 
 class ThetaMap(NamedTuple):
@@ -91,74 +65,6 @@ class ThetaMap(NamedTuple):
 
 
 @as_written
-def _sums(data: KernelData, pattern: Pattern, out: Information, y: Any, cross: Any) -> None:
-    """Add up [Z X]'W[Z X] and [Z X]'W y over the rows."""
-    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
-    work = np.empty(n_beta)
-    for i in range(data.sizes[layout.N_ROWS]):
-        weight = data.counts[i]
-        add_row(data, pattern, i, weight, work, out)
-        for b in range(n_beta):
-            cross[n_u + b] += weight * data.X[b, i] * y[i]
-        for t in range(data.sizes[layout.N_TERMS]):
-            k, at = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
-            for c in range(k):
-                cross[at + k * data.codes[t, i] + c] += weight * data.Z[data.terms[layout.Z_START, t] + c, i] * y[i]
-
-
-def _shift(X: Any, y: Any, mean: Any, prior_precision: Any) -> Any:
-    """Fit least squares; where columns are nearly collinear, held by the priors, which such a fit would dwarf."""
-    shift, _, _, size = np.linalg.lstsq(X, y, rcond=None)
-    if size[-1] > 1e-6 * size[0]:
-        return shift
-    length = np.sqrt(np.square(X).sum(axis=0))
-    length[length == 0.0] = 1.0
-    noise = 1e-2 * np.std(y)
-    hold = noise * np.sqrt(prior_precision)
-    rows, values = np.vstack([X / length, np.diag(hold / length)]), np.concatenate([y, hold * mean])
-    return np.linalg.lstsq(rows, values, rcond=None)[0] / length
-
-
-def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precision: Any) -> Moments:
-    """Reduce the rows of a Gaussian model to sums of squares and products.
-
-    Parameters
-    ----------
-    data
-        The model.
-    pattern
-        Couplings of the largest term.
-    mean, prior_precision
-        (p,) normal priors of beta; precision 0 for flat ones.
-
-    Returns
-    -------
-    Moments
-        Sufficient for (u, beta, theta).
-    """
-    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
-    y, root = data.y - data.offset, np.sqrt(data.counts)
-    shift = _shift((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
-    y = y - shift @ data.X
-    k = int(data.terms[layout.COEFS, 0]) if data.terms.shape[1] else 0
-    levels = int(data.terms[layout.LEVELS, 0]) if data.terms.shape[1] else 0
-    q = n_u - k * levels + n_beta
-    out = Information(np.zeros((levels, k, k)), np.zeros((len(pattern.columns), k)), np.zeros((q, q)))
-    cross = np.zeros(n_u + n_beta)
-    sums(data, pattern, out, y, cross)
-    scalars = np.array([np.sum(data.counts * y * y), np.sum(data.counts)])
-    blocks, sides = np.zeros((0, 0)), np.zeros((0, 0))
-    if data.terms.shape[1] == 1 and k <= MOST_COEFS:
-        both = np.concatenate([out.coupling.reshape(levels, n_beta, k), cross[:n_u].reshape(levels, 1, k)], axis=1)
-        blocks = np.ascontiguousarray(out.levels.reshape(levels, k * k).T)
-        sides = np.ascontiguousarray(both.transpose(2, 1, 0)).reshape(k * (n_beta + 1), levels)
-    return Moments(
-        out.levels.reshape(levels, k * k), out.coupling, out.rest, cross, scalars, shift, mean - shift, prior_precision,
-        pattern.start, pattern.columns, np.zeros((1, 1), dtype=np.int64), blocks, sides,
-    )  # fmt: skip
-
-
-@as_written
 def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
     k, z = omega.shape[0], data.terms[layout.Z_START, t]
     blocks = data.blocks[z : z + k]
@@ -168,7 +74,7 @@ def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: A
 
 
 @as_written
-def _factors(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Information, Factors, Any]:
+def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Information, Factors, Any]:
     """Return H, its factors and v_hat."""
     n_terms, n_beta, n_u = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
     levels, k0 = moments.levels.shape[0], moments.coupling.shape[1]
@@ -240,14 +146,14 @@ class _Coefficients(NamedTuple):
 def _by_levels(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
     """Eliminate the largest term level by level: any number of terms and coefficients."""
     n_beta = data.sizes[layout.N_BETA]
-    _, factors, v = _factors(theta, tau, data, moments)
+    _, factors, v = factors_given(theta, tau, data, moments)
     rest_inverse = inverse_of(factors.rest)
-    fitted = np.dot(moments.cross, v)
+    fitted = dot(moments.cross, v)
     return _Coefficients(v[v.size - n_beta :], rest_inverse, fitted, factors.log_det, np.empty((0, 0)), v, factors)
 
 
 @as_written
-def _rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[LevelSums, Any, Any]:
+def rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[LevelSums, Any, Any]:
     """Eliminate the only term's levels all at once: the sums over them, beta's Cholesky factor and its mean."""
     k, p, n_u = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
     sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
@@ -269,7 +175,7 @@ def _rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) ->
 def _at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
     """Do what `_by_levels` does with the only term's levels all at once (`gaussian_levels`)."""
     p, n_u = data.sizes[layout.N_BETA], data.sizes[layout.N_U]
-    added, lower, beta = _rest_at_once(theta, tau, data, moments)
+    added, lower, beta = rest_at_once(theta, tau, data, moments)
     log_det, fitted = added.log_det, added.products[p, p] / tau
     for i in range(p):
         log_det += 2.0 * math.log(lower[i, i])
@@ -333,74 +239,6 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
 
 
 @as_written
-def _draw_by_levels(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
-    """Fill a draw of (u, beta) given theta: v_hat + H^(-1/2) noise, which is used up."""
-    levels, k = moments.levels.shape[0], moments.coupling.shape[1]
-    _, factors, v = _factors(theta, tau, data, moments)
-    rest = noise[levels * k :]
-    for i in range(rest.size - 1, -1, -1):
-        rest[i] /= factors.rest[i, i]
-        rest[:i] -= factors.rest[i, :i] * rest[i]
-    for level in range(levels):
-        backward_small(factors.levels[level], noise[level * k : level * k + k])
-        for m in range(moments.start[level], moments.start[level + 1]):
-            for c in range(k):
-                noise[level * k + c] -= factors.shrunk[m, c] * rest[moments.columns[m]]
-    out[:] = v + noise
-
-
-@as_written
-def _draw_at_once(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
-    """Fill a draw of (u, beta) given theta where there is one term of few coefficients: beta, then u given beta."""
-    k, levels = data.terms[layout.COEFS, 0], data.terms[layout.LEVELS, 0]
-    added, lower, beta = _rest_at_once(theta, tau, data, moments)
-    shift = noise[levels * k :]
-    backward_small(lower, shift)
-    u = np.empty((k, levels))
-    for j in range(beta.size):
-        beta[j] += shift[j]
-        out[levels * k + j] = beta[j]
-    level_means(added, beta, u)
-    add_level_noise(added, noise, u)
-    for level in range(levels):
-        for c in range(k):
-            out[level * k + c] = u[c, level]
-
-
-@as_written
-def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
-    """Draw (u, beta) given theta, one row of each per draw."""
-    d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
-    for s in range(theta.shape[0]):
-        sigma = constrain(data.theta_table[d - 1], theta[s, d - 1])[0]
-        if moments.blocks.size > 0:
-            _draw_at_once(theta[s], 1.0 / (sigma * sigma), normals[s], data, moments, out[s])
-        else:
-            _draw_by_levels(theta[s], 1.0 / (sigma * sigma), normals[s], data, moments, out[s])
-        for j in range(n_beta):
-            out[s, out.shape[1] - n_beta + j] += moments.shift[j]
-
-
-@as_written
-def _read_moments(table: Any) -> Moments:
-    return Moments(
-        read_matrix(table, 0, np.float64),
-        read_matrix(table, 1, np.float64),
-        read_matrix(table, 2, np.float64),
-        read_vector(table, 3, np.float64),
-        read_vector(table, 4, np.float64),
-        read_vector(table, 5, np.float64),
-        read_vector(table, 6, np.float64),
-        read_vector(table, 7, np.float64),
-        read_vector(table, 8, np.int64),
-        read_vector(table, 9, np.int64),
-        read_matrix(table, 10, np.int64),
-        read_matrix(table, 11, np.float64),
-        read_matrix(table, 12, np.float64),
-    )
-
-
-@as_written
 def _read_theta_map(table: Any) -> ThetaMap:
     return ThetaMap(
         read_vector(table, 0, np.uint64),
@@ -415,13 +253,14 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
     """Return 0 with the marginal density in z and its gradient; user data is the address table of a `ThetaMap`."""
     map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
-    moments = _read_moments(carray(as_pointer(map_.tables[1]), (_MOMENTS,), np.uint64))
-    gradient, theta, y = np.empty(dim), map_.centre.copy(), map_.factor @ carray(z_, (dim,))
+    moments = read_moments(carray(as_pointer(map_.tables[1]), (MOMENTS_SIZE,), np.uint64))
+    gradient, theta, y = np.empty(dim), map_.centre.copy(), np.empty(dim)
+    product(map_.factor, carray(z_, (dim,)), y)
     value = bend(y, map_.bends, theta)
     value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
     pull_bend(y, map_.bends, gradient)
-    carray(gradient_, (dim,))[:] = map_.factor.T @ gradient
+    transposed_product(map_.factor, gradient, carray(gradient_, (dim,)))
     if not math.isfinite(value):
         return 4
     for i in range(dim):
@@ -434,40 +273,8 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
 def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
     """Fill theta of z; user data as of `density`."""
     map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
-    theta = carray(theta_, (dim,))
-    theta[:] = map_.centre
-    bend(map_.factor @ carray(z_, (dim,)), map_.bends, theta)
+    theta, y = carray(theta_, (dim,)), np.empty(dim)
+    copy(map_.centre, theta)
+    product(map_.factor, carray(z_, (dim,)), y)
+    bend(y, map_.bends, theta)
     return 0
-
-
-@native(CALL_SIGNATURE)
-def sums(table_: Any) -> float:
-    """Call `_sums`: reads KernelData, Pattern, Information (added to), y, cross (added to)."""
-    table = carray(table_, (layout.TABLE_SIZE + 24,), np.uint64)
-    rest = table[layout.TABLE_SIZE :]
-    y, cross = read_vector(rest, 6, np.float64), read_vector(rest, 7, np.float64)
-    _sums(read_data(table), read_pattern(rest), read_information(rest[9:]), y, cross)
-    return 0.0
-
-
-@native(CALL_SIGNATURE)
-def log_marginal(table_: Any) -> float:
-    """Call `_log_marginal`: reads KernelData, Moments, theta; fills the gradient."""
-    table = carray(table_, (layout.TABLE_SIZE + _MOMENTS + 6,), np.uint64)
-    moments, rest = table[layout.TABLE_SIZE :], table[layout.TABLE_SIZE + _MOMENTS :]
-    theta, gradient = read_vector(rest, 0, np.float64), read_vector(rest, 1, np.float64)
-    return _log_marginal(theta, read_data(table), _read_moments(moments), gradient)
-
-
-@native(CALL_SIGNATURE)
-def draw_coefficients(table_: Any) -> float:
-    """Call `_draw_coefficients`: reads KernelData, Moments, theta and normals (used up); fills the draws."""
-    table = carray(table_, (layout.TABLE_SIZE + _MOMENTS + 9,), np.uint64)
-    moments, rest = table[layout.TABLE_SIZE :], table[layout.TABLE_SIZE + _MOMENTS :]
-    theta, normals, out = (
-        read_matrix(rest, 0, np.float64),
-        read_matrix(rest, 1, np.float64),
-        read_matrix(rest, 2, np.float64),
-    )
-    _draw_coefficients(theta, normals, read_data(table), _read_moments(moments), out)
-    return 0.0

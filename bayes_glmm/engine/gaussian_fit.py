@@ -16,18 +16,14 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import gaussian
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData, address_table
-from bayes_glmm.engine.gaussian import (
-    Moments,
-    ThetaMap,
-    draw_coefficients,
-    gaussian_moments,
-    log_marginal,
-)
+from bayes_glmm.engine.gaussian import ThetaMap
+from bayes_glmm.engine.gaussian_draws import draw_coefficients
+from bayes_glmm.engine.gaussian_moments import Moments, gaussian_moments
 from bayes_glmm.engine.information import coupling_pattern
 from bayes_glmm.engine.laplace import NOWHERE, tail_bends, theta_factor
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.engine.run import CompiledPosterior
+from bayes_glmm.engine.run import CompiledPosterior, density_at
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -132,9 +128,10 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     spread = np.where(normal, data.beta_table[:, codes.SECOND], 1.0)
     moments = gaussian_moments(data, coupling_pattern(data), mean, normal / np.square(spread))
 
+    marginal = theta_posterior(packed, moments)
+
     def objective(theta: Array) -> tuple[float, Array]:
-        gradient = np.empty_like(theta)
-        value = log_marginal(data, moments, np.ascontiguousarray(theta), gradient)
+        value, gradient = density_at(marginal, theta)
         return (-value, -gradient) if np.isfinite(value) else (NOWHERE, np.zeros_like(theta))
 
     start = packed.start[n_v:]
@@ -164,11 +161,33 @@ def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
     CompiledPosterior
         Of dimension d; expands to theta.
     """
-    tables = address_table(packed.data), address_table(fit.moments)
-    addresses = np.array([table.ctypes.data for table in tables], dtype=np.uint64)
-    map_ = ThetaMap(addresses, fit.theta.copy(), np.ascontiguousarray(fit.factor), fit.bends)
-    d = len(fit.theta)
-    alive = (packed, fit, tables, map_)
+    return _behind_map(packed, fit.moments, fit.theta.copy(), np.ascontiguousarray(fit.factor), fit.bends)
+
+
+def theta_posterior(packed: Packed, moments: Moments) -> CompiledPosterior:
+    """Put theta's marginal posterior behind theta itself.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    moments
+        Its rows' sums of squares and products.
+
+    Returns
+    -------
+    CompiledPosterior
+        Of dimension d; expands to what it is given.
+    """
+    d = int(packed.data.sizes[layout.N_THETA])
+    straight = np.tile([0.0, 0.0, 1.0], (d, 1))
+    return _behind_map(packed, moments, np.zeros(d), np.eye(d), straight)
+
+
+def _behind_map(packed: Packed, moments: Moments, centre: Array, factor: Array, bends: Array) -> CompiledPosterior:
+    tables = address_table(packed.data), address_table(moments)
+    map_ = ThetaMap(np.array([table.ctypes.data for table in tables], dtype=np.uint64), centre, factor, bends)
+    d, alive = len(centre), (packed, moments, tables, map_)
     return CompiledPosterior(d, d, gaussian.density, gaussian.expand, address_table(map_), alive)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.engine.arithmetic import ordered, reordered
+from bayes_glmm.engine.vectors import copy, dot
 
 #: Most coefficients a level for which this is written out.
 MOST_COEFS = 2
@@ -28,14 +29,6 @@ class LevelSums(NamedTuple):
     solved: npt.NDArray[np.float64]  # (k (p + 1), levels) B^-1 a, coefficient by coefficient
     inverse: npt.NDArray[np.float64]  # (k, k) B^-1
     inverses: npt.NDArray[np.float64]  # (k k, levels) B^-1 of each level, not added up
-
-
-@reordered
-def _dot(a: Any, b: Any) -> float:
-    total = 0.0
-    for m in range(a.size):
-        total += a[m] * b[m]
-    return total
 
 
 @reordered
@@ -121,7 +114,7 @@ def level_sums(tau: float, omega: Any, blocks: Any, sides: Any) -> LevelSums:
         for j in range(i + 1):
             value = 0.0
             for c in range(k):
-                value += _dot(sides[c * columns + i], solved[c * columns + j])
+                value += dot(sides[c * columns + i], solved[c * columns + j])
             products[i, j] = products[j, i] = tau * value
     for a in range(k):
         for b in range(k):
@@ -135,7 +128,7 @@ def level_means(sums: LevelSums, beta: Any, u: Any) -> None:
     p, solved = beta.size, sums.solved
     for c in range(u.shape[0]):
         out = u[c]
-        out[:] = solved[c * (p + 1) + p]
+        copy(solved[c * (p + 1) + p], out)
         for j in range(p):
             side, slope = solved[c * (p + 1) + j], beta[j]
             for m in range(out.size):
@@ -183,8 +176,8 @@ def level_spread(sums: LevelSums, beta: Any, rest_inverse: Any) -> Any:
     spread = sums.inverse.copy()
     for a in range(k):
         for b in range(k):
-            spread[a, b] += _dot(u[a], u[b])
+            spread[a, b] += dot(u[a], u[b])
             for i in range(p):
                 for j in range(p):
-                    spread[a, b] += rest_inverse[i, j] * _dot(solved[a * (p + 1) + i], solved[b * (p + 1) + j])
+                    spread[a, b] += rest_inverse[i, j] * dot(solved[a * (p + 1) + i], solved[b * (p + 1) + j])
     return spread

@@ -17,11 +17,11 @@ from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
-from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.data import KernelData, read_matrix, read_vector
 from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
-from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import log_prior, precision, term_factor
 from bayes_glmm.engine.pointers import as_pointer, call_rows
+from bayes_glmm.engine.vectors import dot
 
 #: Elements a side below which the dense rest is worked on by loops: a library's call costs more.
 SMALL = 16
@@ -453,10 +453,11 @@ def cholesky_solve(lower: Any, vector: Any) -> None:
         solve_small(lower, vector)
         return
     for i in range(q):
-        vector[i] = (vector[i] - np.dot(lower[i, :i], vector[:i])) / lower[i, i]
+        vector[i] = (vector[i] - dot(lower[i, :i], vector[:i])) / lower[i, i]
     for i in range(q - 1, -1, -1):
         vector[i] /= lower[i, i]
-        vector[:i] -= lower[i, :i] * vector[i]
+        for j in range(i):
+            vector[j] -= lower[i, j] * vector[i]
 
 
 @as_written
@@ -472,27 +473,3 @@ def read_information(table: Any) -> Information:
     k = coupling.shape[1]
     levels = carray(as_pointer(table[0]), (table[1], k, k), np.float64)
     return Information(levels, coupling, read_matrix(table, 2, np.float64))
-
-
-@native(CALL_SIGNATURE)
-def information(table_: Any) -> float:
-    """Fill what is known about (u, beta) at a position; return 0.
-
-    Reads KernelData, Pattern, x; fills the likelihood's information, H, the Schur complement of its largest term (q, q)
-    and each term's precision Omega, flat.
-    """
-    table = carray(table_, (layout.TABLE_SIZE + 36,), np.uint64)
-    data, table = read_data(table), table[layout.TABLE_SIZE :]
-    pattern, x = read_pattern(table), read_vector(table, 3, np.float64)
-    likelihood, matrix = read_information(table[12:]), read_information(table[21:])
-    schur, precisions = read_matrix(table, 10, np.float64), read_vector(table, 11, np.float64)
-    likelihood_information(x, data, pattern, likelihood)
-    matrix.levels[:], matrix.coupling[:], matrix.rest[:] = likelihood.levels, likelihood.coupling, likelihood.rest
-    add_priors(x, data, matrix)
-    schur[:] = eliminate(matrix, pattern)[2]
-    at = 0
-    for t in range(data.sizes[layout.N_TERMS]):
-        omega = term_precision(x, data, t)
-        precisions[at : at + omega.size] = omega.ravel()
-        at += omega.size
-    return 0.0

@@ -17,24 +17,28 @@ import numpy.typing as npt
 from numba import carray
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine import kernel
 from bayes_glmm.engine.arithmetic import as_written
-from bayes_glmm.engine.data import KernelData, read_data, read_vector
+from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.information import (
     Information,
     Pattern,
     add_priors,
     coupling_pattern,
+    eliminate,
     factorize,
-    information,
     likelihood_information,
     new_information,
+    read_information,
     read_pattern,
     solve,
+    term_precision,
 )
-from bayes_glmm.engine.kernel import log_density
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
+from bayes_glmm.engine.pointers import call_density
+from bayes_glmm.engine.vectors import copy, dot
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -90,12 +94,16 @@ class LaplaceFit:
 
 
 @as_written
-def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> float:
-    """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf."""
+def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float, density: Any, table: Any) -> float:
+    """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf.
+
+    The density and the model's table are given by their addresses.
+    """
     n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
-    gradient, trial, unused = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    gradient, trial, unused, logp = np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty(1)
     matrix = _new_information(data, pattern)
-    value = log_density(x, data, gradient)
+    call_density(density, x.size, x, gradient, logp, table)
+    value = logp[0]
     if not math.isfinite(value):
         return -math.inf
     log_det = 0.0
@@ -105,21 +113,24 @@ def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> 
         factors = factorize(matrix, pattern)
         log_det = factors.log_det
         step = solve(factors, matrix.coupling, pattern, gradient[:n_v])
-        decrement = np.dot(step, gradient[:n_v])
+        decrement = dot(step, gradient[:n_v])
         if decrement < tolerance:
             # the last step's gain is known to first order
-            x[:n_v] += step
+            for i in range(n_v):
+                x[i] += step[i]
             value += 0.5 * decrement
             break
         size, moved = 1.0, False
         for _halving in range(30):
-            trial[:] = x
-            trial[:n_v] += size * step
-            candidate = log_density(trial, data, unused)
+            copy(x, trial)
+            for i in range(n_v):
+                trial[i] += size * step[i]
+            call_density(density, x.size, trial, unused, logp, table)
+            candidate = logp[0]
             if math.isfinite(candidate) and candidate > value - 1e-10 * abs(value):
                 moved = candidate > value or size * size * decrement < tolerance
-                x[:] = trial
-                gradient[:] = unused
+                copy(trial, x)
+                copy(unused, gradient)
                 value = candidate
                 break
             size *= 0.5
@@ -130,11 +141,51 @@ def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float) -> 
 
 @native(CALL_SIGNATURE)
 def find_mode(table_: Any) -> float:
-    """Call `_find_mode`: reads KernelData, Pattern, x (moved to the mode) and the tolerance."""
-    table = carray(table_, (layout.TABLE_SIZE + 15,), np.uint64)
+    """Call `_find_mode`: reads KernelData, Pattern, x (moved to the mode), the tolerance and the density's address."""
+    table = carray(table_, (layout.TABLE_SIZE + 18,), np.uint64)
     rest = table[layout.TABLE_SIZE :]
     x, tolerance = read_vector(rest, 3, np.float64), read_vector(rest, 4, np.float64)
-    return _find_mode(x, read_data(table), read_pattern(rest), tolerance[0])
+    density = read_vector(rest, 5, np.uint64)[0]
+    return _find_mode(x, read_data(table), read_pattern(rest), tolerance[0], density, np.uint64(table.ctypes.data))
+
+
+@as_written
+def _copy_information(source: Information, out: Information) -> None:
+    """Fill the blocks with others, row by row."""
+    for level in range(out.levels.shape[0]):
+        for a in range(out.levels.shape[1]):
+            copy(source.levels[level, a], out.levels[level, a])
+    for m in range(out.coupling.shape[0]):
+        copy(source.coupling[m], out.coupling[m])
+    for i in range(out.rest.shape[0]):
+        copy(source.rest[i], out.rest[i])
+
+
+@native(CALL_SIGNATURE)
+def information(table_: Any) -> float:
+    """Fill what is known about (u, beta) at a position; return 0.
+
+    Reads KernelData, Pattern, x; fills the likelihood's information, H, the Schur complement of its largest term (q, q)
+    and each term's precision Omega, flat.
+    """
+    table = carray(table_, (layout.TABLE_SIZE + 36,), np.uint64)
+    data, table = read_data(table), table[layout.TABLE_SIZE :]
+    pattern, x = read_pattern(table), read_vector(table, 3, np.float64)
+    likelihood, matrix = read_information(table[12:]), read_information(table[21:])
+    schur, precisions = read_matrix(table, 10, np.float64), read_vector(table, 11, np.float64)
+    likelihood_information(x, data, pattern, likelihood)
+    _copy_information(likelihood, matrix)
+    add_priors(x, data, matrix)
+    rest = eliminate(matrix, pattern)[2]
+    for i in range(schur.shape[0]):
+        copy(rest[i], schur[i])
+    at = 0
+    for t in range(data.sizes[layout.N_TERMS]):
+        omega = term_precision(x, data, t)
+        for a in range(omega.shape[0]):
+            copy(omega[a], precisions[at : at + omega.shape[0]])
+            at += omega.shape[0]
+    return 0.0
 
 
 class _Objective:
@@ -149,13 +200,18 @@ class _Objective:
         """Return minus the Laplace value, a large number where the mode cannot be found."""
         x = self.best_x.copy()
         x[self.n_v :] = theta
-        value = -find_mode(self.data, self.pattern, x, np.array([1e-6]))
+        value = -self.find_mode(x, 1e-6)
         self.evaluations += 1
         if not math.isfinite(value):
             return NOWHERE
         if value < self.best_value:
             self.best_x, self.best_value = x, value
         return value
+
+    def find_mode(self, x: Array, tolerance: float) -> float:
+        """Move (u, beta) in x to their mode; return the Laplace value."""
+        density = np.array([kernel.density.address], dtype=np.uint64)
+        return find_mode(self.data, self.pattern, x, np.array([tolerance]), density)
 
     def gradient(self, theta: Array, step: float = 1e-3) -> Array:
         """Return the gradient by central differences."""
@@ -196,7 +252,7 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
         theta = minimize(objective, objective.gradient, theta)
     x = objective.best_x.copy()
     x[n_v:] = theta
-    value = find_mode(packed.data, pattern, x, np.array([1e-12]))
+    value = objective.find_mode(x, 1e-12)
     factor = _spread(objective, theta)
     bends = tail_bends(objective, theta, factor)
     known = _information_at(packed.data, pattern, x)

@@ -12,6 +12,7 @@ from typing import Any
 from bayes_glmm.engine.arithmetic import ordered, reordered
 from bayes_glmm.engine.information import backward_small, cholesky_small, forward_small
 from bayes_glmm.engine.pointers import local_matrix, local_vector
+from bayes_glmm.engine.vectors import copy
 
 
 @ordered
@@ -102,9 +103,9 @@ def _pull_block(root: Any, right: Any, moved: Any, d_moved: Any, d_block: Any, w
     k = root.shape[0]
     d_right, whitened, d_root, inner = work[0], work[1], work[2 : 2 + k], work[2 + k : 2 + 2 * k]
     forward_small(root, d_moved)  # now d/de = d/ds
-    whitened[:] = right
+    copy(right, whitened)
     forward_small(root, whitened)
-    d_right[:] = d_moved
+    copy(d_moved, d_right)
     backward_small(root, d_right)
     for a in range(k):
         for b in range(k):

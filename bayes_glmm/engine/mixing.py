@@ -17,17 +17,10 @@ from numba import carray
 from bayes_glmm.engine.arithmetic import reordered
 from bayes_glmm.engine.data import read_matrix, read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.vectors import dot
 
 #: Pairs of lags after which a transform costs less.
 MOST_PAIRS = 12
-
-
-@reordered
-def _dot(a: Any, b: Any) -> float:
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
 
 
 @reordered
@@ -46,7 +39,7 @@ def _autocovariance(centred: Any, lag: int) -> float:
     length = centred.shape[1]
     for c in range(centred.shape[0]):
         chain = centred[c]
-        total += _dot(chain[: length - lag], chain[lag:])
+        total += dot(chain[: length - lag], chain[lag:])
     return total / (centred.shape[0] * length)
 
 

@@ -55,14 +55,30 @@ class NativeFunction:
         Its C signature, as numba types.
     options
         numba's options.
+    alone
+        Whether it is compiled in a process of its own, not in one with its module's other functions.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: Any, options: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any], signature: Any, options: dict[str, Any], alone: bool) -> None:
         self.definition, self.signature, self.options = function, signature, options
-        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__.strip('_')}"
+        self.module = function.__module__.rpartition(".")[2]
+        self.name = f"{self.module}.{function.__name__.strip('_')}"
+        self._alone = alone
         self._linked: Any = None
         functools.update_wrapper(self, function)
         FUNCTIONS[self.name] = self
+
+    def unit(self) -> tuple[NativeFunction, ...]:
+        """Return what is compiled in one process, in this order: most of it is the same code.
+
+        Returns
+        -------
+        tuple of NativeFunction
+            This function, or all of its module.
+        """
+        if self._alone:
+            return (self,)
+        return tuple(other for other in FUNCTIONS.values() if other.module == self.module and not other._alone)
 
     @functools.cached_property
     def address(self) -> int:
@@ -102,7 +118,7 @@ class NativeFunction:
         """
         code = _read(self.name)
         if code is None and self.definition.__module__.startswith(__name__.rpartition(".")[0]):
-            _compile_elsewhere([self.name], 1)
+            _compile_elsewhere([self.unit()], 1)
             code = _read(self.name)
         return self.compile_here() if code is None else code
 
@@ -141,13 +157,15 @@ class NativeFunction:
         return float(self._call(table.ctypes.data))
 
 
-def native(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], NativeFunction]:
+def native(signature: Any, *, alone: bool = False, **options: Any) -> Callable[[Callable[..., Any]], NativeFunction]:
     """Make a C function of the decorated one.
 
     Parameters
     ----------
     signature
         Its C signature, as numba types.
+    alone
+        Whether it is compiled in a process of its own, not in one with its module's other functions.
     **options
         numba's options; division follows IEEE 754 (``error_model="numpy"``).
 
@@ -156,7 +174,7 @@ def native(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Nat
     Callable
         The decorator.
     """
-    return lambda function: NativeFunction(function, signature, {"error_model": "numpy", **options})
+    return lambda function: NativeFunction(function, signature, {"error_model": "numpy", **options}, alone)
 
 
 def compile_ahead(functions: Sequence[NativeFunction], processors: int) -> None:
@@ -172,16 +190,18 @@ def compile_ahead(functions: Sequence[NativeFunction], processors: int) -> None:
     if processors < 2:
         return
     with _AHEAD_LOCK:  # of two threads that fit at once the second finds everything done
-        missing = [function.name for function in functions if not function.is_kept()]
+        units = dict.fromkeys(function.unit() for function in functions)
+        missing = [unit for unit in units if not all(function.is_kept() for function in unit)]
         if len(missing) > 1:
             _compile_elsewhere(missing, processors)
 
 
-def _compile_elsewhere(names: Sequence[str], processors: int) -> None:
+def _compile_elsewhere(units: Sequence[Sequence[NativeFunction]], processors: int) -> None:
     """Compile in processes of their own, where such can be started and leave something behind."""
     folder = _writable_folder()
     if folder is not None and can_start_processes():
         announce()
+        names = [tuple(function.name for function in unit) for unit in units]
         compile_in_processes(names, processors, folder, _cache_dir())
 
 
@@ -273,5 +293,5 @@ def _writable_folder() -> Path | None:
 @functools.cache
 def announce() -> None:
     """Say, once in a process, that something is compiled."""
-    message = "bayes_glmm: compiling the engine for this machine, once (up to a minute) ..."
+    message = "bayes_glmm: compiling the engine for this machine, once (half a minute) ..."
     print(message, file=sys.stderr, flush=True)

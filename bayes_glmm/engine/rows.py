@@ -450,7 +450,7 @@ ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
 
 
 #: The same as C functions, compiled when they are asked for.
-_NATIVE = {pair: native(ROWS_SIGNATURE, fastmath=REORDERED)(kernel) for pair, kernel in ROW_KERNELS.items()}
+_NATIVE = {pair: native(ROWS_SIGNATURE, alone=True, fastmath=REORDERED)(kernel) for pair, kernel in ROW_KERNELS.items()}
 
 
 def row_kernel(family: str, link: str) -> NativeFunction:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.engine import coordinates, gaussian, information, kernel, laplace, mixing
+from bayes_glmm.engine import coordinates, gaussian, gaussian_draws, gaussian_moments, kernel, laplace, mixing
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
     complete_positions,
@@ -144,9 +144,9 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
 
 def _compile(spec: ModelSpec, integrated: bool) -> None:
     """Compile together, the first time on a machine, what a run will call; what takes longest first."""
-    path = [coordinates.density, laplace.find_mode, kernel.density, information.information, coordinates.expand]
+    path = [coordinates.density, laplace.find_mode, kernel.density]
     if integrated:
-        path = [gaussian.density, gaussian.draw_coefficients, gaussian.log_marginal, gaussian.sums, gaussian.expand]
+        path = [gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums]
     assert spec.family.kernel is not None  # else the kernel would not cover the model
     rows = row_kernel(spec.family.kernel, spec.link.name)
     compile_ahead([*path, mixing.rank_statistics, rows], available_processors())

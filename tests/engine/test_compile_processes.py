@@ -4,12 +4,12 @@ import pytest
 from numba import types
 from numba.core import config
 
-from bayes_glmm.engine import gaussian
+from bayes_glmm.engine import gaussian_moments, laplace
 from bayes_glmm.engine import native as engine_native
 from bayes_glmm.engine.native import compile_ahead, native
 from bayes_glmm.engine.rows import row_kernel
 
-FUNCTIONS = (gaussian.expand, row_kernel("poisson", "log"))
+FUNCTIONS = (gaussian_moments.sums, row_kernel("poisson", "log"))
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,20 @@ def test_machine_code_is_the_same_whoever_has_it_compiled(folder):
     assert [function.code() for function in FUNCTIONS] == first
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("nothing_is_compiled_here")
+def test_functions_of_a_module_are_compiled_together_and_again_together(folder):
+    """Which comes first decides on the code of the next."""
+    both = [laplace.find_mode, laplace.information]
+    assert laplace.information.code()
+    assert all(function.is_whole() for function in both)
+    first = [function.code() for function in both]
+    (file,) = folder.glob("laplace.information-*.native")
+    file.write_bytes(b"damaged")
+    assert laplace.information.code() == first[1]
+    assert laplace.find_mode.code() == first[0]
+
+
 @pytest.mark.parametrize("processors", [1, 2])
 def test_one_processor_or_one_function_is_left_to_this_process(folder, processors):
     compile_ahead(FUNCTIONS if processors == 1 else FUNCTIONS[:1], processors)
@@ -63,11 +77,11 @@ def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
 
 
 def test_what_fails_elsewhere_is_said_and_compiled_here(capsys):
-    @native(types.double(types.double))
+    @native(types.double(types.double), alone=True)
     def half(x):
         return 0.5 * x
 
-    @native(types.double(types.double))
+    @native(types.double(types.double), alone=True)
     def third(x):
         return x / 3.0
 

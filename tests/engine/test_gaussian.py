@@ -11,9 +11,16 @@ from scipy import linalg
 
 import bayes_glmm as bg
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine.gaussian import draw_coefficients, log_marginal
-from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fit, gaussian_posterior, why_not_marginal
+from bayes_glmm.engine.gaussian_draws import draw_coefficients
+from bayes_glmm.engine.gaussian_fit import (
+    complete_positions,
+    gaussian_fit,
+    gaussian_posterior,
+    theta_posterior,
+    why_not_marginal,
+)
 from bayes_glmm.engine.parameters import covariance, term_factor
+from bayes_glmm.engine.run import density_at
 from bayes_glmm.engine.unpack import constrained
 from bayes_glmm.priors import Prior
 
@@ -119,10 +126,12 @@ def thetas(model, fit, count=4, spread=1.0):
 
 
 def value_of(model, fit):
-    def value(theta):
-        return log_marginal(model.packed.data, fit.moments, np.asarray(theta), np.empty(len(theta)))
+    marginal = theta_posterior(model.packed, fit.moments)
+    return lambda theta: density_at(marginal, np.asarray(theta))[0]
 
-    return value
+
+def gradient_of(model, fit, theta):
+    return density_at(theta_posterior(model.packed, fit.moments), theta)[1]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -138,8 +147,7 @@ def test_gradient(models, build, name):
     model, fit = build(name)
     value = value_of(model, fit)
     for theta in thetas(model, fit, 3):
-        gradient = np.full_like(theta, np.nan)
-        log_marginal(model.packed.data, fit.moments, theta, gradient)
+        gradient = gradient_of(model, fit, theta)
         numerical = [models.richardson(models.along(value, theta, i), theta[i]) for i in range(len(theta))]
         assert gradient == pytest.approx(np.array(numerical), rel=1e-7, abs=1e-8 * (1 + abs(value(theta))))
 
@@ -147,9 +155,7 @@ def test_gradient(models, build, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_mode(models, build, name):
     model, fit = build(name)
-    gradient = np.empty_like(fit.theta)
-    log_marginal(model.packed.data, fit.moments, fit.theta, gradient)
-    assert np.abs(fit.factor.T @ gradient).max() < 1e-2
+    assert np.abs(fit.factor.T @ gradient_of(model, fit, fit.theta)).max() < 1e-2
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -256,11 +262,11 @@ def test_the_gradients_cost_does_not_depend_on_rows(models):
         data = bg.simulate("gaussian", rows=rows, groups=50, slopes=1, random_seed=1)
         model = models.case("y ~ x1 + x2 + (x1 | group)", data)
         fit = gaussian_fit(model.packed)
-        gradient, best = np.empty_like(fit.theta), np.inf
+        marginal, best = theta_posterior(model.packed, fit.moments), np.inf
         for _ in range(15):
             started = time.perf_counter()
             for _ in range(20):
-                log_marginal(model.packed.data, fit.moments, fit.theta, gradient)
+                density_at(marginal, fit.theta)
             best = min(best, time.perf_counter() - started)
         return best
 
