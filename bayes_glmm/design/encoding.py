@@ -282,7 +282,9 @@ def _check_finite(X: Array, coefs: Sequence[str], index: pd.Index, error: type[G
     for j, name in enumerate(coefs):
         column = X[:, j]
         # no temporary of X's size: a sum is finite unless a value is not (or it overflows; then look)
-        if np.isfinite(column.sum()):
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = column.sum()
+        if np.isfinite(total):
             continue
         bad = ~np.isfinite(column)
         if bad.any():

@@ -155,6 +155,20 @@ def test_degenerate_data_are_counted_and_left_out():
     assert result.constant > 3 and f"In {result.constant} data sets all responses are the same" in str(result)
 
 
+def test_priors_that_make_no_data_at_all_are_refused():
+    data = pd.DataFrame({"g": np.repeat(list("abcdef"), 5), "y": np.arange(30)})
+    too_large = {"Intercept": bg.Prior("Normal", 60, 1)}
+    with pytest.raises(SamplingError, match="No draw of the prior gave data.*too large for a computer.*Narrow"):
+        bg.sbc(bg.GLMM("y ~ 1 + (1 | g)", data, family="poisson", priors=too_large), 10, **QUIET)
+    infinite = {"Intercept": bg.Prior("Normal", 800, 1)}
+    with pytest.raises(SamplingError, match="responses that are not finite"):
+        bg.sbc(bg.GLMM("y ~ 1 + (1 | g)", data.assign(y=data["y"] + 1.0), family="gamma", priors=infinite), 10, **QUIET)
+
+
+def test_fits_that_did_not_converge_are_told(right):
+    assert "- 3 fits did not converge (R-hat above 1.05)" in str(replace(right, unconverged=3))
+
+
 def test_failed_fits_are_counted_and_the_others_stay(cbpp, monkeypatch):
     from bayes_glmm.checks import calibration
 

@@ -225,6 +225,33 @@ def test_effects_crossed_within_a_level_are_averaged_or_not_given():
     assert np.isfinite(result.elpd_i).all() and not result.warning and np.isnan(result.p)
 
 
+def test_effects_of_other_factors_stay_as_they_were_drawn():
+    """A level's integral is over its own effects only; by scipy, one level and one draw at a time."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(list("abcdef"), 12), "h": np.tile(list("uvwxyz"), 12)})
+    data["y"] = rng.poisson(np.exp(rng.normal(0, 0.8, 6)[np.repeat(np.arange(6), 12)] + 0.5))
+    fit = bg.GLMM("y ~ 1 + (1 | g) + (1 | h)", data, family="poisson").fit(method="laplace", **QUIET)
+    draws, values = posterior_draws(fit), group_log_likelihood(fit, "g")
+    rows = np.flatnonzero(fit.model.design.group("g").codes == 3)
+    for s in (0, 1500):
+        eta = draws.beta[s, 0] + draws.effects["h"][s, fit.model.design.group("h").codes[rows], 0]
+        sd = float(np.sqrt(draws.covariances["g"][s, 0, 0]))
+
+        def likelihood(u, eta=eta, sd=sd):
+            return stats.poisson.pmf(data["y"].to_numpy()[rows], np.exp(eta + u)).prod() * stats.norm.pdf(u, 0, sd)
+
+        area = integrate.quad(likelihood, -10 * sd, 10 * sd, epsabs=0, epsrel=1e-10, limit=400)[0]
+        assert values[s, 3] == pytest.approx(np.log(area), rel=1e-6)
+
+
+def test_more_effects_a_level_than_nodes_are_laid_for_are_refused():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame(rng.normal(size=(120, 5)), columns=[*"abcd", "y"]).assign(g=np.resize(list("uvwxyz"), 120))
+    fit = bg.GLMM("y ~ 1 + (1 + a + b + c + d || g)", data).fit(method="laplace", **QUIET)
+    with pytest.raises(PredictionError, match="5 coefficients vary within its levels, and at most 4"):
+        bg.loo(fit, unit="g")
+
+
 def test_folds_are_even_spread_and_reproducible(cbpp_fit, cbpp):
     result = bg.kfold(cbpp_fit, k=4, stratify="period", **QUIET)
     table = pd.crosstab(result.folds, cbpp["period"].to_numpy())
@@ -251,6 +278,8 @@ def test_compare_finds_the_model_that_made_the_data(cbpp, cbpp_fit):
 def test_nonsense_is_refused_in_words(cbpp_fit, sleepstudy_fit, cbpp):
     with pytest.raises(PredictionError, match="no grouping factor 'hord'.*herd"):
         bg.loo(cbpp_fit, unit="hord")
+    with pytest.raises(PredictionError, match="no grouping factor 'hord'.*herd"):
+        bg.kfold(cbpp_fit, k=3, group="hord")
     with pytest.raises(PredictionError, match="k=57"):
         bg.kfold(cbpp_fit, k=57)
     with pytest.raises(PredictionError, match="no column 'perod'.*period"):

@@ -72,3 +72,5 @@ def test_arguments_are_checked(cbpp_fit):
         bg.predictive_check(cbpp_fit, random_effects="loo")
     with pytest.raises(PredictionError, match="ci_prob"):
         bg.predictive_check(cbpp_fit, ci_prob=2.0)
+    with pytest.raises(PredictionError, match="no column 'heard'"):
+        bg.prior_predictive_check(cbpp_fit.model, group="heard", draws=10)

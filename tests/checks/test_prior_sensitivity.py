@@ -75,6 +75,17 @@ def test_priors_on_other_scales_and_of_correlations_are_evaluated_there(sleepstu
     np.testing.assert_allclose(ours["corr[Subject]"], 2 * np.log(1 - r**2), rtol=1e-8, atol=1e-12)
 
 
+def test_models_without_intercept_or_coefficients(sleepstudy):
+    """Nothing is centred where there is no intercept; where there are no coefficients, they have no prior."""
+    slope = bg.GLMM("Reaction ~ 0 + Days + (1 | Subject)", sleepstudy).fit(method="laplace", **QUIET)
+    (row,) = slope.model.prior_table.beta
+    np.testing.assert_allclose(
+        log_prior(slope)["beta[Days]"], row.prior.log_density(slope.posterior["beta"].sel(coef="Days").to_numpy())
+    )
+    none = bg.GLMM("Reaction ~ 0 + (1 | Subject)", sleepstudy).fit(method="laplace", **QUIET)
+    assert list(log_prior(none)) == ["sd[Subject][Intercept]", "sigma"]
+
+
 def test_thresholds_have_their_prior_where_the_predictors_are_at_their_means():
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"x": rng.normal(50, 1, 80), "g": np.resize(list("abcdefgh"), 80)})

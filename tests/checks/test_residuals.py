@@ -210,6 +210,44 @@ def test_time_and_space():
     assert spatial.loc["space", "p_value"] < 1e-4 and spatial.loc["space", "statistic"] > 0
 
 
+def test_new_groups_residuals_are_judged_among_simulated_data_sets(cbpp_fit):
+    """Rows of a new group are not independent, so the data sets simulated alike stand for what the model makes."""
+    right = bg.check_residuals(bg.simulate_residuals(cbpp_fit, "new", random_seed=1))
+    assert (right["p_value"] > 0.01).all()
+    counts = bg.load_dataset("epil")
+    without = bg.GLMM("y ~ lbase * trt + lage + V4", counts, family="poisson").fit(method="laplace", random_seed=1)
+    residuals = bg.simulate_residuals(without, "new", draws=400, random_seed=1)
+    residuals = residuals.assign_coords(subject=("obs", counts["subject"].to_numpy()))
+    wrong = bg.check_residuals(residuals, groups="subject")
+    assert wrong.loc["dispersion", "statistic"] > 1.2
+    assert wrong.loc["dispersion", "p_value"] == pytest.approx(2 / 401)  # none of 400 is as far out
+    assert wrong.loc["subject", "p_value"] == pytest.approx(1 / 401)
+
+
+def test_continuous_responses_have_no_test_of_zeros(sleepstudy, sleepstudy_fit):
+    predictive = bg.posterior_predictive(sleepstudy_fit, random_seed=1)["posterior_predictive"].to_dataset()
+    tree = xr.DataTree.from_dict(
+        {"observed_data": sleepstudy_fit.dt["observed_data"].to_dataset(), "posterior_predictive": predictive}
+    )
+    residuals = bg.simulate_residuals(tree, data=sleepstudy, random_seed=1)
+    table = bg.check_residuals(residuals, predictors=["Days", "Subject"], groups="Subject", time="Days")
+    assert list(table.index) == ["uniformity", "dispersion", "outliers", "predicted", "Days", "Subject", "time: Days"]
+
+
+def test_neighbours_in_time_are_of_one_series(sleepstudy, sleepstudy_fit):
+    """Durbin and Watson's statistic by hand, subject by subject; the order of the rows does not matter."""
+    residuals = bg.simulate_residuals(sleepstudy_fit, random_seed=1)
+    residuals = residuals.assign_coords(Days=("obs", sleepstudy["Days"].to_numpy()))
+    table = bg.check_residuals(residuals, time="Days", groups="Subject")
+    each = residuals["residual_draws"].to_numpy() - 0.5
+    steps = np.diff(each.reshape(len(each), 18, 10), axis=2)  # subjects of ten days in order
+    by_hand = np.median(np.square(steps).mean(axis=(1, 2)) / np.square(each).mean(axis=1))
+    assert table.loc["time: Days", "statistic"] == pytest.approx(by_hand)
+    shuffled = residuals.isel(obs=np.random.default_rng(1).permutation(180))
+    again = bg.check_residuals(shuffled, time="Days", groups="Subject")
+    assert again.loc["time: Days", "statistic"] == pytest.approx(by_hand)
+
+
 def test_arguments_are_checked(cbpp_fit):
     with pytest.raises(PredictionError, match="'conditonal' is not known"):
         bg.simulate_residuals(cbpp_fit, "conditonal")
@@ -220,8 +258,38 @@ def test_arguments_are_checked(cbpp_fit):
     residuals = bg.simulate_residuals(cbpp_fit, random_seed=1)
     with pytest.raises(PredictionError, match="no column 'heard'"):
         bg.check_residuals(residuals, groups="heard")
+    here = residuals.assign_coords(t=("obs", np.zeros(56)), u=("obs", np.ones(56)))
     with pytest.raises(PredictionError, match="repeats"):
-        bg.check_residuals(residuals.assign_coords(t=("obs", np.zeros(56))), time="t", groups=[])
+        bg.check_residuals(here, time="t", groups=[])
+    with pytest.raises(PredictionError, match="every row has the same t and u"):
+        bg.check_residuals(here, space=("t", "u"))
+
+
+def test_too_many_distances_are_refused():
+    n = 3001
+    values = np.random.default_rng(1).normal(size=(4, 10, n))
+    tree = arviz_base.from_dict({"observed_data": {"y": values[0, 0]}, "posterior_predictive": {"y": values}})
+    residuals = bg.simulate_residuals(tree, draws=20, random_seed=1, data=pd.DataFrame({"e": values[1, 0]}))
+    with pytest.raises(PredictionError, match="3001 rows make 9006001 distances"):
+        bg.check_residuals(residuals, space=("e", "e"))
+
+
+def test_trees_without_what_is_needed_are_refused():
+    values = np.random.default_rng(1).normal(size=(2, 50, 5))
+    one = {"observed_data": {"y": values[0, 0]}, "posterior_predictive": {"y": values}}
+    tree = arviz_base.from_dict(one)
+    with pytest.raises(PredictionError, match="use random_effects='conditional'"):
+        bg.simulate_residuals(tree, "new")
+    with pytest.raises(PredictionError, match="data has 4 rows, the observed response 5"):
+        bg.simulate_residuals(tree, data=pd.DataFrame({"x": np.arange(4)}))
+    two = {group: {**variables, "z": variables["y"]} for group, variables in one.items()}
+    with pytest.raises(PredictionError, match="var_name= must name the response: 'y', 'z'"):
+        bg.simulate_residuals(arviz_base.from_dict(two))
+    with pytest.raises(PredictionError, match="observed_data has no 'w'"):
+        bg.simulate_residuals(arviz_base.from_dict(two), var_name="w")
+    shorter = arviz_base.from_dict({**one, "posterior_predictive": {"y": values[..., :3]}})
+    with pytest.raises(PredictionError, match="5 observed and 3 simulated"):
+        bg.simulate_residuals(shorter)
 
 
 # size and power ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from bayes_glmm.design.design import build_design
-from bayes_glmm.errors import DataWarning, FormulaError, PredictionError
+from bayes_glmm.errors import DataError, DataWarning, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.model_spec import ModelSpec
 
 
@@ -205,6 +205,41 @@ def test_tables_of_other_libraries_give_the_same_design():
     for table in tables:
         assert_same(design_of(formula, table), expected)
         assert_same(expected.at(table), expected)
+
+
+def test_polars_columns_with_nulls_and_decimals():
+    """Numbers stay numbers and a flag a flag where a value is missing; the row is dropped, with a warning."""
+    values = {
+        "y": [1.0, 2.0, 4.0, 3.0, 5.0, 2.5],
+        "i": [1, None, 3, 4, 0, 2],
+        "b": [True, False, None, True, False, True],
+    }
+    table = pl.DataFrame(values).with_columns(
+        d=pl.Series(["0.5", "1.5", "2.5", "3.5", "1.0", "2.0"]).cast(pl.Decimal(6, 2))
+    )
+    with pytest.warns(DataWarning, match="missing"):
+        design = design_of("y ~ i + b + d", table)
+    np.testing.assert_array_equal(design.X[:, 1], [1, 4, 0, 2])
+    np.testing.assert_array_equal(design.X[:, 2], [1, 1, 0, 1])
+    np.testing.assert_array_equal(design.X[:, 3], [0.5, 3.5, 1.0, 2.0])
+
+
+def test_columns_whose_sum_overflows_or_is_no_number_are_refused_in_words():
+    """Nothing is said from below: a sum is only how infinite values are looked for."""
+    data = make_data().assign(x=np.linspace(1e308, 1.5e308, 60))
+    with pytest.raises(DataError, match="'x' is too large"):
+        design_of("y ~ 0 + x", data)
+    data.loc[[3, 5], "x"] = [np.inf, -np.inf]
+    with pytest.raises(DataError, match="'x' is not finite in rows 3, 5"):
+        design_of("y ~ 0 + x", data)
+
+
+def test_what_a_design_does_not_have_is_said():
+    design = design_of("y ~ x + (1 | g)", make_data())
+    with pytest.raises(GLMMError, match="'h'.*'g'"):
+        design.group("h")
+    with pytest.raises(PredictionError, match="new_levels must be 'error' or 'allow', not 'maybe'"):
+        design.at(make_data(), new_levels="maybe")
 
 
 TYPES = [

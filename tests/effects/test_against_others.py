@@ -89,6 +89,12 @@ def test_the_inverse_link_has_no_average(synthetic):
         bg.marginal_coefficients(fit)
 
 
+def test_without_fixed_coefficients_there_are_none_to_average(synthetic):
+    fit = synthetic.synthetic_fit("y ~ 0 + (1 | g)", synthetic.grouped_data(), beta={}, sd={"g": [0.2]}, sigma=1.0)
+    with pytest.raises(PredictionError, match="no fixed coefficients"):
+        bg.marginal_coefficients(fit)
+
+
 def test_lognormal_and_random_slopes_by_brute_force(synthetic):
     rng, n = np.random.default_rng(8), 1_000_000
     data = synthetic.grouped_data()

@@ -331,15 +331,32 @@ def test_columns_that_collide_are_renamed(synthetic) -> None:
         (lambda f: comparisons(f, {"x": [1.0]}), "at least two values"),
         (lambda f: comparisons(f, "g", random_effects="typical"), "is a grouping factor"),
         (lambda f: slopes(f, "f"), "has no slope"),
+        (
+            lambda f: comparisons(f, {"x": 1}, newdata={"f": ["a"]}, random_effects="typical"),
+            "no column 'x', from which",
+        ),
+        (lambda f: slopes(f, []), "variables is empty"),
+        (lambda f: slopes(f, "x", newdata={"f": ["a"]}, random_effects="typical"), "no column 'x', at whose values"),
+        (lambda f: avg_predictions(f, weights="f"), "'f' holds .*, not numbers"),
         (lambda f: predictions(f, by="k"), "no column 'k'"),
         (lambda f: predictions(f, ci_prob=89), "between 0 and 1"),
         (lambda f: grid(f, k=[1]), "no predictor 'k'"),
         (lambda f: grid(f, f=["z"]), "no level 'z'"),
+        (lambda f: grid(f, x=[]), "'x' has no values"),
     ],
 )
 def test_bad_arguments(fit, call, message: str) -> None:
     with pytest.raises(PredictionError, match=message):
         call(fit)
+
+
+def test_a_column_called_like_a_renamed_one_keeps_its_name(synthetic) -> None:
+    data = synthetic.grouped_data().rename(columns={"x": "estimate", "unit": "estimate_data"})
+    beta = {"Intercept": 1.0, "estimate": 2.0, "estimate_data": 0.0}
+    fit = synthetic.synthetic_fit("y ~ estimate + estimate_data", data, beta=beta, sigma=1.0, spread=0.0)
+    table = predictions(fit)
+    np.testing.assert_allclose(table["estimate_data"], data["estimate_data"])
+    np.testing.assert_allclose(table["estimate_data_data"], data["estimate"])
 
 
 def test_odds_ratio_needs_a_probability(synthetic) -> None:

@@ -201,6 +201,10 @@ def test_arguments_are_checked(fit) -> None:
         hypotheses(fit, "pairwise")
     with pytest.raises(PredictionError, match="at least two rows"):
         avg_predictions(fit, hypothesis="pairwise")
+    with pytest.raises(PredictionError, match="there is no 'phj'. Did you mean 'phi'"):
+        hypotheses(fit, "phj > 1")
+    with pytest.raises(PredictionError, match="call the function with draws='dataarray'"):
+        hypotheses(fit.posterior["phi"], "b1 > 0")
     with pytest.raises(PredictionError, match="give a table"):
         avg_predictions(fit, hypothesis="b1 > 0", draws="dataarray")
     assert hypotheses(fit, "x / 0")["estimate"].item() == np.inf

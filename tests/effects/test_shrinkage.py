@@ -90,3 +90,7 @@ def test_the_grouping_factor_must_be_clear(synthetic) -> None:
     alone = synthetic.synthetic_fit("y ~ 1", data, beta={"Intercept": 0.0}, sigma=1.0)
     with pytest.raises(PredictionError, match="has no grouping factor"):
         bg.shrinkage(alone)
+    ordered = data.assign(y=pd.Categorical(np.resize([1, 2, 3], len(data)), ordered=True))
+    ordinal = bg.GLMM("y ~ 1 + (1 | g)", ordered, family="cumulative").fit(method="laplace", random_seed=1)
+    with pytest.raises(PredictionError, match="ordered responses have no coefficients of a single level"):
+        bg.shrinkage(ordinal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import arviz as az
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +14,7 @@ import xarray as xr
 import bayes_glmm as bg
 from bayes_glmm.engine.parameters import MOST_COEFS
 from bayes_glmm.errors import SamplingError
+from bayes_glmm.families import FAMILIES
 from bayes_glmm.inference.samplers import choose_sampler
 
 QUICK = {"draws": 600, "random_seed": 8, "progressbar": False}
@@ -214,6 +217,43 @@ def test_backends_agree(data, formula, family):
         difference = abs(kernel[name].mean(("chain", "draw")) - nutpie[name].mean(("chain", "draw")))
         # 5 errors: the largest of some 30 differences, and nothing but Monte Carlo error
         assert bool((difference <= 5 * error + 1e-12).all()), (name, float((difference / error).max()))
+
+
+def agree(one, other):
+    """Means of two posteriors lie within 4 Monte-Carlo errors."""
+    for name in one.data_vars:
+        error = np.hypot(az.mcse(one[name].to_dataset())[name], az.mcse(other[name].to_dataset())[name])
+        difference = abs(one[name].mean(("chain", "draw")) - other[name].mean(("chain", "draw")))
+        assert bool((difference <= 4 * error + 1e-12).all()), (name, float((difference / error).max()))
+
+
+LONGER = {"draws": 1500, "tune": 500, "chains": 2, "random_seed": 3, "progressbar": False}
+
+
+def test_a_family_without_kernel_goes_by_pymcs_graph_in_the_same_coordinates():
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"g": np.repeat(list("abcdefgh"), 6), "x": rng.normal(size=48), "n": rng.poisson(2, 48)})
+    own = replace(FAMILIES["poisson"], name="mine", kernel=None)
+    fit = bg.GLMM("n ~ x + (1 | g)", frame, family=own).fit(**LONGER)
+    assert fit.attrs["backend"] == "nutpie" and "no rows for mine with the log link" in fit.attrs["reason"]
+    assert fit.attrs["path"] == "PyMC's compiled graph in the coordinates of the Laplace fit"
+    kernel = bg.GLMM("n ~ x + (1 | g)", frame, family="poisson").fit(**LONGER)
+    assert kernel.attrs["backend"] == "kernel"
+    agree(kernel.posterior, fit.posterior)
+
+
+def test_a_bounded_coefficient_is_sampled_by_nutpie_and_by_pymc():
+    """The kernel takes no bounds; 0/1 rows that share everything are added up on the way."""
+    frame = pd.DataFrame({"x": np.tile([0.0, 1.0, 2.0], 40)})
+    frame["y"] = np.random.default_rng(6).uniform(size=120) < 1 / (1 + np.exp(1.0 - 1.5 * frame["x"]))
+    model = bg.GLMM("y ~ x", frame, family="bernoulli", priors={"beta[x]": bg.Prior("HalfNormal", 1)})
+    fit = model.fit(**LONGER)
+    assert fit.attrs["backend"] == "nutpie" and "bounds a coefficient" in fit.attrs["reason"]
+    assert "PyMC's own coordinates" in fit.attrs["path"]
+    assert float(fit.posterior["beta"].sel(coef="x").min()) > 0
+    agree(fit.posterior, model.fit(backend="pymc", cores=1, **LONGER).posterior)
+    with pytest.raises(SamplingError, match="method='laplace' needs the kernel.*bounds a coefficient"):
+        model.fit(method="laplace")
 
 
 SETTINGS = [

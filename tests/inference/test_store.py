@@ -300,6 +300,10 @@ HOSTILE = {
         beta_as(lambda f, n: f.create_dataset(n, data=np.zeros(99), compression=9)),
         "compressed or filtered",
     ),
+    "groups without end": (
+        lambda file: file["posterior"].create_group("/".join("abcdefghijkl")),
+        "nested too deeply",
+    ),
     "Python objects": (beta_as(lambda f, n: f.create_dataset(n, data=np.void(pickle.dumps(print)))), "has the type"),
     "a type of its own": (
         lambda file: file.__setitem__("posterior/named", np.dtype("f8")),

@@ -1,5 +1,6 @@
 """Plots draw what the tables say, and refuse tables they would misread."""
 
+import arviz_base
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -245,3 +246,41 @@ def test_what_factors_explain_together_is_grey_and_said_in_words(cbpp_fit):
     *_, factor, _, grey = [bar.get_facecolor()[:3] for bar in ax.patches]
     assert len(set(grey)) == 1 and grey != factor
     assert ax.get_yticklabels()[-1].get_text() == "all factors together,\nbeyond each alone"
+
+
+# residuals ----------------------------------------------------------------------------------------------------------
+
+
+def simulated(**columns):
+    values = np.random.default_rng(1).normal(size=(2, 50, 120))
+    tree = arviz_base.from_dict({"observed_data": {"y": values[0, 0]}, "posterior_predictive": {"y": values}})
+    return bg.simulate_residuals(tree, random_seed=1, data=pd.DataFrame(columns) if columns else None)
+
+
+def test_residuals_without_columns_have_three_panels():
+    figure = bg.plots.residuals(simulated())
+    assert [ax.axison for ax in figure.axes] == [True, True, True, False]
+
+
+def test_many_groups_are_drawn_in_the_order_of_their_medians():
+    group = np.resize([f"g{i}" for i in range(60)], 120)
+    dataset = simulated(g=group)
+    ax = bg.plots.residuals(dataset, by="g").axes[3]
+    middles = [line.get_ydata()[0] for line in ax.lines if line.get_markersize() == 4]
+    assert len(middles) == 60 and np.all(np.diff(middles) >= 0)
+    assert not ax.get_xticklabels() and ax.get_xlabel() == "g (60 levels)"
+
+
+def test_long_names_of_groups_stand_upright():
+    names = [f"a rather long name of group {i}" for i in range(6)]
+    ax = bg.plots.residuals(simulated(g=np.resize(names, 120)), by="g").axes[3]
+    assert [text.get_text() for text in ax.get_xticklabels()] == names
+    assert {text.get_rotation() for text in ax.get_xticklabels()} == {90}
+
+
+def test_residuals_need_what_simulate_residuals_gives():
+    dataset = simulated(g=np.resize(["a", "b"], 120))
+    with pytest.raises(GLMMError, match="no 'predicted'; give the result of simulate_residuals"):
+        bg.plots.residuals(dataset.drop_vars("predicted"))
+    with pytest.raises(GLMMError, match="no column 'h'"):
+        bg.plots.residuals(dataset, by="h")
