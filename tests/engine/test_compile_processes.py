@@ -4,7 +4,7 @@ import pytest
 from numba import types
 from numba.core import config
 
-from bayes_glmm.engine import gaussian_moments, laplace
+from bayes_glmm.engine import compile_processes, gaussian_moments, laplace
 from bayes_glmm.engine import native as engine_native
 from bayes_glmm.engine.native import compile_ahead, native
 from bayes_glmm.engine.rows import row_kernel
@@ -47,6 +47,26 @@ def test_machine_code_is_the_same_whoever_has_it_compiled(folder):
         path.unlink()
     compile_ahead(FUNCTIONS[::-1], 1 + len(FUNCTIONS))
     assert [function.code() for function in FUNCTIONS] == first
+
+
+def test_an_interrupt_ends_the_processes(folder, monkeypatch):
+    started, waits = [], iter([None, None])
+
+    def process(*arguments):
+        started.append(start(*arguments))
+        return started[-1]
+
+    def interrupted(_seconds):
+        if next(waits, "over") == "over":
+            raise KeyboardInterrupt
+
+    start = compile_processes._process
+    monkeypatch.setattr(compile_processes, "_process", process)
+    monkeypatch.setattr(compile_processes.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compile_ahead(FUNCTIONS, 2)
+    assert len(started) == 2 and all(one.poll() is not None for one in started)
+    assert not any(function.is_kept() for function in FUNCTIONS)
 
 
 @pytest.mark.slow

@@ -277,6 +277,10 @@ def manifest_with(**fields):
     return lambda file: set_manifest(file, **fields)
 
 
+def longer_texts(file) -> None:
+    file["bayes_glmm/column3_categories_lengths"][0] = 10**9
+
+
 PARAMETERS = ("Intercept", "beta[period[2]]", "beta[period[3]]", "beta[period[4]]", "sd[herd][Intercept]")
 NO_PRIOR = {"name": "os.system", "parameters": {}}
 SYSTEM = "p(incidence, size) ~ __import__('os').system('true')"
@@ -320,6 +324,11 @@ HOSTILE = {
         manifest_with(columns=[["size", {"kind": "numbers", "dtype": "O"}]]),
         "O is no type of numbers",
     ),
+    "types that are no text": (
+        manifest_with(index={"levels": [["herd", {"kind": "text", "dtype": "O"}]]}),
+        "O is no type of text",
+    ),
+    "texts beyond their end": (longer_texts, "lengths of texts do not add up"),
     "no columns": (manifest_with(columns=[]), "no column"),
     "no priors": (manifest_with(priors=[]), "priors are not those of its model"),
     "priors that are none": (manifest_with(priors=[[name, NO_PRIOR, 1.0, "user"] for name in PARAMETERS]), "os.system"),
