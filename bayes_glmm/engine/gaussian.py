@@ -1,8 +1,8 @@
 """Gaussian response with identity link: beta and u integrated out exactly, only theta is sampled.
 
-Input: a packed model with normal or flat priors on beta. Output: the log marginal posterior of theta with its gradient,
-from sums of squares and products that are made once (the cost does not depend on the rows), and exact draws of (u,
-beta) given theta.
+Input: sums of squares and products of a model with normal or flat priors on beta (`gaussian_moments`; the cost does not
+depend on the rows). Output: the log marginal posterior of theta with its gradient, and what exact draws of (u, beta)
+given theta need (`gaussian_draws`).
 
 With tau = 1 / sigma^2, K the prior precision of v = (u, beta), A = [Z X], H = tau A'A + K and v_hat = H^-1 (tau A'y + K
 m):
@@ -22,11 +22,7 @@ from numba import carray
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
-from bayes_glmm.engine.gaussian_levels import (
-    LevelSums,
-    level_spread,
-    level_sums,
-)
+from bayes_glmm.engine.gaussian_levels import LevelSums, level_spread, level_sums
 from bayes_glmm.engine.gaussian_moments import MOMENTS_SIZE, Moments, read_moments
 from bayes_glmm.engine.information import (
     Factors,
@@ -74,8 +70,8 @@ def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: A
 
 
 @as_written
-def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Information, Factors, Any]:
-    """Return H, its factors and v_hat."""
+def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Factors, Any]:
+    """Return the factors of H, and v_hat."""
     n_terms, n_beta, n_u = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
     levels, k0 = moments.levels.shape[0], moments.coupling.shape[1]
     matrix = Information((tau * moments.levels).reshape((levels, k0, k0)), tau * moments.coupling, tau * moments.rest)
@@ -98,7 +94,7 @@ def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) ->
         right[n_u + j] += moments.precision[j] * moments.mean[j]
     pattern = Pattern(moments.start, moments.columns, moments.slots)
     factors = factorize(matrix, pattern, True)
-    return matrix, factors, solve(factors, matrix.coupling, pattern, right)
+    return factors, solve(factors, matrix.coupling, pattern, right)
 
 
 @as_written
@@ -146,7 +142,7 @@ class _Coefficients(NamedTuple):
 def _by_levels(theta: Any, tau: float, data: KernelData, moments: Moments) -> _Coefficients:
     """Eliminate the largest term level by level: any number of terms and coefficients."""
     n_beta = data.sizes[layout.N_BETA]
-    _, factors, v = factors_given(theta, tau, data, moments)
+    factors, v = factors_given(theta, tau, data, moments)
     rest_inverse = inverse_of(factors.rest)
     fitted = dot(moments.cross, v)
     return _Coefficients(v[v.size - n_beta :], rest_inverse, fitted, factors.log_det, np.empty((0, 0)), v, factors)

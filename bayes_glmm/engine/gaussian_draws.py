@@ -25,7 +25,7 @@ from bayes_glmm.engine.parameters import constrain
 def _draw_by_levels(theta: Any, tau: float, noise: Any, data: KernelData, moments: Moments, out: Any) -> None:
     """Fill a draw of (u, beta) given theta: v_hat + H^(-1/2) noise, which is used up."""
     levels, k = moments.levels.shape[0], moments.coupling.shape[1]
-    _, factors, v = factors_given(theta, tau, data, moments)
+    factors, v = factors_given(theta, tau, data, moments)
     rest = noise[levels * k :]
     for i in range(rest.size - 1, -1, -1):
         rest[i] /= factors.rest[i, i]

@@ -128,7 +128,7 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     spread = np.where(normal, data.beta_table[:, codes.SECOND], 1.0)
     moments = gaussian_moments(data, coupling_pattern(data), mean, normal / np.square(spread))
 
-    marginal = theta_posterior(packed, moments)
+    marginal = theta_posterior(packed, moments)  # minus infinity where any derivative is infinite, too
 
     def objective(theta: Array) -> tuple[float, Array]:
         value, gradient = density_at(marginal, theta)

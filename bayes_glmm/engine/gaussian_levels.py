@@ -3,7 +3,7 @@
 Input: each level's sums of squares and products, one array of all levels for each of them. Output: what beta's
 posterior and the gradient need of all levels together. With B = tau Z'Z + Omega of a level and a = tau [Z'X, Z'y] (k
 rows), these are the sums over the levels of log det B, a' B^-1 a, (B^-1 a)(B^-1 a)' and B^-1. Where there are more
-factors or coefficients `gaussian._factors` goes level by level.
+factors or coefficients `gaussian.factors_given` goes level by level.
 """
 
 from __future__ import annotations

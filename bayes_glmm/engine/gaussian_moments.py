@@ -18,9 +18,6 @@ from bayes_glmm.engine.gaussian_levels import MOST_COEFS
 from bayes_glmm.engine.information import Information, Pattern, add_row, new_information, read_information, read_pattern
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 
-#: Length of the address table of `Moments`.
-MOMENTS_SIZE = 39
-
 
 class Moments(NamedTuple):
     """Sums of squares and products of the rows, the responses shifted to their least-squares fit."""
@@ -36,8 +33,12 @@ class Moments(NamedTuple):
     start: npt.NDArray[np.int64]  # Pattern
     columns: npt.NDArray[np.int64]
     slots: npt.NDArray[np.int64]  # (1, 1): rows are no longer needed
-    blocks: npt.NDArray[np.float64]  # (k k, levels) `levels`, level by level; empty where `_level_spread` is needed
+    blocks: npt.NDArray[np.float64]  # (k k, levels) `levels`, level by level; empty where each is eliminated by itself
     sides: npt.NDArray[np.float64]  # (k (p + 1), levels) `coupling` and the largest term's `cross`, likewise
+
+
+#: Length of the address table of `Moments`.
+MOMENTS_SIZE = 3 * len(Moments._fields)
 
 
 @as_written

@@ -21,6 +21,7 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.parameters import CORRELATION, KIND
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.vectors import copy
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
 from bayes_glmm.model.naming import random_variable_name
@@ -104,8 +105,9 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     def rows(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
         par, d_total = carray(par_, (n_parameters,)), carray(d_par_, (n_parameters,))
         value, d_eta, d_par = function(carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), par)
-        carray(d_, (n,))[:] = d_eta
-        d_total[:] += d_par
+        copy(d_eta, carray(d_, (n,)))
+        for i in range(n_parameters):
+            d_total[i] += d_par[i]
         return value.item()
 
     return cfunc(ROWS_SIGNATURE)(rows)

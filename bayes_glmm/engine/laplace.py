@@ -94,15 +94,15 @@ class LaplaceFit:
 
 
 @as_written
-def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float, density: Any, table: Any) -> float:
+def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float, density: Any, address: Any) -> float:
     """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf.
 
-    The density and the model's table are given by their addresses.
+    The density is called by its address, with the address of the table that `data` was read from.
     """
     n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
     gradient, trial, unused, logp = np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty(1)
     matrix = _new_information(data, pattern)
-    call_density(density, x.size, x, gradient, logp, table)
+    call_density(density, x.size, x, gradient, logp, address)
     value = logp[0]
     if not math.isfinite(value):
         return -math.inf
@@ -125,7 +125,7 @@ def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float, den
             copy(x, trial)
             for i in range(n_v):
                 trial[i] += size * step[i]
-            call_density(density, x.size, trial, unused, logp, table)
+            call_density(density, x.size, trial, unused, logp, address)
             candidate = logp[0]
             if math.isfinite(candidate) and candidate > value - 1e-10 * abs(value):
                 moved = candidate > value or size * size * decrement < tolerance

@@ -69,7 +69,7 @@ class NativeFunction:
         FUNCTIONS[self.name] = self
 
     def unit(self) -> tuple[NativeFunction, ...]:
-        """Return what is compiled in one process, in this order: most of it is the same code.
+        """Return what is compiled in one process, in this order: functions of a module share most of their code.
 
         Returns
         -------
@@ -293,5 +293,5 @@ def _writable_folder() -> Path | None:
 @functools.cache
 def announce() -> None:
     """Say, once in a process, that something is compiled."""
-    message = "bayes_glmm: compiling the engine for this machine, once (half a minute) ..."
+    message = "bayes_glmm: compiling the engine for this machine, once (up to a minute) ..."
     print(message, file=sys.stderr, flush=True)

@@ -143,7 +143,10 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
 
 
 def _compile(spec: ModelSpec, integrated: bool) -> None:
-    """Compile together, the first time on a machine, what a run will call; what takes longest first."""
+    """Compile together, the first time on a machine, what a run will call; what takes longest first.
+
+    A function stands for all of its module, which are compiled with it.
+    """
     path = [coordinates.density, laplace.find_mode, kernel.density]
     if integrated:
         path = [gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums]

@@ -1,15 +1,22 @@
 """Functions compiled side by side by processes of their own: there afterwards, the same whoever compiled them."""
 
+from types import SimpleNamespace
+
 import pytest
 from numba import types
 from numba.core import config
 
-from bayes_glmm.engine import compile_processes, gaussian_moments, laplace
+from bayes_glmm.engine import compile_processes, coordinates, gaussian, gaussian_moments, laplace
 from bayes_glmm.engine import native as engine_native
 from bayes_glmm.engine.native import compile_ahead, native
 from bayes_glmm.engine.rows import row_kernel
 
 FUNCTIONS = (gaussian_moments.sums, row_kernel("poisson", "log"))
+FUNCTIONS_OF = {
+    coordinates: (coordinates.density, coordinates.expand),
+    laplace: (laplace.find_mode, laplace.information),
+    gaussian: (gaussian.density, gaussian.expand),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -49,38 +56,48 @@ def test_machine_code_is_the_same_whoever_has_it_compiled(folder):
     assert [function.code() for function in FUNCTIONS] == first
 
 
-def test_an_interrupt_ends_the_processes(folder, monkeypatch):
-    started, waits = [], iter([None, None])
+def test_an_interrupt_ends_the_processes(monkeypatch):
+    started = []
 
     def process(*arguments):
         started.append(start(*arguments))
         return started[-1]
 
     def interrupted(_seconds):
-        if next(waits, "over") == "over":
+        if len(started) == 2:
             raise KeyboardInterrupt
 
     start = compile_processes._process
     monkeypatch.setattr(compile_processes, "_process", process)
-    monkeypatch.setattr(compile_processes.time, "sleep", interrupted)
+    monkeypatch.setattr(compile_processes, "time", SimpleNamespace(sleep=interrupted))
     with pytest.raises(KeyboardInterrupt):
         compile_ahead(FUNCTIONS, 2)
     assert len(started) == 2 and all(one.poll() is not None for one in started)
-    assert not any(function.is_kept() for function in FUNCTIONS)
+
+
+def test_functions_of_a_module_are_one_unit_and_row_kernels_are_alone():
+    for functions in FUNCTIONS_OF.values():
+        assert functions[0].unit() == functions[1].unit() == functions
+    assert row_kernel("poisson", "log").unit() == (row_kernel("poisson", "log"),)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("nothing_is_compiled_here")
-def test_functions_of_a_module_are_compiled_together_and_again_together(folder):
+@pytest.mark.parametrize("module", [coordinates, laplace, gaussian])
+def test_functions_of_a_module_are_compiled_together_and_again_together(folder, module):
     """Which comes first decides on the code of the next."""
-    both = [laplace.find_mode, laplace.information]
-    assert laplace.information.code()
-    assert all(function.is_whole() for function in both)
-    first = [function.code() for function in both]
-    (file,) = folder.glob("laplace.information-*.native")
+    first, last = FUNCTIONS_OF[module]
+    assert last.code()
+    codes = [first.code(), last.code()]
+    assert {path.name.rpartition("-")[0] for path in folder.iterdir()} == {first.name, last.name}
+    (file,) = folder.glob(f"{last.name}-*.native")
     file.write_bytes(b"damaged")
-    assert laplace.information.code() == first[1]
-    assert laplace.find_mode.code() == first[0]
+    assert last.code() == codes[1]
+    assert first.code() == codes[0]
+    for path in folder.iterdir():
+        path.unlink()
+    compile_ahead([first, row_kernel("poisson", "log")], 2)
+    assert [first.code(), last.code()] == codes
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -210,21 +210,17 @@ def test_backends_agree(data, formula, family):
         model.fit(backend=backend, draws=2000, target_accept=0.9, random_seed=2, progressbar=False).posterior
         for backend in ("kernel", "nutpie")
     )
-    assert set(kernel.data_vars) == set(nutpie.data_vars)
-    for name in kernel.data_vars:
-        xr.testing.assert_equal(kernel[name].coords.to_dataset(), nutpie[name].coords.to_dataset())
-        error = np.hypot(az.mcse(kernel[name].to_dataset())[name], az.mcse(nutpie[name].to_dataset())[name])
-        difference = abs(kernel[name].mean(("chain", "draw")) - nutpie[name].mean(("chain", "draw")))
-        # 5 errors: the largest of some 30 differences, and nothing but Monte Carlo error
-        assert bool((difference <= 5 * error + 1e-12).all()), (name, float((difference / error).max()))
+    agree(kernel, nutpie, errors=5)  # the largest of some 30 differences, and nothing but Monte Carlo error
 
 
-def agree(one, other):
-    """Means of two posteriors lie within 4 Monte-Carlo errors."""
+def agree(one, other, errors=4):
+    """The same variables and coordinates, and means within so many Monte-Carlo errors."""
+    assert set(one.data_vars) == set(other.data_vars)
     for name in one.data_vars:
+        xr.testing.assert_equal(one[name].coords.to_dataset(), other[name].coords.to_dataset())
         error = np.hypot(az.mcse(one[name].to_dataset())[name], az.mcse(other[name].to_dataset())[name])
         difference = abs(one[name].mean(("chain", "draw")) - other[name].mean(("chain", "draw")))
-        assert bool((difference <= 4 * error + 1e-12).all()), (name, float((difference / error).max()))
+        assert bool((difference <= errors * error + 1e-12).all()), (name, float((difference / error).max()))
 
 
 LONGER = {"draws": 1500, "tune": 500, "chains": 2, "random_seed": 3, "progressbar": False}
