@@ -239,13 +239,14 @@ BINARY = [
          "beta[livch[3+]]": (0.9299615, 0.1901969)},
         {"sd[district][Intercept]": 0.6203217, "sd[district][urban[Y]]": 0.7355988, "corr[district]": -0.7928517},
         family="bernoulli", priors={"corr": bg.Prior("LKJ", eta=1)}, corr="mode"),
-    # nine judges: half a standard error
+    # nine judges: half a standard error, and wide priors: the default ones move the mode of the sd by what is allowed
     likelihood(
         "wine_clmm", "rating ~ temp + contact + (1 | judge)", wine,
         {"thresholds[1|2]": (-1.623667, 0.682441), "thresholds[2|3]": (1.513365, 0.6037533),
          "thresholds[3|4]": (4.228527, 0.8089661), "thresholds[4|5]": (6.088773, 0.9724537),
          "beta[temp[warm]]": (3.062997, 0.5953762), "beta[contact[yes]]": (1.834885, 0.5125293)},
-        {"sd[judge][Intercept]": 1.131133}, family="cumulative", source="ordinal", share=0.5),
+        {"sd[judge][Intercept]": 1.131133}, family="cumulative", source="ordinal", share=0.5,
+        priors={"beta": bg.Prior("Normal", 0, 100), "thresholds": bg.Prior("Normal", 0, 100)}),
 ]  # fmt: skip
 
 

@@ -21,7 +21,8 @@ INTRODUCTION = """\
   kurtosis into account: the variance of s^2 is (kurtosis - 1) sigma^4 / n, which is 2 sigma^4 / n only where draws are
   normal. Quantiles stand in for moments that do not exist.
 - **0.15 se**: posterior means of coefficients lie within 0.15 standard errors of likelihood estimates, under the
-  default priors; 0.5 where nine judges or another estimator (GEE, robust standard errors) are behind them.
+  default priors; 0.5 where nine judges (and wide priors of the coefficients) or another estimator (GEE, robust standard
+  errors) are behind them.
 - **modes**: posterior modes of sds lie within a quarter of a posterior sd of REML's estimates, or of maximum
   likelihood's where coefficients vary within groups; correlations' means within half of one.
 - **log likelihood**: ours at the published estimates, group effects integrated out (under REML the coefficients, too),
