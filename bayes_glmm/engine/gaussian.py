@@ -28,6 +28,7 @@ from bayes_glmm.engine.information import (
     Factors,
     Information,
     Pattern,
+    add_term_precision,
     cholesky_solve,
     factorize,
     factorize_rest,
@@ -79,14 +80,7 @@ def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) ->
         k = data.terms[layout.COEFS, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         _term(theta, data, t, sd, factor, inverse, omega)
-        for level in range(data.terms[layout.LEVELS, t]):
-            here = 0 if t == 0 else rest_start(data, t) + k * level
-            for a in range(k):
-                for b in range(k):
-                    if t == 0:
-                        matrix.levels[level, a, b] += omega[a, b]
-                    else:
-                        matrix.rest[here + a, here + b] += omega[a, b]
+        add_term_precision(omega, data, t, matrix)
     right = tau * moments.cross
     first_beta = matrix.rest.shape[0] - n_beta
     for j in range(n_beta):

@@ -16,7 +16,7 @@ from bayes_glmm.engine.data import KernelData, read_data, read_matrix
 from bayes_glmm.engine.gaussian import factors_given, rest_at_once
 from bayes_glmm.engine.gaussian_levels import add_level_noise, level_means
 from bayes_glmm.engine.gaussian_moments import MOMENTS_SIZE, Moments, read_moments
-from bayes_glmm.engine.information import backward_small
+from bayes_glmm.engine.information import backward_rows, backward_small
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import constrain
 
@@ -27,10 +27,7 @@ def _draw_by_levels(theta: Any, tau: float, noise: Any, data: KernelData, moment
     levels, k = moments.levels.shape[0], moments.coupling.shape[1]
     factors, v = factors_given(theta, tau, data, moments)
     rest = noise[levels * k :]
-    for i in range(rest.size - 1, -1, -1):
-        rest[i] /= factors.rest[i, i]
-        for j in range(i):
-            rest[j] -= factors.rest[i, j] * rest[i]
+    backward_rows(factors.rest, rest)
     for level in range(levels):
         backward_small(factors.levels[level], noise[level * k : level * k + k])
         for m in range(moments.start[level], moments.start[level + 1]):

@@ -223,22 +223,27 @@ def beta_precision(x: Any, data: KernelData, j: int) -> float:
 
 
 @as_written
+def add_term_precision(omega: Any, data: KernelData, t: int, out: Information) -> None:
+    """Add Omega of one term to the blocks of its levels."""
+    k = omega.shape[0]
+    for level in range(data.terms[layout.LEVELS, t]):
+        if t == 0:
+            for a in range(k):
+                for b in range(k):
+                    out.levels[level, a, b] += omega[a, b]
+        else:
+            here = rest_start(data, t) + k * level
+            for a in range(k):
+                for b in range(k):
+                    out.rest[here + a, here + b] += omega[a, b]
+
+
+@as_written
 def add_priors(x: Any, data: KernelData, out: Information) -> None:
     """Turn the likelihood's information into H: add each term's precision and the curvature of beta's priors."""
     n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
     for t in range(n_terms):
-        omega = term_precision(x, data, t)
-        k = omega.shape[0]
-        for level in range(data.terms[layout.LEVELS, t]):
-            if t == 0:
-                for a in range(k):
-                    for b in range(k):
-                        out.levels[level, a, b] += omega[a, b]
-            else:
-                here = rest_start(data, t) + k * level
-                for a in range(k):
-                    for b in range(k):
-                        out.rest[here + a, here + b] += omega[a, b]
+        add_term_precision(term_precision(x, data, t), data, t, out)
     first_beta = out.rest.shape[0] - n_beta
     for j in range(n_beta):
         out.rest[first_beta + j, first_beta + j] += beta_precision(x, data, j)
@@ -454,7 +459,13 @@ def cholesky_solve(lower: Any, vector: Any) -> None:
         return
     for i in range(q):
         vector[i] = (vector[i] - dot(lower[i, :i], vector[:i])) / lower[i, i]
-    for i in range(q - 1, -1, -1):
+    backward_rows(lower, vector)
+
+
+@as_written
+def backward_rows(lower: Any, vector: Any) -> None:
+    """Solve L' x = vector in place, for the dense rest: `backward_small` that reads memory in order."""
+    for i in range(lower.shape[0] - 1, -1, -1):
         vector[i] /= lower[i, i]
         for j in range(i):
             vector[j] -= lower[i, j] * vector[i]
