@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayes_glmm import errors, plots
     from bayes_glmm.checks.calibration import sbc
-    from bayes_glmm.checks.comparison import compare, kfold, loo
+    from bayes_glmm.checks.compare import compare
+    from bayes_glmm.checks.comparison import kfold, loo
     from bayes_glmm.checks.predictive import predictive_check, prior_predictive_check
     from bayes_glmm.checks.prior_sensitivity import prior_sensitivity
     from bayes_glmm.checks.residual_tests import check_residuals
@@ -85,7 +86,7 @@ _HOMES = {
     "avg_predictions": "effects.predictions",
     "avg_slopes": "effects.slopes",
     "check_residuals": "checks.residual_tests",
-    "compare": "checks.comparison",
+    "compare": "checks.compare",
     "comparisons": "effects.comparisons",
     "grid": "effects.grids",
     "hypotheses": "effects.hypotheses",

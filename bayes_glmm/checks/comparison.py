@@ -7,22 +7,23 @@ trusted the exact answer takes its place.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from arviz_stats import compare as arviz_compare
 from arviz_stats import loo as arviz_loo
-from arviz_stats.utils import ELPDData, ELPDDataLOO, ELPDDataLOOKFold
+from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 from scipy import special
 
 from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
+from bayes_glmm.checks.row_likelihood import row_log_likelihood
+from bayes_glmm.checks.seen_rows import SeenRows
+from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import DataWarning, PredictionError, nearest
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
 from bayes_glmm.predict.draws import log_likelihood, response_name
@@ -45,13 +46,17 @@ class LeaveOneOut(ELPDDataLOO):
     Parameters
     ----------
     unit
-        ``"obs"``: a new observation of groups that were seen. A grouping factor: a new group.
+        ``"obs"``: a new observation of groups that were seen. Otherwise the dimension of a grouping factor's levels
+        (its name, ``"obs_level"`` for a factor called obs): a new group.
     refitted
         How many units come from a fit without them.
+    seen
+        The rows and responses it is about, which `compare` looks at.
     """
 
     unit: str = OBS
     refitted: int = 0
+    seen: SeenRows | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """Return ArviZ's table and, in words, what it is about."""
@@ -68,12 +73,16 @@ class KFold(ELPDDataLOOKFold):
     Parameters
     ----------
     unit
-        ``"obs"``: a new observation of groups that were seen. A grouping factor: a new group.
+        ``"obs"``: a new observation of groups that were seen. Otherwise the dimension of a grouping factor's levels
+        (its name, ``"obs_level"`` for a factor called obs): a new group.
     folds
         (units,) the fold each unit was in.
+    seen
+        The rows and responses it is about, which `compare` looks at.
     """
 
     unit: str = OBS
+    seen: SeenRows | None = field(default=None, repr=False)
     folds: npt.NDArray[np.intp]
 
     def __str__(self) -> str:
@@ -84,9 +93,10 @@ class KFold(ELPDDataLOOKFold):
 
 
 def _about(unit: str) -> str:
-    return (
-        "Of a new observation of the groups seen" if unit == OBS else f"Of a new level of {unit}, its effects unknown"
-    )
+    if unit == OBS:
+        return "Of a new observation of the groups seen"
+    name = unit.removesuffix("_level")
+    return f"Of a new level of {name if dimension_name(name) == unit else unit}, its effects unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +105,7 @@ class _LeftOut:
 
     model: Model
     fit: Fit
-    unit: str
+    unit: str | None
     units: Rows
     rows: Rows
     seed: int
@@ -103,7 +113,7 @@ class _LeftOut:
 
 def loo(
     fit: Fit,
-    unit: str = OBS,
+    unit: str | None = None,
     *,
     refits: bool = True,
     client: Any = None,
@@ -117,8 +127,8 @@ def loo(
     fit
         The fit; it is not changed.
     unit
-        ``"obs"``: each observation left out alone, its group's effects as they are (a new observation of a group seen).
-        A grouping factor: each level left out with all its rows, its effects integrated out (a new group).
+        None or ``"obs"``: each observation left out alone (a new observation of a group seen). A grouping factor, also
+        one called obs: each level left out with all its rows, its effects integrated out (a new group).
     refits
         Whether units that importance sampling cannot do (Pareto k above ArviZ's limit, about 0.7) are left out by
         fitting again without them.
@@ -144,6 +154,14 @@ def loo(
     DataWarning
         If a refit failed; the unit keeps its importance-sampling estimate.
 
+    Notes
+    -----
+    An observation of a level with at most five rows for each of its coefficients is weighed by its density given the
+    level's other rows, the level's effects integrated out by quadrature in every draw. As drawn, the effects of so
+    small a level have followed that very observation, which makes it look too likely, and Pareto k need not show it.
+    Of several factors with so few rows, the one with the fewest is integrated out, with those nested in it or
+    that it is nested in; effects of crossed factors stay as drawn.
+
     References
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
@@ -157,7 +175,9 @@ def loo(
         # its advice is to look at Pareto k: what is above the limit is refitted, or stands in the result
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto", category=UserWarning)
         estimate = arviz_loo(tree, pointwise=True, var_name="y")
-    result = LeaveOneOut(**{field.name: getattr(estimate, field.name) for field in fields(estimate)}, unit=unit)
+    result = LeaveOneOut(
+        **{part.name: getattr(estimate, part.name) for part in fields(estimate)}, **_identity(fit, unit)
+    )
     bad = np.flatnonzero(~(estimate.pareto_k.to_numpy() <= estimate.good_k))
     if not refits or not len(bad):
         return result
@@ -236,20 +256,24 @@ def kfold(
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     """
-    unit = OBS if group is None else group
-    rows = _rows_of_units(fit, unit)
+    if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
+        raise PredictionError(
+            "group='obs': the model has no grouping factor 'obs'; group=None leaves out observations."
+        )
+    rows = _rows_of_units(fit, group)
     folds = _folds(fit, rows, k, stratify, random_seed)
     seeds = _seeds(random_seed, int(folds.max()) + 1)
     tasks = []
     for fold, seed in enumerate(seeds):
         units = np.flatnonzero(folds == fold)
-        tasks.append(_LeftOut(fit.model, fit, unit, units, np.concatenate([rows[i] for i in units]), seed))
+        tasks.append(_LeftOut(fit.model, fit, group, units, np.concatenate([rows[i] for i in units]), seed))
     values = run_tasks(_left_out_density, tasks, client=client, progressbar=progressbar, label=f"{len(tasks)} folds")
     elpd_i = np.full(len(rows), np.nan)
     _collect(values, tasks, elpd_i)
-    lppd = _within_density(fit, unit)
+    lppd = _within_density(fit, group)
     elpd, se, p = _totals(elpd_i, lppd)
-    labelled = xr.DataArray(elpd_i, dims=[unit], coords={unit: _unit_labels(fit, unit)}, name="y")
+    dim = _unit_dimension(fit, group)
+    labelled = xr.DataArray(elpd_i, dims=[dim], coords={dim: _unit_labels(fit, group)}, name="y")
     none: Any = None  # ArviZ's k-fold has no Pareto k, though its types say so
     return KFold(
         elpd=elpd,
@@ -264,87 +288,62 @@ def kfold(
         pareto_k=none,
         n_folds=len(tasks),
         p_kfold_i=labelled.copy(data=lppd - elpd_i),
-        unit=unit,
+        **_identity(fit, group),
         folds=folds,
     )
-
-
-def compare(
-    fits: Mapping[str, Fit | ELPDData], unit: str = OBS, *, method: str = "stacking", **options: Any
-) -> pd.DataFrame:
-    """Compare models by their expected log predictive density.
-
-    Parameters
-    ----------
-    fits
-        Name -> fit of the same observations, or a result of `loo` or `kfold`.
-    unit
-        As in `loo`, for fits.
-    method
-        How weights are computed, as in ``arviz.compare``.
-    **options
-        Further arguments of `loo`: refits, client, random_seed, progressbar.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``arviz.compare``'s table, best model first.
-
-    Raises
-    ------
-    PredictionError
-        If there are fewer than two models, or they have not seen the same responses.
-    """
-    if len(fits) < 2:
-        raise PredictionError("compare needs at least two models: compare({'a': fit_a, 'b': fit_b}).")
-    seen = {name: fit.model.design.response for name, fit in fits.items() if isinstance(fit, Fit)}
-    first = next(iter(seen.items()), None)
-    for name, response in seen.items():
-        assert first is not None and response is not None and first[1] is not None
-        same = np.array_equal(response.y, first[1].y) and response.name == first[1].name
-        if not same:
-            raise PredictionError(
-                f"{name!r} and {first[0]!r} were not fitted to the same responses: densities of different data, or of "
-                "a response and its transform, cannot be compared."
-            )
-    results = {name: loo(fit, unit, **options) if isinstance(fit, Fit) else fit for name, fit in fits.items()}
-    units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
-    if len(set(units.values())) > 1:
-        raise PredictionError(f"The results are about different units: {units}.")
-    return pd.DataFrame(arviz_compare(results, method=method, round_to="none"))
 
 
 # units, rows and densities -------------------------------------------------------------------------------------------
 
 
-def _rows_of_units(fit: Fit, unit: str) -> list[Rows]:
-    design = fit.model.design
-    if unit == OBS:
-        return [np.array([i]) for i in range(len(design.offset))]
-    terms = {term.name: term for term in design.groups}
+def _unit_term(fit: Fit, unit: str | None) -> GroupTerm | None:
+    """Return the grouping factor whose levels are left out; None for observations."""
+    terms = {term.name: term for term in fit.model.design.groups}
+    if unit is None or (unit == OBS and OBS not in terms):
+        return None
     if unit not in terms:
         raise PredictionError(f"The model has no grouping factor {unit!r}. {nearest(unit, [OBS, *terms])}")
-    codes = terms[unit].codes
-    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    return terms[unit]
 
 
-def _unit_labels(fit: Fit, unit: str) -> npt.NDArray[Any]:
-    if unit == OBS:
+def _unit_dimension(fit: Fit, unit: str | None) -> str:
+    term = _unit_term(fit, unit)
+    return OBS if term is None else term.dim
+
+
+def _identity(fit: Fit, unit: str | None) -> dict[str, Any]:
+    """Say what a result is about: the units' dimension, and the rows and responses."""
+    return {"unit": _unit_dimension(fit, unit), "seen": SeenRows.of(fit.model.design)}
+
+
+def _rows_of_units(fit: Fit, unit: str | None) -> list[Rows]:
+    term = _unit_term(fit, unit)
+    if term is None:
+        return [np.array([i]) for i in range(len(fit.model.design.offset))]
+    return np.split(np.argsort(term.codes, kind="stable"), np.cumsum(np.bincount(term.codes))[:-1])
+
+
+def _unit_labels(fit: Fit, unit: str | None) -> npt.NDArray[Any]:
+    term = _unit_term(fit, unit)
+    if term is None:
         return np.arange(len(fit.model.design.offset))
-    return np.array([str(level) for level in fit.model.design.group(unit).levels], dtype=object)
+    return np.array([str(level) for level in term.levels], dtype=object)
 
 
-def _unit_log_likelihood(fit: Fit, unit: str) -> xr.DataArray:
-    """Log densities of the units, dims chain, draw, unit."""
-    if unit == OBS:
-        return log_likelihood(fit)[response_name(fit)]
-    values = group_log_likelihood(fit, unit)
-    shape = (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1])
-    coords = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"], unit: _unit_labels(fit, unit)}
-    return xr.DataArray(values.reshape(shape), dims=["chain", "draw", unit], coords=coords)
+def _unit_log_likelihood(fit: Fit, unit: str | None) -> xr.DataArray:
+    """Log densities of the units, dims chain, draw and the unit's."""
+    term = _unit_term(fit, unit)
+    values = row_log_likelihood(fit) if term is None else group_log_likelihood(fit, term.name)
+    shape, dim = (
+        (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1]),
+        _unit_dimension(fit, unit),
+    )
+    labels = row_labels(fit.model.design.index) if term is None else _unit_labels(fit, unit)
+    coords = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"], dim: labels}
+    return xr.DataArray(values.reshape(shape), dims=["chain", "draw", dim], coords=coords)
 
 
-def _within_density(fit: Fit, unit: str) -> Array:
+def _within_density(fit: Fit, unit: str | None) -> Array:
     """Log density of every unit under the fit that saw it, draws averaged over; NaN where it is not computed."""
     try:
         density = _unit_log_likelihood(fit, unit).to_numpy()
@@ -359,15 +358,16 @@ def _left_out_density(task: _LeftOut) -> Array:
     again = refit(without_rows(task.model, task.rows), settings)
     # the draws of the new fit, the responses and weights of the old one
     seen = Fit(task.model, again.dt)
-    if task.unit == OBS:
+    term = _unit_term(task.fit, task.unit)
+    if term is None:
         values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
         return log_mean_exp(values.reshape(-1, values.shape[-1])[:, task.rows])
     try:
-        nested_terms(task.fit, task.unit)
+        nested_terms(task.fit, term.name)
     except PredictionError:
         return _averaged_over_effects(seen, task)
     # the nodes are placed by the fit that saw the units
-    return log_mean_exp(group_log_likelihood(seen, task.unit, task.units, around=task.fit))
+    return log_mean_exp(group_log_likelihood(seen, term.name, task.units, around=task.fit))
 
 
 def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:

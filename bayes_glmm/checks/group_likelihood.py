@@ -19,7 +19,7 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.draws import row_log_density
 from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
 from bayes_glmm.predict.linear import fixed_part
-from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -31,8 +31,9 @@ Bools = npt.NDArray[np.bool_]
 #: (depth, level) -> modes of z (S, k) found last.
 Modes = dict[tuple[int, int], Array]
 
-#: Nodes in each dimension by the number of dimensions.
-_NODES = {1: 31, 2: 15, 3: 9, 4: 7}
+#: Nodes in each dimension by the number of dimensions: a draw gets the next rule where the last moved its log.
+_NODES = {1: (3, 7, 15, 31), 2: (3, 7, 15), 3: (3, 5, 9), 4: (3, 5, 7)}
+_MOVED = 1e-5  # a rule that moves the log by less than this is itself in error by about the square
 _STEPS, _HALVINGS = 30, 12
 _NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there
 _APART = 0.1  # of a standard deviation: between the three points a row's derivatives are taken from
@@ -110,8 +111,8 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
 
     Notes
     -----
-    Adaptive Gauss-Hermite quadrature. The effects are root @ z with z standard normal, so that a group standard
-    deviation of zero is nothing special; in every draw of its own the nodes lie about the mode of z with the spread
+    Adaptive Gauss-Hermite quadrature, by a finer rule in every draw where the last one moved the result. The effects
+    are root @ z with z standard normal, so that a group standard deviation of zero is nothing special; in every draw of its own the nodes lie about the mode of z with the spread
     that the curvature there says. Effects of factors nested in this one are integrated out inside, for each node of
     the outer ones. Effects of crossed factors stay as drawn.
 
@@ -126,15 +127,37 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
     chain = nested_terms(fit, group)
     draws = posterior_draws(fit)
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=draws)
-    seen = draws if around is None else posterior_draws(around)
+    integral = level_integral(predictor, chain, None if around is None else posterior_draws(around))
+    wanted = np.arange(len(chain[0].levels)) if levels is None else levels
+    return np.stack(list(in_threads(integral.of_level, [int(level) for level in wanted])), axis=1)
+
+
+def level_integral(
+    predictor: RowPredictor, chain: tuple[GroupTerm, ...], around: PosteriorDraws | None = None
+) -> LevelIntegral:
+    """Prepare the integrals over the effects of a factor and those nested in it.
+
+    Parameters
+    ----------
+    predictor
+        The draws the likelihood is taken at, all rows of the fit.
+    chain
+        The factor and those nested in it, as `nested_terms` finds them.
+    around
+        Draws from whose means the search for the modes starts; None for each draw's own effects.
+
+    Returns
+    -------
+    LevelIntegral
+        Nothing has been computed yet.
+    """
+    draws = predictor.draws
     starts = tuple(
-        seen.effects[term.name] if around is None else seen.effects[term.name].mean(axis=0, keepdims=True)
+        draws.effects[term.name] if around is None else around.effects[term.name].mean(axis=0, keepdims=True)
         for term in chain
     )
     roots = tuple(_Root.of(draws.covariances[term.name]) for term in chain)
-    integral = _Integral(predictor, chain, roots, starts, _NODES[sum(len(term.coefs) for term in chain)])
-    wanted = np.arange(len(chain[0].levels)) if levels is None else levels
-    return np.stack(list(in_threads(integral.of_level, [int(level) for level in wanted])), axis=1)
+    return LevelIntegral(predictor, chain, roots, starts, _NODES[sum(len(term.coefs) for term in chain)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +193,7 @@ class _Local:
 
 
 @dataclass(frozen=True, eq=False)
-class _Integral:
+class LevelIntegral:
     """The integral of a level's likelihood over its effects and those nested in it.
 
     Parameters
@@ -184,23 +207,52 @@ class _Integral:
     starts
         Effects (S or 1, levels, k) of each factor, near their modes.
     nodes
-        Nodes in each dimension.
+        Nodes in each dimension, of the rules to be tried in turn.
     """
 
     predictor: RowPredictor
     chain: tuple[GroupTerm, ...]
     roots: tuple[_Root, ...]
     starts: tuple[Array, ...]
-    nodes: int
+    nodes: tuple[int, ...]
 
     def of_level(self, level: int) -> Array:
-        """Integrate over the effects of one level of the outermost factor: (S,) logs."""
-        rows = np.flatnonzero(self.chain[0].codes == level)
+        """Integrate over the effects of one level of the outermost factor.
+
+        Parameters
+        ----------
+        level
+            Code of the level.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S,) logs.
+        """
+        return self.of_rows(level, np.flatnonzero(self.chain[0].codes == level))
+
+    def of_rows(self, level: int, rows: Rows) -> Array:
+        """Integrate the likelihood of some of a level's rows over its effects, in every draw.
+
+        Parameters
+        ----------
+        level
+            Code of the level.
+        rows
+            Positions of rows of that level.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S,) logs; zeros where there are no rows.
+        """
+        if not len(rows):
+            return np.zeros(self.predictor.draws.size)
         # draws have nothing to do with each other: a level of many rows takes a part of them at a time
         parts = chunks(self.predictor.draws.size, len(rows) * (1 + len(self.chain[0].coefs)))
         return np.concatenate([self._taking(part)._of_rows(level, rows) for part in parts])
 
-    def _taking(self, part: Rows) -> _Integral:
+    def _taking(self, part: Rows) -> LevelIntegral:
         return replace(
             self,
             predictor=self.predictor.taking(part),
@@ -214,23 +266,34 @@ class _Integral:
         for other in design.groups:
             if other.name not in integrated:
                 base = base + np.sum(draws.effects[other.name][:, other.codes[rows]] * other.Z[rows], axis=-1)
-        return self._integrate(0, level, rows, base, {})
+        modes: Modes = {}
+        total = self._integrate(0, level, rows, base, modes, self.nodes[0])
+        moved = np.arange(len(total))
+        for nodes in self.nodes[1:]:
+            unsure = self if len(moved) == self.predictor.draws.size else self._taking(moved)
+            finer = unsure._integrate(0, level, rows, base, modes, nodes)
+            change = np.abs(finer - total[moved])
+            total[moved] = finer
+            still = ~(change < _MOVED)
+            if not still.any():
+                break
+            modes, base, moved = {place: z[still] for place, z in modes.items()}, base[still], moved[still]
+        return total
 
-    def _integrate(self, depth: int, level: int, rows: Rows, eta: Array, modes: Modes) -> Array:
+    def _integrate(self, depth: int, level: int, rows: Rows, eta: Array, modes: Modes, nodes: int) -> Array:
         """Integrate over a level's effects, `eta` the linear predictor without them: (S,) logs."""
         along = self._along(depth, rows)
         mode, information = self._mode(depth, level, rows, eta, along, modes)
-        factor = np.linalg.cholesky(information)
-        spread = np.swapaxes(np.linalg.inv(factor), 1, 2)
+        factor, spread = _factored(information)
         total = np.full(len(eta), -np.inf)
-        for node, log_weight in zip(*_grid(mode.shape[1], self.nodes), strict=True):
+        for node, log_weight in zip(*_grid(mode.shape[1], nodes), strict=True):
             z = mode + spread @ node
             there = eta + _times(along, z)
             likelihood = (
                 row_log_density(self.predictor, there, rows).sum(axis=1)
                 if depth + 1 == len(self.chain)
                 else sum(
-                    self._integrate(depth + 1, inner, rows[of], there[:, of], modes)
+                    self._integrate(depth + 1, inner, rows[of], there[:, of], modes, nodes)
                     for inner, of in self._within(depth, rows)
                 )
             )
@@ -305,10 +368,10 @@ class _Integral:
             there = eta[:, of] + _times(own, z)
             found = self._local(depth + 1, rows[of], there, both, _reach(own, information), modes)
             inner = found.information[:, size:, size:] + np.eye(z.shape[1])
-            cross = np.linalg.solve(inner, found.information[:, size:, :size])
+            cross = _inverse(inner) @ found.information[:, size:, :size]
             rest = found.gradient[:, size:] - z
             total = _Local(
-                total.value + found.value - 0.5 * (np.square(z).sum(axis=1) + np.linalg.slogdet(inner)[1]),
+                total.value + found.value - 0.5 * (np.square(z).sum(axis=1) + _log_determinant(inner)),
                 total.gradient + found.gradient[:, :size] - _times(np.swapaxes(cross, 1, 2), rest),
                 total.information + found.information[:, :size, :size] - found.information[:, :size, size:] @ cross,
             )
@@ -325,17 +388,37 @@ def _grid(dimension: int, nodes: int) -> tuple[Array, Array]:
 
 def _solve(matrices: Array, vectors: Array) -> Array:
     """Solve for vectors (S, k), draw by draw."""
+    if matrices.shape[1] == 1:
+        return np.asarray(vectors / matrices[:, 0])
     return np.asarray(np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0])
+
+
+def _inverse(matrices: Array) -> Array:
+    """Invert (S, k, k), draw by draw; LAPACK is called where there is more than one number only."""
+    return np.asarray(1.0 / matrices if matrices.shape[1] == 1 else np.linalg.inv(matrices))
+
+
+def _factored(information: Array) -> tuple[Array, Array]:
+    """Cholesky factors (S, k, k) of information, and the transposes of their inverses."""
+    factor = np.sqrt(information) if information.shape[1] == 1 else np.linalg.cholesky(information)
+    return factor, np.swapaxes(_inverse(factor), 1, 2)
+
+
+def _log_determinant(matrices: Array) -> Array:
+    """Log determinants (S,) of positive definite matrices (S, k, k)."""
+    return np.asarray(np.log(matrices[:, 0, 0]) if matrices.shape[1] == 1 else np.linalg.slogdet(matrices)[1])
 
 
 def _reach(along: Array, information: Array) -> Array:
     """Return the standard deviations (S, rows) of the linear predictor under effects of some information."""
-    covariance = np.linalg.inv(information)
+    covariance = _inverse(information)
     return np.sqrt(np.maximum(np.sum((along @ covariance) * along, axis=2), 0.0))
 
 
 def _times(matrices: Array, vectors: Array) -> Array:
     """Products of matrices (S, a, b) and vectors (S, b), draw by draw: (S, a)."""
+    if vectors.shape[1] == 1:
+        return np.asarray(matrices[:, :, 0] * vectors)
     return np.asarray(np.matmul(matrices, vectors[:, :, None])[:, :, 0])
 
 

@@ -325,3 +325,61 @@ def test_a_failed_refit_is_a_warning_and_a_gap(cbpp_fit, monkeypatch):
     with pytest.warns(DataWarning, match="1 of 8 refits failed; the first: SamplingError: planted"):
         result = bg.kfold(cbpp_fit, k=8, **QUIET)
     assert result.warning and np.isnan(result.elpd_i).sum() == 7 and np.isfinite(result.elpd)
+
+
+# levels of few rows, other data, names -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)])
+def test_observations_of_levels_with_few_rows_are_what_refits_give(rows):
+    """Sixty Poisson counts, a level to each row or to a few: sixty exact refits say what leaving one out costs."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=60), "o": np.arange(60) // rows})
+    data["y"] = rng.poisson(np.exp(0.8 + 0.5 * data["x"] + rng.normal(0, 0.8, 60)[data["o"]]))
+    fit = bg.GLMM("y ~ x + (1 | o)", data, family="poisson").fit(**QUIET)
+    ours, exact = bg.loo(fit, refits=False), bg.kfold(fit, k=None, **QUIET)
+    # with the effects as drawn: 1.4 too high for one row a level, 1.4 for two, 0.2 for five
+    assert abs(ours.elpd - exact.elpd) < 0.4
+    assert np.abs(ours.elpd_i.to_numpy() - exact.elpd_i.to_numpy()).max() < 0.2
+    assert (ours.pareto_k < 0.7).all()
+    if rows == 1:  # a new observation is one of a new level
+        assert ours.elpd == pytest.approx(bg.loo(fit, unit="o", refits=False).elpd, abs=1e-6)
+
+
+def test_results_of_other_responses_or_rows_are_not_compared(cbpp_fit):
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.normal(size=60), "z": rng.normal(size=60), "y": rng.lognormal(size=60)})
+    holes = data.assign(z=data["z"].where(data.index > 3))
+
+    def result(formula, frame=data):
+        return bg.loo(bg.GLMM(formula, frame).fit(method="laplace", **QUIET), refits=False)
+
+    plain = result("y ~ x")
+    with pytest.raises(PredictionError, match=r"not fitted to the same responses \('y' and 'log\(y\)'\)"):
+        bg.compare({"y": plain, "log": result("log(y) ~ x")})
+    with pytest.warns(DataWarning, match="4 of 60 rows were dropped"):
+        fewer = result("y ~ x + z", holes)
+    with pytest.raises(PredictionError, match=r"'a' was fitted to 60 rows and 'b' to 56 rows \(4 dropped .* of 'z'\)"):
+        bg.compare({"a": plain, "b": fewer})
+    with pytest.raises(PredictionError, match="takes a dict from names to models, not a list"):
+        bg.compare([plain, plain])
+    with pytest.raises(PredictionError, match="'b' is a int"):
+        bg.compare({"a": plain, "b": 3})
+    assert len(bg.compare({"a": plain, "b": result("y ~ x + z", data.set_index(data.index + 5))})) == 2
+
+
+@pytest.mark.parametrize("name", ["obs", "chain", "draw", "sample"])
+def test_levels_are_left_out_whatever_their_factor_is_called(name, sleepstudy):
+    data = sleepstudy.rename(columns={"Subject": name})
+    fit = bg.GLMM(f"Reaction ~ Days + (1 | {name})", data).fit(method="laplace", **QUIET)
+    assert bg.loo(fit, refits=False).n_data_points == 180
+    levels = bg.loo(fit, unit=name, refits=False)
+    assert levels.n_data_points == 18 and f"new level of {name}," in str(levels)
+    assert bg.kfold(fit, k=2, group=name, **QUIET).n_data_points == 18
+    with pytest.raises(PredictionError, match="different units"):
+        bg.compare({"rows": bg.loo(fit, refits=False), "levels": levels})
+
+
+def test_rows_are_left_out_by_no_group(cbpp_fit):
+    with pytest.raises(PredictionError, match="group=None leaves out observations"):
+        bg.kfold(cbpp_fit, group="obs")

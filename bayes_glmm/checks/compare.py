@@ -1,0 +1,96 @@
+"""Models compared by their expected log predictive density.
+
+Input: fits of the same responses, or results of `loo` or `kfold`. Output: ArviZ's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import pandas as pd
+from arviz_stats import compare as arviz_compare
+from arviz_stats.utils import ELPDData
+
+from bayes_glmm.checks.comparison import OBS, loo
+from bayes_glmm.checks.seen_rows import SeenRows
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import Fit
+
+
+def compare(
+    fits: Mapping[str, Fit | ELPDData], unit: str | None = None, *, method: str = "stacking", **options: Any
+) -> pd.DataFrame:
+    """Compare models by their expected log predictive density.
+
+    Parameters
+    ----------
+    fits
+        Name -> fit of the same observations, or a result of `loo` or `kfold`. Results of ArviZ's own functions do not
+        say what they are about; of them only the number of units is checked.
+    unit
+        As in `loo`, for fits.
+    method
+        How weights are computed, as in ``arviz.compare``.
+    **options
+        Further arguments of `loo`: refits, client, random_seed, progressbar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``arviz.compare``'s table, best model first.
+
+    Raises
+    ------
+    PredictionError
+        If there are fewer than two models, something is neither a fit nor a result, or the models have not seen the
+        same rows, responses, trials and weights.
+    """
+    if not isinstance(fits, Mapping):
+        raise PredictionError(
+            f"compare takes a dict from names to models, not a {type(fits).__name__}: "
+            "compare({'small': fit_a, 'large': fit_b})."
+        )
+    wrong = [name for name, fit in fits.items() if not isinstance(fit, Fit | ELPDData)]
+    if wrong:
+        raise PredictionError(
+            f"{wrong[0]!r} is a {type(fits[wrong[0]]).__name__}: compare takes fits, and results of loo or kfold."
+        )
+    if len(fits) < 2:
+        raise PredictionError("compare needs at least two models: compare({'a': fit_a, 'b': fit_b}).")
+    seen = {name: _seen(fit) for name, fit in fits.items()}
+    _check_same_data({name: rows for name, rows in seen.items() if rows is not None})
+    results = {name: loo(fit, unit, **options) if isinstance(fit, Fit) else fit for name, fit in fits.items()}
+    units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
+    if len(set(units.values())) > 1:
+        raise PredictionError(f"The results are about different units: {units}.")
+    return pd.DataFrame(arviz_compare(results, method=method, round_to="none"))
+
+
+def _seen(fit: Fit | ELPDData) -> SeenRows | None:
+    """Return what a model has seen; results of ArviZ's own functions do not say."""
+    return SeenRows.of(fit.model.design) if isinstance(fit, Fit) else getattr(fit, "seen", None)
+
+
+def _check_same_data(seen: Mapping[str, SeenRows]) -> None:
+    """Refuse densities of different data, saying what differs from the first."""
+    for name, rows in islice(seen.items(), 1, None):
+        first, other = next(iter(seen.items()))
+        different = rows.difference(other)
+        if different == "rows":
+            raise PredictionError(
+                f"{first!r} was fitted to {other.in_words()} and {name!r} to {rows.in_words()}: sums over different "
+                "rows cannot be compared. Fit both to the rows without missing values in any column of either."
+            )
+        if different == "responses":
+            raise PredictionError(
+                f"{first!r} and {name!r} were not fitted to the same responses ({other.response.name!r} and "
+                f"{rows.response.name!r}): densities of different data, or of a response and its transform, cannot be "
+                "compared. Fit both to the same response, for example family='lognormal' in the place of log(y)."
+            )
+        if different:
+            raise PredictionError(
+                f"{first!r} and {name!r} were fitted with different {different}: their densities are not of the same "
+                "data and cannot be compared."
+            )
