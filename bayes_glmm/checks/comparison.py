@@ -160,7 +160,8 @@ def loo(
     level's other rows, the level's effects integrated out by quadrature in every draw. As drawn, the effects of so
     small a level have followed that very observation, which makes it look too likely, and Pareto k need not show it.
     Of several factors with so few rows, the one with the fewest is integrated out, with those nested in it or
-    that it is nested in; effects of crossed factors stay as drawn.
+    that it is nested in; effects of crossed factors stay as drawn. So do all effects under links that do not give every
+    linear predictor a mean (identity for counts, inverse), and more than four a level.
 
     References
     ----------

@@ -7,6 +7,7 @@ does not always notice.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,8 @@ def row_log_likelihood(fit: Fit) -> Array:
     p(y_i | y_-i) is the ratio of the level's integrated likelihoods with and without the row, by quadrature in every
     draw. Its reciprocal is the importance ratio between the posteriors without and with the row of everything but that
     level's effects. Where several factors have few rows a level, the one with the fewest is integrated out, together
-    with those nested in it or that it is nested in; crossed factors' effects stay as drawn.
+    with those nested in it or that it is nested in; crossed factors' effects stay as drawn. So do all effects under
+    links that do not give every linear predictor a mean (identity for counts, inverse), and more than four a level.
 
     References
     ----------
@@ -74,7 +76,7 @@ def row_log_likelihood(fit: Fit) -> Array:
 
 def _integrated(fit: Fit) -> list[tuple[tuple[GroupTerm, ...], npt.NDArray[np.bool_]]]:
     """Find the chains of factors to be integrated out, and the rows (rows,) that each serves; a row has one at most."""
-    groups = fit.model.design.groups
+    groups = fit.model.design.groups if _defined_everywhere(fit) else ()
     chains = [chain for chain in (_chain(fit, term) for term in groups) if chain]
     if not chains:
         return []
@@ -87,6 +89,13 @@ def _integrated(fit: Fit) -> list[tuple[tuple[GroupTerm, ...], npt.NDArray[np.bo
     rank = np.where(few & (fewest == best), reach, -1)
     choice, served = rank.argmax(axis=0), few.any(axis=0)
     return [(chain, served & (choice == i)) for i, chain in enumerate(chains) if np.any(served & (choice == i))]
+
+
+def _defined_everywhere(fit: Fit) -> bool:
+    """Whether every linear predictor has a mean that the family takes, so that normal effects can be averaged over."""
+    family, link = fit.model.spec.family, fit.model.spec.link
+    means_above_zero = family.support in ("count", "positive") and family.response_transform is None
+    return link.eta_domain == (-math.inf, math.inf) and (link.domain[0] >= 0.0 or not means_above_zero)
 
 
 def _chain(fit: Fit, term: GroupTerm) -> tuple[GroupTerm, ...]:

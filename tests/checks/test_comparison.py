@@ -16,6 +16,7 @@ from scipy import integrate, special, stats
 import bayes_glmm as bg
 from bayes_glmm.checks.comparison import KFold, LeaveOneOut
 from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp
+from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.errors import DataWarning, PredictionError, SamplingError
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings
@@ -382,6 +383,15 @@ def test_levels_are_left_out_whatever_their_factor_is_called(name, sleepstudy):
     assert bg.kfold(fit, k=2, group=name, **QUIET).n_data_points == 18
     with pytest.raises(PredictionError, match="different units"):
         bg.compare({"rows": bg.loo(fit, refits=False), "levels": levels})
+
+
+@pytest.mark.filterwarnings("ignore::bayes_glmm.errors.ConvergenceWarning")
+def test_effects_stay_as_drawn_where_the_link_has_no_mean_for_all_of_them():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(15), 3), "y": rng.poisson(3, 45)})
+    fit = bg.GLMM("y ~ 1 + (1 | g)", data, family="poisson", link="identity").fit(draws=250, **QUIET)
+    drawn = bg.log_likelihood(fit)["y"].to_numpy().reshape(1000, 45)
+    np.testing.assert_array_equal(row_log_likelihood(fit), drawn)
 
 
 def test_rows_are_left_out_by_no_group(cbpp_fit):
