@@ -22,7 +22,7 @@ from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.safe import check_terms
 
-__all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names"]
+__all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names", "triangle"]
 
 Array = npt.NDArray[np.float64]
 
@@ -130,7 +130,7 @@ def check_collinearity(X: Array, coefs: Sequence[str], place: str = "") -> None:
     n, p = X.shape
     if p < 2:
         return
-    R = _triangle(X)
+    R = triangle(X)
     length = np.sqrt(np.square(R).sum(axis=0))
     if coefs[0] == "Intercept":
         # years and timestamps are long and hardly vary
@@ -169,7 +169,7 @@ def _redundant(columns: Array) -> tuple[list[int], list[int]]:
     return kept, redundant
 
 
-def _triangle(X: Array, rows: int = 65536) -> Array:
+def triangle(X: Array, rows: int = 65536) -> Array:
     """Return the R of X's QR decomposition, block by block."""
     R = np.zeros((0, X.shape[1]))
     for start in range(0, len(X), rows):

@@ -24,7 +24,7 @@ from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.engine.vectors import copy
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
-from bayes_glmm.model.naming import random_variable_name
+from bayes_glmm.model.naming import AT_DATA, random_variable_name
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -209,14 +209,16 @@ def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Ite
     data = packed.data
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     theta = n_u + n_beta
-    shifted = priors.centered and "Intercept" in design.coefs
-    yield from _vector("beta_centered" if shifted else "beta", priors.beta, n_u)
+    # whichever of the names the graph has: coefficients are stated at the data or as reported
+    for stated in ("", AT_DATA):
+        yield from _vector(f"beta{stated}", priors.beta, n_u)
     for t, g in enumerate(packed.order):
         term, group = design.groups[g], priors.groups[g][1]
         first, k = theta + int(data.terms[layout.THETA_START, t]), len(term.coefs)
-        yield from _vector(f"sd_{term.name}", group.sd, first)
         u = int(data.terms[layout.U_START, t]) + np.arange(k * len(term.levels))
-        yield f"b_{term.name}", (u, np.ones(len(u)))
+        own = "" if group.basis is None else AT_DATA
+        yield from _vector(f"sd_{term.name}{own}", group.sd, first)
+        yield f"b_{term.name}{own}", (u, np.ones(len(u)))
         position = first + k
         for i, block in enumerate(term.blocks):
             size = len(block)
@@ -231,7 +233,7 @@ def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Ite
         if row.ordered:
             thresholds = (start + np.arange(i, n_auxiliary), np.ones(n_auxiliary - i))
             yield row.parameter, thresholds
-            yield f"{row.parameter}_centered", thresholds
+            yield f"{row.parameter}{AT_DATA}", thresholds
         else:
             yield _scalar(row.parameter, row, start + i)
 

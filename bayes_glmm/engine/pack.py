@@ -18,7 +18,8 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import ROW_KERNELS, row_kernel
-from bayes_glmm.model.autoscale import ParameterPrior, PriorTable, column_unit, response_scale
+from bayes_glmm.model.at_data import column_unit
+from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -56,8 +57,8 @@ class Packed:
         Arrays of the compiled density.
     order
         Index into ``design.groups`` of each engine term (largest first).
-    means
-        (p,) column means taken off X; zero where the predictors are not centred.
+    priors
+        Where the coefficients are stated: `PriorTable.basis` and the like turn positions into what is reported.
     start
         (D,) a sensible point to start the Laplace fit from.
     rows
@@ -66,7 +67,7 @@ class Packed:
 
     data: KernelData
     order: tuple[int, ...]
-    means: Array
+    priors: PriorTable
     start: Array
     rows: Rows
 
@@ -199,15 +200,15 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     groups = design.groups
     order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
     by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
-    means = np.asarray(design.means) if priors.centered else np.zeros(len(design.coefs))
-    X = np.ascontiguousarray((rows.X[by_level] - means).T)
-    Z = [np.ascontiguousarray(rows.Z[g][by_level].T) for g in order]
+    centred = rows.X[by_level] - priors.means
+    X = np.ascontiguousarray((centred @ priors.basis).T)
+    Z = [np.ascontiguousarray(_at_data(rows.Z[g][by_level], priors.groups[g][1]).T) for g in order]
     Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
-    offset = np.ascontiguousarray(rows.offset[by_level])
+    offset = rows.offset[by_level] + centred @ priors.location
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name).address
@@ -233,7 +234,12 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
     )
-    return Packed(data, order, means, _start(spec, design, priors, data, order), rows)
+    return Packed(data, order, priors, _start(spec, design, priors, data, order), rows)
+
+
+def _at_data(Z: Array, group: GroupPriors) -> Array:
+    """Turn a term's columns (rows, k) into those of the effects that have the priors."""
+    return Z if group.basis is None else Z @ group.basis
 
 
 def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
@@ -281,10 +287,11 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
         x[n_u + design.coefs.index("Intercept")] = scale.center
     elif n_beta and not any(row.ordered for row in priors.auxiliary):
         # cell means, say: eta = 0 may be no mean under the link
-        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, np.full(data.X.shape[1], scale.center), rcond=None)[0]
+        level = scale.center - design.X @ priors.location
+        x[n_u : n_u + n_beta] = np.linalg.lstsq(design.X @ priors.basis, level, rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
-        Z = design.groups[g].Z
+        Z = _at_data(design.groups[g].Z, priors.groups[g][1])
         for c in range(Z.shape[1]):
             i = int(data.terms[layout.THETA_START, t]) + c
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))

@@ -35,7 +35,7 @@ def _graph(spec: ModelSpec, design: Design, priors: PriorTable, parametrization:
     from bayes_glmm.model.build import build_model
 
     fewer_spec, fewer = reduced_rows_model(spec, design)
-    return build_model(fewer_spec, fewer, priors, parametrization=parametrization, means=design.means)
+    return build_model(fewer_spec, fewer, priors, parametrization=parametrization)
 
 
 def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
