@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import linalg
 
 from bayes_glmm.predict.posterior import posterior_draws
 
@@ -44,13 +43,13 @@ def log_prior(fit: Fit) -> xr.Dataset:
     if design.coefs:
         beta = posterior["beta"].to_numpy()
         shift = beta @ priors.means
-        stated = (beta - priors.location) @ linalg.inv(priors.basis).T
+        stated = (beta - priors.location) @ np.linalg.inv(priors.basis).T
         parts |= {row.parameter: _density(row, stated[..., i]) for i, row in enumerate(priors.beta)}
     for term, (_, group) in zip(design.groups, priors.groups, strict=True):
         sd = posterior[f"sd_{term.name}"].to_numpy()
         corr = None if group.corr is None else posterior[f"corr_{term.name}"].to_numpy()
         if group.basis is not None:
-            back = linalg.inv(group.basis)
+            back = np.linalg.inv(group.basis)
             covariance = back @ (sd[..., :, None] * corr * sd[..., None, :]) @ back.T
             sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
             corr = covariance / (sd[..., :, None] * sd[..., None, :])

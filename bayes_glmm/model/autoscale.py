@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import linalg
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
@@ -228,7 +227,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         All rows marked default, each about the coefficient at the data (`bayes_glmm.model.at_data`). Coefficients:
         Normal(0, 2.5 s / sd(x)), steps between levels of a factor and two values of a number Normal(0, 2.5 s);
         intercept: Normal(g(mean), 2.5 s); sds of intercepts HalfStudentT(3, s), of slopes HalfStudentT(3, s / sd(x));
-        correlations LKJ(2).
+        correlations LKJ(1), uniform for two coefficients.
 
     References
     ----------
@@ -305,7 +304,7 @@ def _default_group_priors(
         if design.spec.center and not raw & stated:
             basis[own] = data.shift[own]
     # what is not taken off makes an effect at an origin far away as uncertain as the slope's is long
-    sd = np.linalg.norm(linalg.solve(basis, data.shift) * data.sd, axis=1)
+    sd = np.linalg.norm(np.linalg.solve(basis, data.shift) * data.sd, axis=1)
     moved = np.any(basis != np.eye(size), axis=1)
     rows = tuple(
         ParameterPrior(
@@ -319,7 +318,7 @@ def _default_group_priors(
     corr = None
     if any(len(block) > 1 for block in term.blocks):
         about = "at the predictors' means" if moved.any() else ""
-        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=2), about=about)
+        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about)
     return GroupPriors(rows, corr, basis if moved.any() else None)
 
 

@@ -84,7 +84,8 @@ def rows(model):
         Z[np.arange(design.size), term.codes] = term.Z
         columns.append(Z.reshape(design.size, -1))
     weights = np.ones(design.size) if design.response.weights is None else design.response.weights
-    return np.hstack([*columns, design.X - packed.means]), design.response.y - design.offset, weights
+    offset = design.offset + design.X @ packed.priors.location
+    return np.hstack([*columns, design.X @ packed.priors.basis]), design.response.y - offset, weights
 
 
 def dense_marginal(model, theta):

@@ -67,7 +67,7 @@ DEFAULTS = [
             "beta[f[w]]": normal(0, 2.5 * SD["y"]),
             "sd[g][Intercept]": half_t(SD["y"]),
             "sd[g][x]": half_t(SD["y"] / SD["x"]),
-            "corr[g]": bg.Prior("LKJ", eta=2),
+            "corr[g]": bg.Prior("LKJ", eta=1),
             "sigma": half_t(SD["y"]),
         },
     ),
