@@ -15,6 +15,7 @@ import xarray as xr
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
+from bayes_glmm.predict.domain import must_be_positive
 from bayes_glmm.predict.expected import RowPredictor, in_threads, piecewise, row_predictor
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.posterior import posterior_draws
@@ -170,14 +171,20 @@ def row_log_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
     Returns
     -------
     numpy.ndarray
-        (S, rows).
+        (S, rows); -inf where a linear predictor stands for no response, as for the samplers.
     """
     response = predictor.design.response
     assert response is not None
     trials = None if response.trials is None else response.trials[rows]
-    mu, parameters = predictor.location_at(eta), predictor.draws.parameters
+    outside = eta <= 0.0 if must_be_positive(predictor.family, predictor.link) else None
+    inside = eta if outside is None else np.where(outside, 1.0, eta)
+    mu, parameters = predictor.location_at(inside), predictor.draws.parameters
     density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
-    return density if response.weights is None else density * response.weights[rows]
+    if outside is not None:
+        density = np.where(outside, -np.inf, density)
+    if response.weights is None:
+        return density
+    return np.where(response.weights[rows] > 0, density, 0.0) * response.weights[rows]
 
 
 def response_name(fit: Fit) -> str:

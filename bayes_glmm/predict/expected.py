@@ -24,6 +24,7 @@ from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.inference.settings import available_processors, fresh_seed
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean
+from bayes_glmm.predict.domain import check_average_exists, check_domain
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
 from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
@@ -158,8 +159,13 @@ class RowPredictor:
         -------
         numpy.ndarray
             (S, rows), or (S, rows, categories) for ordered responses.
+
+        Raises
+        ------
+        PredictionError
+            If a linear predictor lies where the family has no response.
         """
-        return self.location_at(self.linear(rows))
+        return self.location_at(self._in_domain(self.linear(rows), rows))
 
     def location_at(self, eta: Array) -> Array:
         """Compute `location` from linear predictors.
@@ -229,7 +235,8 @@ class RowPredictor:
         Raises
         ------
         PredictionError
-            If the average over random effects does not exist for the link.
+            If the average over random effects does not exist for the link, or a linear predictor lies where the family
+            has no response.
 
         Notes
         -----
@@ -246,6 +253,7 @@ class RowPredictor:
             return self._averaged_probabilities(eta, variance)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
+        eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
         return averaged_mean(self.family, self.link, self.draws.parameters, eta, variance)
@@ -276,9 +284,22 @@ class RowPredictor:
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
 
+    def _sampled(self, rows: Rows) -> bool:
+        """Whether deviations drawn from N(0, Sigma) stand in some of the rows."""
+        if self.random_effects != "conditional" or self.new_levels != "sample":
+            return self.random_effects == "new"
+        fitted = self.draws.effects
+        return any(np.any(term.codes[rows] >= fitted[term.name].shape[1]) for term in self.design.groups)
+
+    def _in_domain(self, eta: Array, rows: Rows) -> Array:
+        check_domain(self.family, self.link, eta, sampled=self._sampled(rows))
+        return eta
+
     def _unaveraged(self, rows: Rows) -> Array:
         if self.scale == "link":
             return self.linear(rows)
+        if self._sampled(rows):  # their mean over draws is the same average
+            check_average_exists(self.link, random_variance(self.draws, self.design, rows))
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
