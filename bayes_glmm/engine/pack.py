@@ -85,7 +85,8 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         The reason in words; None when the kernel covers the model.
     """
     if not has_rows(spec):
-        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link"
+        precisions = "" if spec.formula.response.precision is None else " and precisions"
+        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
     return why_not_in_coordinates(design, priors)
 
 
@@ -100,9 +101,16 @@ def has_rows(spec: ModelSpec) -> bool:
     Returns
     -------
     bool
-        True where `ROW_KERNELS` holds the pair.
+        True where `ROW_KERNELS` holds the pair. Rows with precisions are rows of precision one, multiplied by the
+        precisions' roots, where the response's scale is the linear predictor's.
     """
-    return (spec.family.kernel, spec.link.name) in ROW_KERNELS
+    scaled = spec.formula.response.precision is None or _scales(spec)
+    return scaled and (spec.family.kernel, spec.link.name) in ROW_KERNELS
+
+
+def _scales(spec: ModelSpec) -> bool:
+    """Whether y times c has the predictor times c and sigma times c."""
+    return spec.family.support == "real" and spec.link.name == "identity"
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
@@ -200,14 +208,15 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
     by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
     means = np.asarray(design.means) if priors.centered else np.zeros(len(design.coefs))
-    X = np.ascontiguousarray((rows.X[by_level] - means).T)
-    Z = [np.ascontiguousarray(rows.Z[g][by_level].T) for g in order]
+    root = np.ones(len(rows.y)) if rows.root is None else rows.root[by_level]
+    X = np.ascontiguousarray((rows.X[by_level] - means).T * root)
+    Z = [np.ascontiguousarray(rows.Z[g][by_level].T * root) for g in order]
     Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
-    offset = np.ascontiguousarray(rows.offset[by_level])
+    offset = np.ascontiguousarray(rows.offset[by_level] * root)
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name).address
@@ -226,14 +235,14 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         X=X,
         Z=Z_all,
         offset=offset,
-        y=np.ascontiguousarray(rows.y[by_level]),
+        y=np.ascontiguousarray(rows.y[by_level] * root),
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8),
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
     )
-    return Packed(data, order, means, _start(spec, design, priors, data, order), rows)
+    return Packed(data, order, means, _start(spec, design, priors, data, order, root), rows)
 
 
 def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
@@ -272,7 +281,9 @@ def _terms(
     return terms, np.array(blocks, dtype=np.int64), table
 
 
-def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
+def _start(
+    spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...], root: Array
+) -> Array:
     """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
@@ -281,14 +292,14 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
         x[n_u + design.coefs.index("Intercept")] = scale.center
     elif n_beta and not any(row.ordered for row in priors.auxiliary):
         # cell means, say: eta = 0 may be no mean under the link
-        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, np.full(data.X.shape[1], scale.center), rcond=None)[0]
+        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, scale.center * root, rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
         Z = design.groups[g].Z
         for c in range(Z.shape[1]):
             i = int(data.terms[layout.THETA_START, t]) + c
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
-    starts = {"sigma": 0.7 * scale.response_sd, "phi": 5.0, "nu": 10.0}
+    starts = {"sigma": 0.7 * scale.response_sd * scale.dispersion, "phi": 5.0, "nu": 10.0}
     for i, row in enumerate(priors.auxiliary, start=len(theta) - int(data.sizes[layout.N_AUXILIARY])):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
@@ -325,7 +336,10 @@ class Rows:
     y
         (n,) responses; sums of them where rows were added up.
     counts
-        (n,) binomial trials, or how many rows a row stands for (its weight).
+        (n,) binomial trials, how many rows a row stands for (its weight), or, where `root` cannot stand for it, its
+        precision.
+    root
+        (n,) what a row is multiplied by, both sides of it: the root of its precision; None for one.
     """
 
     X: Array
@@ -334,6 +348,7 @@ class Rows:
     codes: tuple[npt.NDArray[np.int32], ...]
     y: Array
     counts: Array
+    root: Array | None = None
 
 
 def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
@@ -358,10 +373,15 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         counts = counts if multiple is None else counts * multiple
     y = weights * reduced.y if summed else reduced.y
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
+    precision, root = design.precision, None
+    if precision is not None and _scales(spec):
+        root = np.sqrt(precision)
+    elif precision is not None:
+        counts = np.where(counts > 0, precision, 0.0)
     # a row that does not count must not keep its mean in the family's domain either
     kept = counts > 0
     if kept.all() or not kept.any():
-        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts)
+        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root)
     return Rows(
         reduced.X[kept],
         reduced.offset[kept],
@@ -369,4 +389,5 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         tuple(codes[kept] for codes in level_codes),
         y[kept],
         counts[kept],
+        None if root is None else root[kept],
     )

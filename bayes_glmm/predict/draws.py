@@ -16,8 +16,9 @@ from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
-from bayes_glmm.predict.expected import RowPredictor, in_threads, piecewise, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.newdata import complete_rows, row_frame
+from bayes_glmm.predict.pieces import in_threads, piecewise
 from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def posterior_predictive(
     fit
         The fit; it is not changed.
     newdata
-        Rows to predict; None for the rows that were fitted. Families with trials need the column of trials.
+        Rows to predict; None for the rows that were fitted. Families with trials need the column of trials, responses
+        with precisions that of the precisions.
     random_effects
         ``"conditional"``: groups as fitted. ``"typical"``: deviation zero. ``"new"``: every level counts as not seen
         yet, one deviation for each posterior draw and distinct level, shared by the rows of that level.
@@ -87,7 +89,7 @@ def posterior_predictive(
         scale="link",
         random_seed=random_seed,
         draws=posterior_draws(fit, draws),
-        trials=fit.model.spec.family.support == "trials",
+        trials=True,
     )
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
@@ -95,7 +97,7 @@ def posterior_predictive(
     for rows in predictor.row_chunks():
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
-        result[:, rows] = predictor.family.simulate(rng, mu, predictor.draws.parameters, n)
+        result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
     index = fit.model.design.index if frame is None else frame.index
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
     dataset.attrs = {"random_effects": random_effects, "new_levels": new_levels, "seed": predictor.seed}
@@ -178,7 +180,7 @@ def row_log_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
     trials = None if response.trials is None else response.trials[rows]
     outside = eta <= 0.0 if must_be_positive(predictor.family, predictor.link) else None
     inside = eta if outside is None else np.where(outside, 1.0, eta)
-    mu, parameters = predictor.location_at(inside), predictor.draws.parameters
+    mu, parameters = predictor.location_at(inside), predictor.parameters(rows)
     density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
     if outside is not None:
         density = np.where(outside, -np.inf, density)

@@ -108,7 +108,7 @@ def design_at(fit: Fit, frame: pd.DataFrame, *, levels: bool, allow: bool, trial
     allow
         Whether levels that were not fitted are allowed.
     trials
-        Whether the numbers of trials are needed.
+        Whether the numbers of trials, or the precisions, are needed.
 
     Returns
     -------

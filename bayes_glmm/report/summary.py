@@ -15,7 +15,7 @@ import xarray as xr
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.inference.fit import Model
-from bayes_glmm.report.model_card import rows_in_words
+from bayes_glmm.report.model_card import rows_in_words, weights_in_words
 from bayes_glmm.report.moments import interval_probability, posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
@@ -180,9 +180,11 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
         how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
     else:
         how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    weights = weights_in_words(spec)
     return (
         spec.formula.text,
         f"{spec.family.name} family, {spec.link.name} link; rows: {rows_in_words(design)}{levels}",
+        *([f"weights: {weights}"] if weights else []),
         f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
     )
 

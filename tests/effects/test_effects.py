@@ -15,7 +15,7 @@ from bayes_glmm.effects.grids import grid
 from bayes_glmm.effects.predictions import avg_predictions, predictions
 from bayes_glmm.effects.slopes import avg_slopes, slopes
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict import expected as expected_module
+from bayes_glmm.predict import pieces
 from bayes_glmm.predict.expected import expected
 
 BETA = {"Intercept": -0.4, "x": 0.5, "f[b]": 0.6, "f[c]": -0.3}
@@ -311,12 +311,12 @@ def test_equal_rows_are_computed_once_and_chunks_change_nothing(fit, monkeypatch
     )
     first = comparisons(fit, "f", newdata=rows, random_effects="marginal", comparison="ratio")
     assert asked == [1]
-    monkeypatch.setattr(expected_module, "_CHUNK_BYTES", 8 * 120 * 7)
+    monkeypatch.setattr(pieces, "_CHUNK_BYTES", 8 * 120 * 7)
     for random_effects in ("conditional", "marginal", "new"):
         arguments = {"random_effects": random_effects, "random_seed": 3, "by": "g"}
         small = avg_comparisons(fit, "x", **arguments)
         with monkeypatch.context() as context:
-            context.setattr(expected_module, "_CHUNK_BYTES", 2**24)
+            context.setattr(pieces, "_CHUNK_BYTES", 2**24)
             pd.testing.assert_frame_equal(small, avg_comparisons(fit, "x", **arguments), rtol=1e-9)
     assert len(first) == 2 * len(rows)
 

@@ -11,9 +11,7 @@ from bayes_glmm.predict.draws import row_log_density
 from bayes_glmm.predict.expected import row_predictor
 
 OUTSIDE = "With the {link} link the linear predictor of a {family} response must be above 0"
-NO_AVERAGE = (
-    "The average over random effects does not exist with the inverse link: its linear predictor must be"
-)
+NO_AVERAGE = "The average over random effects does not exist with the inverse link: its linear predictor must be"
 CASES = [("positive", "gamma", "inverse"), ("positive", "gamma", "identity"), ("count", "poisson", "identity"),
          ("count", "negativebinomial", "identity")]  # fmt: skip
 
