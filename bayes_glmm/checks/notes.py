@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bayes_glmm.checks.prior_sensitivity import THRESHOLD, prior_sensitivity
 from bayes_glmm.checks.separation import separated_coefficients
+from bayes_glmm.design.identified import unidentified_effects
 from bayes_glmm.inference.scalars import population_scalars
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ def model_notes(fit: Fit) -> tuple[str, ...]:
     tuple of str
         A sentence or two for each finding, what to do included; empty where there is nothing to say.
     """
-    return (*_separation(fit), *_levels(fit), *_bounds(fit), *_priors(fit))
+    return (*_unidentified(fit), *_separation(fit), *_levels(fit), *_bounds(fit), *_priors(fit))
+
+
+def _unidentified(fit: Fit) -> Iterator[str]:
+    design = fit.model.design
+    if design.response is not None:
+        yield from unidentified_effects(design.groups, design.response, design.spec)
 
 
 def _separation(fit: Fit) -> Iterator[str]:

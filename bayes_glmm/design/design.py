@@ -20,6 +20,7 @@ from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_pa
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare, read_columns
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
+from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.response import (
     Response,
     ResponseEncoder,
@@ -236,6 +237,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
     check_groups(groups, kinds, spec, len(X))
+    check_identified(groups, response, spec)
     check_exact_fit(X, offset, groups, response, spec)
     return Design(
         spec=spec,
