@@ -121,9 +121,7 @@ def test_a_response_repeated_within_levels(formula: str, family: str, what: str)
     for noise in (0.0, 1e-9, 3e-7):
         with pytest.raises(DataError, match="exact function of the predictors within every level of 'g'"):
             build_design(spec, repeated(noise))
-    with pytest.warns(
-        DataWarning, match="nearly an exact function .* within every level of 'g': [1-9]e"
-    ):
+    with pytest.warns(DataWarning, match="nearly an exact function .* within every level of 'g': [1-9]e"):
         build_design(spec, repeated(5e-6 if what == "level" else 1.2e-5))
     build_design(spec, repeated(1e-3))
 
