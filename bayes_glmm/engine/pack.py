@@ -208,15 +208,15 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
     by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
     means = np.asarray(design.means) if priors.centered else np.zeros(len(design.coefs))
-    root = np.ones(len(rows.y)) if rows.root is None else rows.root[by_level]
-    X = np.ascontiguousarray((rows.X[by_level] - means).T * root)
-    Z = [np.ascontiguousarray(rows.Z[g][by_level].T * root) for g in order]
+    root = None if rows.root is None else rows.root[by_level]
+    X = _scaled((rows.X[by_level] - means).T, root)
+    Z = [_scaled(rows.Z[g][by_level].T, root) for g in order]
     Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
-    offset = np.ascontiguousarray(rows.offset[by_level] * root)
+    offset = _scaled(rows.offset[by_level], root)
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name).address
@@ -235,7 +235,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         X=X,
         Z=Z_all,
         offset=offset,
-        y=np.ascontiguousarray(rows.y[by_level] * root),
+        y=_scaled(rows.y[by_level], root),
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8),
         theta_table=theta_table,
@@ -243,6 +243,11 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
     )
     return Packed(data, order, means, _start(spec, design, priors, data, order, root), rows)
+
+
+def _scaled(values: Array, root: Array | None) -> Array:
+    """Multiply the rows, along the last axis, by the roots of their precisions."""
+    return np.ascontiguousarray(values if root is None else values * root)
 
 
 def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
@@ -282,7 +287,7 @@ def _terms(
 
 
 def _start(
-    spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...], root: Array
+    spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...], root: Array | None
 ) -> Array:
     """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
@@ -292,7 +297,8 @@ def _start(
         x[n_u + design.coefs.index("Intercept")] = scale.center
     elif n_beta and not any(row.ordered for row in priors.auxiliary):
         # cell means, say: eta = 0 may be no mean under the link
-        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, scale.center * root, rcond=None)[0]
+        centre = _scaled(np.full(data.X.shape[1], scale.center), root)
+        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, centre, rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
         Z = design.groups[g].Z

@@ -80,7 +80,7 @@ def posterior_predictive(
         )
     frame = None
     if newdata is not None:
-        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical")
+        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical", trials=True)
     predictor = row_predictor(
         fit,
         frame,

@@ -304,7 +304,7 @@ class RowPredictor:
     def _sampled(self, rows: Rows) -> bool:
         """Whether deviations drawn from N(0, Sigma) stand in some of the rows."""
         if self.random_effects != "conditional" or self.new_levels != "sample":
-            return self.random_effects == "new"
+            return self.random_effects == "new" and bool(self.design.groups)
         fitted = self.draws.effects
         return any(np.any(term.codes[rows] >= fitted[term.name].shape[1]) for term in self.design.groups)
 

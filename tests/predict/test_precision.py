@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import bayes_glmm as bg
-from bayes_glmm.errors import DataError, FormulaError, PredictionError
+from bayes_glmm.errors import DataError, DataWarning, FormulaError, PredictionError
 
 #: lme4 1.1-31: lmer(Reaction ~ Days + (1 | Subject), sleepstudy, weights = Days %% 3 + 1).
 LME4 = {"Intercept": (249.95070, 9.8249173), "Days": (10.67737, 0.8107347), "sd": 37.45843, "sigma": 40.49917}
@@ -103,6 +103,8 @@ def test_new_rows_bring_their_precisions(made) -> None:
     with pytest.raises(PredictionError, match="size"):
         bg.posterior_predictive(fit, rows.drop(columns="size"))
     assert len(bg.predictions(fit, rows.drop(columns="size"))) == 2
+    with pytest.warns(DataWarning, match="1 of 2 rows of newdata were dropped: missing values .size in 1 rows"):
+        assert bg.posterior_predictive(fit, rows.assign(size=[1, np.nan]))["posterior_predictive"].sizes["obs"] == 1
     with pytest.raises(DataError, match="'size' must be above zero: it holds precisions"):
         bg.posterior_predictive(fit, rows.assign(size=[0, 1]))
 
