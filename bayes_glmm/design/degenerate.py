@@ -151,11 +151,13 @@ def _parts(X: Array, groups: Sequence[GroupTerm]) -> Iterator[tuple[str, Codes |
 
 
 def _share_left(eta: Array, X: Array, codes: Codes | None, Z: Array, spread: float) -> float:
-    """Which share of the spread levels and columns leave: of few rows first, then of all; infinite if they may not."""
-    order = np.arange(len(eta)) if codes is None else np.argsort(codes, kind="stable")
+    """Which share of the spread levels and columns leave: of the largest levels, then of all; infinite if none is."""
+    order = np.arange(len(eta)) if codes is None else np.lexsort((codes, -np.bincount(codes)[codes]))
     share = math.inf
     for rows in (order[:_FIRST], order) if len(eta) > _FIRST else (order,):
         left = _left_over(eta[rows], X[rows], None if codes is None else codes[rows], Z[rows])
+        if left is None and Z.shape[1] > 1:  # where the largest levels are used up, all are
+            return math.inf
         if left is None:
             continue
         share = left / spread if spread > 0.0 else math.inf
