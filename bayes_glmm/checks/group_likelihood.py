@@ -17,8 +17,9 @@ from scipy import special
 
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.draws import row_log_density
-from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.linear import fixed_part
+from bayes_glmm.predict.pieces import chunks, in_threads
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 
 if TYPE_CHECKING:

@@ -188,13 +188,14 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
 def _places(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> tuple[Array, Array, Array, NullCovariances]:
     """Of every posterior draw and row: P(Y < y), P(Y <= y), P(Y = 0) of whole numbers; and tests' null covariances."""
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
-    family, parameters = predictor.family, predictor.draws.parameters
+    family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
     whole = family.support in ("binary", "trials", "count", "ordered")
     lower, upper, zero = (np.zeros((predictor.draws.size, predictor.rows)) for _ in range(3))
     nulls = []
     for rows in predictor.row_chunks():
         mu, n = predictor.location(rows), None if trials is None else trials[rows]
+        parameters = predictor.parameters(rows)
         upper[:, rows] = family.cdf(observed[rows], mu, parameters, n)
         lower[:, rows] = family.cdf(observed[rows] - 1.0, mu, parameters, n) if whole else upper[:, rows]
         if not whole:

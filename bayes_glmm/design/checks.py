@@ -200,8 +200,8 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     Warns
     -----
     DataWarning
-        When a factor is also a predictor, when two group the rows alike, when every row is its own level and the family
-        has a residual of its own, or when a predictor has more levels than half the rows.
+        When a factor is also a predictor, when two group the rows alike, or when a predictor has more levels than half
+        the rows.
     """
     fixed = check_terms(spec.formula.fixed)
     for term in groups:
@@ -214,11 +214,6 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
             _warn(
                 f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
                 "Keep one."
-            )
-        if spec.family.support == "real" and term.size == rows and "Intercept" in term.coefs:
-            _warn(
-                f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual "
-                "variance is identified."
             )
     for term in groups:
         _check_slopes(term)

@@ -62,13 +62,17 @@ def _rows_that_count(design: Design) -> Design:
         return design
     kept = response.weights > 0
     trials = None if response.trials is None else response.trials[kept]
+    precision = None if response.precision is None else response.precision[kept]
     return replace(
         design,
         X=design.X[kept],
         offset=design.offset[kept],
         groups=tuple(replace(term, codes=term.codes[kept], Z=term.Z[kept]) for term in design.groups),
-        response=replace(response, y=response.y[kept], trials=trials, weights=response.weights[kept]),
+        response=replace(
+            response, y=response.y[kept], trials=trials, weights=response.weights[kept], precision=precision
+        ),
         trials=trials,
+        precision=precision,
     )
 
 
@@ -94,10 +98,13 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
     # thresholds are the last of a family's parameters
     parameters = {row.name: values[i:] if row.ordered else values[i] for i, row in enumerate(spec.family.parameters)}
+    precise = spec.family.at_precision if spec.formula.response.precision is not None else None
+    if precise is not None:  # whose rows count once or not at all
+        parameters = precise(parameters, counts)
     trials = counts if spec.family.support == "trials" else None
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
-    total = pointwise.sum() if trials is not None else (counts * pointwise).sum()
+    total = pointwise.sum() if trials is not None or precise is not None else (counts * pointwise).sum()
     slopes: Any = pt.grad(total, [eta, values], disconnected_inputs="ignore")
     inputs = [eta, y, counts, values]
     function = pytensor.function(inputs, [total, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn

@@ -6,6 +6,7 @@ scalar parameter, each marked default or user.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -162,11 +163,14 @@ class ResponseScale:
         Unit of the linear predictor: sd(y) for the identity link, otherwise 1 (see `response_scale`).
     response_sd
         sd(y) on the scale the family's location lives on.
+    dispersion
+        How many times more a row of precision one varies (as an sd) than the rows do: the root of the mean precision.
     """
 
     center: float
     link_sd: float
     response_sd: float
+    dispersion: float = 1.0
 
 
 def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
@@ -205,7 +209,10 @@ def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
     eta = float(spec.link.link(np.float64(mean)))
     units = {"identity": sd, "inverse": abs(eta), "sqrt": max(1.0, eta)}
     return ResponseScale(
-        center=eta - float(design.offset.mean()), link_sd=units.get(spec.link.name, 1.0), response_sd=sd
+        center=eta - float(design.offset.mean()),
+        link_sd=units.get(spec.link.name, 1.0),
+        response_sd=sd,
+        dispersion=1.0 if response.precision is None else math.sqrt(response.precision.mean()),
     )
 
 
@@ -236,7 +243,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     doi:10.1016/j.jmva.2009.04.008.
     """
     scale = response_scale(spec, design)
-    auxiliary = tuple(_default_auxiliary_prior(row, scale.response_sd) for row in spec.family.parameters)
+    auxiliary = tuple(_default_auxiliary_prior(row, scale) for row in spec.family.parameters)
     ordered = any(row.ordered for row in auxiliary)
     labels = ["Intercept" if name == "Intercept" else f"beta[{name}]" for name in design.coefs]
     free = [label not in stated for label in labels]
@@ -323,10 +330,10 @@ def _default_group_priors(
     return GroupPriors(rows, corr, basis if moved.any() else None)
 
 
-def _default_auxiliary_prior(row: AuxiliaryParameter, response_sd: float) -> ParameterPrior:
-    prior = row.prior
-    if row.scaled:
-        values = {key: value * response_sd if key == "sigma" else value for key, value in prior.parameters}
+def _default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> ParameterPrior:
+    prior, unit = row.prior, scale.dispersion * (scale.response_sd if row.scaled else 1.0)
+    if unit != 1.0:
+        values = {key: value * unit if key == "sigma" else value for key, value in prior.parameters}
         prior = Prior(prior.name, **values)
     return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, ordered=row.ordered)
 

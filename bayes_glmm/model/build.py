@@ -67,6 +67,9 @@ def build_model(
             row.parameter: _thresholds(model, row, priors) if row.ordered else scalar_parameter(row.parameter, row)
             for row in priors.auxiliary
         }
+        if response.precision is not None:
+            assert spec.family.at_precision is not None
+            parameters = spec.family.at_precision(parameters, pm.Data("precision", response.precision, dims="obs"))
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])
