@@ -135,9 +135,11 @@ def check_residuals(
     pandas.DataFrame
         Indexed by test: statistic, p_value and verdict, a sentence. Of the tests: ``uniformity`` (Kolmogorov-Smirnov),
         ``dispersion`` (mean square of the residuals' normal scores; 1 is right), ``outliers`` (residuals within 0.001
-        of 0 or 1), ``zeros`` (of whole-numbered responses that have some; observed over expected), ``predicted`` and
-        each predictor (quartiles of the residuals against it), groups (mean and spread between levels), time
-        (Durbin-Watson), space (Moran's I).
+        of 0 or 1), ``zeros`` (of whole-numbered responses that have some; observed over expected), ``predicted`` (not
+        of ``"loo"`` residuals and those of a DataTree, whose predictions have seen the responses) and each predictor
+        (quartiles of the residuals against it), groups (products of the mean and spread of two rows of one level, in
+        standard deviations; 0 is right), time (Durbin-Watson), space (Moran's I). Rows in which a column is missing are
+        left out of that column's test, and the verdict says so.
 
     Raises
     ------
@@ -147,13 +149,19 @@ def check_residuals(
     Notes
     -----
     p-values are not adjusted for their number; ``attrs["tests"]`` counts them. Statistics and p-values of
-    ``"conditional"`` residuals are medians over posterior draws. Of whole-numbered responses tests take averages over
+    ``"conditional"`` residuals are medians over posterior draws, each draw's residuals being tested against that draw's
+    own predictions: a draw and the responses have the joint distribution of the true parameters and the responses, so
+    that the residuals are independent of whatever is computed of the draw and the predictors, and of nothing that has
+    seen the responses in another way. What a level or row effect of its own can absorb shows with
+    ``random_effects="new"`` alone. Of whole-numbered responses tests take averages over
     the interval in which the residual lies, not a point of it, with the variance that simulated responses have. A wrong
     distribution of the groups shows with ``random_effects="new"``. Residuals of a DataTree, ``"loo"`` and averages have
     seen the data: where groups are small, a right model looks too well behaved.
 
     References
     ----------
+    Johnson, V. E. (2004). A Bayesian chi-squared test for goodness-of-fit. Annals of Statistics 32, 2361-2384.
+    doi:10.1214/009053604000000616.
     Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
     Durbin, J. and Watson, G. S. (1950). Testing for serial correlation in least squares regression. Biometrika 37,
     409-428. doi:10.1093/biomet/37.3-4.409.
@@ -180,7 +188,10 @@ def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) 
     for name in names:
         if name not in residuals.coords:
             known = [str(coord) for coord in residuals.coords if coord not in ("obs", "sample")]
-            raise PredictionError(f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)}")
+            raise PredictionError(
+                f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)} Columns that the model "
+                "does not use come with data= of simulate_residuals."
+            )
     return list(names)
 
 

@@ -61,8 +61,8 @@ def _without_dropped(design: Design, frame: pd.DataFrame) -> pd.DataFrame:
     absent = [name for name in own if name not in frame.columns]
     if absent:
         raise PredictionError(
-            f"data has {len(frame)} rows, of which the fit dropped {design.dropped} for missing values; which ones, the "
-            f"model's columns say, and {absent[0]!r} is not in data. Add it, or give the {rows} rows that the fit used."
+            f"data has {len(frame)} rows, of which the fit dropped {design.dropped} for missing values; which ones, "
+            f"the model's columns say, and {absent[0]!r} is not in data. Add it, or give the {rows} rows that the fit used."
         )
     kept = frame.loc[~missing_mask(frame[own])[0]]
     if len(kept) != rows:
