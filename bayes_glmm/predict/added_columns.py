@@ -62,7 +62,7 @@ def _without_dropped(design: Design, frame: pd.DataFrame) -> pd.DataFrame:
     if absent:
         raise PredictionError(
             f"data has {len(frame)} rows, of which the fit dropped {design.dropped} for missing values; which ones, "
-            f"the model's columns say, and {absent[0]!r} is not in data. Add it, or give the {rows} rows that the fit used."
+            f"the model's columns say, and {absent[0]!r} is not in data. Add it, or give the {rows} rows it used."
         )
     kept = frame.loc[~missing_mask(frame[own])[0]]
     if len(kept) != rows:
