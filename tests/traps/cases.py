@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from bayes_glmm.priors import Prior
 from tests.traps import data as made
 
 
@@ -45,8 +46,10 @@ class Trap:
         Our coefficient -> the likelihood fit's, and the factor that makes it ours.
     spreads
         (grouping factor, label) -> a sd of its effects.
-    unit
-        Our linear predictor over the likelihood fit's, where the response has another unit.
+    unit, origin
+        Our linear predictor is origin + unit times the likelihood fit's.
+    priors
+        Stated ones; every case of the table has the defaults.
     fast
         Whether every test run looks at it.
     """
@@ -60,6 +63,8 @@ class Trap:
     family: str = "gaussian"
     link: str | None = None
     unit: float = 1.0
+    origin: float = 0.0
+    priors: Mapping[str, Prior] = field(default_factory=dict)
     fast: bool = False
 
 
@@ -169,7 +174,8 @@ INCOMES = [
     Trap("(income | region), Poisson", made.incomes, "c ~ income + (income | g)", "c ~ incomec + (incomec | g)",
          {"income": ("incomec", 1 / 9_000)}, slope("income", 50_000, 9_000, "incomec"), "poisson"),
     Trap("response of fifty thousand", made.incomes, "pay ~ age + (1 | g)", "I((pay - 50000) / 8000) ~ agec + (1 | g)",
-         {"age": ("agec", 8_000 / 9)}, {("g", "intercept"): Spread({"Intercept": 1.0}, factor=8_000)}, unit=8_000),
+         {"age": ("agec", 8_000 / 9)}, {("g", "intercept"): Spread({"Intercept": 1.0}, factor=8_000)}, unit=8_000,
+         origin=50_000),
     Trap("response of a millionth", made.incomes, "small ~ income + (1 | g)", "y ~ incomec + (1 | g)",
          {"income": ("incomec", 1e-6 / 9_000)}, {("g", "intercept"): Spread({"Intercept": 1.0}, factor=1e-6)},
          unit=1e-6),

@@ -44,7 +44,7 @@ def rows_of(table: pd.DataFrame) -> np.ndarray:
 
 
 def fit_of(case: Trap) -> bg.FittedGLMM:
-    model = bg.GLMM(case.formula, case.data(), family=case.family, link=case.link)
+    model = bg.GLMM(case.formula, case.data(), family=case.family, link=case.link, priors=case.priors)
     return model.fit(draws=1000, random_seed=11, progressbar=False)
 
 
@@ -72,15 +72,10 @@ def _predictors(fit: bg.FittedGLMM, case: Trap, known: dict[str, Any]) -> list[C
     draws = bg.predictions(fit, chosen, random_effects="typical", scale="link", draws="dataarray")
     rows = []
     for i, (estimate, error) in enumerate(known["eta"]):
-        ours = draws.isel(obs=i).transpose("chain", "draw").values - _origin(case)
-        figure = Estimate(case.unit * estimate, case.unit * error, SHARE)
+        ours = draws.isel(obs=i).transpose("chain", "draw").values
+        figure = Estimate(case.origin + case.unit * estimate, case.unit * error, SHARE)
         rows += figure.compare(f"eta of row {rows_of(table)[i]}", ours)
     return rows
-
-
-def _origin(case: Trap) -> float:
-    """What the likelihood fit's response is counted from, in our unit."""
-    return 50_000.0 if case.formula.startswith("pay") else 0.0
 
 
 def spread_draws(fit: bg.FittedGLMM, group: str, spread: Spread) -> np.ndarray:

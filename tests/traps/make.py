@@ -1,6 +1,6 @@
-"""Make the figures of the traps again: ``python -m tests.traps.make`` (needs R with lme4, glmmTMB, ordinal, jsonlite).
+"""Make the figures of the traps again: ``python -m tests.traps.make``; needs R with lme4, glmmTMB, ordinal, jsonlite.
 
-Writes the tables as CSV into a temporary folder, lets ``fits.R`` fit them, and writes ``figures.json`` beside this file.
+Writes the tables as CSV into a temporary folder, has ``fits.R`` fit them, and writes ``figures.json`` beside this file.
 """
 
 from __future__ import annotations
