@@ -25,7 +25,7 @@ from bayes_glmm.design.checks import triangle
 from bayes_glmm.design.terms import ColumnTerms
 
 Array = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.intp]
+Codes = npt.NDArray[np.int64]
 Variables = frozenset[str]
 
 #: Share of a column's length below which what others leave of it is rounding error.

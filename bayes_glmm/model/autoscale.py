@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.design import Design
+from bayes_glmm.design.design import Design, prepared
+from bayes_glmm.design.frame import distinct
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
@@ -271,12 +272,12 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     )
 
 
-def _cells(design: Design, terms: ColumnTerms) -> dict[str, npt.NDArray[np.intp]]:
+def _cells(design: Design, terms: ColumnTerms) -> dict[str, npt.NDArray[np.int64]]:
     """Return the level of each row of every variable that counts as a factor: those of two values do."""
-    cells = {}
+    cells, columns = {}, prepared(design.frame, design.encoders.kinds)
     for name in sorted(frozenset[str]().union(*terms.variables)):
-        codes = np.asarray(pd.factorize(design.frame[name])[0])
-        if name in terms.factors or design.encoders.kinds[name] is not None or codes.max() < 2:
+        codes = distinct(columns[name])[0]
+        if name in terms.factors or design.encoders.kinds[name] is not None or codes.max(initial=0) < 2:
             cells[name] = codes
     return cells
 

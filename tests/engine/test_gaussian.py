@@ -81,7 +81,8 @@ def rows(model):
     for g in packed.order:
         term = design.groups[g]
         Z = np.zeros((design.size, len(term.levels), len(term.coefs)))
-        Z[np.arange(design.size), term.codes] = term.Z
+        basis = packed.priors.groups[g][1].basis
+        Z[np.arange(design.size), term.codes] = term.Z if basis is None else term.Z @ basis
         columns.append(Z.reshape(design.size, -1))
     weights = np.ones(design.size) if design.response.weights is None else design.response.weights
     offset = design.offset + design.X @ packed.priors.location
