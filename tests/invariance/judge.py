@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+import arviz as az
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -102,8 +103,6 @@ def judge(problem: Problem, change: Change) -> list[Comparison]:
 
 def _draws_behind_sd(draws: np.ndarray) -> float:
     """Effective draws of the squared deviations, which an sd's error comes from."""
-    import arviz as az
-
     return float(az.ess((draws - draws.mean()) ** 2))
 
 

@@ -74,7 +74,7 @@ def sites() -> pd.DataFrame:
 
 
 def incomes() -> pd.DataFrame:
-    """Thirty-six regions of 2 to 40 rows: incomes of fifty thousand as predictor and as response, tiny and huge units."""
+    """Thirty-six regions of 2 to 40 rows: incomes of fifty thousand as predictor and response, tiny and huge units."""
     rng = np.random.default_rng(104)
     g = np.repeat(np.arange(36), np.resize([2, 3, 5, 8, 13, 40], 36))
     incomec, agec = rng.normal(size=(2, len(g)))
