@@ -6,7 +6,7 @@ Input: nothing. Output: `PROBLEMS`, each a model and the `Change` records that a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,8 @@ class Change:
         What the change adds to the log density of one response.
     whole
         Whether a row is still one observation; where it is not, leave-one-out and residuals ask other questions.
+    differs
+        Why the answers are known to differ; empty where they must not.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Change:
     back: Callable[[np.ndarray], np.ndarray] = same
     jacobian: float = 0.0
     whole: bool = True
+    differs: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +174,16 @@ NAMES = {
 }
 
 FACTORS = (levels("f", ["two", "one", "three"]), rename("f"), rename("g"))
+#: Half-t sds and an LKJ matrix are about a level's intercept and its differences from it, whatever the level.
+COEFFICIENTS = "independent priors of sds and correlations belong to the coefficients of the coding"
+
+
+def differing(change):
+    return replace(change, differs=COEFFICIENTS)
+
+
 YEARS = (shift("year", -2001.0), shift("year", -2006.5), shift("year", 1e5), scale("year", 365.25), scale("year", -1.0))
+ARMS_ONLY = {"f three - one": ("f", "three", "one")}
 ARMS = {"f three - one": ("f", "three", "one"), "ten years": ("year", 2011.0, 2001.0)}
 
 
@@ -208,6 +220,17 @@ PROBLEMS = [
         *FACTORS, levels("h", ["w", "m"]), formula("yes ~ 0 + f:h + (1 | g)"), swapped("yes"),
         aggregated(["f", "h", "g"], "p(sum, count) ~ f * h + (1 | g)"), *ORDER,
     ), {"f three - one": ("f", "three", "one")}, "bernoulli", fast=("rows aggregated",)),
+    Problem("a spline a level", grid, "y ~ f * bs(year, df=4) + (1 | g)", (
+        shift("year", -2001.0), *FACTORS, formula("y ~ 0 + f + f:bs(year, df=4) + (1 | g)"),
+    ), {"ten years": ("year", 2011.0, 2001.0)}),
+    Problem("year and 0/1", grid, "y ~ year * t + (year | g)", (
+        shift("year", -2001.0), formula("y ~ h / year + (year | g)"), formula("y ~ 0 + h + h:year + (year | g)"),
+        formula("y ~ year * I(1 - t) + (year | g)"),
+    ), {"ten years": ("year", 2011.0, 2001.0)}),
+    Problem("a factor's effects by group", grid, "y ~ f + (f | g)", (
+        rename("g"), formula("y ~ 0 + f + (f | g)"), SHUFFLED, differing(levels("f", ["two", "one", "three"])),
+        differing(rename("f")), differing(formula("y ~ f + (0 + f | g)")),
+    ), ARMS_ONLY),
     Problem("sleepstudy", sleep, "Reaction ~ Days + (Days | Subject)", (
         shift("Days", 2000.0), shift("Days", -4.5), scale("Days", 24.0), unit("Reaction", 1e-3), rename("Subject"),
         *ORDER,
