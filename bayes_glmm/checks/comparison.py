@@ -20,7 +20,7 @@ from arviz_stats import loo as arviz_loo
 from arviz_stats.utils import ELPDData, ELPDDataLOO, ELPDDataLOOKFold
 from scipy import special
 
-from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
+from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms, row_log_likelihood
 from bayes_glmm.errors import DataWarning, PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
@@ -48,15 +48,19 @@ class LeaveOneOut(ELPDDataLOO):
         ``"obs"``: a new observation of groups that were seen. A grouping factor: a new group.
     refitted
         How many units come from a fit without them.
+    integrated
+        How many observations are in levels of so few rows that the level's effects were integrated out.
     """
 
     unit: str = OBS
     refitted: int = 0
+    integrated: int = 0
 
     def __str__(self) -> str:
         """Return ArviZ's table and, in words, what it is about."""
         exact = f"; {self.refitted} of {self.n_data_points} from fits without them" if self.refitted else ""
-        return f"{super().__str__()}\n{_about(self.unit)}{exact}.\n"
+        few = f"; the effects of {self.integrated} in levels of few rows integrated out" if self.integrated else ""
+        return f"{super().__str__()}\n{_about(self.unit)}{exact}{few}.\n"
 
     __repr__ = __str__
 
@@ -151,13 +155,17 @@ def loo(
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
-    density = _unit_log_likelihood(fit, unit)
+    seen = _unit_log_likelihood(fit, unit)
+    density, integrated = _given_the_others(fit, unit, seen)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
     with warnings.catch_warnings():
         # its advice is to look at Pareto k: what is above the limit is refitted, or stands in the result
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto", category=UserWarning)
         estimate = arviz_loo(tree, pointwise=True, var_name="y")
-    result = LeaveOneOut(**{field.name: getattr(estimate, field.name) for field in fields(estimate)}, unit=unit)
+    known = {field.name: getattr(estimate, field.name) for field in fields(estimate)}
+    result = LeaveOneOut(**known, unit=unit, integrated=integrated)
+    elpd_i, lppd = result.elpd_i.to_numpy().copy(), log_mean_exp(seen.to_numpy().reshape(-1, seen.shape[-1]))
+    result.p_loo_i, result.p = result.elpd_i.copy(data=lppd - elpd_i), float((lppd - elpd_i).sum())
     bad = np.flatnonzero(~(estimate.pareto_k.to_numpy() <= estimate.good_k))
     if not refits or not len(bad):
         return result
@@ -165,11 +173,9 @@ def loo(
     rows = _rows_of_units(fit, unit)
     tasks = [_LeftOut(fit.model, fit, unit, np.array([i]), rows[i], seed) for i, seed in zip(bad, seeds, strict=True)]
     values = run_tasks(_left_out_density, tasks, client=client, progressbar=progressbar, label="Leaving out")
-    elpd_i = result.elpd_i.to_numpy().copy()
     pareto_k = result.pareto_k.to_numpy().copy()
     done = _collect(values, tasks, elpd_i)
     pareto_k[done] = 0.0
-    lppd = log_mean_exp(density.to_numpy().reshape(-1, len(elpd_i)))
     result.elpd_i, result.pareto_k = result.elpd_i.copy(data=elpd_i), result.pareto_k.copy(data=pareto_k)
     result.p_loo_i = result.elpd_i.copy(data=lppd - elpd_i)
     result.elpd, result.se, result.p = _totals(elpd_i, lppd)
@@ -342,6 +348,16 @@ def _unit_log_likelihood(fit: Fit, unit: str) -> xr.DataArray:
     shape = (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1])
     coords = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"], unit: _unit_labels(fit, unit)}
     return xr.DataArray(values.reshape(shape), dims=["chain", "draw", unit], coords=coords)
+
+
+def _given_the_others(fit: Fit, unit: str, seen: xr.DataArray) -> tuple[xr.DataArray, int]:
+    """Put densities given the other rows in the place of those of levels of few rows; return how many there are."""
+    if unit != OBS:
+        return seen, 0
+    rows, values = row_log_likelihood(fit)
+    density = seen.transpose("chain", "draw", ...).copy()
+    density.values.reshape(-1, density.shape[-1])[:, rows] = values
+    return density, len(rows)
 
 
 def _within_density(fit: Fit, unit: str) -> Array:

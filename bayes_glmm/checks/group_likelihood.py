@@ -19,7 +19,7 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.draws import row_log_density
 from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
 from bayes_glmm.predict.linear import fixed_part
-from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -35,6 +35,8 @@ Modes = dict[tuple[int, int], Array]
 _NODES = {1: 31, 2: 15, 3: 9, 4: 7}
 _STEPS, _HALVINGS = 30, 12
 _NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there
+_FEW = 5  # rows of a level whose effects are another's without one of them
+_MOST_TOGETHER = 2  # effects that are integrated out for every single row
 _APART = 0.1  # of a standard deviation: between the three points a row's derivatives are taken from
 
 
@@ -124,17 +126,65 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
     chain = nested_terms(fit, group)
-    draws = posterior_draws(fit)
-    predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=draws)
-    seen = draws if around is None else posterior_draws(around)
-    starts = tuple(
-        seen.effects[term.name] if around is None else seen.effects[term.name].mean(axis=0, keepdims=True)
-        for term in chain
-    )
-    roots = tuple(_Root.of(draws.covariances[term.name]) for term in chain)
-    integral = _Integral(predictor, chain, roots, starts, _NODES[sum(len(term.coefs) for term in chain)])
+    predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit))
+    integral = _Integral.of_chain(predictor, chain, None if around is None else posterior_draws(around))
     wanted = np.arange(len(chain[0].levels)) if levels is None else levels
     return np.stack(list(in_threads(integral.of_level, [int(level) for level in wanted])), axis=1)
+
+
+def row_log_likelihood(fit: Fit) -> tuple[Rows, Array]:
+    """Compute log densities of observations given the others, the effects of levels of few rows integrated out.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        Positions of the observations in levels of one to five rows.
+    density : numpy.ndarray
+        (S, rows) log p(y_i | the level's other rows, parameters, other effects), times weights where there are weights.
+
+    Notes
+    -----
+    An effect that rests on a few rows is a different one without one of them: importance weights cannot bring its draws
+    there, and Pareto's k does not always tell. What is left for them to do are parameters that rest on all rows. Of the
+    factors in whose levels a row is one of few, the one of most rows a level is taken, with those nested in it; of
+    crossed ones, one.
+
+    References
+    ----------
+    Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
+    versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
+    """
+    draws = posterior_draws(fit)
+    predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=draws)
+    rows, parts = [np.empty(0, dtype=np.intp)], [np.empty((draws.size, 0))]
+    for chain, levels in _few_rows(fit):
+        integral = _Integral.of_chain(predictor, chain)
+        rows += [np.flatnonzero(chain[0].codes == level) for level in levels]
+        parts += in_threads(integral.each_given_the_others, [int(level) for level in levels])
+    return np.concatenate(rows), np.concatenate(parts, axis=1)
+
+
+def _few_rows(fit: Fit) -> list[tuple[tuple[GroupTerm, ...], Rows]]:
+    """Choose whose effects are integrated out of which levels: each row once, factors of most rows a level first."""
+    free = np.ones(len(fit.model.design.offset), dtype=bool)
+    chosen = []
+    for term in sorted(fit.model.design.groups, key=lambda term: np.unique(term.codes).size):
+        try:
+            chain = nested_terms(fit, term.name)
+        except PredictionError:
+            continue
+        rows = np.bincount(term.codes, minlength=len(term.levels))
+        taken = np.bincount(term.codes, weights=~free, minlength=len(term.levels))
+        levels = np.flatnonzero((rows > 0) & (rows <= _FEW) & (taken == 0))
+        if sum(len(one.coefs) for one in chain) <= _MOST_TOGETHER and len(levels):
+            free[np.isin(term.codes, levels)] = False
+            chosen.append((chain, levels))
+    return chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +243,36 @@ class _Integral:
     starts: tuple[Array, ...]
     nodes: int
 
+    @classmethod
+    def of_chain(
+        cls, predictor: RowPredictor, chain: tuple[GroupTerm, ...], seen: PosteriorDraws | None = None
+    ) -> _Integral:
+        """Integrate over a chain of factors; modes are sought from the means of another fit's draws, `seen`."""
+        draws = predictor.draws
+        starts = tuple(
+            draws.effects[term.name] if seen is None else seen.effects[term.name].mean(axis=0, keepdims=True)
+            for term in chain
+        )
+        roots = tuple(_Root.of(draws.covariances[term.name]) for term in chain)
+        return cls(predictor, chain, roots, starts, _NODES[sum(len(term.coefs) for term in chain)])
+
+    def each_given_the_others(self, level: int) -> Array:
+        """Return log densities (S, rows) of a level's rows, each given the level's other rows."""
+        rows = np.flatnonzero(self.chain[0].codes == level)
+        modes: Modes = {}
+        whole = self._of_rows(level, rows, modes)
+        if len(rows) == 1:
+            return whole[:, None]
+        # without a row the modes are near those with it
+        rest = [self._of_rows(level, np.delete(rows, i), dict(modes)) for i in range(len(rows))]
+        return whole[:, None] - np.stack(rest, axis=1)
+
     def of_level(self, level: int) -> Array:
         """Integrate over the effects of one level of the outermost factor: (S,) logs."""
         rows = np.flatnonzero(self.chain[0].codes == level)
         # draws have nothing to do with each other: a level of many rows takes a part of them at a time
         parts = chunks(self.predictor.draws.size, len(rows) * (1 + len(self.chain[0].coefs)))
-        return np.concatenate([self._taking(part)._of_rows(level, rows) for part in parts])
+        return np.concatenate([self._taking(part)._of_rows(level, rows, {}) for part in parts])
 
     def _taking(self, part: Rows) -> _Integral:
         return replace(
@@ -208,13 +282,14 @@ class _Integral:
             starts=tuple(start if len(start) == 1 else start[part] for start in self.starts),
         )
 
-    def _of_rows(self, level: int, rows: Rows) -> Array:
+    def _of_rows(self, level: int, rows: Rows, modes: Modes) -> Array:
+        """Integrate over the effects of some rows of a level: (S,) logs; the modes found are entered."""
         draws, design = self.predictor.draws, self.predictor.design
         base, integrated = fixed_part(draws, design, rows), {term.name for term in self.chain}
         for other in design.groups:
             if other.name not in integrated:
                 base = base + np.sum(draws.effects[other.name][:, other.codes[rows]] * other.Z[rows], axis=-1)
-        return self._integrate(0, level, rows, base, {})
+        return self._integrate(0, level, rows, base, modes)
 
     def _integrate(self, depth: int, level: int, rows: Rows, eta: Array, modes: Modes) -> Array:
         """Integrate over a level's effects, `eta` the linear predictor without them: (S,) logs."""
@@ -267,8 +342,11 @@ class _Integral:
         stuck = np.zeros(len(z), dtype=bool)
         for _ in range(_STEPS):
             step, reach = _solve(here.information, here.gradient), _reach(along, here.information)
-            if np.all(stuck | ((step * here.gradient).sum(axis=1) < _NEAR**2)):
+            arrived = stuck | ((step * here.gradient).sum(axis=1) < _NEAR**2)
+            if np.all(arrived):
                 break
+            # draws that are there stay: rounding would make their steps look worse, and all be halved
+            step = np.where(arrived[:, None], 0.0, step)
             for _ in range(_HALVINGS):
                 there = local(z + step, reach)
                 worse = ~(there.value >= here.value)
