@@ -1,8 +1,8 @@
 """Run the checks of docs/reliability.md and write their tables into it.
 
-Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, residuals,
-residual_sizes, inputs, fuzz, coverage, mutation) for these alone; all parts take about three hours on two cores. Each
-part replaces what stands between its two markers.
+Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, traps, invariance,
+residuals, residual_sizes, inputs, fuzz, coverage, mutation) for these alone; all parts take about three hours on two
+cores. Each part replaces what stands between its two markers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,16 @@ PAGE = ROOT / "docs" / "reliability.md"
 def published() -> str:
     """Compare with published fits and posteriors."""
     return str(importlib.import_module("tests.published.table").section())
+
+
+def traps() -> str:
+    """Compare models at awkward scales with the same models at friendly ones, fitted by other programs."""
+    return str(importlib.import_module("tests.traps.table").section())
+
+
+def invariance() -> str:
+    """Write the same data and model in other ways and compare the answers."""
+    return str(importlib.import_module("tests.invariance.table").section())
 
 
 def residuals() -> str:
@@ -96,7 +106,8 @@ def mutation() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (published, residuals, residual_sizes, inputs, fuzz, coverage, mutation)
+    part.__name__: part
+    for part in (published, traps, invariance, residuals, residual_sizes, inputs, fuzz, coverage, mutation)
 }
 
 
