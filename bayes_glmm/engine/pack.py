@@ -27,6 +27,8 @@ Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows add up: y is a sum of successes or counts, `counts` the trials or the exposure.
 SUMMED = frozenset({"binomial", "poisson"})
+#: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
+LOG_CONCAVE = frozenset({"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"})
 
 #: Prior distribution -> (code, its three parameters) of the compiled priors.
 _ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
@@ -63,6 +65,8 @@ class Packed:
         (D,) a sensible point to start the Laplace fit from.
     rows
         The rows of the likelihood after exact reduction.
+    log_concave
+        Whether (u, beta) given theta are known to have one mode only.
     """
 
     data: KernelData
@@ -70,6 +74,7 @@ class Packed:
     priors: PriorTable
     start: Array
     rows: Rows
+    log_concave: bool
 
 
 def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
@@ -218,6 +223,8 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
+    beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
+    log_concave = spec.family.kernel in LOG_CONCAVE and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name).address
@@ -238,12 +245,12 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         offset=offset,
         y=_scaled(rows.y[by_level], root),
         counts=np.ascontiguousarray(rows.counts[by_level]),
-        beta_table=np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8),
+        beta_table=beta_table,
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
     )
-    return Packed(data, order, priors, _start(spec, design, priors, data, order), rows)
+    return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
 
 
 def _at_data(Z: Array, group: GroupPriors) -> Array:
