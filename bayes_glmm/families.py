@@ -110,6 +110,9 @@ class Family:
         a threshold's latent variable, a log that is normal. None where it follows from the response's moments.
     response_transform
         y -> the scale mu lives on, for default priors (log for lognormal); None for y itself.
+    at_precision
+        (parameters, w) -> the parameters of a row whose response varies w times less (as the mean of w responses does),
+        numpy or PyTensor; None where the mean decides the variance.
     kernel
         Name of the family's row kernel in the engine; None where models go through PyMC's graph.
     latex
@@ -132,6 +135,7 @@ class Family:
     probabilities: Callable[[Any, Link, Parameters], Any] | None = None
     latent_variance: Callable[[Link, Parameters], Any] | None = None
     response_transform: Callable[[Any], Any] | None = None
+    at_precision: Callable[[Parameters, Any], dict[str, Any]] | None = None
     kernel: str | None = None
     latex: str = ""
     aliases: tuple[str, ...] = field(default=())
@@ -153,6 +157,14 @@ _LOG_2PI = math.log(2 * math.pi)
 def _latent_of_link(link: Link, parameters: Parameters) -> Any:
     """Variance of the latent variable that thresholds cut."""
     return link.latent_variance
+
+
+def _divided_sigma(parameters: Parameters, w: Any) -> dict[str, Any]:
+    return {**parameters, "sigma": parameters["sigma"] / w**0.5}
+
+
+def _multiplied_phi(parameters: Parameters, w: Any) -> dict[str, Any]:
+    return {**parameters, "phi": parameters["phi"] * w}
 
 
 def _shape(mu: Any, parameters: Parameters) -> tuple[int, ...]:
@@ -323,6 +335,7 @@ FAMILIES: dict[str, Family] = {
             variance=lambda mu, p, trials: np.square(p["sigma"]) + 0.0 * mu,
             cdf=gaussian_cdf,
             graph=_gaussian_graph,
+            at_precision=_divided_sigma,
             kernel="gaussian",
             latex=r"\operatorname{Normal}({mu}, \sigma)",
             aliases=("normal",),
@@ -337,6 +350,7 @@ FAMILIES: dict[str, Family] = {
             variance=_student_variance,
             cdf=student_cdf,
             graph=_student_graph,
+            at_precision=_divided_sigma,
             kernel="student",
             latex=r"\operatorname{StudentT}(\nu, {mu}, \sigma)",
             aliases=("t",),
@@ -406,6 +420,7 @@ FAMILIES: dict[str, Family] = {
             variance=lambda mu, p, trials: np.square(mu) / p["phi"],
             cdf=gamma_cdf,
             graph=_gamma_graph,
+            at_precision=_multiplied_phi,
             kernel="gamma",
             latex=r"\operatorname{Gamma}(\text{mean}={mu}, \text{shape}=\phi)",
         ),

@@ -39,7 +39,9 @@ class GLMM:
     Parameters
     ----------
     formula
-        lme4's grammar: ``"p(incidence, size) ~ period + (1 | herd)"``.
+        lme4's grammar: ``"p(incidence, size) ~ period + (1 | herd)"``. Two kinds of weights go by their names:
+        ``weighted(y, w)``, rows that count w times, and ``precision(y, w)``, rows whose variance is divided by w, as
+        that of a mean of w rows (``weights=`` of lme4).
     data
         pandas, polars or pyarrow table, or a dictionary of columns. It is copied, never changed.
     family

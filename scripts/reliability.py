@@ -1,8 +1,8 @@
 """Run the checks of docs/reliability.md and write their tables into it.
 
-Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, residuals, inputs,
-fuzz, coverage, mutation) for these alone; all parts take about an hour on two cores. Each part replaces what stands
-between its two markers.
+Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, traps, invariance,
+residuals, residual_sizes, inputs, fuzz, coverage, mutation) for these alone; all parts take about three hours on two
+cores. Each part replaces what stands between its two markers.
 """
 
 from __future__ import annotations
@@ -27,9 +27,24 @@ def published() -> str:
     return str(importlib.import_module("tests.published.table").section())
 
 
+def traps() -> str:
+    """Compare models at awkward scales with the same models at friendly ones, fitted by other programs."""
+    return str(importlib.import_module("tests.traps.table").section())
+
+
+def invariance() -> str:
+    """Write the same data and model in other ways and compare the answers."""
+    return str(importlib.import_module("tests.invariance.table").section())
+
+
 def residuals() -> str:
     """Simulate the situations of DHARMa's vignette and count which residual tests speak up."""
     return str(importlib.import_module("tests.checks.dharma").section())
+
+
+def residual_sizes() -> str:
+    """Count how often residual tests call right models wrong, over families and shapes."""
+    return str(importlib.import_module("tests.checks.residual_sizes").section())
 
 
 def inputs() -> str:
@@ -91,7 +106,8 @@ def mutation() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    part.__name__: part for part in (published, residuals, inputs, fuzz, coverage, mutation)
+    part.__name__: part
+    for part in (published, traps, invariance, residuals, residual_sizes, inputs, fuzz, coverage, mutation)
 }
 
 

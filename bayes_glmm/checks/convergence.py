@@ -144,7 +144,8 @@ def diagnose(fit: Fit) -> Diagnosis:
         return Diagnosis(False, ("Checks of convergence do not apply: none was made.",), advice, opening, dataset)
     place = _place_of_divergences(fit) if dataset.attrs["divergences"] > 0 else ""
     run = _sampler_findings(dataset, place, _smaller_steps(fit))
-    findings = [*_run_findings(fit), *_scalar_findings(dataset, chains, draws), *run]
+    scalars = list(_scalar_findings(dataset, chains, draws))
+    findings = [*_run_findings(fit), *_mode_findings(fit, scalars), *scalars, *run]
     if findings:
         opening = f"Do not rely on these draws yet ({drawn}):"
         problems = tuple(finding.problem for finding in findings)
@@ -270,6 +271,18 @@ def _run_findings(fit: Fit) -> Iterator[_Finding]:
     if fit.interrupted:
         draws = fit.posterior.sizes["draw"]
         yield _Finding(f"The run was interrupted: {draws} draws per chain were kept.", "Let the run finish.")
+
+
+def _mode_findings(fit: Fit, others: list[_Finding]) -> Iterator[_Finding]:
+    """Say what the search found before the run where chains do not show that they cross between modes."""
+    modes = fit.attrs.get("modes")
+    if modes and others:
+        yield _Finding(
+            f"{modes[0].upper()}{modes[1:]}, and they do not show that they cross from one to another: the draws say "
+            "nothing about how likely each is.",
+            "Look at which prior disagrees with the data (prior_sensitivity, or fits with one prior less), and state "
+            "one that both can live with.",
+        )
 
 
 def _scalar_findings(dataset: xr.Dataset, chains: int, draws: int) -> Iterator[_Finding]:

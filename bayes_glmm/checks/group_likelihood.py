@@ -17,8 +17,9 @@ from scipy import special
 
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.draws import row_log_density
-from bayes_glmm.predict.expected import RowPredictor, chunks, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.linear import fixed_part
+from bayes_glmm.predict.pieces import chunks, in_threads
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 
 if TYPE_CHECKING:
@@ -330,8 +331,11 @@ class LevelIntegral:
         stuck = np.zeros(len(z), dtype=bool)
         for _ in range(_STEPS):
             step, reach = _solve(here.information, here.gradient), _reach(along, here.information)
-            if np.all(stuck | ((step * here.gradient).sum(axis=1) < _NEAR**2)):
+            arrived = stuck | ((step * here.gradient).sum(axis=1) < _NEAR**2)
+            if np.all(arrived):
                 break
+            # draws that are there stay: rounding would make their steps look worse, and all be halved
+            step = np.where(arrived[:, None], 0.0, step)
             for _ in range(_HALVINGS):
                 there = local(z + step, reach)
                 worse = ~(there.value >= here.value)

@@ -42,16 +42,20 @@ def log_prior(fit: Fit) -> xr.Dataset:
     shift = np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
     if design.coefs:
         beta = posterior["beta"].to_numpy()
-        slopes = np.array([coef != "Intercept" for coef in design.coefs])
-        if priors.centered:
-            shift = beta[..., slopes] @ design.means[slopes]
-        for i, row in enumerate(priors.beta):
-            parts[row.parameter] = _density(row, beta[..., i] + (0.0 if slopes[i] else shift))
+        shift = beta @ priors.means
+        stated = (beta - priors.location) @ np.linalg.inv(priors.basis).T
+        parts |= {row.parameter: _density(row, stated[..., i]) for i, row in enumerate(priors.beta)}
     for term, (_, group) in zip(design.groups, priors.groups, strict=True):
         sd = posterior[f"sd_{term.name}"].to_numpy()
+        corr = None if group.corr is None else posterior[f"corr_{term.name}"].to_numpy()
+        if group.basis is not None:
+            back = np.linalg.inv(group.basis)
+            covariance = back @ (sd[..., :, None] * corr * sd[..., None, :]) @ back.T
+            sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+            corr = covariance / (sd[..., :, None] * sd[..., None, :])
         parts |= {row.parameter: _density(row, sd[..., i]) for i, row in enumerate(group.sd)}
         if group.corr is not None:
-            corr = posterior[f"corr_{term.name}"].to_numpy()
+            assert corr is not None
             blocks = [corr[(..., *np.ix_(block, block))] for block in term.blocks if len(block) > 1]
             log_det = [np.linalg.slogdet(block)[1] for block in blocks]
             parts[group.corr.parameter] = np.sum([group.corr.prior.log_density(one) for one in log_det], axis=0)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bayes_glmm.checks.correlations import correlation_notes
 from bayes_glmm.checks.prior_sensitivity import THRESHOLD, prior_sensitivity
 from bayes_glmm.checks.separation import separated_coefficients
+from bayes_glmm.design.identified import unidentified_effects
 from bayes_glmm.inference.scalars import population_scalars
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ Array = npt.NDArray[np.float64]
 FEW_LEVELS = 5
 #: A density that falls from zero on has a tenth of its draws below a fifth of its median; one that is zero there, few.
 _FIFTH, _AT_ZERO = 0.2, 0.07
-_NEAR_ONE = 0.95
 #: Times the threshold of `prior_sensitivity` from which a prior beside informative data is worth a sentence unasked.
 _STRONG = 2.0
 _SHOWN = 3
@@ -43,7 +44,14 @@ def model_notes(fit: Fit) -> tuple[str, ...]:
     tuple of str
         A sentence or two for each finding, what to do included; empty where there is nothing to say.
     """
-    return (*_separation(fit), *_levels(fit), *_bounds(fit), *_priors(fit))
+    parts = (_unidentified, _separation, _levels, _bounds, correlation_notes, _simpler, _priors)
+    return tuple(note for part in parts for note in part(fit))
+
+
+def _unidentified(fit: Fit) -> Iterator[str]:
+    design = fit.model.design
+    if design.response is not None:
+        yield from unidentified_effects(design.groups, design.response, design.spec)
 
 
 def _separation(fit: Fit) -> Iterator[str]:
@@ -74,16 +82,17 @@ def _bounds(fit: Fit) -> Iterator[str]:
             f"{_listed(at_zero)} cannot be told from zero: the levels hardly differ, or too few were seen. Intervals "
             "are right as they are; keep the term where the design asks for it, and see prior_sensitivity(fit)."
         )
-    extreme = [
-        name
-        for name, draws in flat.items()
-        if name.startswith("corr_") and max(np.mean(draws > _NEAR_ONE), np.mean(draws < -_NEAR_ONE)) > 0.5
-    ]
-    if extreme:
-        yield (
-            f"{_listed(extreme)} is near its bound: the data carry fewer dimensions than the term has. Leave a slope "
-            "out, write (x || g), or state a stronger prior (corr: LKJ)."
-        )
+
+
+def _simpler(fit: Fit) -> Iterator[str]:
+    family = fit.model.spec.family
+    for row in family.parameters:
+        overdispersion = row.power == -0.5 and family.support == "count"
+        if overdispersion and _piles_at_zero(fit.posterior[row.name].to_numpy() ** -0.5):
+            yield (
+                f"1/sqrt({row.name}) cannot be told from zero: the counts show no more spread than a Poisson's, so how "
+                f"large {row.name} is, and whether it has a mean, is the prior's choice. family='poisson' would do."
+            )
 
 
 def _piles_at_zero(draws: Array) -> bool:

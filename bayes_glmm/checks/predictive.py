@@ -17,6 +17,7 @@ from scipy import stats
 
 from bayes_glmm.checks.residuals import simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.predict.added_columns import frame_with
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -35,6 +36,9 @@ STATISTICS: dict[str, Callable[[Array], Array]] = {
     "zeros": lambda y: (y == 0).mean(axis=-1),
     "skewness": lambda y: stats.skew(y, axis=-1),
 }
+
+
+_OTHERS = "Columns that the model does not use come with data=."
 
 
 class PriorSampler(Protocol):
@@ -80,7 +84,8 @@ def predictive_check(
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
     data
-        Of a DataTree: a table with the column `group`, in the rows' order.
+        A table with the column `group`, in the rows' order, as `simulate_residuals` takes it; a column that the model
+        uses needs none.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def predictive_check(
     Raises
     ------
     PredictionError
-        If the statistic or a column is unknown.
+        If the statistic or a column is unknown, or the rows of `data` are not those of the fit.
 
     References
     ----------
@@ -106,7 +111,7 @@ def predictive_check(
     residuals = simulate_residuals(fit, random_effects, draws=draws, random_seed=random_seed, data=data)
     if group is not None and group not in residuals.coords:
         known = [str(name) for name in residuals.coords if name not in ("obs", "sample")]
-        raise PredictionError(f"group: there is no column {group!r}. {nearest(group, known)}")
+        raise PredictionError(f"group: there is no column {group!r}. {nearest(group, known)} {_OTHERS}")
     levels = None if group is None else residuals[group].to_numpy()
     table = _table(residuals["observed"].to_numpy(), residuals["simulated"].to_numpy(), stat, group, levels, ci_prob)
     table.attrs = {"random_effects": random_effects, "draws": residuals.sizes["sample"], **table.attrs}
@@ -121,6 +126,7 @@ def prior_predictive_check(
     draws: int = 500,
     random_seed: int | None = None,
     ci_prob: float | None = None,
+    data: Any = None,
 ) -> pd.DataFrame:
     """Compare a statistic of the observed responses with its distribution over the prior predictive.
 
@@ -128,7 +134,7 @@ def prior_predictive_check(
     ----------
     model
         A `GLMM`; all its priors must be proper.
-    stat, group, random_seed, ci_prob
+    stat, group, random_seed, ci_prob, data
         As in `predictive_check`.
     draws
         Draws from the prior.
@@ -149,10 +155,12 @@ def prior_predictive_check(
     predictive = model.sample_prior(draws=draws, random_seed=random_seed)["prior_predictive"]
     simulated = next(iter(predictive.data_vars.values())).transpose("chain", "draw", ...).to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1]).astype(float)
-    frame, levels = model.design.frame, None
+    frame, levels = frame_with(model.design, data), None
     if group is not None:
         if group not in frame.columns:
-            raise PredictionError(f"group: there is no column {group!r}. {nearest(group, map(str, frame.columns))}")
+            raise PredictionError(
+                f"group: there is no column {group!r}. {nearest(group, map(str, frame.columns))} {_OTHERS}"
+            )
         levels = frame[group].astype(str).to_numpy()
     table = _table(np.asarray(model.design.response.y, dtype=float), simulated, stat, group, levels, ci_prob)
     table.attrs = {"random_effects": "prior", "draws": len(simulated), **table.attrs}

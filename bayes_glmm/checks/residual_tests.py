@@ -9,7 +9,8 @@ each taken for the observed one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ _DEGREE = 3  # of the polynomial in a predictor's rank
 _MOST_SPATIAL = 3000
 _EXTREME = 0.001  # a residual this near 0 or 1 is an outlier
 _SINGULAR, _NO_VARIANCE = 1e-8, 1e-12
+_UNIFORM_VARIANCES = np.array([1 / 12, 1 / 48])  # of a uniform residual and of its distance from one half
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,11 @@ class Ranks:
         )
         values, lower, upper = (residuals[name].to_numpy() for name in ("residual_draws", "lower", "upper"))
         return cls(values, False, lower, upper, null)
+
+    def of_rows(self, rows: npt.NDArray[np.bool_]) -> Ranks:
+        """Keep the rows where a mask is true."""
+        null = NullCovariances(level=self.null.level[rows], score=self.null.score[rows])
+        return Ranks(self.values[:, rows], self.resampled, self.lower[:, rows], self.upper[:, rows], null)
 
     @property
     def rows(self) -> int:
@@ -128,9 +135,11 @@ def check_residuals(
     pandas.DataFrame
         Indexed by test: statistic, p_value and verdict, a sentence. Of the tests: ``uniformity`` (Kolmogorov-Smirnov),
         ``dispersion`` (mean square of the residuals' normal scores; 1 is right), ``outliers`` (residuals within 0.001
-        of 0 or 1), ``zeros`` (of whole-numbered responses that have some; observed over expected), ``predicted`` and
-        each predictor (quartiles of the residuals against it), groups (mean and spread between levels), time
-        (Durbin-Watson), space (Moran's I).
+        of 0 or 1), ``zeros`` (of whole-numbered responses that have some; observed over expected), ``predicted`` (not
+        of ``"loo"`` residuals and those of a DataTree, whose predictions have seen the responses) and each predictor
+        (quartiles of the residuals against it), groups (products of the mean and spread of two rows of one level, in
+        standard deviations; 0 is right), time (Durbin-Watson), space (Moran's I). Rows in which a column is missing are
+        left out of that column's test, and the verdict says so.
 
     Raises
     ------
@@ -140,13 +149,19 @@ def check_residuals(
     Notes
     -----
     p-values are not adjusted for their number; ``attrs["tests"]`` counts them. Statistics and p-values of
-    ``"conditional"`` residuals are medians over posterior draws. Of whole-numbered responses tests take averages over
+    ``"conditional"`` residuals are medians over posterior draws, each draw's residuals being tested against that draw's
+    own predictions: a draw and the responses have the joint distribution of the true parameters and the responses, so
+    that the residuals are independent of whatever is computed of the draw and the predictors, and of nothing that has
+    seen the responses in another way. What a level or row effect of its own can absorb shows with
+    ``random_effects="new"`` alone. Of whole-numbered responses tests take averages over
     the interval in which the residual lies, not a point of it, with the variance that simulated responses have. A wrong
     distribution of the groups shows with ``random_effects="new"``. Residuals of a DataTree, ``"loo"`` and averages have
     seen the data: where groups are small, a right model looks too well behaved.
 
     References
     ----------
+    Johnson, V. E. (2004). A Bayesian chi-squared test for goodness-of-fit. Annals of Statistics 32, 2361-2384.
+    doi:10.1214/009053604000000616.
     Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
     Durbin, J. and Watson, G. S. (1950). Testing for serial correlation in least squares regression. Biometrika 37,
     409-428. doi:10.1093/biomet/37.3-4.409.
@@ -173,7 +188,10 @@ def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) 
     for name in names:
         if name not in residuals.coords:
             known = [str(coord) for coord in residuals.coords if coord not in ("obs", "sample")]
-            raise PredictionError(f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)}")
+            raise PredictionError(
+                f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)} Columns that the model "
+                "does not use come with data= of simulate_residuals."
+            )
     return list(names)
 
 
@@ -182,15 +200,6 @@ def _judged(ranks: Ranks, values: Array, null: Callable[[Array], Array]) -> tupl
     if ranks.resampled:
         return float(values[0]), float((1 + np.sum(values[1:] >= values[0])) / len(values))
     return float(np.median(values)), float(np.median(null(values)))
-
-
-def _chi_square(ranks: Ranks, scores: Array, covariances: Array) -> tuple[float, float]:
-    """Judge scores (D, blocks, k) by independent blocks' covariances (D or 1, blocks, k, k), which may be singular."""
-    values, vectors = np.linalg.eigh(covariances)
-    usable = values > np.maximum(_SINGULAR * values[..., -1:], _NO_VARIANCE) if values.size else values > 0
-    along = np.einsum("dbk,dbkj->dbj", scores, np.broadcast_to(vectors, (len(scores), *vectors.shape[1:])))
-    statistic = (np.square(along) * np.divide(1.0, values, out=np.zeros_like(values), where=usable)).sum(axis=(1, 2))
-    return _judged(ranks, statistic, lambda t: stats.chi2.sf(t, np.maximum(1, usable.sum(axis=(1, 2)))))
 
 
 # of all residuals and responses --------------------------------------------------------------------------------------
@@ -239,14 +248,13 @@ def _outliers(ranks: Ranks) -> _Outcome:
 def _zeros(residuals: xr.Dataset) -> Iterator[_Outcome]:
     observed, simulated = residuals["observed"].to_numpy(), residuals["simulated"].to_numpy()
     zeros = float((observed == 0).sum())
-    if "zeros_expected" in residuals:
-        expected, sd = residuals["zeros_expected"].to_numpy(), residuals["zeros_sd"].to_numpy()
-        if not expected.any():
+    if "residual_draws" in residuals:
+        if "zero_probability" not in residuals or not residuals["zero_probability"].any():
             return
-        p = float(
-            np.median(np.minimum(1.0, 2 * stats.norm.sf((np.abs(zeros - expected) - 0.5) / np.maximum(sd, 1e-9))))
-        )
-        mean = float(np.median(expected))
+        zero = residuals["zero_probability"].to_numpy()
+        expected, sd = zero.sum(axis=1), np.sqrt((zero * (1 - zero)).sum(axis=1))
+        away = (np.abs(zeros - expected) - 0.5) / np.maximum(sd, 1e-9)
+        p, mean = float(np.median(np.minimum(1.0, 2 * stats.norm.sf(away)))), float(np.median(expected))
     else:
         counts = (simulated == 0).sum(axis=1)
         if not (zeros or counts.any()) or np.any(simulated < 0) or np.any(simulated != np.round(simulated)):
@@ -264,45 +272,82 @@ def _zeros(residuals: xr.Dataset) -> Iterator[_Outcome]:
 
 
 def _against(residuals: xr.Dataset, ranks: Ranks, predictors: list[str], groups: list[str]) -> Iterator[_Outcome]:
-    yield _quantiles("predicted", residuals["predicted"].to_numpy(), ranks)
-    for name in predictors:
-        values = residuals[name].to_numpy()
-        yield _quantiles(name, values, ranks) if values.dtype.kind == "f" else _between(name, values, ranks)
-    for name in groups:
-        if name not in predictors:
-            yield _between(name, residuals[name].to_numpy(), ranks)
+    if "predicted_draws" in residuals:  # a draw's own: the mean over draws has seen the responses
+        yield _quantiles("predicted", residuals["predicted_draws"].to_numpy(), ranks)
+    elif ranks.resampled:
+        yield _quantiles("predicted", residuals["predicted"].to_numpy()[None], ranks)
+    for name in dict.fromkeys([*predictors, *groups]):
+        there = residuals[name].notnull().to_numpy()
+        if not there.any():
+            raise PredictionError(f"The column {name!r} misses every value.")
+        values, those = residuals[name].to_numpy()[there], ranks if there.all() else ranks.of_rows(there)
+        number = name in predictors and values.dtype.kind == "f"
+        outcome = _quantiles(name, values[None], those) if number else _between(name, values, those)
+        some = "" if there.all() else f" {name} is missing in {np.sum(~there)} rows, which are left out here."
+        yield replace(outcome, fine=outcome.fine + some, wrong=outcome.wrong + some)
 
 
 def _quantiles(name: str, values: Array, ranks: Ranks) -> _Outcome:
-    """Whether the quartiles of uniform residuals move with a polynomial in the column's rank: a score test.
+    """Whether quartiles of uniform residuals move with a polynomial in the rank of values (1 or D, rows): a score test.
 
     Its covariance is that of the shares below the quartiles as they are, row by row, so that what is wrong with the
     residuals' spread elsewhere is not taken for a dependence on this column.
     """
-    position = stats.rankdata(values) / len(values) - 0.5
-    basis = np.linalg.qr(np.vander(position, _DEGREE + 1, increasing=True))[0][:, 1:]
-    basis = basis[:, : min(_DEGREE, np.unique(values).size - 1)]
-    scores, covariances = [], []
-    for lower, upper in zip(ranks.lower, ranks.upper, strict=True):  # one at a time: each is (rows, 9)
+    bases = map(_polynomial, values) if len(values) > 1 else repeat(_polynomial(values[0]), len(ranks.values))
+    statistics, freedoms = [], []
+    for lower, upper, basis in zip(ranks.lower, ranks.upper, bases, strict=True):
         below = below_quantiles(lower, upper)
         each = ((below - below.mean(axis=0))[:, :, None] * basis[:, None, :]).reshape(len(basis), -1)
-        scores.append(each.sum(axis=0))
-        covariances.append(each.T @ each)
-    value, p = _chi_square(ranks, np.array(scores)[:, None], np.array(covariances)[:, None])
+        variances, vectors = np.linalg.eigh(each.T @ each)
+        usable = variances > max(_NO_VARIANCE, _SINGULAR * variances.max(initial=0.0))
+        along = (each.sum(axis=0) @ vectors)[usable]
+        statistics.append(np.sum(np.square(along) / variances[usable]))
+        freedoms.append(int(usable.sum()))
+    freedom = np.array(freedoms)
+    value, p = _judged(
+        ranks, np.array(statistics), lambda t: np.where(freedom > 0, stats.chi2.sf(t, np.maximum(1, freedom)), 1.0)
+    )
     return _Outcome(
-        name, value, p, f"Residuals do not depend on {name}.",
+        name, value, p, f"Residuals do not depend on {name}." if freedom.any() else f"{name} is the same in every row.",
         f"Residuals depend on {name}: the shape of its effect, an interaction or the spread is not right.",
     )  # fmt: skip
 
 
+def _polynomial(values: Array) -> Array:
+    """Orthonormal polynomials (rows, 3 at most) in the rank of values (rows,), without the constant."""
+    position = stats.rankdata(values) / len(values) - 0.5
+    basis = np.linalg.qr(np.vander(position, _DEGREE + 1, increasing=True))[0][:, 1:]
+    return basis[:, : min(_DEGREE, np.unique(values).size - 1)]
+
+
 def _between(name: str, values: npt.NDArray[np.object_], ranks: Ranks) -> _Outcome:
-    """Mean and spread of uniform residuals in every level, chi-square."""
+    """Whether residuals of one level are alike in mean and spread: products of two different rows of a level.
+
+    Their expectation is zero under independence whatever a row's own variance, so that it matters little that those of
+    discrete responses are known as averages over draws alone. The null is a chi-square that is moved and scaled to the
+    products' mean and variance, with the degrees of freedom that the levels' covariances have.
+    """
     codes, levels = pd.factorize(values)
-    member = np.zeros((len(codes), len(levels)))
-    member[np.arange(len(codes)), codes] = 1.0
-    features = middle_and_spread(ranks.lower, ranks.upper) - np.array([0.5, 0.25])
-    scores, covariances = np.einsum("dnm,nl->dlm", features, member), np.einsum("nij,nl->lij", ranks.null.level, member)
-    value, p = _chi_square(ranks, scores, covariances[None])
+    size = np.bincount(codes).astype(float)
+
+    def total(of: Array) -> Array:
+        return np.bincount(codes, weights=of, minlength=len(levels)) / size
+
+    scale = 1.0 / np.sqrt(_UNIFORM_VARIANCES)
+    null = ranks.null.level * scale * scale[:, None]
+    parts = [null[:, 0, 0], null[:, 1, 1], np.sqrt(2.0) * null[:, 0, 1]]
+    squares = sum(np.square(total(part)).sum() for part in parts)
+    variance = 2 * (squares - sum((total(np.square(part)) / size).sum() for part in parts))
+    if variance <= _NO_VARIANCE:
+        return _Outcome(name, 0.0, 1.0, f"No level of {name} has two rows that could be compared.", "")
+    freedom = (total(parts[0]) + total(parts[1])).sum() ** 2 / squares
+    products = np.empty(len(ranks.values))
+    for draw, (lower, upper) in enumerate(zip(ranks.lower, ranks.upper, strict=True)):
+        features = ((middle_and_spread(lower, upper) - np.array([0.5, 0.25])) * scale).T
+        products[draw] = sum((np.square(total(f)) * size - total(np.square(f))).sum() for f in features)
+    value, p = _judged(
+        ranks, products / np.sqrt(variance), lambda z: stats.chi2.sf(freedom + z * np.sqrt(2 * freedom), freedom)
+    )
     return _Outcome(
         name, value, p, f"Residuals are alike in the {len(levels)} levels of {name}.",
         f"Residuals differ between the levels of {name}: in mean (group effects are missing) or in spread.",
@@ -321,10 +366,10 @@ def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str])
     together = series[order][1:] == series[order][:-1]
     centred = ranks.middles[:, order] - 0.5
     steps = np.square(np.diff(centred, axis=1))[:, together].sum(axis=1)
-    pairs = max(1, int(together.sum()))
-    statistic = steps / pairs / np.square(centred).mean(axis=1)
-    # 2 (1 - r): r has mean 0 and variance 1 / pairs
-    _, p = _judged(ranks, np.abs(statistic - 2), lambda away: 2 * stats.norm.sf(away / 2 * np.sqrt(pairs)))
+    statistic = steps / max(1, int(together.sum())) / np.square(centred).mean(axis=1)
+    products = (centred[:, 1:] * centred[:, :-1])[:, together]
+    away = np.abs(products.sum(axis=1)) / np.sqrt(np.maximum(np.square(products).sum(axis=1), _NO_VARIANCE))
+    _, p = _judged(ranks, away, lambda z: 2 * stats.norm.sf(z))
     value = float(statistic[0] if ranks.resampled else np.median(statistic))
     return _Outcome(
         f"time: {time}", value, p, f"Neighbours in {time} are independent (Durbin-Watson {value:.2f}).",
@@ -349,14 +394,25 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
     centred = ranks.middles - ranks.middles.mean(axis=1, keepdims=True)
     index = n / weights.sum() * np.einsum("di,di->d", centred @ weights, centred) / np.square(centred).sum(axis=1)
     expected = -1.0 / (n - 1)
-    s1 = 0.5 * np.square(weights + weights.T).sum()
-    s2 = np.square(weights.sum(axis=0) + weights.sum(axis=1)).sum()
-    total = weights.sum() ** 2
-    sd = np.sqrt((n * n * s1 - n * s2 + 3 * total) / ((n * n - 1) * total) - expected**2)
-    _, p = _judged(ranks, np.abs(index - expected), lambda away: 2 * stats.norm.sf(away / sd))
+    _, p = _judged(ranks, np.abs(_products(ranks.middles - 0.5, weights)), lambda z: 2 * stats.norm.sf(z))
     value = float(index[0] if ranks.resampled else np.median(index))
     return _Outcome(
         "space", value, p, f"Neighbours in space are independent (Moran's I {value:.3f}).",
         f"Neighbours in space are {'alike' if value > expected else 'unlike'} (Moran's I {value:.3f}): spatial "
         "correlation is left.",
     )  # fmt: skip
+
+
+def _products(values: Array, weights: Array) -> Array:
+    """Weighted sums of products of two different values (D, rows) about their mean, over their own standard error.
+
+    Centring is done to the weights (rows, rows), so that values stay independent of each other and the sum over
+    different rows has mean zero whatever their variances.
+    """
+    weights = weights / weights.mean()
+    about = weights - weights.mean(axis=0)
+    about = about - about.mean(axis=1, keepdims=True)
+    np.fill_diagonal(about, 0.0)
+    squares = np.square(values)
+    variance = 2 * np.einsum("di,di->d", squares @ np.square(about), squares)
+    return np.asarray(np.einsum("di,di->d", values @ about, values) / np.sqrt(np.maximum(variance, _NO_VARIANCE)))

@@ -18,6 +18,7 @@ from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
+from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
 from bayes_glmm.predict.expected import check_choice, row_predictor
 from bayes_glmm.predict.newdata import row_frame
@@ -26,6 +27,8 @@ from bayes_glmm.predict.posterior import posterior_draws
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bayes_glmm.families import Family, Parameters
+
 Array = npt.NDArray[np.float64]
 
 MODES = ("conditional", "new", "loo")
@@ -33,7 +36,7 @@ MODES = ("conditional", "new", "loo")
 _TAKEN = frozenset(
     {
         *("residual", "observed", "predicted", "simulated", "obs", "sample", "residual_draws", "lower", "upper"),
-        *("zeros_expected", "zeros_sd", "level_covariance", "score_variance"),
+        *("predicted_draws", "zero_probability", "level_covariance", "score_variance"),
     }
 )
 _DRAWS = 500
@@ -66,22 +69,26 @@ def simulate_residuals(
     var_name
         Of a DataTree: the response, where observed_data has several.
     data
-        Of a DataTree: the rows' predictors and groups, a table in the rows' order; a fit brings its own.
+        Columns to test residuals against, a table in the rows' order. Of a fit: columns that the model does not use,
+        beside its own, which are there in any case; rows that the fit dropped for missing values are dropped here, too,
+        where the table has the model's columns. Of a DataTree: the rows' predictors and groups; the response itself, or
+        a column that orders the rows as the response does, is no predictor.
 
     Returns
     -------
     xarray.Dataset
         Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
-        data's columns as coordinates. Over (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit
-        ``residual_draws``, those of every single posterior draw, ``lower`` and ``upper``, P(Y < y) and P(Y <= y) of
-        every draw, with what tests expect of them when the model is right: ``zeros_expected`` and ``zeros_sd`` over
-        sample, ``level_covariance`` and ``score_variance`` over obs.
+        data's columns as coordinates. Over (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit,
+        of every single posterior draw, ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and
+        P(Y <= y) as ``lower`` and ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what
+        tests expect when the model is right, ``level_covariance`` and ``score_variance`` over obs.
         ``attrs``: random_effects, seed, and the names of ``predictors`` and ``groups``.
 
     Raises
     ------
     PredictionError
-        If an argument is not one of its values or the DataTree lacks what is needed.
+        If an argument is not one of its values, the DataTree lacks what is needed, or the rows of `data` cannot be
+        lined up with those of the fit.
 
     Notes
     -----
@@ -109,16 +116,16 @@ def simulate_residuals(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     if isinstance(fit, Fit):
         variables = _of_fit(fit, random_effects, draws, seed, rng)
-        frame, names = fit.model.design.frame, _columns_of(fit)
+        frame, names = frame_with(fit.model.design, data), _columns_of(fit)
     else:
         if random_effects != "conditional":
             raise PredictionError("A DataTree holds one kind of simulated responses: use random_effects='conditional'.")
         observed, simulated = _of_tree(fit, var_name, draws)
         variables = _by_rank(observed, simulated, rng)
         frame = pd.DataFrame(index=pd.RangeIndex(len(observed))) if data is None else row_frame(data)
-        names = {"predictors": [str(c) for c in frame.columns], "groups": []}
         if len(frame) != len(observed):
             raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
+        names = {"predictors": [str(c) for c in frame.columns if not _is_response(frame[c], observed)], "groups": []}
     return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **names})
 
 
@@ -164,48 +171,64 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
     simulated = simulated.reshape(-1, simulated.shape[-1])
     if mode == "new":
         return _by_rank(observed, simulated, rng)
-    lower, upper, zero, null = _places(fit, observed, simulated, per_chain)
+    of_draws = _of_draws(fit, observed, simulated, per_chain)
+    lower, upper = of_draws["lower"], of_draws["upper"]
     within = rng.random(len(observed))
     if mode == "loo":
         weights = _loo_weights(fit, per_chain)
         below, most = (weights * lower).sum(axis=0), (weights * upper).sum(axis=0)
         return {"residual": below + within * (most - below), "observed": observed, "simulated": simulated}
-    draws_of_it = lower + within * (upper - lower)
+    residuals = lower + within * (upper - lower)
     return {
-        "residual": draws_of_it.mean(axis=0),
+        "residual": residuals.mean(axis=0),
         "observed": observed,
         "simulated": simulated,
-        "residual_draws": draws_of_it,
-        "lower": lower,
-        "upper": upper,
-        "zeros_expected": zero.sum(axis=1),
-        "zeros_sd": np.sqrt((zero * (1 - zero)).sum(axis=1)),
-        "level_covariance": null.level,
-        "score_variance": null.score,
+        "residual_draws": residuals,
+        **of_draws,
     }
 
 
-def _places(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> tuple[Array, Array, Array, NullCovariances]:
-    """Of every posterior draw and row: P(Y < y), P(Y <= y), P(Y = 0) of whole numbers; and tests' null covariances."""
+def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> dict[str, Array]:
+    """Of every posterior draw and row, all that the tests of single draws read."""
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
-    family, parameters = predictor.family, predictor.draws.parameters
+    family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
     whole = family.support in ("binary", "trials", "count", "ordered")
-    lower, upper, zero = (np.zeros((predictor.draws.size, predictor.rows)) for _ in range(3))
+    names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole else ()))
+    result = {name: np.empty((predictor.draws.size, predictor.rows)) for name in names}
     nulls = []
     for rows in predictor.row_chunks():
         mu, n = predictor.location(rows), None if trials is None else trials[rows]
-        upper[:, rows] = family.cdf(observed[rows], mu, parameters, n)
-        lower[:, rows] = family.cdf(observed[rows] - 1.0, mu, parameters, n) if whole else upper[:, rows]
+        parameters = predictor.parameters(rows)
+        result["predicted_draws"][:, rows] = _expected(family, mu, parameters, n)
+        upper = family.cdf(observed[rows], mu, parameters, n)
+        lower = family.cdf(observed[rows] - 1.0, mu, parameters, n) if whole else upper
+        result["lower"][:, rows], result["upper"][:, rows] = lower, np.maximum(upper, lower)
         if not whole:
             nulls.append(NullCovariances.of_points(len(rows)))
             continue
-        zero[:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
+        result["zero_probability"][:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
         made = simulated[:, rows]
-        places = (family.cdf(y, mu, parameters, n) for y in (made - 1.0, made))
-        nulls.append(NullCovariances.of_simulated(*places))
-    parts = ([getattr(null, name) for null in nulls] for name in ("level", "score"))
-    return lower, np.maximum(upper, lower), zero, NullCovariances(*(np.concatenate(part) for part in parts))
+        nulls.append(NullCovariances.of_simulated(*(family.cdf(y, mu, parameters, n) for y in (made - 1.0, made))))
+    result["level_covariance"] = np.concatenate([null.level for null in nulls])
+    result["score_variance"] = np.concatenate([null.score for null in nulls])
+    return result
+
+
+def _expected(family: Family, mu: Array, parameters: Parameters, trials: Array | None) -> Array:
+    """Compute the mean (S, rows) of a response on its own scale: successes of so many trials, codes of categories."""
+    if family.probabilities is not None:
+        return np.asarray(mu @ np.arange(mu.shape[-1], dtype=float))
+    mean = mu if family.mean is None else np.asarray(family.mean(mu, parameters), dtype=float)
+    return mean if trials is None else mean * trials
+
+
+def _is_response(column: pd.Series, observed: Array) -> bool:
+    """Say whether a column orders the rows as the response does or the other way round, ties included."""
+    if not pd.api.types.is_numeric_dtype(column) or column.isna().any():
+        return False
+    order, values = stats.rankdata(observed), column.to_numpy(dtype=float)
+    return any(np.array_equal(stats.rankdata(sign * values), order) for sign in (1.0, -1.0))
 
 
 def _loo_weights(fit: Fit, per_chain: int) -> Array:
@@ -251,12 +274,9 @@ def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, 
     for name, fresh in named.items():
         column = frame[name]
         number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        coords[fresh] = ("obs", column.to_numpy(dtype=float) if number else column.astype(str).to_numpy(dtype=object))
-    over: dict[str, tuple[str, ...]] = {
-        "zeros_expected": ("sample",),
-        "zeros_sd": ("sample",),
-        "level_covariance": ("obs", "moment", "moment_again"),
-    }
+        values = column.to_numpy(dtype=float, na_value=np.nan) if number else column.astype(str).to_numpy(dtype=object)
+        coords[fresh] = ("obs", values if number else np.where(column.isna(), None, values))
+    over: dict[str, tuple[str, ...]] = {"level_covariance": ("obs", "moment", "moment_again")}
     dataset = xr.Dataset(
         {name: (over.get(name, ("sample", "obs")[-values.ndim :]), values) for name, values in variables.items()},
         coords=coords,

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from bayes_glmm.checks.group_likelihood import level_integral, nested_terms
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.draws import log_likelihood, response_name
-from bayes_glmm.predict.expected import in_threads, row_predictor
+from bayes_glmm.predict.expected import row_predictor
+from bayes_glmm.predict.pieces import in_threads
 from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:

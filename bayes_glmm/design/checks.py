@@ -22,7 +22,7 @@ from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.safe import check_terms
 
-__all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names"]
+__all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names", "triangle"]
 
 Array = npt.NDArray[np.float64]
 
@@ -130,7 +130,7 @@ def check_collinearity(X: Array, coefs: Sequence[str], place: str = "") -> None:
     n, p = X.shape
     if p < 2:
         return
-    R = _triangle(X)
+    R = triangle(X)
     length = np.sqrt(np.square(R).sum(axis=0))
     if coefs[0] == "Intercept":
         # years and timestamps are long and hardly vary
@@ -169,7 +169,7 @@ def _redundant(columns: Array) -> tuple[list[int], list[int]]:
     return kept, redundant
 
 
-def _triangle(X: Array, rows: int = 65536) -> Array:
+def triangle(X: Array, rows: int = 65536) -> Array:
     """Return the R of X's QR decomposition, block by block."""
     R = np.zeros((0, X.shape[1]))
     for start in range(0, len(X), rows):
@@ -200,8 +200,8 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     Warns
     -----
     DataWarning
-        When a factor is also a predictor, when two group the rows alike, when every row is its own level and the family
-        has a residual of its own, or when a predictor has more levels than half the rows.
+        When a factor is also a predictor, when two group the rows alike, or when a predictor has more levels than half
+        the rows.
     """
     fixed = check_terms(spec.formula.fixed)
     for term in groups:
@@ -214,11 +214,6 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
             _warn(
                 f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
                 "Keep one."
-            )
-        if spec.family.support == "real" and term.size == rows and "Intercept" in term.coefs:
-            _warn(
-                f"Each row is a level of its own of {term.name!r}: only the sum of its variance and the residual "
-                "variance is identified."
             )
     for term in groups:
         _check_slopes(term)

@@ -5,7 +5,9 @@ Input: the arrays of a design. Output: nothing, or a `DataError` or `FormulaErro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import warnings
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.response import Response
-from bayes_glmm.errors import DataError, FormulaError
+from bayes_glmm.errors import DataError, DataWarning, FormulaError
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["check_exact_fit", "check_offset", "check_parameters"]
@@ -21,12 +23,20 @@ __all__ = ["check_exact_fit", "check_offset", "check_parameters"]
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.integer]
 
-#: Share of the response's spread below which what is left of it is rounding error.
+#: Share of the response's spread below which what predictors leave of it is rounding error.
 _EXACT = 1e-7
+#: Share of what predictors leave below which what levels leave is rounding error, of single precision. Sds of levels
+#: and of rows so far apart take minutes to sample: 30 to 300 s at 3e-7, 0.3 s at 1e-5.
+_EXACT_WITHIN, _NEARLY_WITHIN = 1e-6, 1e-5
 #: Rows that are looked at first: what is exact is exact in them.
 _FIRST = 1000
 #: exp(200) is 7e86: more than any two rows of one table differ by.
 _WIDEST = 200.0
+_NEARLY = (
+    "The response {!r} is nearly an exact function of the predictors{}: {:.1g} of its spread is left to estimate the "
+    "residual spread from, and sampling may be slow or fail. Was it measured once and repeated over the rows of a "
+    "group? Then keep one row for each."
+)
 _EXPONENTIAL = frozenset({"log", "logit", "probit", "cloglog"})
 
 
@@ -84,7 +94,7 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
     offset
         Sum of the offsets (rows,).
     groups
-        The grouping factors, each looked at by itself.
+        The grouping factors, each looked at by itself: its intercepts, and all its coefficients.
     response
         The response.
     spec
@@ -94,6 +104,11 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
     ------
     DataError
         If nothing is left of the response: its residual spread goes to zero, and the density without bound.
+
+    Warns
+    -----
+    DataWarning
+        If hardly anything is.
     """
     if spec.family.support not in ("real", "positive", "unit"):
         return
@@ -106,43 +121,73 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
     if not np.isfinite(eta).all():
         return
     reference = float(linked[kept].std())
-    # without an intercept, predictors explain the response itself, not its deviations from a mean
-    whole = np.zeros(len(eta), dtype=np.int32) if (np.ptp(X, axis=0) == 0.0).any() else None
-    levels = [("", whole), *((term.name, term.codes) for term in groups if "Intercept" in term.coefs)]
-    for name, codes in levels:
-        if _is_exact(eta[kept], X[kept], None if codes is None else codes[kept], reference):
-            within = f" within every level of {name!r}" if name else ""
+    for name, codes, Z in _parts(X, groups):
+        within = f" within every level of {name!r}" if name else ""
+        share = _share_left(eta[kept], X[kept], None if codes is None else codes[kept], Z[kept], reference)
+        if share <= (_EXACT_WITHIN if name else _EXACT):
             raise DataError(
                 f"The response {response.name!r} is an exact function of the predictors{within}: nothing is left from "
                 "which to estimate its residual spread. Was a predictor made from the response, or the response "
                 "repeated over the rows of a group?"
             )
+        if name and share <= _NEARLY_WITHIN:
+            warnings.warn(_NEARLY.format(response.name, within, share), DataWarning, stacklevel=3)
+            return
+        if not name and math.isfinite(share):  # what levels can explain is what predictors leave
+            reference *= share
 
 
-def _is_exact(eta: Array, X: Array, codes: Codes | None, spread: float) -> bool:
-    """Whether eta is, within levels, a combination of the columns: in few rows first, then in all."""
-    if len(eta) > _FIRST:
-        first = np.arange(_FIRST) if codes is None else np.argsort(codes, kind="stable")[:_FIRST]
-        rest = _left_over(eta[first], X[first], None if codes is None else codes[first])
-        if rest is not None and rest > _EXACT * spread:
-            return False
-    rest = _left_over(eta, X, codes)
-    return rest is not None and bool(rest <= _EXACT * spread)
+def _parts(X: Array, groups: Sequence[GroupTerm]) -> Iterator[tuple[str, Codes | None, Array]]:
+    """Yield what may explain a response beside X: factor, codes (rows,), Z (rows, coefficients); first nothing."""
+    # without an intercept, predictors explain the response itself, not its deviations from a mean
+    whole = np.zeros(len(X), dtype=np.int32) if (np.ptp(X, axis=0) == 0.0).any() else None
+    yield "", whole, np.ones((len(X), 1))
+    for term in groups:
+        intercept = [j for j, coef in enumerate(term.coefs) if coef == "Intercept"]
+        if intercept:
+            yield term.name, term.codes, term.Z[:, intercept]
+        if len(term.coefs) > len(intercept):
+            yield term.name, term.codes, term.Z
 
 
-def _left_over(eta: Array, X: Array, codes: Codes | None) -> float | None:
-    """Return the root mean square of what levels and columns leave; None where they outnumber the rows."""
-    inner, levels = np.column_stack([X, eta]), 0
+def _share_left(eta: Array, X: Array, codes: Codes | None, Z: Array, spread: float) -> float:
+    """Which share of the spread levels and columns leave: of the largest levels, then of all; infinite if none is."""
+    order = np.arange(len(eta)) if codes is None else np.lexsort((codes, -np.bincount(codes)[codes]))
+    share = math.inf
+    for rows in (order[:_FIRST], order) if len(eta) > _FIRST else (order,):
+        left = _left_over(eta[rows], X[rows], None if codes is None else codes[rows], Z[rows])
+        if left is None and Z.shape[1] > 1:  # where the largest levels are used up, all are
+            return math.inf
+        if left is None:
+            continue
+        share = left / spread if spread > 0.0 else math.inf
+        if share > _NEARLY_WITHIN:
+            return share
+    return share
+
+
+def _left_over(eta: Array, X: Array, codes: Codes | None, Z: Array) -> float | None:
+    """Return the root mean square of what levels and columns leave; None where they outnumber the rows.
+
+    Rows are sorted by level; within a level, everything is taken off that its columns of Z explain.
+    """
+    inner, size = np.column_stack([X, eta]), 0
     if codes is not None:
-        _, codes = np.unique(codes, return_inverse=True)
-        count = np.bincount(codes)
-        levels = len(count)
-        for j in range(inner.shape[1]):
-            inner[:, j] -= (np.bincount(codes, inner[:, j]) / count)[codes]
-    size = np.sqrt(np.square(inner[:, :-1]).mean(axis=0))
-    varies = size > 1e-12 * np.abs(X).max(axis=0, initial=0.0)
-    columns = inner[:, :-1][:, varies] / size[varies]
-    if len(eta) <= levels + columns.shape[1]:
+        ends = np.flatnonzero(np.diff(codes)) + 1
+        if Z.shape[1] == 1 and bool(np.all(Z == 1.0)):
+            starts, count = np.append(0, ends), np.diff(np.concatenate([[0], ends, [len(codes)]]))
+            inner -= np.repeat(np.add.reduceat(inner, starts, axis=0) / count[:, None], count, axis=0)
+            size = len(count)
+        else:
+            for rows in np.split(np.arange(len(codes)), ends):
+                basis, values, _ = np.linalg.svd(Z[rows], full_matrices=False)
+                basis = basis[:, values > 1e-10 * values[0]]
+                inner[rows] -= basis @ (basis.T @ inner[rows])
+                size += basis.shape[1]
+    length = np.sqrt(np.square(inner[:, :-1]).mean(axis=0))
+    varies = length > 1e-12 * np.abs(X).max(axis=0, initial=0.0)
+    columns = inner[:, :-1][:, varies] / length[varies]
+    if len(eta) <= size + columns.shape[1]:
         return None
     left = inner[:, -1] - columns @ np.linalg.lstsq(columns, inner[:, -1], rcond=1e-10)[0]
     return float(np.sqrt(np.square(left).mean()))

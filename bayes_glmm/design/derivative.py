@@ -146,6 +146,7 @@ def moved(design: Design, derivative: Derivative, multiples: Sequence[float]) ->
         groups=groups,
         response=None,
         trials=None if design.trials is None else np.tile(design.trials, copies),
+        precision=None if design.precision is None else np.tile(design.precision, copies),
         index=design.index.append([design.index] * (copies - 1)),
     )
 

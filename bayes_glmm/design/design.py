@@ -20,7 +20,15 @@ from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_pa
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare, read_columns
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
-from bayes_glmm.design.response import Response, ResponseEncoder, build_response, encode_response, encode_trials
+from bayes_glmm.design.identified import check_identified
+from bayes_glmm.design.response import (
+    Response,
+    ResponseEncoder,
+    build_response,
+    encode_precision,
+    encode_response,
+    encode_trials,
+)
 from bayes_glmm.errors import DataError, DataWarning, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.formula import Bar
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -67,8 +75,8 @@ class Design:
         One `GroupTerm` per grouping factor.
     response
         The response; None for new rows read without it.
-    trials
-        Numbers of trials, float64 (rows,), where they were read.
+    trials, precision
+        Numbers of trials, and how many times less a row varies, float64 (rows,), where they were read.
     index
         The user's labels of the rows kept.
     dropped
@@ -88,6 +96,7 @@ class Design:
     groups: tuple[GroupTerm, ...]
     response: Response | None
     trials: Array | None
+    precision: Array | None
     index: pd.Index
     dropped: int
     reasons: dict[str, int]
@@ -157,7 +166,7 @@ class Design:
         response
             Whether to read the response (and the trials and weights) too.
         trials
-            Whether to read the numbers of trials.
+            Whether to read the numbers of trials or the precisions.
         groups
             Whether to read the grouping columns; otherwise they may be absent and every code is -1.
 
@@ -228,6 +237,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
     check_groups(groups, kinds, spec, len(X))
+    check_identified(groups, response, spec)
     check_exact_fit(X, offset, groups, response, spec)
     return Design(
         spec=spec,
@@ -237,6 +247,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         groups=tuple(groups),
         response=_frozen_response(response),
         trials=response.trials,
+        precision=response.precision,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -344,7 +355,8 @@ def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trial
     spec, encoders, formula = design.spec, design.encoders, design.spec.formula
     wanted = [*formula.predictors, *(formula.group_columns if groups else ())]
     wanted += list(formula.response.variables) if response else []
-    wanted += list(encoders.response.trials.columns) if trials and encoders.response.trials is not None else []
+    for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
+        wanted += [] if sizes is None else list(sizes.columns)
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
     predictors = prepared(frame, encoders.kinds, PredictionError)
@@ -357,10 +369,12 @@ def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trial
         offset += encode(encoder, predictors)[:, 0]
     read = _frozen_response(encode_response(encoders.response, spec.family, frame)) if response else None
     if read is not None:
-        numbers = read.trials
+        numbers, precision = read.trials, read.precision
     else:
         wants = trials and encoders.response.trials is not None
         numbers = _frozen(encode_trials(encoders.response, frame)) if wants else None
+        wants = trials and encoders.response.precision is not None
+        precision = _frozen(encode_precision(encoders.response, frame)) if wants else None
     return Design(
         spec=spec,
         X=_frozen(encode(encoders.fixed, predictors)),
@@ -369,6 +383,7 @@ def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trial
         groups=tuple(terms),
         response=read,
         trials=numbers,
+        precision=precision,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -396,7 +411,7 @@ def _frozen(array: Any) -> Any:
 
 
 def _frozen_response(response: Response) -> Response:
-    for array in (response.y, response.trials, response.weights):
+    for array in (response.y, response.trials, response.weights, response.precision):
         if array is not None:
             array.flags.writeable = False
     return response

@@ -97,13 +97,13 @@ def reduce_rows(design: Design, *, sum_counts: bool = False) -> ReducedRows:
     Successes and trials of rows with one linear predictor add up: sum_i y_i log p + (n_i - y_i) log(1 - p). So do
     Poisson counts: sum_i y_i log mu - mu = Y log mu - m mu with m rows. Any other family keeps y apart: rows equal in
     everything, the response too, become one row with their number as weight. Weighted rows merge only with rows of the
-    same weight.
+    same weight; rows that differ in precision are left as they are.
     """
     if design.response is None:
         raise DataError("Rows can only be merged where the response was read; use design.at(data, response=True).")
     response, support = design.response, design.spec.family.support
     added = support in ("binary", "trials") or (support == "count" and sum_counts)
-    inverse = _merge(design, added)
+    inverse = None if response.precision is not None else _merge(design, added)
     trials = np.ones(len(response.y)) if support == "binary" else response.trials
     if inverse is None:
         rows = np.arange(len(response.y), dtype=np.int64)

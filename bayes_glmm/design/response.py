@@ -42,11 +42,13 @@ class Response:
     trials
         Number of trials, float64 (rows,); None where the family has none.
     weights
-        Likelihood weights, float64 (rows,); None where none were stated.
+        How many times a row counts: what its log likelihood is multiplied by, float64 (rows,); None where not stated.
     event
         For a binary response given as text or a category: the level counted as 1.
     categories
         Labels of an ordered response's categories, lowest first; None for other responses.
+    precision
+        How many times less a row varies, float64 (rows,); None where not stated.
     """
 
     name: str
@@ -55,6 +57,12 @@ class Response:
     weights: Array | None = None
     event: str | None = None
     categories: tuple[str, ...] | None = None
+    precision: Array | None = None
+
+    @property
+    def sizes(self) -> Array | None:
+        """What a row's variance is divided by: trials of a proportion, or precisions; None for one everywhere."""
+        return self.trials if self.trials is not None else self.precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +75,7 @@ class ResponseEncoder:
         The left side.
     support
         The family's support.
-    value, trials, weights
+    value, trials, weights, precision
         Encoders of the expressions; None for a plain column of text or categories, and where not stated.
     labels
         The two levels of a binary response given as text or a category; the categories of an ordered response.
@@ -78,6 +86,7 @@ class ResponseEncoder:
     value: Encoder | None
     trials: Encoder | None
     weights: Encoder | None
+    precision: Encoder | None
     labels: tuple[Any, ...] | None
 
 
@@ -113,11 +122,13 @@ def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame
         y = (frame[_column(formula)].astype(object) == labels[1]).to_numpy(dtype=np.float64)
     else:
         value, y = _evaluate(formula.expression, frame, response=True)
-    trials_encoder, trials = (None, None) if formula.trials is None else _evaluate(formula.trials, frame)
-    weights_encoder, weights = (None, None) if formula.weights is None else _evaluate(formula.weights, frame)
-    response = Response(formula.expression, y, trials, weights, *_labels_in_words(labels, family))
+    texts = (formula.trials, formula.weights, formula.precision)
+    read = [(None, None) if text is None else _evaluate(text, frame) for text in texts]
+    trials, weights, precision = (values for _, values in read)
+    response = Response(formula.expression, y, trials, weights, *_labels_in_words(labels, family), precision)
     check_response(response, formula, family, frame.index)
-    return response, ResponseEncoder(formula, family.support, value, trials_encoder, weights_encoder, labels)
+    of_trials, of_weights, of_precision = (encoder for encoder, _ in read)
+    return response, ResponseEncoder(formula, family.support, value, of_trials, of_weights, of_precision, labels)
 
 
 def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFrame) -> Response:
@@ -161,7 +172,8 @@ def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFram
         y = _replay(encoder.value, frame)
     trials = None if encoder.trials is None else encode_trials(encoder, frame)
     weights = None if encoder.weights is None else _replay(encoder.weights, frame)
-    response = Response(formula.expression, y, trials, weights, *_labels_in_words(encoder.labels, family))
+    precision = None if encoder.precision is None else encode_precision(encoder, frame)
+    response = Response(formula.expression, y, trials, weights, *_labels_in_words(encoder.labels, family), precision)
     check_values(response, formula, family, frame.index)
     return response
 
@@ -190,6 +202,32 @@ def encode_trials(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
     trials = _replay(encoder.trials, frame)
     _check_whole(trials, str(encoder.formula.trials), "numbers of trials", frame.index)
     return trials
+
+
+def encode_precision(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
+    """Read only the precisions from new data.
+
+    Parameters
+    ----------
+    encoder
+        How the fit read them.
+    frame
+        New rows without missing values.
+
+    Returns
+    -------
+    numpy.ndarray
+        How many times less each row varies, float64 (rows,).
+
+    Raises
+    ------
+    DataError
+        If one is not above zero.
+    """
+    assert encoder.precision is not None
+    precision = _replay(encoder.precision, frame)
+    _check_precision(precision, str(encoder.formula.precision), frame.index)
+    return precision
 
 
 def _replay(encoder: Encoder, frame: pd.DataFrame) -> Array:
@@ -398,14 +436,15 @@ def check_values(response: Response, formula: ResponseFormula, family: Family, i
             "family='binomial' with p(successes, trials)"
         )
         _refuse((y <= 0) | (y >= 1), y, name, index, reason)
-    if response.weights is not None:
-        _refuse(
-            response.weights < 0,
-            response.weights,
-            str(formula.weights),
-            index,
-            "must not be negative: it holds weights",
-        )
+    if (weights := response.weights) is not None:
+        _refuse(weights < 0, weights, str(formula.weights), index, "must not be negative: it holds weights")
+    if response.precision is not None:
+        _check_precision(response.precision, str(formula.precision), index)
+
+
+def _check_precision(values: Array, name: str, index: pd.Index) -> None:
+    reason = "must be above zero: it holds precisions; leave rows that say nothing out"
+    _refuse(values <= 0, values, name, index, reason)
 
 
 def _check_binary(y: Array, name: str, family: Family, index: pd.Index) -> None:

@@ -92,7 +92,8 @@ def comparisons(
         A name, several names, or a mapping from names to what is compared: a number (a step), a tuple (low, high), a
         list of values (the first is the reference), ``"reference"``, ``"sequential"`` or ``"pairwise"`` levels of a
         factor, ``"minmax"``, ``"iqr"`` or ``"sd"`` of a number. By default factors compare each level with the first
-        one, booleans True with False, and numbers x + 1 with x.
+        one, booleans True with False, numbers with two values in the data (0 and 1, say) the greater with the lesser,
+        and other numbers x + 1 with x.
     comparison
         ``"difference"`` (of risks, of means), ``"ratio"`` (of risks, of rates), ``"lift"`` (relative difference),
         ``"odds_ratio"``, ``"log_ratio"``, ``"log_odds_ratio"``, or a function of two arrays of draws (high, low) that

@@ -17,7 +17,8 @@ from scipy import sparse
 
 from bayes_glmm.design.frame import distinct_rows
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.expected import RowPredictor, chunks, piecewise
+from bayes_glmm.predict.expected import RowPredictor
+from bayes_glmm.predict.pieces import chunks, piecewise
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayes_glmm.effects.variables import fitted_levels, is_factor
+from bayes_glmm.effects.variables import fitted_levels, is_factor, two_values
 from bayes_glmm.errors import PredictionError, nearest
 
 if TYPE_CHECKING:
@@ -28,16 +28,18 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
     fit
         The fit.
     **columns
-        Column -> a value, several values, or None: every level of a factor, or 50 points from the least to the greatest
-        value of a number. Grouping factors may be given too, and numbers of trials, which predictions of probabilities
-        do not need and new responses do; None for these is every value in the data fitted.
+        Column -> a value, several values, or None: every level of a factor, both values of a number that takes two, or
+        50 points from the least to the greatest value of any other number. Grouping factors may be given too, and
+        numbers of trials, which predictions of probabilities do not need and new responses do; None for these is every
+        value in the data fitted.
 
     Returns
     -------
     pandas.DataFrame
         The columns given, in their order, then the model's other predictors: numbers at the mean of the data fitted,
-        factors at their commonest level. Grouping factors that are not given are *left out*, because no level stands
-        for all: use ``random_effects="typical"`` or ``"marginal"``, which need none.
+        factors and numbers that take two values (0 and 1, say) at their commonest one. Grouping factors that are not
+        given are *left out*, because no level stands for all: use ``random_effects="typical"`` or ``"marginal"``, which
+        need none.
 
     Raises
     ------
@@ -69,6 +71,8 @@ def _values(fit: Fit, name: str, given: Any) -> list[Any]:
     if given is None:
         if factor:
             return fitted_levels(fit, name)
+        if both := two_values(fit, name):
+            return both
         data = fit.model.design.frame[name].to_numpy(dtype=float)
         return np.linspace(data.min(), data.max(), _POINTS).tolist()
     values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
@@ -84,4 +88,4 @@ def _values(fit: Fit, name: str, given: Any) -> list[Any]:
 
 def _centre(fit: Fit, name: str) -> Any:
     data = fit.model.design.frame[name]
-    return data.mode().iloc[0] if is_factor(fit, name) else float(data.mean())
+    return data.mode().iloc[0] if is_factor(fit, name) or two_values(fit, name) else float(data.mean())

@@ -42,7 +42,8 @@ def icc(
         Rows for which they hold (one row states x); None for the rows that were fitted, averaged.
     scale
         ``"latent"``: of the linear predictor and the variance that the family has on its scale. ``"response"``: of the
-        responses themselves; of single trials for families with trials.
+        responses themselves; of single trials for families with trials. Responses with precisions have that of
+        precision one on both.
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
     draws

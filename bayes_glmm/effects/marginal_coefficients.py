@@ -14,7 +14,8 @@ from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summaris
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.model.naming import threshold_labels
-from bayes_glmm.predict.expected import RowPredictor, piecewise, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
+from bayes_glmm.predict.pieces import piecewise
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit

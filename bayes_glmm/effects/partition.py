@@ -17,8 +17,9 @@ from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summaris
 from bayes_glmm.effects.tables import Request, make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
-from bayes_glmm.predict.expected import RowPredictor, check_choice, chunks, in_threads, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, check_choice, row_predictor
 from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
+from bayes_glmm.predict.pieces import chunks, in_threads
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -223,7 +224,7 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
     predictor
         Rows and draws, random effects averaged over.
     trials
-        (rows,) numbers of trials where proportions of so many are meant; None for single trials.
+        (rows,) numbers of trials where proportions of so many are meant, or precisions; None for one everywhere.
     split
         Whether to tell the grouping factors apart; otherwise the variance of all of them together is one component.
 

@@ -16,7 +16,8 @@ from bayes_glmm.effects.partition import (
     response_partition,
     variance_partition,
 )
-from bayes_glmm.predict.expected import chunks, row_predictor
+from bayes_glmm.predict.expected import row_predictor
+from bayes_glmm.predict.pieces import chunks
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -83,7 +84,7 @@ def _marginal(fit: Fit) -> Array:
     """(S,) of the response, groups averaged over."""
     predictor = row_predictor(fit, None, random_effects="marginal", random_seed=0)
     response = fit.model.design.response
-    partition = response_partition(predictor, None if response is None else response.trials, split=False)
+    partition = response_partition(predictor, None if response is None else response.sizes, split=False)
     return partition.fixed / (partition.fixed + partition.between + partition.residual)
 
 
@@ -91,7 +92,8 @@ def _conditional(fit: Fit) -> Array:
     """(S,) of the response, at the groups' own effects."""
     predictor = row_predictor(fit, None, random_effects="conditional", random_seed=0)
     family, parameters, response = predictor.family, predictor.draws.parameters, fit.model.design.response
-    trials = np.ones(predictor.rows) if response is None or response.trials is None else response.trials
+    sizes = None if response is None else response.sizes
+    sizes = np.ones(predictor.rows) if sizes is None else sizes
     mean, square, noise = (np.zeros(predictor.draws.size) for _ in range(3))
     centre: Array | None = None
     for rows in chunks(predictor.rows, predictor.draws.size):
@@ -100,6 +102,6 @@ def _conditional(fit: Fit) -> Array:
         mean += (values - centre).sum(axis=1) / predictor.rows
         square += np.square(values - centre).sum(axis=1) / predictor.rows
         variance = np.asarray(family.variance(predictor.location(rows), parameters, None), dtype=float)
-        noise += (variance / trials[rows]).sum(axis=1) / predictor.rows
+        noise += (variance / sizes[rows]).sum(axis=1) / predictor.rows
     explained = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
     return np.asarray(explained / (explained + noise), dtype=float)

@@ -140,9 +140,10 @@ def _scoring(fit: Fit, draws: PosteriorDraws, Z: Array, rest: Array, rows: npt.N
     nothing = np.full(Z.shape[1], np.nan)
     if np.linalg.matrix_rank(Z) < Z.shape[1]:
         return nothing
-    trials = np.ones(len(rows)) if response.trials is None else response.trials[rows]
-    counts = trials if response.weights is None else trials * response.weights[rows]
-    y = y / trials if family.response_transform is None else family.response_transform(y)
+    sizes = np.ones(len(rows)) if response.sizes is None else response.sizes[rows]
+    counts = sizes if response.weights is None else sizes * response.weights[rows]
+    y = y if response.trials is None else y / sizes
+    y = y if family.response_transform is None else family.response_transform(y)
     start = np.linalg.lstsq(Z, link.link(_inside(y, link.domain)) - rest, rcond=None)[0]
     coefs = start.copy()
     for _ in range(_STEPS):

@@ -95,6 +95,27 @@ def fitted_levels(fit: Fit, column: str) -> list[Any]:
     return sorted(pd.unique(values).tolist())
 
 
+def two_values(fit: Fit, column: str) -> list[float]:
+    """Return the values of a number that takes two in the data that were fitted: a factor in the clothes of a number.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    column
+        A column of the formula.
+
+    Returns
+    -------
+    list of float
+        The two, ascending; empty for factors and for numbers with more values.
+    """
+    if is_factor(fit, column):
+        return []
+    found = np.unique(fit.model.design.frame[column].to_numpy(dtype=float))
+    return [float(value) for value in found] if len(found) == 2 else []
+
+
 def resolve_variables(request: Request, variables: str | Sequence[str] | Mapping[str, Any]) -> list[Comparands]:
     """Make the copies of the rows that the user's `variables` ask for.
 
@@ -193,7 +214,7 @@ def _comparands(request: Request, name: str, how: Any) -> Comparands:
     check_variable(request, name)
     factor = is_factor(request.fit, name)
     if how is None:
-        how = "reference" if factor else 1
+        how = "reference" if factor else two_values(request.fit, name) or 1
     if isinstance(how, str):
         if factor:
             return _levels(request, name, fitted_levels(request.fit, name), _named(name, how, PAIRS))

@@ -33,7 +33,8 @@ def variance_components(
         Rows over which variances are taken and averaged; None for the rows that were fitted.
     scale
         ``"latent"``: the scale of the linear predictor, with the variance that the family has there (Notes).
-        ``"response"``: the scale of the response; of a single trial for families with trials.
+        ``"response"``: the scale of the response; of a single trial for families with trials. The residual
+        variance of responses with precisions is that of precision one on both.
     ci_prob
         Probability of the equal-tailed intervals; None for ArviZ's ``stats.ci_prob``.
     draws

@@ -20,8 +20,8 @@ from bayes_glmm.engine.gaussian import ThetaMap
 from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_moments import Moments, gaussian_moments
 from bayes_glmm.engine.information import coupling_pattern
-from bayes_glmm.engine.laplace import NOWHERE, tail_bends, theta_factor
-from bayes_glmm.engine.outer import minimize
+from bayes_glmm.engine.laplace import NOWHERE, log_volume, tail_bends, theta_factor
+from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior, density_at
 from bayes_glmm.errors import SamplingError
@@ -55,6 +55,11 @@ class GaussianFit:
     factor: Array
     bends: Array
     log_marginal: float
+
+    @property
+    def log_mass(self) -> float:
+        """Approximate log posterior mass around the mode, up to a constant."""
+        return self.log_marginal + log_volume(self.factor)
 
 
 def why_not_marginal(data: KernelData) -> str | None:
@@ -104,7 +109,7 @@ def marginal_pays(data: KernelData) -> bool:
 
 
 def gaussian_fit(packed: Packed) -> GaussianFit:
-    """Find the mode of theta's marginal posterior, exactly for this family.
+    """Find the mode of theta's marginal posterior that holds most mass, exactly for this family.
 
     Parameters
     ----------
@@ -121,29 +126,71 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     SamplingError
         If the density is not finite at the start.
     """
+    return gaussian_fits(packed)[0]
+
+
+def gaussian_fits(packed: Packed) -> tuple[GaussianFit, ...]:
+    """Find the modes of theta's marginal posterior, exactly for this family.
+
+    Parameters
+    ----------
+    packed
+        A model that `why_not_marginal` has nothing against.
+
+    Returns
+    -------
+    tuple of GaussianFit
+        Mode, spread and sufficient statistics, the largest mass first.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start.
+    """
     data = packed.data
-    n_v = int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA])
     normal = data.beta_table[:, codes.DISTRIBUTION] == codes.NORMAL
     mean = np.where(normal, data.beta_table[:, codes.FIRST], 0.0)
     spread = np.where(normal, data.beta_table[:, codes.SECOND], 1.0)
     moments = gaussian_moments(data, coupling_pattern(data), mean, normal / np.square(spread))
-
-    marginal = theta_posterior(packed, moments)  # minus infinity where any derivative is infinite, too
-
-    def objective(theta: Array) -> tuple[float, Array]:
-        value, gradient = density_at(marginal, theta)
-        return (-value, -gradient) if np.isfinite(value) else (NOWHERE, np.zeros_like(theta))
-
-    start = packed.start[n_v:]
-    if objective(start)[0] >= NOWHERE:
+    surface = _Surface(packed, moments)
+    start = packed.start[surface.n_v :]
+    if surface(start) >= NOWHERE:
         raise SamplingError("The posterior has no finite density at the starting point; check the priors.")
-    mode = minimize(lambda theta: objective(theta)[0], lambda theta: objective(theta)[1], start, 1e-8)
-    step = 1e-3
-    columns = [(objective(mode + step * e)[1] - objective(mode - step * e)[1]) / (2 * step) for e in np.eye(len(start))]
-    hessian = np.array(columns)
+    fits = [_fit_at(surface, mode) for mode in find_modes(surface, data, start, 1e-8)]
+    return tuple(sorted(fits, key=lambda fit: -fit.log_mass))
+
+
+class _Surface:
+    """Minus theta's log marginal posterior."""
+
+    def __init__(self, packed: Packed, moments: Moments) -> None:
+        self.data, self.moments = packed.data, moments
+        self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
+        self._posterior = theta_posterior(packed, moments)
+
+    def __call__(self, theta: Array) -> float:
+        """Return its value, a large number where it or any derivative is infinite."""
+        value = density_at(self._posterior, theta)[0]
+        return -value if np.isfinite(value) else NOWHERE
+
+    def gradient(self, theta: Array) -> Array:
+        """Return its gradient, zero where its value is infinite."""
+        value, gradient = density_at(self._posterior, theta)
+        return -gradient if np.isfinite(value) else np.zeros_like(theta)
+
+    def effects(self, theta: Array) -> Array:
+        """Return the mean of all group effects given theta."""
+        coefficients = np.zeros((1, self.n_v))
+        draw_coefficients(self.data, self.moments, theta[None], np.zeros((1, self.n_v)), coefficients)
+        return coefficients[0, : int(self.data.sizes[layout.N_U])]
+
+
+def _fit_at(surface: _Surface, mode: Array, step: float = 1e-3) -> GaussianFit:
+    """Describe theta's marginal posterior around one mode."""
+    shifts = step * np.eye(len(mode))
+    hessian = np.array([(surface.gradient(mode + e) - surface.gradient(mode - e)) / (2 * step) for e in shifts])
     factor = theta_factor(0.5 * (hessian + hessian.T))
-    bends = tail_bends(lambda theta: objective(theta)[0], mode, factor)
-    return GaussianFit(moments, mode, factor, bends, -objective(mode)[0])
+    return GaussianFit(surface.moments, mode, factor, tail_bends(surface, mode, factor), -surface(mode))
 
 
 def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:

@@ -24,7 +24,7 @@ from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.engine.vectors import copy
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
-from bayes_glmm.model.naming import random_variable_name
+from bayes_glmm.model.naming import AT_DATA, random_variable_name
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -62,13 +62,17 @@ def _rows_that_count(design: Design) -> Design:
         return design
     kept = response.weights > 0
     trials = None if response.trials is None else response.trials[kept]
+    precision = None if response.precision is None else response.precision[kept]
     return replace(
         design,
         X=design.X[kept],
         offset=design.offset[kept],
         groups=tuple(replace(term, codes=term.codes[kept], Z=term.Z[kept]) for term in design.groups),
-        response=replace(response, y=response.y[kept], trials=trials, weights=response.weights[kept]),
+        response=replace(
+            response, y=response.y[kept], trials=trials, weights=response.weights[kept], precision=precision
+        ),
         trials=trials,
+        precision=precision,
     )
 
 
@@ -94,10 +98,13 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
     # thresholds are the last of a family's parameters
     parameters = {row.name: values[i:] if row.ordered else values[i] for i, row in enumerate(spec.family.parameters)}
+    precise = spec.family.at_precision if spec.formula.response.precision is not None else None
+    if precise is not None:  # whose rows count once or not at all
+        parameters = precise(parameters, counts)
     trials = counts if spec.family.support == "trials" else None
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
-    total = pointwise.sum() if trials is not None else (counts * pointwise).sum()
+    total = pointwise.sum() if trials is not None or precise is not None else (counts * pointwise).sum()
     slopes: Any = pt.grad(total, [eta, values], disconnected_inputs="ignore")
     inputs = [eta, y, counts, values]
     function = pytensor.function(inputs, [total, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn
@@ -209,14 +216,16 @@ def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Ite
     data = packed.data
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     theta = n_u + n_beta
-    shifted = priors.centered and "Intercept" in design.coefs
-    yield from _vector("beta_centered" if shifted else "beta", priors.beta, n_u)
+    # whichever of the names the graph has: coefficients are stated at the data or as reported
+    for stated in ("", AT_DATA):
+        yield from _vector(f"beta{stated}", priors.beta, n_u)
     for t, g in enumerate(packed.order):
         term, group = design.groups[g], priors.groups[g][1]
         first, k = theta + int(data.terms[layout.THETA_START, t]), len(term.coefs)
-        yield from _vector(f"sd_{term.name}", group.sd, first)
         u = int(data.terms[layout.U_START, t]) + np.arange(k * len(term.levels))
-        yield f"b_{term.name}", (u, np.ones(len(u)))
+        own = "" if group.basis is None else AT_DATA
+        yield from _vector(f"sd_{term.name}{own}", group.sd, first)
+        yield f"b_{term.name}{own}", (u, np.ones(len(u)))
         position = first + k
         for i, block in enumerate(term.blocks):
             size = len(block)
@@ -231,7 +240,7 @@ def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Ite
         if row.ordered:
             thresholds = (start + np.arange(i, n_auxiliary), np.ones(n_auxiliary - i))
             yield row.parameter, thresholds
-            yield f"{row.parameter}_centered", thresholds
+            yield f"{row.parameter}{AT_DATA}", thresholds
         else:
             yield _scalar(row.parameter, row, start + i)
 

@@ -18,6 +18,7 @@ from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import kernel
+from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.information import (
@@ -34,6 +35,7 @@ from bayes_glmm.engine.information import (
     solve,
     term_precision,
 )
+from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
@@ -49,6 +51,8 @@ _new_information = as_written(new_information)
 WIDEST = 1.5
 #: Largest stretch A of a tail of theta.
 LONGEST = 20.0
+#: Coefficients with heavy-tailed priors whose modes are looked for one by one.
+MOST_BRANCHES = 20
 #: Stands for an infinite objective; sums over many trials reach 1e13.
 NOWHERE = 1e100
 
@@ -91,6 +95,11 @@ class LaplaceFit:
     bends: Array
     log_marginal: float
     evaluations: int
+
+    @property
+    def log_mass(self) -> float:
+        """Laplace value of the log posterior mass around the mode, up to a constant."""
+        return self.log_marginal + log_volume(self.theta_factor)
 
 
 @as_written
@@ -189,38 +198,74 @@ def information(table_: Any) -> float:
 
 
 class _Objective:
-    """Minus the Laplace value as a function of theta; each inner search starts from the best mode so far."""
+    """Minus the Laplace value as a function of theta.
 
-    def __init__(self, packed: Packed, pattern: Pattern) -> None:
+    Each inner search starts from the best mode so far, or from the last one where that belongs to a nearer theta.
+    """
+
+    def __init__(self, packed: Packed, pattern: Pattern, start: Array) -> None:
         self.data, self.pattern = packed.data, pattern
         self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
-        self.best_x, self.best_value, self.evaluations = packed.start.copy(), math.inf, 0
+        self.best_x, self.best_value, self.evaluations = start.copy(), math.inf, 0
+        self.last_x = self.best_x
 
     def __call__(self, theta: Array) -> float:
         """Return minus the Laplace value, a large number where the mode cannot be found."""
-        x = self.best_x.copy()
-        x[self.n_v :] = theta
-        value = -self.find_mode(x, 1e-6)
+        x = self._start(theta)
+        value = -find_coefficients(self.data, self.pattern, x, 1e-6)
         self.evaluations += 1
         if not math.isfinite(value):
             return NOWHERE
+        self.last_x = x
         if value < self.best_value:
             self.best_x, self.best_value = x, value
         return value
 
-    def find_mode(self, x: Array, tolerance: float) -> float:
-        """Move (u, beta) in x to their mode; return the Laplace value."""
-        density = np.array([kernel.density.address], dtype=np.uint64)
-        return find_mode(self.data, self.pattern, x, np.array([tolerance]), density)
+    def _start(self, theta: Array) -> Array:
+        """Return a position with that theta from which to search for (u, beta)."""
+        far, near = (np.abs(x[self.n_v :] - theta).max(initial=0.0) for x in (self.best_x, self.last_x))
+        x = self.last_x.copy() if near < far else self.best_x.copy()
+        x[self.n_v :] = theta
+        return x
 
     def gradient(self, theta: Array, step: float = 1e-3) -> Array:
         """Return the gradient by central differences."""
         shifts = step * np.eye(len(theta))
         return np.array([(self(theta + e) - self(theta - e)) / (2 * step) for e in shifts])
 
+    def effects(self, theta: Array) -> Array:
+        """Return the mode of all group effects given theta."""
+        return self.position(theta, 1e-6)[0][: int(self.data.sizes[layout.N_U])]
+
+    def position(self, theta: Array, tolerance: float = 1e-12) -> tuple[Array, float]:
+        """Return the mode [u, beta, theta] given theta, and its Laplace value."""
+        x = self._start(theta)
+        return x, find_coefficients(self.data, self.pattern, x, tolerance)
+
+
+def find_coefficients(data: KernelData, pattern: Pattern, x: Array, tolerance: float) -> float:
+    """Move (u, beta) to their mode given theta.
+
+    Parameters
+    ----------
+    data, pattern
+        The model and the couplings of its largest term.
+    x
+        (D,) position, overwritten.
+    tolerance
+        Stop when a Newton step is expected to gain less than half of this.
+
+    Returns
+    -------
+    float
+        The Laplace value; minus infinity where the density is not finite at x.
+    """
+    density = np.array([kernel.density.address], dtype=np.uint64)
+    return find_mode(data, pattern, x, np.array([tolerance]), density)
+
 
 def laplace_fit(packed: Packed) -> LaplaceFit:
-    """Find the mode of theta's marginal posterior and the information there.
+    """Find the mode of theta's marginal posterior that holds most mass, and the information there.
 
     Parameters
     ----------
@@ -236,6 +281,27 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
     ------
     SamplingError
         If the density is not finite at the start, whatever theta.
+    """
+    return laplace_fits(packed)[0]
+
+
+def laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
+    """Find the modes of theta's marginal posterior and the information at each.
+
+    Parameters
+    ----------
+    packed
+        The model.
+
+    Returns
+    -------
+    tuple of LaplaceFit
+        Mode, information and spread of theta, the largest mass first.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start, whatever theta.
 
     References
     ----------
@@ -243,20 +309,71 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
     doi:10.18637/jss.v067.i01, section 3 (penalised least squares).
     """
     pattern = coupling_pattern(packed.data)
-    objective = _Objective(packed, pattern)
-    n_v = objective.n_v
-    theta = packed.start[n_v:]
+    objective = _Objective(packed, pattern, packed.start)
+    theta = packed.start[objective.n_v :]
     if objective(theta) >= NOWHERE:
         raise SamplingError("The posterior has no finite density at the starting point; check the link and the priors.")
-    if len(theta):
-        theta = minimize(objective, objective.gradient, theta)
-    x = objective.best_x.copy()
-    x[n_v:] = theta
-    value = objective.find_mode(x, 1e-12)
+    thetas = find_modes(objective, packed.data, theta, 1e-4) if len(theta) else [theta]
+    places = [(objective, mode) for mode in thetas]
+    if not packed.log_concave:
+        places += _other_branches(packed, objective, thetas[0])
+    fits = [_fit_at(place, mode) for place, mode in places]
+    return tuple(sorted(fits, key=lambda fit: -fit.log_mass))
+
+
+def _fit_at(objective: _Objective, theta: Array) -> LaplaceFit:
+    """Describe the posterior around one mode of theta."""
+    x, value = objective.position(theta)
     factor = _spread(objective, theta)
     bends = tail_bends(objective, theta, factor)
-    known = _information_at(packed.data, pattern, x)
-    return LaplaceFit(x, pattern, *known, factor, bends, value, objective.evaluations)
+    known = _information_at(objective.data, objective.pattern, x)
+    return LaplaceFit(x, objective.pattern, *known, factor, bends, value, objective.evaluations)
+
+
+def _other_branches(packed: Packed, objective: _Objective, theta: Array) -> list[tuple[_Objective, Array]]:
+    """Find other modes of (u, beta) at a mode of theta, and follow them to modes of theta of their own."""
+    known, found = [objective.position(theta)], []
+    for table in _other_priors(packed.data.beta_table):
+        x = known[0][0].copy()
+        find_coefficients(packed.data._replace(beta_table=table), objective.pattern, x, 1e-6)
+        if not math.isfinite(find_coefficients(packed.data, objective.pattern, x, 1e-12)):
+            continue
+        branch = _Objective(packed, objective.pattern, x)
+        if _is_known(branch.position(theta), known):
+            continue
+        mode = minimize(branch, branch.gradient, theta) if len(theta) else theta
+        position = branch.position(mode)
+        if not _is_known(position, known):
+            known.append(position)
+            found.append((branch, mode))
+    return found
+
+
+def _is_known(position: tuple[Array, float], known: list[tuple[Array, float]]) -> bool:
+    """Whether a mode is one of those known; value and place are compared."""
+    x, value = position
+    return any(
+        abs(value - other) < 1e-3 and np.abs(x - place).max() < 1e-2 * (1.0 + np.abs(x).max()) for place, other in known
+    )
+
+
+def _other_priors(table: Array) -> list[Array]:
+    """List tables of beta's priors under which its mode lies where data, or one or all of the priors, alone decide."""
+    flat, fixed = table.copy(), table.copy()
+    flat[:, codes.DISTRIBUTION] = codes.FLAT
+    location = np.where(table[:, codes.DISTRIBUTION] == codes.STUDENT, codes.SECOND, codes.FIRST)
+    known = table[:, codes.DISTRIBUTION] != codes.FLAT
+    rows = np.flatnonzero(known)
+    fixed[rows, codes.FIRST] = table[rows, location[rows]]
+    fixed[rows, codes.SECOND] = 1e-4 * table[rows, location[rows] + 1]
+    fixed[rows, codes.DISTRIBUTION] = codes.NORMAL
+    tables = [flat, fixed]
+    for j in np.flatnonzero(table[:, codes.DISTRIBUTION] == codes.STUDENT)[:MOST_BRANCHES]:
+        for other in (flat, fixed):
+            one = table.copy()
+            one[j] = other[j]
+            tables.append(one)
+    return tables
 
 
 def _information_at(
@@ -287,6 +404,22 @@ def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
             mixed = objective(theta + both) + objective(theta - both) + 2 * centre
             hessian[i, j] = hessian[j, i] = (mixed - plus[i] - minus[i] - plus[j] - minus[j]) / (2 * step**2)
     return theta_factor(hessian)
+
+
+def log_volume(factor: Array) -> float:
+    """Return the log volume of the normal distribution that has a mode's shape.
+
+    Parameters
+    ----------
+    factor
+        (d, d) factor of theta's covariance.
+
+    Returns
+    -------
+    float
+        log det(2 pi covariance) / 2.
+    """
+    return float(np.linalg.slogdet(factor)[1]) + 0.5 * len(factor) * math.log(2 * math.pi)
 
 
 def theta_factor(hessian: Array) -> Array:

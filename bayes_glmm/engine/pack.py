@@ -18,7 +18,8 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import ROW_KERNELS, row_kernel
-from bayes_glmm.model.autoscale import ParameterPrior, PriorTable, column_unit, response_scale
+from bayes_glmm.model.at_data import column_unit
+from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -26,6 +27,8 @@ Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows add up: y is a sum of successes or counts, `counts` the trials or the exposure.
 SUMMED = frozenset({"binomial", "poisson"})
+#: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
+LOG_CONCAVE = frozenset({"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"})
 
 #: Prior distribution -> (code, its three parameters) of the compiled priors.
 _ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
@@ -56,19 +59,22 @@ class Packed:
         Arrays of the compiled density.
     order
         Index into ``design.groups`` of each engine term (largest first).
-    means
-        (p,) column means taken off X; zero where the predictors are not centred.
+    priors
+        Where the coefficients are stated: `PriorTable.basis` and the like turn positions into what is reported.
     start
         (D,) a sensible point to start the Laplace fit from.
     rows
         The rows of the likelihood after exact reduction.
+    log_concave
+        Whether (u, beta) given theta are known to have one mode only.
     """
 
     data: KernelData
     order: tuple[int, ...]
-    means: Array
+    priors: PriorTable
     start: Array
     rows: Rows
+    log_concave: bool
 
 
 def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
@@ -85,7 +91,8 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         The reason in words; None when the kernel covers the model.
     """
     if not has_rows(spec):
-        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link"
+        precisions = "" if spec.formula.response.precision is None else " and precisions"
+        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
     return why_not_in_coordinates(design, priors)
 
 
@@ -100,9 +107,16 @@ def has_rows(spec: ModelSpec) -> bool:
     Returns
     -------
     bool
-        True where `ROW_KERNELS` holds the pair.
+        True where `ROW_KERNELS` holds the pair. Rows with precisions are rows of precision one, multiplied by the
+        precisions' roots, where the response's scale is the linear predictor's.
     """
-    return (spec.family.kernel, spec.link.name) in ROW_KERNELS
+    scaled = spec.formula.response.precision is None or _scales(spec)
+    return scaled and (spec.family.kernel, spec.link.name) in ROW_KERNELS
+
+
+def _scales(spec: ModelSpec) -> bool:
+    """Whether y times c has the predictor times c and sigma times c."""
+    return spec.family.support == "real" and spec.link.name == "identity"
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
@@ -199,15 +213,18 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     groups = design.groups
     order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
     by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
-    means = np.asarray(design.means) if priors.centered else np.zeros(len(design.coefs))
-    X = np.ascontiguousarray((rows.X[by_level] - means).T)
-    Z = [np.ascontiguousarray(rows.Z[g][by_level].T) for g in order]
+    root = None if rows.root is None else rows.root[by_level]
+    centred = rows.X[by_level] - priors.means
+    X = _scaled((centred @ priors.basis).T, root)
+    Z = [_scaled(_at_data(rows.Z[g][by_level], priors.groups[g][1]).T, root) for g in order]
     Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
-    offset = np.ascontiguousarray(rows.offset[by_level])
+    offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
+    beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
+    log_concave = spec.family.kernel in LOG_CONCAVE and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name).address
@@ -226,14 +243,24 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         X=X,
         Z=Z_all,
         offset=offset,
-        y=np.ascontiguousarray(rows.y[by_level]),
+        y=_scaled(rows.y[by_level], root),
         counts=np.ascontiguousarray(rows.counts[by_level]),
-        beta_table=np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8),
+        beta_table=beta_table,
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
     )
-    return Packed(data, order, means, _start(spec, design, priors, data, order), rows)
+    return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
+
+
+def _at_data(Z: Array, group: GroupPriors) -> Array:
+    """Turn a term's columns (rows, k) into those of the effects that have the priors."""
+    return Z if group.basis is None else Z @ group.basis
+
+
+def _scaled(values: Array, root: Array | None) -> Array:
+    """Multiply the rows, along the last axis, by the roots of their precisions."""
+    return np.ascontiguousarray(values if root is None else values * root)
 
 
 def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
@@ -281,14 +308,15 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
         x[n_u + design.coefs.index("Intercept")] = scale.center
     elif n_beta and not any(row.ordered for row in priors.auxiliary):
         # cell means, say: eta = 0 may be no mean under the link
-        x[n_u : n_u + n_beta] = np.linalg.lstsq(data.X.T, np.full(data.X.shape[1], scale.center), rcond=None)[0]
+        level = scale.center - design.X @ priors.location
+        x[n_u : n_u + n_beta] = np.linalg.lstsq(design.X @ priors.basis, level, rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
-        Z = design.groups[g].Z
+        Z = _at_data(design.groups[g].Z, priors.groups[g][1])
         for c in range(Z.shape[1]):
             i = int(data.terms[layout.THETA_START, t]) + c
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
-    starts = {"sigma": 0.7 * scale.response_sd, "phi": 5.0, "nu": 10.0}
+    starts = {"sigma": 0.7 * scale.response_sd * scale.dispersion, "phi": 5.0, "nu": 10.0}
     for i, row in enumerate(priors.auxiliary, start=len(theta) - int(data.sizes[layout.N_AUXILIARY])):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
@@ -325,7 +353,10 @@ class Rows:
     y
         (n,) responses; sums of them where rows were added up.
     counts
-        (n,) binomial trials, or how many rows a row stands for (its weight).
+        (n,) binomial trials, how many rows a row stands for (its weight), or, where `root` cannot stand for it, its
+        precision.
+    root
+        (n,) what a row is multiplied by, both sides of it: the root of its precision; None for one.
     """
 
     X: Array
@@ -334,6 +365,7 @@ class Rows:
     codes: tuple[npt.NDArray[np.int32], ...]
     y: Array
     counts: Array
+    root: Array | None = None
 
 
 def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
@@ -358,10 +390,15 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         counts = counts if multiple is None else counts * multiple
     y = weights * reduced.y if summed else reduced.y
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
+    precision, root = design.precision, None
+    if precision is not None and _scales(spec):
+        root = np.sqrt(precision)
+    elif precision is not None:
+        counts = np.where(counts > 0, precision, 0.0)
     # a row that does not count must not keep its mean in the family's domain either
     kept = counts > 0
     if kept.all() or not kept.any():
-        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts)
+        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root)
     return Rows(
         reduced.X[kept],
         reduced.offset[kept],
@@ -369,4 +406,5 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         tuple(codes[kept] for codes in level_codes),
         y[kept],
         counts[kept],
+        None if root is None else root[kept],
     )

@@ -46,9 +46,7 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
     variables: dict[str, tuple[tuple[str, ...], Array]] = {}
     coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
     if n_beta:
-        beta = x[..., n_u : n_u + n_beta].copy()
-        if "Intercept" in design.coefs and np.any(packed.means):
-            beta[..., design.coefs.index("Intercept")] -= beta @ packed.means
+        beta = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
         variables["beta"] = (("coef",), beta)
         coords["coef"] = list(design.coefs)
     for t, g in enumerate(packed.order):
@@ -56,23 +54,28 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
         k, levels = len(term.coefs), len(term.levels)
         u_start, first = int(data.terms[layout.U_START, t]), int(data.terms[layout.THETA_START, t])
         b = x[..., u_start : u_start + k * levels].reshape(*x.shape[:2], levels, k)
-        variables[f"b_{term.name}"] = (dims, b)
         sd = np.stack([constrained(data.theta_table[first + c], theta[..., first + c]) for c in range(k)], axis=-1)
-        variables[f"sd_{term.name}"] = (dims[1:], sd)
         coords |= {dims[0]: list(term.levels), dims[1]: list(term.coefs)}
-        size = int(data.terms[layout.THETA_SIZE, t])
+        size, basis = int(data.terms[layout.THETA_SIZE, t]), packed.priors.groups[g][1].basis
         if size > k:
             z = int(data.terms[layout.Z_START, t])
-            corr = _correlations(theta[..., first + k : first + size], data.blocks[z : z + k])
-            variables[f"corr_{term.name}"] = ((dims[1], f"{dims[1]}_2"), corr)
+            factor = _correlation_factors(theta[..., first + k : first + size], data.blocks[z : z + k])
+            if basis is not None:
+                b = b @ basis.T
+                along = (basis * sd[..., None, :]) @ factor
+                sd = np.linalg.norm(along, axis=-1)
+                factor = along / sd[..., None]
+            variables[f"corr_{term.name}"] = ((dims[1], f"{dims[1]}_2"), factor @ np.swapaxes(factor, -1, -2))
             coords[f"{dims[1]}_2"] = list(term.coefs)
+        variables[f"b_{term.name}"] = (dims, b)
+        variables[f"sd_{term.name}"] = (dims[1:], sd)
     start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
     for i, row in enumerate(family.parameters, start=start):
         if row.ordered:
             thresholds = np.cumsum(
                 np.concatenate([theta[..., i : i + 1], np.exp(theta[..., i + 1 :])], axis=-1), axis=-1
             )
-            shift = x[..., n_u : n_u + n_beta] @ packed.means
+            shift = variables["beta"][1] @ packed.priors.means if n_beta else np.zeros(x.shape[:2])
             variables[row.name] = (("threshold",), thresholds + shift[..., None])
             assert design.response is not None and design.response.categories is not None
             coords["threshold"] = list(threshold_labels(design.response.categories))
@@ -105,8 +108,8 @@ def constrained(row: Array, theta: Array) -> Array:
     return np.asarray(powered ** (1.0 / row[codes.POWER]))
 
 
-def _correlations(free: Array, blocks: npt.NDArray[np.int64]) -> Array:
-    """Return correlation matrices from the rows of their Cholesky factors, zero across blocks."""
+def _correlation_factors(free: Array, blocks: npt.NDArray[np.int64]) -> Array:
+    """Return the Cholesky factors (..., k, k) of correlation matrices from their rows, zero across blocks."""
     k = len(blocks)
     factor = np.zeros((*free.shape[:-1], k, k))
     position = 0
@@ -117,4 +120,4 @@ def _correlations(free: Array, blocks: npt.NDArray[np.int64]) -> Array:
         factor[..., c, int(blocks[c]) : c] = row / norm[..., None]
         factor[..., c, c] = 1.0 / norm
         position += width
-    return factor @ np.swapaxes(factor, -1, -2)
+    return factor

@@ -97,6 +97,8 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
         constant["trials"] = ("obs", response.trials)
     if response.weights is not None:
         constant["weights"] = ("obs", response.weights)
+    if response.precision is not None:
+        constant["precision"] = ("obs", response.precision)
     tree = xr.DataTree.from_dict(
         {
             "posterior": sampled.posterior,

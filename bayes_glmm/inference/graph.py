@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from bayes_glmm.design.design import Design
 from bayes_glmm.engine.build_map import Target
 from bayes_glmm.engine.graph import graph_positions, graph_rows, reduced_rows_model
-from bayes_glmm.engine.laplace import laplace_fit
+from bayes_glmm.engine.laplace import laplace_fits
 from bayes_glmm.engine.pack import auxiliary_rows, has_rows, pack, why_not_in_coordinates
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
+from bayes_glmm.inference.modes import modes_in_words, run_over_modes, that_matter
 from bayes_glmm.inference.nutpie_run import run_nutpie
-from bayes_glmm.inference.nuts import is_near_normal, run_nuts
+from bayes_glmm.inference.nuts import is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import reported_names
@@ -35,7 +36,7 @@ def _graph(spec: ModelSpec, design: Design, priors: PriorTable, parametrization:
     from bayes_glmm.model.build import build_model
 
     fewer_spec, fewer = reduced_rows_model(spec, design)
-    return build_model(fewer_spec, fewer, priors, parametrization=parametrization, means=design.means)
+    return build_model(fewer_spec, fewer, priors, parametrization=parametrization)
 
 
 def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
@@ -66,17 +67,19 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     started = time.perf_counter()
     rows = None if has_rows(spec) else graph_rows(spec, len(auxiliary_rows(design, priors)))
     packed = pack(spec, design, priors, None if rows is None else rows.address)
-    fit = laplace_fit(packed)
+    fits = that_matter(laplace_fits(packed))
     graph = _graph(spec, design, priors, "centered")
     compiled = nutpie.compile_pymc_model(graph)
     positions = graph_positions(graph, packed, design, priors)
     target = Target(compiled.compiled_logp_func.address, compiled.user_data.ctypes.data, positions)
-    posterior = kernel_posterior(packed, fit, target, alive=(compiled, rows))
+    posteriors = tuple(kernel_posterior(packed, fit, target, alive=(compiled, rows)) for fit in fits)
     compiled_at = time.perf_counter()
     full = settings.filled(DEFAULT_DRAWS, COORDINATES_TUNE, DEFAULT_TARGET_ACCEPT)
-    run = run_nuts(posterior, full, is_near_normal(posterior, settings))
+    run = run_over_modes(posteriors, full, all(is_near_normal(posterior, settings) for posterior in posteriors))
     details = _details("PyMC's compiled graph in the coordinates of the Laplace fit", full, started, compiled_at)
     details["trajectories"] = run.trajectories
+    if (modes := modes_in_words([fit.log_mass for fit in fits], settings.chains)) is not None:
+        details["modes"] = modes
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
     return Sampled(unpack_draws(run.x, packed, design, spec.family), run.stats, run.interrupted, details)

@@ -16,12 +16,12 @@ from bayes_glmm.engine import coordinates, gaussian, gaussian_draws, gaussian_mo
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
     complete_positions,
-    gaussian_fit,
+    gaussian_fits,
     gaussian_posterior,
     marginal_pays,
     why_not_marginal,
 )
-from bayes_glmm.engine.laplace import laplace_fit
+from bayes_glmm.engine.laplace import laplace_fits
 from bayes_glmm.engine.native import compile_ahead
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
@@ -29,7 +29,8 @@ from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_poster
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
-from bayes_glmm.inference.nuts import Run, is_near_normal, run_nuts
+from bayes_glmm.inference.modes import modes_in_words, run_over_modes, that_matter
+from bayes_glmm.inference.nuts import Run, is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -48,10 +49,15 @@ NORMAL_TARGET_ACCEPT = 0.65
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A model ready to be sampled: its compiled posterior, how draws become positions, and its first slow element."""
+    """A model ready to be sampled.
+
+    Its posterior in the coordinates of each mode that matters, their log masses, how draws become positions, and the
+    first slow element.
+    """
 
     packed: Packed
-    posterior: CompiledPosterior
+    posteriors: tuple[CompiledPosterior, ...]
+    masses: tuple[float, ...]
     positions: Callable[[Array], Array]
     path: str
     slow: int
@@ -85,15 +91,15 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     started = time.perf_counter()
     prepared = _prepare(spec, design, priors, settings)
     prepared_at = time.perf_counter()
-    near_normal = is_near_normal(prepared.posterior, settings)
+    near_normal = all(is_near_normal(posterior, settings) for posterior in prepared.posteriors)
     accept = NORMAL_TARGET_ACCEPT if near_normal else DEFAULT_TARGET_ACCEPT
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, accept)
-    run = run_nuts(prepared.posterior, full, near_normal)
+    run = run_over_modes(prepared.posteriors, full, near_normal)
     details: dict[str, Any] = {"tune": full.tune, "target_accept": full.target_accept}
     trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
         longer = replace(full, tune=1000, target_accept=0.95)
-        run = run_nuts(prepared.posterior, longer)
+        run = run_over_modes(prepared.posteriors, longer, near_normal=False)
         said = f"{trouble}: sampled again with 1000 warm-up draws, smaller steps and straight trajectories"
         details = {"tune": longer.tune, "target_accept": longer.target_accept, "second_run": said}
     details |= {
@@ -103,6 +109,8 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
         "prepare_seconds": prepared_at - started,
         "sampling_seconds": time.perf_counter() - prepared_at,
     }
+    if (modes := modes_in_words(prepared.masses, settings.chains)) is not None:
+        details["modes"] = modes
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
     posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
@@ -134,9 +142,10 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
         raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
     started = time.perf_counter()
     prepared = _prepare(spec, design, priors, settings)
-    shape = (settings.chains, settings.draws or LAPLACE_DRAWS, prepared.posterior.dimension)
+    best = prepared.posteriors[0]
+    shape = (settings.chains, settings.draws or LAPLACE_DRAWS, best.dimension)
     z = np.random.default_rng(settings.seed).standard_normal(shape)
-    x = prepared.positions(expand_draws(prepared.posterior, z.reshape(-1, shape[2])).reshape(shape))
+    x = prepared.positions(expand_draws(best, z.reshape(-1, shape[2])).reshape(shape))
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started}
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
     return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
@@ -161,17 +170,19 @@ def _prepare(spec: ModelSpec, design: Design, priors: PriorTable, settings: Samp
     packed = pack(spec, design, priors)
     if normal:
         if why_not_marginal(packed.data) is None and marginal_pays(packed.data):
-            exact = gaussian_fit(packed)
+            exact = that_matter(gaussian_fits(packed))
             path = "beta and group effects integrated out exactly, then drawn"
 
             def complete(theta: Array) -> Array:
-                return complete_positions(packed, exact, theta, settings.seed)
+                return complete_positions(packed, exact[0], theta, settings.seed)
 
-            return _Prepared(packed, gaussian_posterior(packed, exact), complete, path, 0)
+            behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
+            return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
         _compile(spec, integrated=False)
-    fit = laplace_fit(packed)
+    fits = that_matter(laplace_fits(packed))
     first_beta, path = int(packed.data.sizes[layout.N_U]), "coordinates of the Laplace fit"
-    return _Prepared(packed, kernel_posterior(packed, fit), lambda x: x, path, first_beta)
+    posteriors, masses = tuple(kernel_posterior(packed, fit) for fit in fits), tuple(fit.log_mass for fit in fits)
+    return _Prepared(packed, posteriors, masses, lambda x: x, path, first_beta)
 
 
 def geometry_trouble(stats: xr.Dataset) -> str | None:

@@ -30,7 +30,7 @@ from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
 from bayes_glmm.links import LINKS
-from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
+from bayes_glmm.model.autoscale import ParameterPrior, PriorTable, resolve_priors
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -240,14 +240,14 @@ def _saved_priors(table: PriorTable, records: list[Any]) -> PriorTable:
         _, prior, power, said = next(rows)
         return replace(row, prior=Prior.from_dict(prior), power=power, source=said)
 
-    return PriorTable(
+    return replace(
+        table,
         beta=tuple(restored(row) for row in table.beta),
         groups=tuple(
-            (name, GroupPriors(tuple(restored(row) for row in group.sd), group.corr and restored(group.corr)))
+            (name, replace(group, sd=tuple(map(restored, group.sd)), corr=group.corr and restored(group.corr)))
             for name, group in table.groups
         ),
         auxiliary=tuple(restored(row) for row in table.auxiliary),
-        centered=table.centered,
     )
 
 

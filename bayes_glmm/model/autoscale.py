@@ -6,18 +6,22 @@ scalar parameter, each marked default or user.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.design import Design
+from bayes_glmm.design.design import Design, prepared
+from bayes_glmm.design.frame import distinct
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.families import AuxiliaryParameter
+from bayes_glmm.model.at_data import AtData, at_data
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -48,6 +52,8 @@ class ParameterPrior:
         ``"default"`` or ``"user"``.
     ordered
         Whether the parameter is a vector of increasing thresholds, each with this prior.
+    about
+        Which form of the parameter the distribution is about, in words; empty where it is the parameter as reported.
     """
 
     parameter: str
@@ -56,6 +62,7 @@ class ParameterPrior:
     lower: float | None = None
     source: str = "default"
     ordered: bool = False
+    about: str = ""
 
     @property
     def scale(self) -> str:
@@ -74,10 +81,14 @@ class GroupPriors:
         One prior per coefficient, in the order of the term's coefficients; link scale.
     corr
         Prior of the correlation matrix of each block; None when no coefficients are correlated.
+    basis
+        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
+        about the effects as reported.
     """
 
     sd: tuple[ParameterPrior, ...]
     corr: ParameterPrior | None
+    basis: Array | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -95,12 +106,22 @@ class PriorTable:
         Priors of the family's auxiliary parameters.
     centered
         Whether the prior of the intercept, or of the thresholds in its place, is at the predictors' means.
+    basis
+        (p, p) with `location`: coefficients as reported are ``location + basis @ g``, where the g are independent with
+        the priors of `beta`. See `bayes_glmm.model.at_data`.
+    location
+        (p,)
+    means
+        (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
     """
 
     beta: tuple[ParameterPrior, ...]
     groups: tuple[tuple[str, GroupPriors], ...]
     auxiliary: tuple[ParameterPrior, ...]
     centered: bool
+    basis: Array = field(repr=False, compare=False)
+    location: Array = field(repr=False, compare=False)
+    means: Array = field(repr=False, compare=False)
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
@@ -127,7 +148,7 @@ def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
         return "intercept at the predictors' means" if centered else "raw intercept"
     if row.ordered:
         return "each, increasing, at the predictors' means" if centered else "each, increasing"
-    return row.scale
+    return ", ".join(filter(None, (row.scale, row.about)))
 
 
 @dataclass(frozen=True)
@@ -142,11 +163,14 @@ class ResponseScale:
         Unit of the linear predictor: sd(y) for the identity link, otherwise 1 (see `response_scale`).
     response_sd
         sd(y) on the scale the family's location lives on.
+    dispersion
+        How many times more a row of precision one varies (as an sd) than the rows do: the root of the mean precision.
     """
 
     center: float
     link_sd: float
     response_sd: float
+    dispersion: float = 1.0
 
 
 def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
@@ -185,30 +209,14 @@ def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
     eta = float(spec.link.link(np.float64(mean)))
     units = {"identity": sd, "inverse": abs(eta), "sqrt": max(1.0, eta)}
     return ResponseScale(
-        center=eta - float(design.offset.mean()), link_sd=units.get(spec.link.name, 1.0), response_sd=sd
+        center=eta - float(design.offset.mean()),
+        link_sd=units.get(spec.link.name, 1.0),
+        response_sd=sd,
+        dispersion=1.0 if response.precision is None else math.sqrt(response.precision.mean()),
     )
 
 
-def column_unit(column: Array) -> float:
-    """Return the unit of a predictor: 1 for 0/1 columns and constants, its sd otherwise, never its mean.
-
-    Parameters
-    ----------
-    column
-        (n,) values of the predictor.
-
-    Returns
-    -------
-    float
-        The unit, in units of the column.
-    """
-    low, high = column.min(), column.max()
-    if low == high or (low >= 0 and high <= 1 and bool(np.all((column == 0) | (column == 1)))):
-        return 1.0
-    return float(column.std(ddof=1))
-
-
-def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
+def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = frozenset()) -> PriorTable:
     """Build the default priors.
 
     Parameters
@@ -217,12 +225,17 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
         The model's specification.
     design
         The design with its response.
+    stated
+        Labels of the parameters whose priors the user states: these are about the parameters as reported, which
+        changes what the defaults beside them are about.
 
     Returns
     -------
     PriorTable
-        All rows marked default. Coefficients: Normal(0, 2.5 s / sd(x)); intercept: Normal(g(mean), 2.5 s); sds of
-        intercepts HalfStudentT(3, s), of slopes HalfStudentT(3, s / sd(x)); correlations LKJ(2).
+        All rows marked default, each about the coefficient at the data (`bayes_glmm.model.at_data`). Coefficients:
+        Normal(0, 2.5 s / sd(x)), steps between levels of a factor and two values of a number Normal(0, 2.5 s);
+        intercept: Normal(g(mean), 2.5 s); sds of intercepts HalfStudentT(3, s), of slopes HalfStudentT(3, s / sd(x));
+        correlations LKJ(1), uniform for two coefficients.
 
     References
     ----------
@@ -230,37 +243,97 @@ def default_priors(spec: ModelSpec, design: Design) -> PriorTable:
     doi:10.1016/j.jmva.2009.04.008.
     """
     scale = response_scale(spec, design)
+    auxiliary = tuple(_default_auxiliary_prior(row, scale) for row in spec.family.parameters)
+    ordered = any(row.ordered for row in auxiliary)
+    labels = ["Intercept" if name == "Intercept" else f"beta[{name}]" for name in design.coefs]
+    free = [label not in stated for label in labels]
+    terms = column_terms(design.encoders.fixed)
+    cells = _cells(design, terms)
+    data = at_data(design.X, terms, cells, free, implied=ordered)
+    # without a constant the predictors explain the response itself, not its deviations from a mean
+    whole = ordered or data.constant is not None
+    unit = 2.5 * (scale.link_sd if whole else float(np.hypot(scale.link_sd, scale.center)))
+    constant = np.zeros(len(labels)) if data.constant is None else data.constant
+    sd, basis = (data.sd, data.basis) if spec.center else (data.raw_sd, np.eye(len(labels)))
     beta = tuple(
-        ParameterPrior("Intercept", Prior("Normal", mu=scale.center, sigma=2.5 * scale.link_sd))
-        if name == "Intercept"
-        else ParameterPrior(
-            f"beta[{name}]", Prior("Normal", mu=0, sigma=2.5 * scale.link_sd / column_unit(design.X[:, j]))
-        )
-        for j, name in enumerate(design.coefs)
-    )
-    groups = tuple((term.name, _default_group_priors(term, scale.link_sd)) for term in design.groups)
-    auxiliary = tuple(_default_auxiliary_prior(row, scale.response_sd) for row in spec.family.parameters)
-    located = "Intercept" in design.coefs or any(row.ordered for row in auxiliary)
-    return PriorTable(beta, groups, auxiliary, centered=spec.center and located)
-
-
-def _default_group_priors(term: GroupTerm, link_sd: float) -> GroupPriors:
-    sd = tuple(
         ParameterPrior(
-            f"sd[{term.name}][{coef}]",
-            Prior("HalfStudentT", nu=3, sigma=link_sd / column_unit(term.Z[:, j])),
-            lower=0.0,
+            label,
+            Prior("Normal", mu=scale.center * constant[j], sigma=unit * sd[j]),
+            about=_about_coefficient(data, j) if spec.center else "",
         )
-        for j, coef in enumerate(term.coefs)
+        for j, label in enumerate(labels)
     )
-    correlated = any(len(block) > 1 for block in term.blocks)
-    return GroupPriors(sd, ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=2)) if correlated else None)
+    groups = tuple(
+        (term.name, _default_group_priors(term, design, i, scale.link_sd, stated))
+        for i, term in enumerate(design.groups)
+    )
+    located = "Intercept" in design.coefs or ordered
+    return PriorTable(
+        beta,
+        groups,
+        auxiliary,
+        centered=spec.center and located,
+        basis=basis,
+        location=scale.center * (constant - basis @ constant),
+        means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(labels)),
+    )
 
 
-def _default_auxiliary_prior(row: AuxiliaryParameter, response_sd: float) -> ParameterPrior:
-    prior = row.prior
-    if row.scaled:
-        values = {key: value * response_sd if key == "sigma" else value for key, value in prior.parameters}
+def _cells(design: Design, terms: ColumnTerms) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the level of each row of every variable that counts as a factor: those of two values do."""
+    cells, columns = {}, prepared(design.frame, design.encoders.kinds)
+    for name in sorted(frozenset[str]().union(*terms.variables)):
+        codes = distinct(columns[name])[0]
+        if name in terms.factors or design.encoders.kinds[name] is not None or codes.max(initial=0) < 2:
+            cells[name] = codes
+    return cells
+
+
+def _about_coefficient(data: AtData, j: int) -> str:
+    """Say what the prior of a coefficient is about where that is not the coefficient alone, as reported."""
+    others = np.arange(len(data.sd)) != j
+    moved = bool(np.any(data.shift[j, others]))
+    return ", ".join(["at the others' means"] * moved + ["levels alike"] * bool(data.together[j]))
+
+
+def _default_group_priors(
+    term: GroupTerm, design: Design, position: int, link_sd: float, stated: frozenset[str]
+) -> GroupPriors:
+    """State the priors of one grouping factor at the predictors' means, block by block, where the user's allow it."""
+    terms = joined([column_terms(effects, recode=False) for effects in design.encoders.groups[position].effects])
+    size = len(term.coefs)
+    data = at_data(term.Z, terms, _cells(design, terms), [True] * size)
+    labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
+    basis = np.eye(size)
+    for block in map(list, term.blocks):
+        own = np.ix_(block, block)
+        moved = np.any(data.shift[own] != np.eye(len(block)), axis=1)
+        raw = {labels[j] for j, one in zip(block, moved, strict=True) if one}
+        if design.spec.center and not raw & stated:
+            basis[own] = data.shift[own]
+    # what is not taken off makes an effect at an origin far away as uncertain as the slope's is long
+    sd = np.linalg.norm(np.linalg.solve(basis, data.shift) * data.sd, axis=1)
+    moved = np.any(basis != np.eye(size), axis=1)
+    rows = tuple(
+        ParameterPrior(
+            label,
+            Prior("HalfStudentT", nu=3, sigma=link_sd * sd[j]),
+            lower=0.0,
+            about="at the predictors' means" if moved[j] else "",
+        )
+        for j, label in enumerate(labels)
+    )
+    corr = None
+    if any(len(block) > 1 for block in term.blocks):
+        about = "at the predictors' means" if moved.any() else ""
+        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about)
+    return GroupPriors(rows, corr, basis if moved.any() else None)
+
+
+def _default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> ParameterPrior:
+    prior, unit = row.prior, scale.dispersion * (scale.response_sd if row.scaled else 1.0)
+    if unit != 1.0:
+        values = {key: value * unit if key == "sigma" else value for key, value in prior.parameters}
         prior = Prior(prior.name, **values)
     return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, ordered=row.ordered)
 
@@ -302,10 +375,12 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
                 chosen[row.parameter] = (rank, key, _user_prior(row, prior, power, key))
 
     def pick(row: ParameterPrior) -> ParameterPrior:
-        return chosen[row.parameter][2] if row.parameter in chosen else row
+        return replace(chosen[row.parameter][2], about=row.about) if row.parameter in chosen else row
 
+    if chosen:
+        table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
-        (name, GroupPriors(tuple(pick(row) for row in group.sd), None if group.corr is None else pick(group.corr)))
+        (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
         for name, group in table.groups
     )
     return replace(table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary)))

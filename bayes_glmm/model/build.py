@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pymc as pm
 import pytensor.tensor as pt
 
@@ -22,7 +21,7 @@ from bayes_glmm.model.distributions import (
     scalar_parameter,
     vector_parameter,
 )
-from bayes_glmm.model.naming import observed_name, threshold_labels
+from bayes_glmm.model.naming import AT_DATA, observed_name, threshold_labels
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Parametrization = Literal["noncentered", "centered"]
@@ -34,7 +33,6 @@ def build_model(
     priors: PriorTable,
     *,
     parametrization: Parametrization = "noncentered",
-    means: npt.NDArray[np.float64] | None = None,
 ) -> pm.Model:
     """Build the hierarchical model as a PyMC graph.
 
@@ -49,8 +47,6 @@ def build_model(
     parametrization
         ``"noncentered"``: b = z sd with standard normal z; ``"centered"``: b ~ N(0, Sigma) directly. The posterior of
         every reported parameter is the same.
-    means
-        (coefficients,) what predictors are centred by; None for the means of the design's own rows.
 
     Returns
     -------
@@ -60,20 +56,20 @@ def build_model(
     """
     response = design.response
     assert response is not None
-    means = design.means if means is None else means
     with pm.Model(coords=_coords(design)) as model:
         # the linear predictor, written once
         eta = pm.Data("offset", design.offset, dims="obs") if np.any(design.offset) else pt.zeros(len(response.y))
         if design.coefs:
-            eta = eta + _fixed_part(design, priors, means)
+            eta = eta + _fixed_part(design, priors)
         for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
             eta = eta + _group_part(term, group_priors, parametrization)
         parameters = {
-            row.parameter: _thresholds(model, row, priors, means)
-            if row.ordered
-            else scalar_parameter(row.parameter, row)
+            row.parameter: _thresholds(model, row, priors) if row.ordered else scalar_parameter(row.parameter, row)
             for row in priors.auxiliary
         }
+        if response.precision is not None:
+            assert spec.family.at_precision is not None
+            parameters = spec.family.at_precision(parameters, pm.Data("precision", response.precision, dims="obs"))
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])
@@ -100,49 +96,59 @@ def _coords(design: Design) -> dict[str, Any]:
     return coords
 
 
-def _fixed_part(design: Design, priors: PriorTable, means: npt.NDArray[np.float64]) -> Any:
-    """X beta, with predictors centred for sampling and ``beta`` reported for the predictors as they are."""
-    if not priors.centered:
-        X = pm.Data("X", design.X, dims=("obs", "coef"))
+def _fixed_part(design: Design, priors: PriorTable) -> Any:
+    """X beta, by the coefficients at the data; ``beta`` is reported for the predictors as they are."""
+    located = priors.centered and "Intercept" in design.coefs
+    moved = located or not np.array_equal(priors.basis, np.eye(len(design.coefs)))
+    X = pm.Data("X", (design.X - priors.means) @ priors.basis, dims=("obs", "coef"))
+    if not moved:
         return X @ vector_parameter("beta", priors.beta, "coef")
-    X = pm.Data("X", design.X - means, dims=("obs", "coef"))
-    if "Intercept" not in design.coefs:
-        # thresholds are the intercept, and theirs is the shift
-        return X @ vector_parameter("beta", priors.beta, "coef")
-    intercept = design.coefs.index("Intercept")
-    centered = vector_parameter("beta_centered", priors.beta, "coef")
-    shift = pt.dot(pt.as_tensor_variable(means), centered)
-    pm.Deterministic("beta", pt.inc_subtensor(centered[intercept], -shift), dims="coef")
-    return X @ centered
+    at_data = vector_parameter(f"beta{AT_DATA}", priors.beta, "coef")
+    pm.Deterministic("beta", priors.location + pt.dot(priors.basis, at_data), dims="coef")
+    return (design.X - priors.means) @ priors.location + X @ at_data
 
 
-def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable, means: npt.NDArray[np.float64]) -> Any:
+def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:
     """Add thresholds for centred predictors, and report them for the predictors as they are."""
     if not (priors.centered and "beta" in model.named_vars):
         return ordered_parameter(row.parameter, row, "threshold")
-    centered = ordered_parameter(f"{row.parameter}_centered", row, "threshold")
-    pm.Deterministic(row.parameter, centered + pt.dot(pt.as_tensor_variable(means), model["beta"]), dims="threshold")
+    centered = ordered_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
+    shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"])
+    pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
 
 
 def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> Any:
     """Z b of one grouping factor: codes index the levels, never a dense rows x levels matrix."""
     dims, k = (term.dim, f"{term.name}_coef"), len(term.coefs)
-    sd = vector_parameter(f"sd_{term.name}", priors.sd, dims[1])
+    # effects at the predictors' means, where they have the priors; reported for the predictors as they are
+    own = "" if priors.basis is None else AT_DATA
+    sd = vector_parameter(f"sd_{term.name}{own}", priors.sd, dims[1])
     factor = None
     if priors.corr is not None:
         factor = correlation_cholesky(f"corr_{term.name}_cholesky", priors.corr, k, term.blocks)
-        pm.Deterministic(f"corr_{term.name}", factor @ factor.T, dims=(dims[1], f"{dims[1]}_2"))
+        if priors.basis is None:
+            pm.Deterministic(f"corr_{term.name}", factor @ factor.T, dims=(dims[1], f"{dims[1]}_2"))
     if parametrization == "centered":
         if factor is None:
-            b = pm.Normal(f"b_{term.name}", 0.0, sd, dims=dims)
+            b = pm.Normal(f"b_{term.name}{own}", 0.0, sd, dims=dims)
         else:
-            b = pm.MvNormal(f"b_{term.name}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
+            b = pm.MvNormal(f"b_{term.name}{own}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
     else:
         z = pm.Normal(f"z_{term.name}", dims=dims)
-        b = pm.Deterministic(f"b_{term.name}", (z if factor is None else z @ factor.T) * sd, dims=dims)
+        b = pm.Deterministic(f"b_{term.name}{own}", (z if factor is None else z @ factor.T) * sd, dims=dims)
+    Z = term.Z
+    if priors.basis is not None:
+        Z = Z @ priors.basis
+        pm.Deterministic(f"b_{term.name}", b @ priors.basis.T, dims=dims)
+        # a basis moves effects of one block only, and a block has correlations
+        along = pt.dot(priors.basis, sd[:, None] * factor)
+        length = pt.sqrt(pt.sum(pt.square(along), axis=1))
+        pm.Deterministic(f"sd_{term.name}", length, dims=dims[1])
+        unit = along / length[:, None]
+        pm.Deterministic(f"corr_{term.name}", unit @ unit.T, dims=(dims[1], f"{dims[1]}_2"))
     codes = pm.Data(f"codes_{term.name}", term.codes.astype(np.int32), dims="obs")
-    if k == 1 and bool(np.all(term.Z == 1.0)):
+    if k == 1 and bool(np.all(Z == 1.0)):
         return b[codes, 0]
-    Z = pm.Data(f"Z_{term.name}", term.Z, dims=("obs", dims[1]))
+    Z = pm.Data(f"Z_{term.name}", Z, dims=("obs", dims[1]))
     return (Z * b[codes]).sum(axis=1)

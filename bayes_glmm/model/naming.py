@@ -11,6 +11,8 @@ from bayes_glmm.model.autoscale import ParameterPrior
 
 #: Priors without a density of their own.
 FLAT = frozenset({"Flat", "HalfFlat"})
+#: Ends the names of a model's variables that are stated at the data and reported for the predictors as they are.
+AT_DATA = "_centered"
 _POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
 
 

@@ -62,7 +62,7 @@ def draw_observations(
             f"(data.assign(event=data[{y!r}] == {one!r}) and y='event', say)."
         )
     if levels is not None:
-        data = data[data[x].astype(str).isin(levels)]
+        data = data[data[x].map(level_name).isin(levels)]
     count, rng = max(1, len(colors)), np.random.default_rng(0)
     number = np.zeros(len(data), dtype=int)
     shades: list[str | tuple[float, float, float]] = [ink(0.7)] * len(data)
@@ -79,9 +79,25 @@ def draw_observations(
         place = data[x].to_numpy(dtype=float)
     else:
         offset = level_offsets(count)[number] + rng.uniform(-0.24, 0.24, len(data)) / count
-        place = np.array([list(levels).index(value) for value in data[x].astype(str)]) + offset
+        place = np.array([list(levels).index(value) for value in data[x].map(level_name)]) + offset
     alpha = float(np.clip(8 / np.sqrt(max(1, len(data))), 0.15, 0.5))
     ax.scatter(place, height, c=shades, s=14 if len(data) < 500 else 7, alpha=alpha, linewidths=0, zorder=1)
+
+
+def level_name(level: object) -> str:
+    """Return what a level of the horizontal axis is called: numbers as short as they can be written.
+
+    Parameters
+    ----------
+    level
+        The level.
+
+    Returns
+    -------
+    str
+        ``"1"`` for 1 and 1.0, ``"True"`` for True.
+    """
+    return f"{level:g}" if isinstance(level, (float, np.floating)) else str(level)
 
 
 def level_offsets(count: int) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.plots.observations import draw_observations, level_offsets
+from bayes_glmm.plots.observations import draw_observations, level_name, level_offsets
 from bayes_glmm.plots.style import (
     NUMBERS,
     axes_or_new,
@@ -40,7 +40,7 @@ def predictions(
     y: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw predictions: lines with bands over a numeric column, points with intervals over any other.
+    """Draw predictions: lines with bands over a numeric column, points with intervals over any other or two values.
 
     Parameters
     ----------
@@ -83,11 +83,11 @@ def predictions(
     named = [(str(name), part) for name, part in groups]
     own = ax is None
     ax = axes_or_new(ax, 6.4, _HEIGHT)
-    numeric = pd.api.types.is_numeric_dtype(table[x]) and not pd.api.types.is_bool_dtype(table[x])
+    numeric = _is_scale(table[x], None if data is None else data.get(x))
     if (data is None) != (y is None):
         raise GLMMError("data= and y= belong together: the observations, and the column to draw.")
     if data is not None and y is not None:
-        levels = None if numeric else [str(level) for level in _levels(named, x)]
+        levels = None if numeric else [level_name(level) for level in _levels(named, x)]
         draw_observations(ax, data, (x, y, color), levels, [name for name, _ in named] if color is not None else [])
     below = (_lines if numeric else _points)(ax, named, x)
     if own and below:
@@ -100,6 +100,14 @@ def predictions(
     if color is not None:
         opaque_keys(ax.legend(loc="upper left", bbox_to_anchor=(1, 1), **legend_style(numeric, color)))
     return ax
+
+
+def _is_scale(values: pd.Series, seen: pd.Series | None) -> bool:
+    """Whether values are numbers on a scale; two alone (0 and 1, say), and no others seen, are levels."""
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return False
+    own = values.unique()
+    return len(own) != 2 or (seen is not None and not seen.isin(own).all())
 
 
 def _only_column(table: pd.DataFrame, color: str | None) -> str:
@@ -133,4 +141,4 @@ def _points(ax: Axes, groups: list[tuple[str, pd.DataFrame]], x: str) -> float:
         marker = series_marker(number)
         ax.plot(place, part["estimate"], marker, color=color, markersize=6.5, markeredgecolor=ink(0), label=name)
     ax.set_xlim(-0.5, len(levels) - 0.5)
-    return level_ticks(ax, [str(level) for level in levels])
+    return level_ticks(ax, [level_name(level) for level in levels])

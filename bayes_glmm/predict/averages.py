@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from bayes_glmm.families import Family
 from bayes_glmm.links import Link
-from bayes_glmm.predict.quadrature import check_average_exists, gaussian_expectation, gaussian_mean
+from bayes_glmm.predict.domain import check_average_exists
+from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_mean
 
 Array = npt.NDArray[np.float64]
 Parameters = Mapping[str, Array]

@@ -15,8 +15,10 @@ import xarray as xr
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
-from bayes_glmm.predict.expected import RowPredictor, in_threads, piecewise, row_predictor
+from bayes_glmm.predict.domain import must_be_positive
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.newdata import complete_rows, row_frame
+from bayes_glmm.predict.pieces import in_threads, piecewise
 from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ def posterior_predictive(
     fit
         The fit; it is not changed.
     newdata
-        Rows to predict; None for the rows that were fitted. Families with trials need the column of trials.
+        Rows to predict; None for the rows that were fitted. Families with trials need the column of trials, responses
+        with precisions that of the precisions.
     random_effects
         ``"conditional"``: groups as fitted. ``"typical"``: deviation zero. ``"new"``: every level counts as not seen
         yet, one deviation for each posterior draw and distinct level, shared by the rows of that level.
@@ -77,7 +80,7 @@ def posterior_predictive(
         )
     frame = None
     if newdata is not None:
-        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical")
+        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical", trials=True)
     predictor = row_predictor(
         fit,
         frame,
@@ -86,7 +89,7 @@ def posterior_predictive(
         scale="link",
         random_seed=random_seed,
         draws=posterior_draws(fit, draws),
-        trials=fit.model.spec.family.support == "trials",
+        trials=True,
     )
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
@@ -94,7 +97,7 @@ def posterior_predictive(
     for rows in predictor.row_chunks():
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
-        result[:, rows] = predictor.family.simulate(rng, mu, predictor.draws.parameters, n)
+        result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
     index = fit.model.design.index if frame is None else frame.index
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
     dataset.attrs = {"random_effects": random_effects, "new_levels": new_levels, "seed": predictor.seed}
@@ -170,14 +173,20 @@ def row_log_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
     Returns
     -------
     numpy.ndarray
-        (S, rows).
+        (S, rows); -inf where a linear predictor stands for no response, as for the samplers.
     """
     response = predictor.design.response
     assert response is not None
     trials = None if response.trials is None else response.trials[rows]
-    mu, parameters = predictor.location_at(eta), predictor.draws.parameters
+    outside = eta <= 0.0 if must_be_positive(predictor.family, predictor.link) else None
+    inside = eta if outside is None else np.where(outside, 1.0, eta)
+    mu, parameters = predictor.location_at(inside), predictor.parameters(rows)
     density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
-    return density if response.weights is None else density * response.weights[rows]
+    if outside is not None:
+        density = np.where(outside, -np.inf, density)
+    if response.weights is None:
+        return density
+    return np.where(response.weights[rows] > 0, density, 0.0) * response.weights[rows]
 
 
 def response_name(fit: Fit) -> str:

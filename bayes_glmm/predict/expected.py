@@ -7,8 +7,7 @@ whoever reduces over rows or draws never holds them all; or, from `expected`, a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +20,13 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
-from bayes_glmm.inference.settings import available_processors, fresh_seed
+from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean
+from bayes_glmm.predict.domain import check_average_exists, check_domain
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
 from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
+from bayes_glmm.predict.pieces import chunks, piecewise
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 from bayes_glmm.predict.quadrature import gaussian_mean
 
@@ -37,8 +38,6 @@ Array = npt.NDArray[np.float64]
 RANDOM_EFFECTS = ("conditional", "typical", "marginal", "new")
 NEW_LEVELS = ("error", "sample", "typical")
 SCALES = ("response", "link")
-_CHUNK_BYTES = 2**24  # of one (sample, row) array; about ten such arrays are alive at once in a thread
-_MOST_THREADS = 4
 
 
 def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
@@ -158,8 +157,13 @@ class RowPredictor:
         -------
         numpy.ndarray
             (S, rows), or (S, rows, categories) for ordered responses.
+
+        Raises
+        ------
+        PredictionError
+            If a linear predictor lies where the family has no response.
         """
-        return self.location_at(self.linear(rows))
+        return self.location_at(self._in_domain(self.linear(rows), rows))
 
     def location_at(self, eta: Array) -> Array:
         """Compute `location` from linear predictors.
@@ -177,6 +181,25 @@ class RowPredictor:
         if self.family.probabilities is not None:
             return np.asarray(self.family.probabilities(eta, self.link, self.draws.parameters))
         return np.asarray(self.link.inverse(eta))
+
+    def parameters(self, rows: Rows) -> Mapping[str, Array]:
+        """Return the family's auxiliary parameters as the density and draws of some rows take them.
+
+        Parameters
+        ----------
+        rows
+            Positions of the rows.
+
+        Returns
+        -------
+        mapping
+            (S, 1) each, or (S, rows) where rows have precisions.
+        """
+        precision = self.design.precision
+        if precision is None:
+            return self.draws.parameters
+        assert self.family.at_precision is not None
+        return self.family.at_precision(self.draws.parameters, precision[rows])
 
     def row_chunks(self) -> Iterator[Rows]:
         """Split all rows so that `location` of one chunk stays small.
@@ -229,7 +252,8 @@ class RowPredictor:
         Raises
         ------
         PredictionError
-            If the average over random effects does not exist for the link.
+            If the average over random effects does not exist for the link, or a linear predictor lies where the family
+            has no response.
 
         Notes
         -----
@@ -246,6 +270,7 @@ class RowPredictor:
             return self._averaged_probabilities(eta, variance)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
+        eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
         return averaged_mean(self.family, self.link, self.draws.parameters, eta, variance)
@@ -276,76 +301,26 @@ class RowPredictor:
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
 
+    def _sampled(self, rows: Rows) -> bool:
+        """Whether deviations drawn from N(0, Sigma) stand in some of the rows."""
+        if self.random_effects != "conditional" or self.new_levels != "sample":
+            return self.random_effects == "new" and bool(self.design.groups)
+        fitted = self.draws.effects
+        return any(np.any(term.codes[rows] >= fitted[term.name].shape[1]) for term in self.design.groups)
+
+    def _in_domain(self, eta: Array, rows: Rows) -> Array:
+        check_domain(self.family, self.link, eta, sampled=self._sampled(rows))
+        return eta
+
     def _unaveraged(self, rows: Rows) -> Array:
         if self.scale == "link":
             return self.linear(rows)
+        if self._sampled(rows):  # their mean over draws is the same average
+            check_average_exists(self.link, random_variance(self.draws, self.design, rows))
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
         return np.asarray(self.family.mean(mu, self.draws.parameters), dtype=float)
-
-
-def chunks(rows: int, samples: int) -> Iterator[Rows]:
-    """Split row positions so that a (sample, row) array of one chunk stays small.
-
-    Parameters
-    ----------
-    rows
-        Number of rows.
-    samples
-        Number of draws.
-
-    Yields
-    ------
-    numpy.ndarray
-        Consecutive positions.
-    """
-    length = max(1, math.floor(_CHUNK_BYTES / (8 * max(samples, 1))))
-    for start in range(0, rows, length):
-        yield np.arange(start, min(start + length, rows))
-
-
-def in_threads[Piece, Result](function: Callable[[Piece], Result], pieces: Sequence[Piece]) -> Iterator[Result]:
-    """Apply a function to pieces of work on the processors there are; numpy's loops run at the same time.
-
-    Parameters
-    ----------
-    function
-        What to do with a piece; it shares nothing that changes.
-    pieces
-        The pieces.
-
-    Yields
-    ------
-    object
-        The results, in the order of the pieces whatever finishes first.
-    """
-    workers = min(available_processors(), _MOST_THREADS, len(pieces))
-    if workers <= 1:
-        yield from map(function, pieces)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(function, pieces)
-
-
-def piecewise[Piece, Result](
-    function: Callable[[Piece], Result], pieces: Sequence[Piece]
-) -> Iterator[tuple[Piece, Result]]:
-    """Apply a function to pieces of work, `in_threads`, and give each piece with its result.
-
-    Parameters
-    ----------
-    function
-        What to do with a piece; it shares nothing that changes.
-    pieces
-        The pieces.
-
-    Yields
-    ------
-    tuple
-        A piece and its result, in the order of the pieces.
-    """
-    yield from zip(pieces, in_threads(function, pieces), strict=True)
 
 
 def row_predictor(
@@ -379,7 +354,7 @@ def row_predictor(
     draws
         The fit's draws, where they have been collected already.
     trials
-        Whether the numbers of trials are needed at these rows.
+        Whether the numbers of trials, or the precisions, are needed at these rows.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def row_frame(newdata: Any) -> pd.DataFrame:
     return read_columns(newdata, names, PredictionError)
 
 
-def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool) -> pd.DataFrame:
+def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool, trials: bool = False) -> pd.DataFrame:
     """Drop rows that miss a value the prediction needs, and warn how many.
 
     Parameters
@@ -60,6 +60,8 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool) -> pd.DataFram
         The user's rows.
     levels
         Whether group levels are read, so that a missing level matters.
+    trials
+        Whether numbers of trials, or precisions, are read.
 
     Returns
     -------
@@ -78,6 +80,9 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool) -> pd.DataFram
     """
     formula = fit.model.spec.formula
     needed = [*formula.predictors, *(formula.group_columns if levels else ())]
+    encoders = fit.model.design.encoders.response
+    for sizes in (encoders.trials, encoders.precision) if trials else ():
+        needed += [] if sizes is None else list(sizes.columns)
     used = frame[[name for name in dict.fromkeys(needed) if name in frame.columns]]
     missing = used.isna()
     bad = missing.any(axis=1).to_numpy()
@@ -108,7 +113,7 @@ def design_at(fit: Fit, frame: pd.DataFrame, *, levels: bool, allow: bool, trial
     allow
         Whether levels that were not fitted are allowed.
     trials
-        Whether the numbers of trials are needed.
+        Whether the numbers of trials, or the precisions, are needed.
 
     Returns
     -------

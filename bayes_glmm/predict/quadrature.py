@@ -21,6 +21,7 @@ import numpy.typing as npt
 from bayes_glmm.engine.averages import CLOGLOG, HALF_WIDTH, LOGISTIC, link_averages, trapezoidal_step
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.links import Link
+from bayes_glmm.predict.domain import check_average_exists
 
 Array = npt.NDArray[np.float64]
 
@@ -77,29 +78,6 @@ def gaussian_mean(link: Link, eta: npt.ArrayLike, variance: npt.ArrayLike) -> Ar
     if link.name in _RULES:
         return _RULES[link.name](eta, variance)
     return gaussian_expectation(link.inverse, eta, variance)
-
-
-def check_average_exists(link: Link, variance: Array) -> None:
-    """Refuse to average over normal random effects where the link's linear predictor cannot be every number.
-
-    Parameters
-    ----------
-    link
-        The link.
-    variance
-        Variances of the random part of the linear predictor; zero is always allowed.
-
-    Raises
-    ------
-    PredictionError
-        If a variance is positive, the link's linear predictor is bounded and no closed form stands for the average.
-    """
-    if link.eta_domain != (-math.inf, math.inf) and link.gaussian_mean is None and np.any(variance > 0):
-        raise PredictionError(
-            f"The average over random effects does not exist with the {link.name} link: its linear predictor must "
-            f"stay in {link.eta_domain}, and normal random effects reach outside. Use random_effects='conditional' "
-            "or 'typical', or fit the model with the log link."
-        )
 
 
 def gaussian_expectation(

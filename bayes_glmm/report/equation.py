@@ -30,7 +30,7 @@ def equation(spec: ModelSpec, design: Design) -> str:
     assert response is not None
     name = upright(response.name)
     if response.categories is None:
-        lines = [rf"{name}_i &\sim {spec.family.latex.replace('{mu}', r'\mu_i')}"]
+        lines = [rf"{name}_i &\sim {_distribution(spec)}"]
         lines += _predictor_lines(_linked(spec.link.latex), design)
     else:
         left = rf"{spec.link.latex}(\Pr({name}_i \le c))"
@@ -38,6 +38,16 @@ def equation(spec: ModelSpec, design: Design) -> str:
     for term in design.groups:
         lines += _group_lines(term)
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _distribution(spec: ModelSpec) -> str:
+    """Write the response's distribution given its mean, with a row's precision where it has one."""
+    latex, precision = spec.family.latex.replace("{mu}", r"\mu_i"), spec.formula.response.precision
+    if precision is None:
+        return latex
+    spread, weight = spec.family.parameters[0], rf"{upright(precision)}_i"
+    divided = rf"{spread.latex} / \sqrt{{{weight}}}" if spread.scaled else rf"{spread.latex}\,{weight}"
+    return latex.replace(spread.latex, divided)
 
 
 def _predictor_lines(left: str, design: Design) -> list[str]:

@@ -79,9 +79,33 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
         facts["event"] = f"{response.name} = {response.event} counts as 1"
     if response is not None and response.categories is not None:
         facts["categories"] = " < ".join(response.categories)
+    weights = weights_in_words(spec)
+    if weights:
+        facts["weights"] = weights
     if design.groups:
         facts["groups"] = "; ".join(_group_in_words(term) for term in design.groups)
     return facts
+
+
+def weights_in_words(spec: ModelSpec) -> str:
+    """Say what the weights of a response mean.
+
+    Parameters
+    ----------
+    spec
+        The specification.
+
+    Returns
+    -------
+    str
+        Such as ``"a row counts w times (frequencies)"``; empty where there are none.
+    """
+    response = spec.formula.response
+    if response.weights is not None:
+        return f"a row counts {response.weights} times (frequencies; precision(y, w) divides the variance)"
+    if response.precision is not None:
+        return f"a row's variance is divided by {response.precision} (precisions; weighted(y, w) counts rows w times)"
+    return ""
 
 
 def rows_in_words(design: Design) -> str:

@@ -15,7 +15,7 @@ import xarray as xr
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.inference.fit import Model
-from bayes_glmm.report.model_card import rows_in_words
+from bayes_glmm.report.model_card import rows_in_words, weights_in_words
 from bayes_glmm.report.moments import interval_probability, posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
@@ -119,7 +119,9 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
     -------
     Summary
         One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd,
-        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
+        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale. A
+        parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
+        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
     verdict = fit.convergence
     blocks = []
     for name, component, group, terms, entries in _sections(fit, random_effects):
-        block = posterior_moments(fit.posterior[name], prob, entries)
+        block = posterior_moments(fit.posterior[name], prob, entries, component in ("sd", "auxiliary"))
         block.insert(0, "term", terms)
         block.insert(0, "group", group)
         block.insert(0, "component", component)
@@ -139,7 +141,7 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
             block[statistic] = values
         blocks.append(block)
     table = pd.concat(blocks, ignore_index=True)[list(COLUMNS)]
-    return Summary(table).described(_heading(fit, prob), verdict)
+    return Summary(table).described((*_heading(fit, prob), *_without_mean(fit, table)), verdict)
 
 
 _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
@@ -180,11 +182,29 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
         how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
     else:
         how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    weights = weights_in_words(spec)
     return (
         spec.formula.text,
         f"{spec.family.name} family, {spec.link.name} link; rows: {rows_in_words(design)}{levels}",
+        *([f"weights: {weights}"] if weights else []),
         f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
     )
+
+
+def _without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
+    """Say what is known of the parameters whose mean the table leaves out."""
+    missing = table["component"].isin(["sd", "auxiliary"]) & table["mean"].isna()
+    for _, row in table[missing].iterrows():
+        name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
+        draws = fit.posterior[name]
+        if row["component"] == "sd":
+            draws = draws.sel({f"{row['group']}_coef": row["term"]})
+        words = f"{name} has no mean that draws could tell (its tail is heavy): median {float(draws.median()):.3g}"
+        power = {own.name: own.power for own in fit.model.spec.family.parameters}.get(name, 1.0)
+        if power == -0.5:
+            stated = draws**power
+            words += f"; 1/sqrt({name}) {float(stated.mean()):.3g} (sd {float(stated.std()):.2g})"
+        yield words
 
 
 def _decimals(sd: float) -> int:
@@ -193,9 +213,12 @@ def _decimals(sd: float) -> int:
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({name: table[name].astype(str) for name in COLUMNS[:3] if name in table}, index=table.index)
-    decimals = [_decimals(sd) for sd in table["sd"]]
+    decimals = [_decimals(sd) for sd in table["sd"].fillna((table["ci_upper"] - table["ci_lower"]) / 4)]
     for name in _NUMBERS:
-        shown[name] = [f"{value:.{places}f}" for value, places in zip(table[name], decimals, strict=True)]
+        shown[name] = [
+            "-" if np.isnan(value) else f"{value:.{places}f}"
+            for value, places in zip(table[name], decimals, strict=True)
+        ]
     for name in ("ess_bulk", "ess_tail"):
         shown[name] = ["-" if np.isnan(value) else f"{value:.0f}" for value in table[name]]
     shown["r_hat"] = ["-" if np.isnan(value) else f"{value:.3f}" for value in table["r_hat"]]

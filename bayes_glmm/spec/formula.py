@@ -52,18 +52,21 @@ class ResponseFormula:
     trials
         Expression of the number of trials of ``p(y, n)``; None otherwise.
     weights
-        Expression of the weights of ``weighted(y, w)``; None otherwise.
+        Expression of the weights of ``weighted(y, w)``, how many times a row counts; None otherwise.
+    precision
+        Expression of the weights of ``precision(y, w)``, how many times less a row varies; None otherwise.
     """
 
     expression: str
     trials: str | None = None
     weights: str | None = None
+    precision: str | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
         """The columns the response, trials and weights read."""
-        texts = [text for text in (self.expression, self.trials, self.weights) if text is not None]
-        return _unique(name for text in texts for name in check_expression(text))
+        texts = (self.expression, self.trials, self.weights, self.precision)
+        return _unique(name for text in texts if text is not None for name in check_expression(text))
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,10 @@ def parse_formula(text: str) -> Formula:
     Parameters
     ----------
     text
-        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)``. Terms:
-        those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``.
-        Column names that are no identifiers go in backticks.
+        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)`` (a row
+        counts w times, as w equal rows would), ``precision(y, w)`` (a row's variance is divided by w, as that of a mean
+        of w rows is: lme4's ``weights=``). Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``,
+        ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``. Column names that are no identifiers go in backticks.
 
     Returns
     -------
@@ -392,29 +396,42 @@ def _response(text: str) -> ResponseFormula:
     if len(_split(text, "|")) > 1:
         raise FormulaError(
             f"The response {text!r} has a bar. Write p(successes, trials) for brms' 'y | trials(n)', "
-            "and weighted(y, w) for 'y | weights(w)'."
+            "weighted(y, w) for 'y | weights(w)', and precision(y, 1 / s**2) for 'y | se(s, sigma = TRUE)'."
         )
     if len(_split(text, ",")) > 1:
         raise FormulaError(f"One response a model: {text!r}.")
     text = _carets(text)
     tree = _tree(text)
-    weights = None
+    weights = precision = None
     if _calls(tree, "weighted"):
         y, weights = _arguments(tree, "weighted(y, weights)")
         tree = _tree(y)
+    elif _calls(tree, "precision"):
+        y, precision = _arguments(tree, "precision(y, weights)")
+        tree = _tree(y)
+    if weights is not None or precision is not None:
+        _check_one_meaning(tree, text)
     trials = None
     if _calls(tree, "p"):
         y, trials = _arguments(tree, "p(successes, trials)")
         tree = _tree(y)
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in ("c", "cbind", "mvbind"):
         raise FormulaError(f"Write p(successes, trials) for {text!r}; several responses are not available.")
-    response = ResponseFormula(_text(tree), trials, weights)
+    response = ResponseFormula(_text(tree), trials, weights, precision)
     if not check_expression(response.expression):
         raise FormulaError(f"The response {text!r} reads no column.")
-    for part in (trials, weights):
+    for part in (trials, weights, precision):
         if part is not None:
             check_expression(part)
     return response
+
+
+def _check_one_meaning(inner: ast.expr, text: str) -> None:
+    if _calls(inner, "weighted") or _calls(inner, "precision"):
+        raise FormulaError(
+            f"The response {text!r} has two weights. Choose weighted(y, w), rows that count w times, or "
+            "precision(y, w), rows whose variance is divided by w."
+        )
 
 
 def _tree(text: str) -> ast.expr:

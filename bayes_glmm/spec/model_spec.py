@@ -85,7 +85,8 @@ class ModelSpec:
         Raises
         ------
         FormulaError
-            If the formula cannot be read, or has trials where the family has none or lacks them where it needs them.
+            If the formula cannot be read, or has trials or precisions where the family has none, or lacks trials
+            where it needs them.
         GLMMError
             If the family or link is unknown, the link does not belong to the family, or a switch has no such value.
         PriorError
@@ -104,6 +105,7 @@ class ModelSpec:
         if missing not in _MISSING:
             raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
         _check_trials(parsed, record)
+        _check_precision(parsed, record)
         return cls(parsed, record, _link(record, link), _priors(priors), center, missing)
 
     def to_json(self) -> str:
@@ -175,6 +177,25 @@ def _link(family: Family, link: str | Link | None) -> Link:
     if name not in family.links:
         raise GLMMError(f"The family {family.name!r} has no link {name!r}. {nearest(name, family.links)}")
     return link if isinstance(link, Link) else LINKS[name]
+
+
+def _check_precision(formula: Formula, family: Family) -> None:
+    response = formula.response
+    if response.precision is None or family.at_precision is not None:
+        return
+    y, w = response.expression, response.precision
+    advice = {
+        "count": f"For counts of {w} units add offset(log({w})) on the right.",
+        "binary": f"For successes in {w} trials use family='binomial' with p(successes, {w}).",
+        "trials": "The numbers of trials of p(successes, trials) say how precise a proportion is.",
+        "positive": f"Use family='gaussian' with precision(log({y}), {w}).",
+    }.get(family.support, "Leave the weights out.")
+    options = ", ".join(item.name for item in FAMILIES.values() if item.at_precision is not None)
+    raise FormulaError(
+        f"precision({y}, {w}) divides the variance of a response by {w}, which the family {family.name!r} does not "
+        f"offer; those that do are {options}. {advice} For rows that stand for {w} equal rows "
+        f"write weighted({y}, {w})."
+    )
 
 
 def _check_trials(formula: Formula, family: Family) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -13,6 +15,7 @@ from bayes_glmm.checks.convergence import diagnose
 from bayes_glmm.checks.separation import separated_coefficients
 from bayes_glmm.design.design import build_design
 from bayes_glmm.inference.fit import Fit
+from bayes_glmm.report.moments import tail_index
 from bayes_glmm.spec.model_spec import ModelSpec
 
 QUIET = {"random_seed": 2, "progressbar": False}
@@ -95,6 +98,65 @@ def test_a_correlation_at_its_bound_is_named():
     u = rng.normal(0, 2, 25)[group]
     frame = pd.DataFrame({"g": group, "x": x, "y": u + u * x + rng.normal(0, 0.3, 400)})
     assert "corr_g[x, Intercept] is near its bound" in notes_of("y ~ x + (x | g)", frame)
+
+
+def test_intercepts_at_a_far_origin_are_to_be_centred():
+    """Six units from the data intercepts are slopes times -6, a correlation of -0.998; at the mean they have none."""
+    rng = np.random.default_rng(4)
+    group, x = np.repeat(np.arange(30), 12), np.tile(np.linspace(5, 7, 12), 30)
+    intercept, slope = rng.normal(0, 0.3, 30)[group], rng.normal(0, 0.8, 30)[group]
+    frame = pd.DataFrame({"g": group, "x": x, "y": intercept + slope * (x - 6) + rng.normal(0, 0.3, 360)})
+    text = notes_of("y ~ x + (x | g)", frame)
+    assert "corr_g[x, Intercept] is near its bound because the intercepts of g stand where x is 0" in text
+    assert "the data go from 5 to 7. Centre the predictor (x less 6)" in text and "Leave a slope out" not in text
+    assert "corr_g" not in str(bg.GLMM("y ~ x + (x | g)", frame.assign(x=x - 6)).fit(**QUIET).diagnose())
+
+
+def test_a_correlation_that_its_prior_pulls_to_zero_is_named():
+    """Few levels: the mean under LKJ(1), read off the draws, is that of a fit under LKJ(1)."""
+    rng = np.random.default_rng(2)
+    group, x = np.repeat(np.arange(12), 8), rng.normal(size=96)
+    u = rng.multivariate_normal([0, 0], [[1, 0.4], [0.4, 0.25]], 12)[group]
+    frame = pd.DataFrame({"g": group, "x": x, "y": 1 + x + u[:, 0] + u[:, 1] * x + rng.normal(0, 1.5, 96)})
+    text = notes_of("y ~ x + (x | g)", frame)
+    found = re.search(
+        r"The prior LKJ\(eta=2\) pulls corr_g\[x, Intercept\] toward zero: .* about (0\.\d\d) under", text
+    )
+    assert found and "12 levels say little about a correlation" in text
+    flat = bg.GLMM("y ~ x + (x | g)", frame, priors={"corr[g]": bg.Prior("LKJ", eta=1)}).fit(**QUIET)
+    mean = float(flat.posterior["corr_g"].isel(g_coef=1, g_coef_2=0).mean())
+    assert float(found[1]) == pytest.approx(mean, abs=0.03)
+    assert "pulls" not in str(flat.diagnose())
+
+
+def test_a_negative_binomial_where_a_poisson_would_do():
+    """Means of phi were 110 626 and 380 210 by the seed: 1/phi has a density at zero, so that phi has no mean."""
+    rng = np.random.default_rng(0)
+    group, x = np.repeat(np.arange(30), 10), rng.normal(size=300)
+    mean = np.exp(1 + 0.3 * x + rng.normal(0, 0.4, 30)[group])
+    frame = pd.DataFrame({"g": group, "x": x, "c": rng.poisson(mean), "over": rng.negative_binomial(2, 2 / (2 + mean))})
+    fit = bg.GLMM("c ~ x + (1 | g)", frame, family="negativebinomial").fit(**QUIET)
+    table, draws = fit.summary().set_index("term"), fit.posterior["phi"]
+    assert np.isnan(table.loc["phi", "mean"]) and np.isnan(table.loc["phi", "sd"])
+    words = f"median {float(draws.median()):.3g}; 1/sqrt(phi) {float((draws**-0.5).mean()):.3g}"
+    assert words in repr(fit) and words in fit.summary()._repr_html_()
+    assert table.loc["phi", "ci_lower"] == pytest.approx(np.quantile(draws, 0.055))
+    assert "1/sqrt(phi) cannot be told from zero" in str(fit.diagnose()) and "family='poisson' would do" in str(
+        fit.diagnose()
+    )
+    spread = bg.GLMM("over ~ x + (1 | g)", frame, family="negativebinomial").fit(**QUIET)
+    table = spread.summary().set_index("term")
+    assert table.loc["phi", "mean"] == pytest.approx(float(spread.posterior["phi"].mean()))
+    assert "poisson" not in str(spread.diagnose())
+
+
+def test_tails_without_a_variance():
+    """Hill's index of Pareto tails is their own; of exponential and normal tails it is far from 1/2."""
+    rng = np.random.default_rng(1)
+    draws = np.stack([rng.uniform(size=4000) ** -k for k in (2.0, 1.0, 0.6)] + [rng.gamma(2, 10, 4000),
+                     np.exp(rng.normal(0, 0.8, 4000)), np.abs(rng.standard_t(5, 4000))], axis=1)  # fmt: skip
+    np.testing.assert_allclose(tail_index(draws)[:3], [2.0, 1.0, 0.6], rtol=4 / np.sqrt(189))
+    assert (tail_index(draws)[3:] < 0.45).all()
 
 
 def test_a_prior_that_decides_and_one_that_disagrees_are_named(data):

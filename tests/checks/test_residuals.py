@@ -91,9 +91,7 @@ def test_single_binary_responses_say_nothing_about_spread():
     rng = np.random.default_rng(4)
     data = pd.DataFrame({"y": rng.integers(0, 2, 400), "x": rng.normal(size=400), "g": np.arange(400) // 40})
     fit = bg.GLMM("y ~ 1", data, family="bernoulli").fit(random_seed=1, progressbar=False)
-    residuals = bg.simulate_residuals(fit, random_seed=1)
-    columns = {name: ("obs", data[name].to_numpy(dtype=float)) for name in ("x", "g")}
-    table = bg.check_residuals(residuals.assign_coords(columns), predictors=["x", "g"])
+    table = bg.check_residuals(bg.simulate_residuals(fit, random_seed=1, data=data), predictors=["x", "g"])
     assert table.loc["dispersion", "p_value"] > 0.5
     assert (table["p_value"] > 0.01).all()
 
@@ -231,7 +229,12 @@ def test_continuous_responses_have_no_test_of_zeros(sleepstudy, sleepstudy_fit):
     )
     residuals = bg.simulate_residuals(tree, data=sleepstudy, random_seed=1)
     table = bg.check_residuals(residuals, predictors=["Days", "Subject"], groups="Subject", time="Days")
-    assert list(table.index) == ["uniformity", "dispersion", "outliers", "predicted", "Days", "Subject", "time: Days"]
+    # its predictions have seen the responses, so that residuals are not tested against them
+    assert list(table.index) == ["uniformity", "dispersion", "outliers", "Days", "Subject", "time: Days"]
+    # the response is no predictor of itself, on no scale
+    assert residuals.attrs["predictors"] == ["Days", "Subject"]
+    logs = bg.simulate_residuals(tree, data=sleepstudy.assign(log=-np.log(sleepstudy["Reaction"])), random_seed=1)
+    assert logs.attrs["predictors"] == ["Days", "Subject"]
 
 
 def test_neighbours_in_time_are_of_one_series(sleepstudy, sleepstudy_fit):

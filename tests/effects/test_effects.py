@@ -15,7 +15,7 @@ from bayes_glmm.effects.grids import grid
 from bayes_glmm.effects.predictions import avg_predictions, predictions
 from bayes_glmm.effects.slopes import avg_slopes, slopes
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict import expected as expected_module
+from bayes_glmm.predict import pieces
 from bayes_glmm.predict.expected import expected
 
 BETA = {"Intercept": -0.4, "x": 0.5, "f[b]": 0.6, "f[c]": -0.3}
@@ -199,6 +199,46 @@ def test_what_is_compared(fit, variables, contrasts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "dtype", "label"),
+    [
+        (0, 1, "int64", "1 - 0"),
+        (0, 1, "float64", "1 - 0"),
+        (0, 1, "Int64", "1 - 0"),
+        (0, 1, "bool", "True - False"),
+        (1, 2, "uint8", "2 - 1"),
+        (-0.5, 0.5, "float64", "0.5 - (-0.5)"),
+        (2001, 2020, "int64", "2020 - 2001"),
+    ],
+)
+def test_a_number_with_two_values_is_compared_between_them(synthetic, low, high, dtype: str, label: str) -> None:
+    """The average of expit at the one value less that at the other, in an interaction too, whatever the coding."""
+    data = synthetic.grouped_data()
+    treated = np.arange(len(data)) % 3 == 0
+    data["t"] = pd.Series(np.where(treated, high, low)).astype(dtype)
+    beta = {"Intercept": -0.4, "t": 0.3 / (high - low), "x": 0.5, "t:x": 0.2 / (high - low)}
+    made = synthetic.synthetic_fit(
+        "binary ~ t * x + (1 | g)", data, family="bernoulli", beta=beta, sd={"g": [0.8]}, spread=0.1 / abs(high)
+    )
+    values, levels = stacked(made.posterior["beta"]), stacked(made.posterior["b_g"])[..., 0]
+    own = levels[:, pd.Categorical(data["g"]).codes]
+    sides = []
+    for value in (low, high):
+        columns = [np.ones(len(data)), np.full(len(data), value), data["x"], value * data["x"]]
+        sides.append(special.expit(values @ np.array(columns) + own).mean(axis=1))
+    table = avg_comparisons(made, "t")
+    assert table["contrast"].tolist() == [label]
+    assert table["estimate"][0] == pytest.approx((sides[1] - sides[0]).mean(), rel=1e-9)
+    rows = comparisons(made, "t", newdata=data.drop(columns="t"))
+    assert rows["estimate"].mean() == pytest.approx(table["estimate"][0], rel=1e-9)
+    assert grid(made, t=None)["t"].tolist() == [low, high]
+    assert grid(made, x=None)["t"].unique().tolist() == [low]  # the commonest, as of a factor
+    if dtype != "bool":
+        assert avg_comparisons(made, {"t": 1})["contrast"].tolist() == ["(t + 1) - t"]
+        assert avg_comparisons(made, {"t": (high, low)})["estimate"][0] == pytest.approx(-table["estimate"][0])
+        assert avg_slopes(made, "t")["contrast"].tolist() == ["dY/dX"]
+
+
+@pytest.mark.parametrize(
     ("comparison", "number", "factor"),
     [
         ("ratio", "(x - 1) / x", "b / a"),
@@ -271,12 +311,12 @@ def test_equal_rows_are_computed_once_and_chunks_change_nothing(fit, monkeypatch
     )
     first = comparisons(fit, "f", newdata=rows, random_effects="marginal", comparison="ratio")
     assert asked == [1]
-    monkeypatch.setattr(expected_module, "_CHUNK_BYTES", 8 * 120 * 7)
+    monkeypatch.setattr(pieces, "_CHUNK_BYTES", 8 * 120 * 7)
     for random_effects in ("conditional", "marginal", "new"):
         arguments = {"random_effects": random_effects, "random_seed": 3, "by": "g"}
         small = avg_comparisons(fit, "x", **arguments)
         with monkeypatch.context() as context:
-            context.setattr(expected_module, "_CHUNK_BYTES", 2**24)
+            context.setattr(pieces, "_CHUNK_BYTES", 2**24)
             pd.testing.assert_frame_equal(small, avg_comparisons(fit, "x", **arguments), rtol=1e-9)
     assert len(first) == 2 * len(rows)
 

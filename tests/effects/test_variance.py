@@ -258,13 +258,13 @@ def test_arguments_are_checked(synthetic):
 
 
 def test_order_of_rows_and_the_chunks_change_nothing(synthetic, monkeypatch):
-    from bayes_glmm.predict import expected
+    from bayes_glmm.predict import pieces
 
     fit = make(synthetic, "bernoulli", "logit", "binary", {})
     first = variance_components(fit, scale="response")
     rows = fit.model.design.frame.sample(frac=1.0, random_state=1)
     other = variance_components(fit, rows, scale="response")
-    monkeypatch.setattr(expected, "_CHUNK_BYTES", 200)
+    monkeypatch.setattr(pieces, "_CHUNK_BYTES", 200)
     chunked = variance_components(fit, scale="response")
     for table in (other, chunked):
         pd.testing.assert_frame_equal(first, table, check_exact=False, rtol=1e-9)

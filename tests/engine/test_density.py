@@ -220,6 +220,11 @@ def test_weights_offset_and_raw_intercept(models, family, link):
     weighted(models, family, link)
 
 
+@pytest.mark.parametrize("family", ["gaussian", "student"])
+def test_precisions(models, family):
+    compare(models, models.case("precision(r, wt) ~ x + offset(0.1 * w) + (x | g)", family=family), "identity")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "link"), PAIRS)
 def test_weights_offset_and_raw_intercept_of_every_family(models, family, link):

@@ -36,6 +36,7 @@ MODELS = {
     "crossed slopes": ("r ~ x + (x | g) + (1 + w | h)", {}),
     "nested": ("r ~ x + (1 | g / h)", {}),
     "weights": ("weighted(r, wt) ~ x + (x | g)", {}),
+    "precisions": ("precision(r, wt) ~ x + offset(w) + (x | g) + (1 | h)", {}),
     "offset": ("r ~ x + offset(3 * w) + (1 | g)", {}),
     "everything": ("weighted(r, wt) ~ x + offset(3 * w) + (x | g) + (1 | h)", {}),
     "raw intercept": ("r ~ x + (1 | g)", {"center": False}),
@@ -75,32 +76,37 @@ def parts(model, theta):
 
 
 def rows(model):
-    """Return the dense [Z X], the response less the offset, and the weights, from the design as users know it."""
+    """Return the dense [Z X], the response less the offset, weights or precisions, and counts, as users know them."""
     packed, design = model.packed, model.design
     columns = []
     for g in packed.order:
         term = design.groups[g]
         Z = np.zeros((design.size, len(term.levels), len(term.coefs)))
-        Z[np.arange(design.size), term.codes] = term.Z
+        basis = packed.priors.groups[g][1].basis
+        Z[np.arange(design.size), term.codes] = term.Z if basis is None else term.Z @ basis
         columns.append(Z.reshape(design.size, -1))
-    weights = np.ones(design.size) if design.response.weights is None else design.response.weights
-    return np.hstack([*columns, design.X - packed.means]), design.response.y - design.offset, weights
+    one, response = np.ones(design.size), design.response
+    counts = one if response.weights is None else response.weights
+    divided = counts if response.precision is None else response.precision
+    offset = design.offset + design.X @ packed.priors.location
+    return np.hstack([*columns, design.X @ packed.priors.basis]), response.y - offset, divided, counts
 
 
 def dense_marginal(model, theta):
     """Return log N(y; A m, sigma^2 / w + A V A') + log priors of theta: covariances, not precisions."""
     prior, mean, sigma = parts(model, theta)
-    A, y, w = rows(model)
+    A, y, w, counts = rows(model)
     V = A @ prior @ A.T + np.diag(sigma**2 / w)
     lower = linalg.cholesky(V, lower=True)
     white = linalg.solve_triangular(lower, y - A @ mean, lower=True)
-    # a weight multiplies the log likelihood: w log N(y; mu, sigma) is N(y; mu, sigma / sqrt(w)) times sigma^(1 - w)
-    likelihood = -0.5 * white @ white - np.log(np.diag(lower)).sum() - np.sum(w - 1) * np.log(sigma)
+    # a weight multiplies the log likelihood: w log N(y; mu, sigma) is N(y; mu, sigma / sqrt(w)) times sigma^(1 - w);
+    # a precision is the normal alone
+    likelihood = -0.5 * white @ white - np.log(np.diag(lower)).sum() - np.sum(counts - 1) * np.log(sigma)
     # priors and Jacobians of theta: the joint density at any (u, beta) less what is Gaussian in it
     x = np.concatenate([np.zeros(model.n_u), mean[model.n_u :], theta])
     joint = model.density(x)[0]
     residual = y - A @ x[: model.n_v]
-    joint += 0.5 * np.sum(w * residual**2) / sigma**2 + np.sum(w) * np.log(sigma)
+    joint += 0.5 * np.sum(w * residual**2) / sigma**2 + np.sum(counts) * np.log(sigma)
     n_u = model.n_u
     return likelihood + joint + 0.5 * np.linalg.slogdet(prior[:n_u, :n_u])[1]
 
@@ -197,7 +203,7 @@ def test_where_doubles_overflow_there_is_no_density(models, build, name):
 def conditional(model, theta):
     """Return the exact mean and covariance of (u, beta) given theta and y, from dense matrices."""
     prior, mean, sigma = parts(model, theta)
-    A, y, w = rows(model)
+    A, y, w, _ = rows(model)
     gain = prior @ A.T @ np.linalg.inv(A @ prior @ A.T + np.diag(sigma**2 / w))
     return mean + gain @ (y - A @ mean), prior - gain @ A @ prior
 

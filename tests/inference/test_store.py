@@ -191,12 +191,9 @@ def test_default_priors_of_another_version_do_not_replace_those_of_the_fit(cbpp_
     import bayes_glmm.inference.store as store
 
     def wider(spec, design):
-        return store.PriorTable(
-            beta=tuple(store.replace(row, prior=bg.Prior("Normal", 0, 99)) for row in cbpp_fit.model.prior_table.beta),
-            groups=cbpp_fit.model.prior_table.groups,
-            auxiliary=(),
-            centered=True,
-        )
+        table = cbpp_fit.model.prior_table
+        beta = tuple(store.replace(row, prior=bg.Prior("Normal", 0, 99)) for row in table.beta)
+        return store.replace(table, beta=beta)
 
     monkeypatch.setattr(store, "resolve_priors", wider)
     assert bg.load(saved).model.prior_table == cbpp_fit.model.prior_table

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bayes_glmm.errors import ConvergenceWarning, DataError, FormulaError
-from tests.inputs.cell import COUNTS, REAL, TRIALS, Case, N, Refused, Right, Warned, at, columns
+from tests.inputs.cell import BINARY, ORDERED, REAL, TRIALS, Case, N, Refused, Right, Warned, at, columns
 from tests.inputs.checks import both, everything, finite, fit, levels, said_in_notes, same
 
 EIGHT = np.arange(N) % 8
@@ -101,8 +101,14 @@ NUMBERS = (
          change=columns(g=np.where(EIGHT % 2, "b", "a")),
          ask=fit),
     Case("one row a level", Warned(EACH_ROW.format("g"), levels(g=N)), REAL, change=columns(g=np.arange(N))),
-    Case("one row a level, no residual", Right(both(levels(g=N), finite), FEW_DIVERGE), (*COUNTS, *TRIALS),
+    Case("one row a level, no residual", Right(both(levels(g=N), finite), FEW_DIVERGE), ("poisson", *TRIALS),
          change=columns(g=np.arange(N)), ask=fit),
+    Case("one row a level of 0/1 or ordered responses", Warned("'g': such responses say nothing", levels(g=N)),
+         (*BINARY, *ORDERED), change=columns(g=np.arange(N))),
+    Case("one row a level beside a dispersion", Warned("'g': its sd and phi both say how much rows vary", levels(g=N)),
+         ("negativebinomial", "gamma", "beta"), change=columns(g=np.arange(N))),
+    Case("a row for each effect of a level", Warned("'g' has an effect for every row", levels(g=N // 2)), REAL,
+         formula="{y} ~ k + (0 + k | g)", change=columns(g=np.arange(N) // 2, k=np.resize(["u", "v"], N))),
     Case("one row a level of a slope", Right(levels(g=N)), formula="{y} ~ x + (0 + x | g)",
          change=columns(g=np.arange(N))),
     Case("levels of one row among others",
@@ -139,7 +145,7 @@ FACTORS = (
          formula="{y} ~ x + (1 | h/k)", change=columns(k=lambda f: f["h"] + "1")),
     Case("crossed, one row a cell", Warned(EACH_ROW.format("a:b"), levels(a=6, b=8, a__b=N)), REAL,
          formula="{y} ~ x + (1 | a) + (1 | b) + (1 | a:b)", change=columns(a=np.arange(N) // 8, b=EIGHT)),
-    Case("crossed, one row a cell, no residual", Right(levels(a=6, b=8, a__b=N)), (*COUNTS, *TRIALS),
+    Case("crossed, one row a cell, no residual", Right(levels(a=6, b=8, a__b=N)), ("poisson", *TRIALS),
          formula="{y} ~ x + (1 | a) + (1 | b) + (1 | a:b)", change=columns(a=np.arange(N) // 8, b=EIGHT)),
     Case("combinations with the same label", Refused(DataError, "'a:b' have the same label"),
          formula="{y} ~ x + (1 | a:b)",

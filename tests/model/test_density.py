@@ -171,7 +171,7 @@ class Case:
     sigma: P = SIGMA
     eta: float = 1.5
     priors: dict[str, P] | None = None
-    eta_lkj: float = 2.0
+    eta_lkj: float = 1.0
     #: Absolute error allowed. PyMC takes log 2 (half-Student, half-Cauchy) and sqrt 2 (truncated normal) in single
     #: precision in the normalising constants of priors, which no posterior sees.
     constant: float = 1e-10

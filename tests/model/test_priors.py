@@ -67,7 +67,7 @@ DEFAULTS = [
             "beta[f[w]]": normal(0, 2.5 * SD["y"]),
             "sd[g][Intercept]": half_t(SD["y"]),
             "sd[g][x]": half_t(SD["y"] / SD["x"]),
-            "corr[g]": bg.Prior("LKJ", eta=2),
+            "corr[g]": bg.Prior("LKJ", eta=1),
             "sigma": half_t(SD["y"]),
         },
     ),
@@ -100,7 +100,8 @@ DEFAULTS = [
         {
             "Intercept": normal(special.logit(DATA["k"].sum() / DATA["n"].sum()), 2.5),
             "beta[treated]": normal(0, 2.5),
-            "sd[g][Intercept]": half_t(1),
+            # uncorrelated at x = 0, where the intercept differs by what the slope carries there from the mean of x
+            "sd[g][Intercept]": half_t(np.hypot(1, DATA["x"].mean() / SD["x"])),
             "sd[g][x]": half_t(1 / SD["x"]),
         },
     ),
@@ -120,7 +121,23 @@ DEFAULTS = [
             "sd[g][Intercept]": half_t(1),
         },
     ),
-    ("count ~ 0 + x", "negativebinomial", "log", {"beta[x]": normal(0, 2.5 / SD["x"]), "phi": PHI}),
+    # through the origin x explains log(mean) itself, by values as far from zero as they are
+    (
+        "count ~ 0 + x",
+        "negativebinomial",
+        "log",
+        {
+            "beta[x]": normal(
+                0,
+                2.5
+                * np.hypot(1, np.log(DATA["count"].mean()))
+                / SD["x"]
+                * DATA["x"].std(ddof=0)
+                / np.sqrt((DATA["x"] ** 2).mean()),
+            ),
+            "phi": PHI,
+        },
+    ),
     # where the linear predictor is measured in units of the response, a unit is a relative change of the mean
     (
         "count ~ 1 + (1 | g)",

@@ -32,6 +32,21 @@ def test_observations_lie_behind_predictions():
     assert len(ax.collections[0].get_offsets()) == 2  # no level c in the table
 
 
+def test_two_values_of_a_number_are_levels():
+    """Points with intervals at 0 and 1, not a line between them; a scale as soon as another value was seen."""
+    data = pd.DataFrame({"t": [0, 1, 1], "y": [0.5, 1.0, 3.0]})
+    for values in ([0, 1], [0.0, 1.0]):
+        ax = bg.plots.predictions(predicted(t=values), data=data, y="y")
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1"]
+        assert len(ax.collections[0].get_offsets()) == 3 and len(ax.lines[0].get_xdata()) == 2
+        assert ax.lines[0].get_linestyle() == "None"
+    for ax in (
+        bg.plots.predictions(predicted(t=[0.0, 0.5, 1.0])),
+        bg.plots.predictions(predicted(t=[0, 1]), data=data.assign(t=[0, 0.5, 1]), y="y"),
+    ):
+        assert ax.lines[0].get_linestyle() == "-"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -75,7 +75,7 @@ def test_the_total_is_the_sum_over_rows_however_they_are_cut(synthetic, monkeypa
     fit = make(synthetic, "count", "poisson", {})
     pointwise = log_likelihood(fit)["count"]
     for size in (2**24, 8 * fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"] * 7):
-        monkeypatch.setattr("bayes_glmm.predict.expected._CHUNK_BYTES", size)
+        monkeypatch.setattr("bayes_glmm.predict.pieces._CHUNK_BYTES", size)
         total = total_log_likelihood(fit)
         assert total.dims == ("chain", "draw") and set(total.coords) == {"chain", "draw"}
         np.testing.assert_allclose(total, pointwise.sum("obs"), rtol=1e-12)

@@ -8,7 +8,6 @@ import pytest
 from scipy import special
 
 from bayes_glmm.errors import DataWarning, PredictionError
-from bayes_glmm.predict import expected as module
 from bayes_glmm.predict.expected import RANDOM_EFFECTS, expected, row_predictor
 
 BETA = {"Intercept": -0.5, "x": 0.4}
@@ -73,7 +72,7 @@ def test_permuting_rows_permutes_results(logit_fit, random_effects: str) -> None
 @pytest.mark.parametrize("random_effects", RANDOM_EFFECTS)
 def test_chunks_do_not_change_results(logit_fit, random_effects: str, monkeypatch) -> None:
     whole = expected(logit_fit, random_effects=random_effects, random_seed=4)
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 8 * 120 * 7)
+    monkeypatch.setattr("bayes_glmm.predict.pieces._CHUNK_BYTES", 8 * 120 * 7)
     np.testing.assert_allclose(expected(logit_fit, random_effects=random_effects, random_seed=4), whole, rtol=1e-9)
 
 

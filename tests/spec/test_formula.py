@@ -42,12 +42,30 @@ def test_parts_of_a_formula(text, fixed, offsets, bars):
         ("p(k, 10) ~ 1", ("k", "10", None)),
         ("weighted(y, w) ~ 1", ("y", None, "w")),
         ("weighted(p(k, n), w) ~ 1", ("k", "n", "w")),
+        ("precision(log(y), 1 / s**2) ~ 1", ("log(y)", None, None, "1 / s ** 2")),
         ("`my y` ~ 1", ("`my y`", None, None)),
     ],
 )
 def test_responses(text, expected):
     response = parse_formula(text).response
-    assert (response.expression, response.trials, response.weights) == expected
+    found = (response.expression, response.trials, response.weights, response.precision)
+    assert found == (*expected, None)[:4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("precision(weighted(y, w), v) ~ 1", "two weights. Choose weighted"),
+        ("weighted(precision(y, v), w) ~ 1", "two weights. Choose weighted"),
+        ("precision(y) ~ 1", "Write precision.y, weights., with two arguments"),
+        ("y ~ precision(x, w)", "belongs on the left"),
+        ("y ~ weights(w)", r"weighted\(y, w\) or precision\(y, w\)"),
+        ("y | se(s) ~ 1", r"precision\(y, 1 / s\*\*2\)"),
+    ],
+)
+def test_two_kinds_of_weights(text, message):
+    with pytest.raises(FormulaError, match=message):
+        parse_formula(text)
 
 
 def test_variables_by_role_in_order():

@@ -1,0 +1,27 @@
+"""Answers under the default priors do not depend on how data and model are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.invariance.changes import PROBLEMS
+from tests.invariance.judge import judge
+
+
+def marks(problem, change):
+    """What differs by a known cause must differ: the mark goes when the cause does."""
+    slow = [] if change.id in problem.fast else [pytest.mark.slow]
+    return [*slow, pytest.mark.xfail(reason=change.differs, strict=True)] if change.differs else slow
+
+
+PAIRS = [
+    pytest.param(problem, change, id=f"{problem.id}: {change.id}", marks=marks(problem, change))
+    for problem in PROBLEMS
+    for change in problem.changes
+]
+
+
+@pytest.mark.parametrize(("problem", "change"), PAIRS)
+def test_the_way_it_is_written_does_not_matter(problem, change):
+    missed = [str(row) for row in judge(problem, change) if not row.reached]
+    assert not missed
