@@ -53,10 +53,13 @@ def correlation_notes(fit: Fit) -> Iterator[str]:
         k = len(term.coefs)
         R = fit.posterior[f"corr_{term.name}"].transpose("chain", "draw", ...).to_numpy().reshape(-1, k, k)
         sd = fit.posterior[f"sd_{term.name}"].transpose("chain", "draw", ...).to_numpy().reshape(-1, k)
+        stated = priors.at_data(sd, R)[1]
+        assert stated is not None
+        where = "" if priors.basis is None else " at the predictors' means"
         for block in term.blocks:
             for j, i in ((j, i) for j in block for i in block if j < i):
                 yield from _bound(term, i, j, R[:, i, j], sd)
-                yield from _pulled(term, i, j, R, priors.corr.prior)
+                yield from _pulled(term, i, j, stated, priors.corr.prior, where)
 
 
 def _bound(term: GroupTerm, i: int, j: int, r: Array, sd: Array) -> Iterator[str]:
@@ -89,7 +92,7 @@ def _extreme(r: Array) -> bool:
     return bool(max(np.mean(r > _NEAR_ONE), np.mean(r < -_NEAR_ONE)) > 0.5)
 
 
-def _pulled(term: GroupTerm, i: int, j: int, R: Array, prior: Prior) -> Iterator[str]:
+def _pulled(term: GroupTerm, i: int, j: int, R: Array, prior: Prior, where: str) -> Iterator[str]:
     eta = float(prior["eta"])
     if eta <= 1.0:
         return
@@ -99,7 +102,7 @@ def _pulled(term: GroupTerm, i: int, j: int, R: Array, prior: Prior) -> Iterator
         return
     levels = np.unique(term.codes).size
     yield (
-        f"The prior {prior} pulls {_name(term, i, j)} toward zero: its mean is {mean:.2f}, and would be about "
+        f"The prior {prior} pulls {_name(term, i, j)}{where} toward zero: its mean is {mean:.2f}, and would be about "
         f"{flat:.2f} under LKJ(1). {levels} levels say little about a correlation; state the prior you believe in, "
         f"priors={{'corr[{term.name}]': bg.Prior('LKJ', eta=1)}} for none."
     )

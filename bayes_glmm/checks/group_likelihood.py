@@ -33,7 +33,7 @@ Bools = npt.NDArray[np.bool_]
 Modes = dict[tuple[int, int], Array]
 
 #: Nodes in each dimension by the number of dimensions: a draw gets the next rule where the last moved its log.
-_NODES = {1: (3, 7, 15, 31), 2: (15,), 3: (9,), 4: (7,)}
+_NODES = {1: (3, 7, 15, 31, 63, 127), 2: (15,), 3: (9,), 4: (7,)}
 _MOVED = 1e-5  # a rule that moves the log by less than this is itself in error by about the square
 _STEPS, _HALVINGS = 30, 12
 _NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there

@@ -48,11 +48,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
     for term, (_, group) in zip(design.groups, priors.groups, strict=True):
         sd = posterior[f"sd_{term.name}"].to_numpy()
         corr = None if group.corr is None else posterior[f"corr_{term.name}"].to_numpy()
-        if group.basis is not None:
-            back = np.linalg.inv(group.basis)
-            covariance = back @ (sd[..., :, None] * corr * sd[..., None, :]) @ back.T
-            sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
-            corr = covariance / (sd[..., :, None] * sd[..., None, :])
+        sd, corr = group.at_data(sd, corr)
         parts |= {row.parameter: _density(row, sd[..., i]) for i, row in enumerate(group.sd)}
         if group.corr is not None:
             assert corr is not None

@@ -97,7 +97,7 @@ def _absorbs(term: GroupTerm, kept: Mask, spread: Array) -> bool:
     Z = Z / np.maximum(np.abs(Z).max(axis=0), np.finfo(float).tiny)
     free = [(a, b) for block in term.blocks for a in block for b in block if a <= b]
     equations, wanted = [], []
-    for lag in range(k):  # pairs of rows of one level
+    for lag in range(min(k, len(codes))):  # pairs of rows of one level
         first = np.flatnonzero(codes[: len(codes) - lag] == codes[lag:])
         left, right = Z[first], Z[first + lag]
         equations.append([left[:, a] * right[:, b] + (a != b) * left[:, b] * right[:, a] for a, b in free])

@@ -90,6 +90,26 @@ class GroupPriors:
     corr: ParameterPrior | None
     basis: Array | None = field(default=None, repr=False, compare=False)
 
+    def at_data(self, sd: Array, corr: Array | None) -> tuple[Array, Array | None]:
+        """Return the sds and correlations that the priors are about.
+
+        Parameters
+        ----------
+        sd, corr
+            (..., k) and (..., k, k) of effects as reported; None where no coefficients are correlated.
+
+        Returns
+        -------
+        sd, corr
+            The same shapes, at the predictors' means where the priors are stated there.
+        """
+        if self.basis is None or corr is None:
+            return sd, corr
+        back = np.linalg.inv(self.basis)
+        covariance = back @ (sd[..., :, None] * corr * sd[..., None, :]) @ back.T
+        sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+        return sd, covariance / (sd[..., :, None] * sd[..., None, :])
+
 
 @dataclass(frozen=True)
 class PriorTable:

@@ -93,7 +93,10 @@ def test_loo_of_groups_with_slopes_is_leave_one_group_out(sleepstudy_fit):
     subjects = bg.loo(sleepstudy_fit, unit="Subject", **QUIET)
     exact = bg.kfold(sleepstudy_fit, k=None, group="Subject", **QUIET)
     assert abs(subjects.elpd - exact.elpd) < 0.1 * exact.se
-    assert np.abs(subjects.elpd_i.to_numpy() - exact.elpd_i.to_numpy()).max() < 0.35
+    apart = np.abs(subjects.elpd_i.to_numpy() - exact.elpd_i.to_numpy())
+    # one subject lies so far out that a few draws of a refit carry its density: refits of two seeds differ by 0.2
+    outlier = int(exact.elpd_i.to_numpy().argmin())
+    assert np.delete(apart, outlier).max() < 0.15 and apart[outlier] < 0.6
 
 
 def test_integrated_likelihood_is_the_integral(cbpp_fit):

@@ -10,7 +10,7 @@ from scipy import stats
 import bayes_glmm as bg
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE
 from bayes_glmm.engine.run import CompiledPosterior
-from bayes_glmm.errors import ConvergenceWarning
+from bayes_glmm.errors import ConvergenceWarning, DataWarning
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.nuts import is_near_normal, run_nuts
 from bayes_glmm.inference.settings import SamplerSettings
@@ -102,7 +102,8 @@ def test_a_fit_says_which_ran():
 def test_chains_that_mix_badly_are_sampled_again():
     """A count a group: phi and the sd can hardly be told apart."""
     data = {"y": np.random.default_rng(0).negative_binomial(1, 0.25, 100), "g": np.arange(100).astype(str)}
-    model = bg.GLMM("y ~ (1 | g)", data, family="negativebinomial")
+    with pytest.warns(DataWarning, match="both say how much rows vary"):
+        model = bg.GLMM("y ~ (1 | g)", data, family="negativebinomial")
     with pytest.warns(ConvergenceWarning):
         fit = model.fit(progressbar=False, random_seed=1)
     assert "sampled again" in fit.attrs["second_run"]
