@@ -71,7 +71,7 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
     Returns
     -------
     MapData
-        Its arrays, and those of `data` and of the target, must stay alive while it is used.
+        Without a shear. Its arrays, and those of `data` and of the target, must stay alive while it is used.
     """
     terms, beta_factor = _eliminate_terms(fit, data)
     sizes = np.zeros((6, len(terms)), dtype=np.int64)
@@ -90,6 +90,7 @@ def build_map(fit: LaplaceFit, data: KernelData, data_table: npt.NDArray[np.uint
         theta_factor=np.ascontiguousarray(fit.theta_factor),
         bends=np.ascontiguousarray(fit.bends),
         beta_factor=np.ascontiguousarray(beta_factor),
+        shear=np.zeros((len(fit.theta_factor), len(fit.x) - len(fit.theta_factor))),
         terms=sizes,
         info=_flat(term.info for term in terms),
         right=_flat(term.right for term in terms),

@@ -5,8 +5,11 @@ of the map's Jacobian, and gradients pulled back from x to z. With theta first, 
 first, each given those before it:
 
     theta = theta_hat + g(L_theta v), g(y) = y (1 + A w / (1 + w)), w = (y / r)^4, A >= 0 for each element and sign
-    beta  = beta_hat + L_beta w
-    u_tj  = P^-1 (r_tj - C_tj (rest - rest_hat)) + P^(-1/2) eps_tj, with P = I_tj + Omega_t(theta)
+    beta  = beta_hat + S_beta v + L_beta w
+    u_tj  = P^-1 (r_tj + S_tj v - C_tj (rest - rest_hat)) + P^(-1/2) eps_tj, with P = I_tj + Omega_t(theta)
+
+The shear S makes the mode of (u, beta) follow theta to first order: a threshold takes all levels of a factor with it,
+the sd of 0/1 data beta. It stands beside r, so that levels' effects go to zero with their sd, whatever v.
 
 The map depends on theta (so that it is the non-centred parametrisation when a sd is near zero and the centred one when
 the data say much) and couples the blocks (so that what one block's shift does to another is already in it). The
@@ -38,7 +41,7 @@ from bayes_glmm.engine.pointers import (
     local_vector,
     release,
 )
-from bayes_glmm.engine.vectors import copy, product, transposed_product
+from bayes_glmm.engine.vectors import copy, dot, product, transposed_product
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
 #: element, and whether all directions couple to the same run of elements.
@@ -57,6 +60,7 @@ class MapData(NamedTuple):
     theta_factor: npt.NDArray[np.float64]  # (d, d) L_theta
     bends: npt.NDArray[np.float64]  # (d, 3) A below, A above, r
     beta_factor: npt.NDArray[np.float64]  # (p, p) L_beta
+    shear: npt.NDArray[np.float64]  # (d, n_u + p) S', a row for each element of v, laid out as x is
     terms: npt.NDArray[np.int64]  # (6, G)
     info: npt.NDArray[np.float64]  # k x k blocks of every term, flat
     right: npt.NDArray[np.float64]  # (n_u,) r
@@ -153,18 +157,18 @@ def _dense_couplings(size: int, row: int, value: int, map_: MapData) -> tuple[An
 
 @reordered
 def _take_off_couplings(k: int, first: int, levels: int, t: int, map_: MapData, scratch: Scratch) -> None:
-    """Fill `scratch.right` of one term: r - C (rest - rest_hat)."""
+    """Take C (rest - rest_hat) off r + S v in one term's `scratch.right`; `scratch.moved` is used up."""
     row, value = map_.terms[ROW_START, t], map_.terms[VALUE_START, t]
     own = slice(first, first + k * levels)
-    known, part = map_.right[own], scratch.right[own]
+    part, taken = scratch.right[own], scratch.moved[own]
     if map_.terms[DENSE, t]:
         matrix, column = _dense_couplings(k * levels, row, value, map_)
         shift = scratch.shift[: matrix.shape[1]]
         for m in range(shift.size):
             shift[m] = scratch.x[column + m] - map_.centre[column + m]
-        product(matrix, shift, part)
+        product(matrix, shift, taken)
         for m in range(part.size):
-            part[m] = known[m] - part[m]
+            part[m] -= taken[m]
         return
     # what comes later in the order lies behind, but for theta
     for m in range(first + k * levels, scratch.shift.size):
@@ -172,10 +176,8 @@ def _take_off_couplings(k: int, first: int, levels: int, t: int, map_: MapData, 
     for level in range(levels):
         start, width = map_.start[row + level], map_.start[row + level + 1] - map_.start[row + level]
         for c in range(k):
-            at = k * level + c
-            part[at] = known[at]
             if width > 0:
-                part[at] -= _coupled(scratch.shift, start, width, value, map_)
+                part[k * level + c] -= _coupled(scratch.shift, start, width, value, map_)
             value += width
 
 
@@ -229,6 +231,13 @@ def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratc
 
 
 @reordered
+def _add_scaled(scale: float, row: Any, out: Any) -> None:
+    """Add a multiple of a vector."""
+    for m in range(row.size):
+        out[m] += scale * row[m]
+
+
+@reordered
 def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> float:
     """Fill `scratch.x` with the position of z; return the log determinant of the Jacobian without its constant."""
     n_u, n_beta, x = data.sizes[layout.N_U], data.sizes[layout.N_BETA], scratch.x
@@ -239,6 +248,10 @@ def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> fl
     product(map_.beta_factor, z[n_u : n_u + n_beta], x[n_u : n_u + n_beta])
     for j in range(n_u, n_u + n_beta):
         x[j] += map_.centre[j]
+    copy(map_.right, scratch.right)
+    for i in range(y.size):
+        _add_scaled(z[n_u + n_beta + i], map_.shear[i][:n_u], scratch.right)
+        _add_scaled(z[n_u + n_beta + i], map_.shear[i][n_u:], x[n_u : n_u + n_beta])
     for t in range(data.sizes[layout.N_TERMS] - 1, -1, -1):
         log_det += _place_term(z, t, map_, data, scratch)
     return log_det
@@ -283,6 +296,9 @@ def pull_back(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: An
     product(map_.theta_factor, z[n_u + n_beta :], y)
     pull_bend(y, map_.bends, d_theta)
     transposed_product(map_.theta_factor, d_theta, out[n_u + n_beta :])
+    for i in range(y.size):
+        row, at = map_.shear[i], n_u + n_beta + i
+        out[at] += dot(row[:n_u], scratch.d_right) + dot(row[n_u:], scratch.gradient[n_u : n_u + n_beta])
 
 
 @as_written
@@ -314,16 +330,17 @@ def read_map(table: Any) -> MapData:
         read_matrix(table, 2, np.float64),
         read_matrix(table, 3, np.float64),
         read_matrix(table, 4, np.float64),
-        read_matrix(table, 5, np.int64),
-        read_vector(table, 6, np.float64),
+        read_matrix(table, 5, np.float64),
+        read_matrix(table, 6, np.int64),
         read_vector(table, 7, np.float64),
-        read_vector(table, 8, np.int64),
+        read_vector(table, 8, np.float64),
         read_vector(table, 9, np.int64),
-        read_vector(table, 10, np.float64),
+        read_vector(table, 10, np.int64),
         read_vector(table, 11, np.float64),
-        read_vector(table, 12, np.int64),
-        read_vector(table, 13, np.float64),
-        read_vector(table, 14, np.int64),
+        read_vector(table, 12, np.float64),
+        read_vector(table, 13, np.int64),
+        read_vector(table, 14, np.float64),
+        read_vector(table, 15, np.int64),
     )
 
 
@@ -346,7 +363,7 @@ def _evaluate(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: An
 
 @as_written
 def _read_tables(user_data: Any) -> tuple[MapData, KernelData]:
-    map_ = read_map(carray(user_data, (3 * 15,), np.uint64))
+    map_ = read_map(carray(user_data, (3 * 16,), np.uint64))
     return map_, read_data(carray(as_pointer(map_.target[DATA_TABLE]), (layout.TABLE_SIZE,), np.uint64))
 
 

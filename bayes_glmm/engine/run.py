@@ -6,6 +6,7 @@ Input: a packed model, its Laplace fit and a density. Output: a `CompiledPosteri
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.engine import coordinates, kernel
+from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.build_map import Target, build_map
+from bayes_glmm.engine.coordinates import MapData
 from bayes_glmm.engine.data import address_table
-from bayes_glmm.engine.laplace import LaplaceFit
+from bayes_glmm.engine.laplace import LaplaceFit, find_coefficients
 from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
 
@@ -74,9 +77,55 @@ def kernel_posterior(
     if target is None:
         target = Target(kernel.density.address, table.ctypes.data)
     map_ = build_map(fit, packed.data, table, target)
-    alive_too = (packed, fit, table, map_, target, alive)
     sizes = len(fit.x), len(fit.theta_factor)
-    return CompiledPosterior(*sizes, coordinates.density, coordinates.expand, address_table(map_), alive_too)
+
+    def behind(constants: MapData) -> CompiledPosterior:
+        alive_too = (packed, fit, table, constants, target, alive)
+        return CompiledPosterior(*sizes, coordinates.density, coordinates.expand, address_table(constants), alive_too)
+
+    return behind(map_._replace(shear=_shear(packed, fit, map_, behind)))
+
+
+def _shear(
+    packed: Packed, fit: LaplaceFit, map_: MapData, behind: Callable[[MapData], CompiledPosterior]
+) -> npt.NDArray[np.float64]:
+    """Return S' (d, n_u + p): by how much the mode of (u, beta) moves with each element of v beyond what the map does.
+
+    These are slopes of chords from -1 to 1: the bulk, not its centre alone, is to be straight. As in the map beta comes
+    first, then the terms from the last to the first, each given the shear of those before it.
+    """
+    data, d, n = packed.data, len(fit.theta_factor), len(fit.x)
+    unit, n_u = np.eye(n)[n - d :], int(data.sizes[layout.N_U])
+    modes = [expand_draws(behind(map_), side * unit) for side in (1.0, -1.0)]
+    lost = np.zeros(d, dtype=bool)
+    for mode in modes:
+        for i, x in enumerate(mode):
+            lost[i] |= not np.isfinite(find_coefficients(data, fit.pattern, x, 1e-6))
+    shear = np.zeros((d, n - d))
+    for t in range(data.terms.shape[1], -1, -1):
+        map_ = map_._replace(shear=shear.copy())
+        ahead, behind_it = (
+            mode - expand_draws(behind(map_), side * unit) for mode, side in zip(modes, (1.0, -1.0), strict=True)
+        )
+        move = 0.5 * (ahead - behind_it)
+        if t == data.terms.shape[1]:
+            shear[:, n_u:] = move[:, n_u : n - d]
+            continue
+        k, levels, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.LEVELS, layout.U_START))
+        shear[:, first : first + k * levels] = _beside_right(move[:, first : first + k * levels], t, fit, map_)
+    shear[lost | ~np.isfinite(shear).all(axis=1)] = 0.0
+    return shear
+
+
+def _beside_right(move: npt.NDArray[np.float64], t: int, fit: LaplaceFit, map_: MapData) -> npt.NDArray[np.float64]:
+    """Turn moves (d, levels k) of one term's u at the mode of theta into what is added to r."""
+    size, k = move.shape[1], len(fit.term_precisions[t])
+    if map_.terms[coordinates.MIXING, t] == coordinates.AFTER:
+        start = int(map_.terms[coordinates.MIX_START, t])
+        move = move @ map_.mix[start : start + size * size].reshape(size, size)
+    first = int(map_.terms[coordinates.INFO_START, t])
+    blocks = map_.info[first : first + k * size].reshape(-1, k, k) + fit.term_precisions[t]
+    return np.einsum("jab,ijb->ija", blocks, move.reshape(len(move), -1, k)).reshape(len(move), size)
 
 
 def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
