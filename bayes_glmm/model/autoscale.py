@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.design import Design, prepared
-from bayes_glmm.design.frame import distinct
+from bayes_glmm.design.frame import distinct, distinct_rows
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
@@ -319,35 +319,47 @@ def _about_coefficient(data: AtData, j: int) -> str:
 def _default_group_priors(
     term: GroupTerm, design: Design, position: int, link_sd: float, stated: frozenset[str]
 ) -> GroupPriors:
-    """State the priors of one grouping factor at the predictors' means, block by block, where the user's allow it."""
+    """State the priors of one grouping factor at the predictors' means, or in each level of a factor, block by block.
+
+    Where the user states the sd of an effect that would be moved, its block stays as reported.
+    """
     terms = joined([column_terms(effects, recode=False) for effects in design.encoders.groups[position].effects])
     size = len(term.coefs)
     data = at_data(term.Z, terms, _cells(design, terms), [True] * size)
     labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
-    basis = np.eye(size)
+    basis, shift, one, about = np.eye(size), data.shift.copy(), data.sd.copy(), "at the predictors' means"
     for block in map(list, term.blocks):
         own = np.ix_(block, block)
-        moved = np.any(data.shift[own] != np.eye(len(block)), axis=1)
-        raw = {labels[j] for j, one in zip(block, moved, strict=True) if one}
+        if (levels := _levels_alone(term.Z[:, block])) is not None:
+            shift[own], one[block], about = np.linalg.inv(levels), 1.0, "in each level"
+        moved = np.any(shift[own] != np.eye(len(block)), axis=1)
+        raw = {labels[j] for j, other in zip(block, moved, strict=True) if other}
         if design.spec.center and not raw & stated:
-            basis[own] = data.shift[own]
+            basis[own] = shift[own]
     # what is not taken off makes an effect at an origin far away as uncertain as the slope's is long
-    sd = np.linalg.norm(np.linalg.solve(basis, data.shift) * data.sd, axis=1)
+    sd = np.linalg.norm(np.linalg.solve(basis, shift) * one, axis=1)
     moved = np.any(basis != np.eye(size), axis=1)
     rows = tuple(
         ParameterPrior(
             label,
             Prior("HalfStudentT", nu=3, sigma=link_sd * sd[j]),
             lower=0.0,
-            about="at the predictors' means" if moved[j] else "",
+            about=about if moved[j] else "",
         )
         for j, label in enumerate(labels)
     )
     corr = None
     if any(len(block) > 1 for block in term.blocks):
-        about = "at the predictors' means" if moved.any() else ""
-        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about)
+        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about if moved.any() else "")
     return GroupPriors(rows, corr, basis if moved.any() else None)
+
+
+def _levels_alone(Z: Array) -> Array | None:
+    """Return the distinct rows (k, k) of columns (n, k) that say which of k levels a row has; None for others."""
+    rows = Z[distinct_rows(Z)[0]]
+    if not rows.shape[0] == rows.shape[1] > 1 or np.linalg.matrix_rank(rows) < len(rows):
+        return None
+    return rows[np.lexsort(-rows.T[::-1])]  # the identity where the columns are the levels
 
 
 def _default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> ParameterPrior:

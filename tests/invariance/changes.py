@@ -228,8 +228,8 @@ PROBLEMS = [
         formula("y ~ year * I(1 - t) + (year | g)"),
     ), {"ten years": ("year", 2011.0, 2001.0)}),
     Problem("a factor's effects by group", grid, "y ~ f + (f | g)", (
-        rename("g"), formula("y ~ 0 + f + (f | g)"), SHUFFLED, differing(levels("f", ["two", "one", "three"])),
-        differing(rename("f")), differing(formula("y ~ f + (0 + f | g)")),
+        rename("g"), formula("y ~ 0 + f + (f | g)"), SHUFFLED, levels("f", ["two", "one", "three"]),
+        rename("f"), formula("y ~ f + (0 + f | g)"), formula("y ~ f + (C(f, contr.sum) | g)"),
     ), ARMS_ONLY),
     Problem("sleepstudy", sleep, "Reaction ~ Days + (Days | Subject)", (
         shift("Days", 2000.0), shift("Days", -4.5), scale("Days", 24.0), unit("Reaction", 1e-3), rename("Subject"),
