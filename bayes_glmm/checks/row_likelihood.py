@@ -29,6 +29,8 @@ Rows = npt.NDArray[np.intp]
 
 #: Rows for each coefficient of a level up to which its effects are integrated out.
 FEW = 5
+#: Effects that are integrated out for every single row; a grid over more takes minutes.
+MOST_TOGETHER = 2
 
 
 def row_log_likelihood(fit: Fit) -> Array:
@@ -51,7 +53,7 @@ def row_log_likelihood(fit: Fit) -> Array:
     draw. Its reciprocal is the importance ratio between the posteriors without and with the row of everything but that
     level's effects. Where several factors have few rows a level, the one with the fewest is integrated out, together
     with those nested in it or that it is nested in; crossed factors' effects stay as drawn. So do all effects under
-    links that do not give every linear predictor a mean (identity for counts, inverse), and more than four a level.
+    links that do not give every linear predictor a mean (identity for counts, inverse), and more than two a level.
 
     References
     ----------
@@ -102,6 +104,7 @@ def _defined_everywhere(fit: Fit) -> bool:
 def _chain(fit: Fit, term: GroupTerm) -> tuple[GroupTerm, ...]:
     """Return a factor and those nested in it; nothing where they are too many for quadrature."""
     try:
-        return nested_terms(fit, term.name)
+        chain = nested_terms(fit, term.name)
     except PredictionError:
         return ()
+    return chain if sum(len(one.coefs) for one in chain) <= MOST_TOGETHER else ()

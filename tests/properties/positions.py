@@ -86,16 +86,20 @@ def compare(
     move: Callable[[Label, float], float] = lambda label, value: value,
     slope: Callable[[Label], float] = lambda label: 1.0,
     up_to_constant: bool = False,
+    everywhere: bool = True,
 ) -> None:
     """Check that two models have the same log density and gradient at positions that `rename` and `move` pair.
 
-    `slope` is what d value / d (other's value) of a label is: gradients are multiplied by it.
+    `slope` is what d value / d (other's value) of a label is: gradients are multiplied by it. Not `everywhere`: both may
+    say that there is no density.
     """
     differences, sizes = [], [1.0]
     for values in positions(one):
         ours, gradient = density(one, values)
         moved = {rename(label): move(label, value) for label, value in values.items()}
         theirs, other_gradient = density(other, moved)
+        if not (everywhere or np.isfinite(ours) or np.isfinite(theirs)):
+            continue
         assert np.isfinite(ours) and np.isfinite(theirs)
         differences.append(theirs - ours)
         sizes += [abs(ours), abs(theirs)]
