@@ -161,7 +161,7 @@ def loo(
     small a level have followed that very observation, which makes it look too likely, and Pareto k need not show it.
     Of several factors with so few rows, the one with the fewest is integrated out, with those nested in it or
     that it is nested in; effects of crossed factors stay as drawn. So do all effects under links that do not give every
-    linear predictor a mean (identity for counts, inverse), and more than four a level.
+    linear predictor a mean (identity for counts, inverse), and more than two a level.
 
     References
     ----------

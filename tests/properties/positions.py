@@ -90,8 +90,8 @@ def compare(
 ) -> None:
     """Check that two models have the same log density and gradient at positions that `rename` and `move` pair.
 
-    `slope` is what d value / d (other's value) of a label is: gradients are multiplied by it. Not `everywhere`: both may
-    say that there is no density.
+    `slope` is what d value / d (other's value) of a label is: gradients are multiplied by it. Where not `everywhere`,
+    both may say that there is no density.
     """
     differences, sizes = [], [1.0]
     for values in positions(one):
