@@ -141,7 +141,9 @@ def diagnose(fit: Fit) -> Diagnosis:
         method = fit.attrs["method"]
         opening = f"Approximate ({method}): the draws are not the posterior's but an approximation's."
         advice = ("Fit with method='nuts' before you rely on intervals.",)
-        return Diagnosis(False, ("Checks of convergence do not apply: none was made.",), advice, opening, dataset)
+        none = "Checks of convergence do not apply: none was made."
+        missed = (finding.problem for finding in _mode_findings(fit, []))
+        return Diagnosis(False, (none, *missed), advice, opening, dataset)
     place = _place_of_divergences(fit) if dataset.attrs["divergences"] > 0 else ""
     run = _sampler_findings(dataset, place, _smaller_steps(fit))
     scalars = list(_scalar_findings(dataset, chains, draws))
@@ -275,11 +277,11 @@ def _run_findings(fit: Fit) -> Iterator[_Finding]:
 
 def _mode_findings(fit: Fit, others: list[_Finding]) -> Iterator[_Finding]:
     """Say what the search found before the run where chains do not show that they cross between modes."""
-    modes = fit.attrs.get("modes")
-    if modes and others:
+    modes, without = fit.attrs.get("modes"), int(fit.attrs.get("modes_without_chain", 0))
+    if modes and (others or without):
+        where = f"no chain started at {without} of them" if without else "chains do not show that they cross"
         yield _Finding(
-            f"{modes[0].upper()}{modes[1:]}, and they do not show that they cross from one to another: the draws say "
-            "nothing about how likely each is.",
+            f"The posterior has {modes}, and {where}: the draws do not say how likely each is.",
             "Look at which prior disagrees with the data (prior_sensitivity, or fits with one prior less), and state "
             "one that both can live with.",
         )

@@ -15,7 +15,7 @@ from bayes_glmm.engine.pack import auxiliary_rows, has_rows, pack, why_not_in_co
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
-from bayes_glmm.inference.modes import modes_in_words, run_over_modes, that_matter
+from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
 from bayes_glmm.inference.nutpie_run import run_nutpie
 from bayes_glmm.inference.nuts import is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
@@ -78,8 +78,7 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     run = run_over_modes(posteriors, full, all(is_near_normal(posterior, settings) for posterior in posteriors))
     details = _details("PyMC's compiled graph in the coordinates of the Laplace fit", full, started, compiled_at)
     details["trajectories"] = run.trajectories
-    if (modes := modes_in_words([fit.log_mass for fit in fits], settings.chains)) is not None:
-        details["modes"] = modes
+    details |= record_of_modes([fit.log_mass for fit in fits], settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
     return Sampled(unpack_draws(run.x, packed, design, spec.family), run.stats, run.interrupted, details)

@@ -29,7 +29,7 @@ from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_poster
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
-from bayes_glmm.inference.modes import modes_in_words, run_over_modes, that_matter
+from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
 from bayes_glmm.inference.nuts import Run, is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
 from bayes_glmm.model.autoscale import PriorTable
@@ -109,8 +109,7 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
         "prepare_seconds": prepared_at - started,
         "sampling_seconds": time.perf_counter() - prepared_at,
     }
-    if (modes := modes_in_words(prepared.masses, settings.chains)) is not None:
-        details["modes"] = modes
+    details |= record_of_modes(prepared.masses, settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
     posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
@@ -147,6 +146,7 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     z = np.random.default_rng(settings.seed).standard_normal(shape)
     x = prepared.positions(expand_draws(best, z.reshape(-1, shape[2])).reshape(shape))
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started}
+    details |= record_of_modes(prepared.masses, chains=1)  # the draws are those around the first
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
     return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
 

@@ -46,8 +46,8 @@ def that_matter[AnyFit: HasMass](fits: Sequence[AnyFit]) -> tuple[AnyFit, ...]:
     return tuple(fit for fit in fits if fit.log_mass > fits[0].log_mass - MATTERS) or (fits[0],)
 
 
-def modes_in_words(masses: Sequence[float], chains: int) -> str | None:
-    """Say how many modes matter and how far apart they are.
+def record_of_modes(masses: Sequence[float], chains: int) -> dict[str, str | int]:
+    """Say how many modes matter, how far apart they are, and for how many of them there is no chain.
 
     Parameters
     ----------
@@ -58,17 +58,14 @@ def modes_in_words(masses: Sequence[float], chains: int) -> str | None:
 
     Returns
     -------
-    str or None
-        None where there is one mode.
+    dict
+        ``modes``, in words, and ``modes_without_chain``; empty where there is one mode.
     """
     if len(masses) < 2:
-        return None
+        return {}
     apart = ", ".join(f"{masses[0] - mass:.1f}" for mass in masses[1:])
-    started = min(chains, len(masses))
-    return (
-        f"the posterior has {len(masses)} modes that matter; by Laplace's approximation the log mass of the others is "
-        f"{apart} below the largest's; chains were started at {started} of them"
-    )
+    said = f"{len(masses)} modes that matter; Laplace's approximation puts the log mass of the others {apart} below"
+    return {"modes": f"{said} the largest's", "modes_without_chain": max(0, len(masses) - chains)}
 
 
 def run_over_modes(posteriors: Sequence[CompiledPosterior], settings: SamplerSettings, near_normal: bool) -> Run:

@@ -185,3 +185,13 @@ def test_centres_of_priors(models, prior, centre):
     """Where the density of log sd is highest."""
     row = models.case("c ~ x + (1 | g)", family="poisson", priors={"sd": prior}).packed.data.theta_table[0]
     assert prior_centre(row) == (None if centre is None else pytest.approx(centre))
+
+
+def test_with_fewer_chains_than_modes_the_verdict_says_so():
+    """Two chains at one mode agree with each other; one chain, or an approximation, sees one mode only."""
+    data, prior = small_sd_prior()
+    model = bg.GLMM("y ~ 1 + (1 | g)", data, priors=prior)
+    with pytest.warns(ConvergenceWarning, match="no chain started at 1 of them"):
+        model.fit(chains=1, random_seed=1, progressbar=False)
+    approximate = model.fit(method="laplace", random_seed=1, progressbar=False)
+    assert "no chain started at 1 of them" in approximate.diagnose().verdict
