@@ -335,10 +335,8 @@ def _unit_log_likelihood(fit: Fit, unit: str | None) -> xr.DataArray:
     """Log densities of the units, dims chain, draw and the unit's."""
     term = _unit_term(fit, unit)
     values = row_log_likelihood(fit) if term is None else group_log_likelihood(fit, term.name)
-    shape, dim = (
-        (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1]),
-        _unit_dimension(fit, unit),
-    )
+    shape = (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1])
+    dim = _unit_dimension(fit, unit)
     labels = row_labels(fit.model.design.index) if term is None else _unit_labels(fit, unit)
     coords = {"chain": fit.posterior["chain"], "draw": fit.posterior["draw"], dim: labels}
     return xr.DataArray(values.reshape(shape), dims=["chain", "draw", dim], coords=coords)

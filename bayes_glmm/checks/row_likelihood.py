@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bayes_glmm.checks.group_likelihood import level_integral, nested_terms
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.domain import must_be_positive
 from bayes_glmm.predict.draws import log_likelihood, response_name
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.pieces import in_threads
@@ -97,8 +98,7 @@ def _integrated(fit: Fit) -> list[tuple[tuple[GroupTerm, ...], npt.NDArray[np.bo
 def _defined_everywhere(fit: Fit) -> bool:
     """Whether every linear predictor has a mean that the family takes, so that normal effects can be averaged over."""
     family, link = fit.model.spec.family, fit.model.spec.link
-    means_above_zero = family.support in ("count", "positive") and family.response_transform is None
-    return link.eta_domain == (-math.inf, math.inf) and (link.domain[0] >= 0.0 or not means_above_zero)
+    return link.eta_domain == (-math.inf, math.inf) and not must_be_positive(family, link)
 
 
 def _chain(fit: Fit, term: GroupTerm) -> tuple[GroupTerm, ...]:

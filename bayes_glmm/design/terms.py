@@ -111,7 +111,7 @@ def joined(parts: Sequence[ColumnTerms]) -> ColumnTerms:
     starts = np.cumsum([0, *(len(part.variables) for part in parts)])
     recoding = np.eye(int(starts[-1]))
     blocks, places, last = [], [], 0
-    for start, part in zip(starts.tolist(), parts, strict=False):
+    for start, part in zip(starts[:-1].tolist(), parts, strict=True):
         own = slice(start, start + len(part.variables))
         recoding[own, own] = part.recoding
         blocks += [tuple(start + j for j in block) for block in part.blocks]

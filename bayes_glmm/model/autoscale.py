@@ -267,9 +267,8 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     ordered = any(row.ordered for row in auxiliary)
     labels = ["Intercept" if name == "Intercept" else f"beta[{name}]" for name in design.coefs]
     free = [label not in stated for label in labels]
-    terms = column_terms(design.encoders.fixed)
-    cells = _cells(design, terms)
-    data = at_data(design.X, terms, cells, free, implied=ordered)
+    terms, columns = column_terms(design.encoders.fixed), prepared(design.frame, design.encoders.kinds)
+    data = at_data(design.X, terms, _cells(columns, terms), free, implied=ordered)
     # without a constant the predictors explain the response itself, not its deviations from a mean
     whole = ordered or data.constant is not None
     unit = 2.5 * (scale.link_sd if whole else float(np.hypot(scale.link_sd, scale.center)))
@@ -284,7 +283,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         for j, label in enumerate(labels)
     )
     groups = tuple(
-        (term.name, _default_group_priors(term, design, i, scale.link_sd, stated))
+        (term.name, _default_group_priors(term, design, i, columns, scale.link_sd, stated))
         for i, term in enumerate(design.groups)
     )
     located = "Intercept" in design.coefs or ordered
@@ -299,12 +298,13 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     )
 
 
-def _cells(design: Design, terms: ColumnTerms) -> dict[str, npt.NDArray[np.int64]]:
+def _cells(columns: pd.DataFrame, terms: ColumnTerms) -> dict[str, npt.NDArray[np.int64]]:
     """Return the level of each row of every variable that counts as a factor: those of two values do."""
-    cells, columns = {}, prepared(design.frame, design.encoders.kinds)
+    cells = {}
     for name in sorted(frozenset[str]().union(*terms.variables)):
         codes = distinct(columns[name])[0]
-        if name in terms.factors or design.encoders.kinds[name] is not None or codes.max(initial=0) < 2:
+        by_level = name in terms.factors or isinstance(columns[name].dtype, pd.CategoricalDtype)
+        if by_level or codes.max(initial=0) < 2:
             cells[name] = codes
     return cells
 
@@ -317,7 +317,7 @@ def _about_coefficient(data: AtData, j: int) -> str:
 
 
 def _default_group_priors(
-    term: GroupTerm, design: Design, position: int, link_sd: float, stated: frozenset[str]
+    term: GroupTerm, design: Design, position: int, columns: pd.DataFrame, link_sd: float, stated: frozenset[str]
 ) -> GroupPriors:
     """State the priors of one grouping factor at the predictors' means, or in each level of a factor, block by block.
 
@@ -325,7 +325,7 @@ def _default_group_priors(
     """
     terms = joined([column_terms(effects, recode=False) for effects in design.encoders.groups[position].effects])
     size = len(term.coefs)
-    data = at_data(term.Z, terms, _cells(design, terms), [True] * size)
+    data = at_data(term.Z, terms, _cells(columns, terms), [True] * size)
     labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
     basis, shift, one, about = np.eye(size), data.shift.copy(), data.sd.copy(), "at the predictors' means"
     for block in map(list, term.blocks):

@@ -6,7 +6,7 @@ Input: nothing. Output: `PROBLEMS`, each a model and the `Change` records that a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -42,8 +42,6 @@ class Change:
         What the change adds to the log density of one response.
     whole
         Whether a row is still one observation; where it is not, leave-one-out and residuals ask other questions.
-    differs
-        Why the answers are known to differ; empty where they must not.
     """
 
     id: str
@@ -54,7 +52,6 @@ class Change:
     back: Callable[[np.ndarray], np.ndarray] = same
     jacobian: float = 0.0
     whole: bool = True
-    differs: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,14 +171,6 @@ NAMES = {
 }
 
 FACTORS = (levels("f", ["two", "one", "three"]), rename("f"), rename("g"))
-#: Half-t sds and an LKJ matrix are about a level's intercept and its differences from it, whatever the level.
-COEFFICIENTS = "independent priors of sds and correlations belong to the coefficients of the coding"
-
-
-def differing(change):
-    return replace(change, differs=COEFFICIENTS)
-
-
 YEARS = (shift("year", -2001.0), shift("year", -2006.5), shift("year", 1e5), scale("year", 365.25), scale("year", -1.0))
 ARMS_ONLY = {"f three - one": ("f", "three", "one")}
 ARMS = {"f three - one": ("f", "three", "one"), "ten years": ("year", 2011.0, 2001.0)}
