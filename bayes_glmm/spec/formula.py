@@ -214,7 +214,7 @@ def _check_characters(text: str) -> None:
     for position, char, depth in _scan(text):
         if depth > _MAX_DEPTH:
             raise FormulaError(f"Parentheses are nested more than {_MAX_DEPTH} deep in the formula {text[:60]!r}...")
-        if char in "{}%\\;$@?!#":
+        if char in "{}\\;$@?#":
             raise FormulaError(
                 f"The character {char!r} at position {position + 1} is not allowed in formulas: {text!r}."
             )
@@ -257,6 +257,21 @@ def _pieces(text: str) -> list[tuple[str, str]]:
     return pieces
 
 
+def _has_bar(piece: str) -> bool:
+    """Whether a term holds the bar of a group term, not one within a call, where it means 'or'."""
+    called: list[bool] = []
+    before = ""
+    for _, char, _ in _scan(piece):
+        if char in "([":
+            called.append(bool(re.match(r"[\w.]", before)))
+        elif char in ")]":
+            called.pop()
+        elif char == "|" and not any(called):
+            return True
+        before = char if not char.isspace() else before
+    return False
+
+
 def _enclosed(text: str) -> str | None:
     """Return what one pair of parentheses encloses, or None where the text is not wholly within one."""
     if not text.startswith("("):
@@ -275,7 +290,7 @@ def _right_side(text: str) -> tuple[str, list[str], list[Bar]]:
     offsets: list[str] = []
     bars: list[Bar] = []
     for sign, piece in _pieces(text):
-        has_bar = any(char == "|" for _, char, _ in _scan(piece))
+        has_bar = _has_bar(piece)
         inside = _enclosed(piece)
         if re.match(r"offset\s*\(", piece) and piece.endswith(")"):
             if sign == "-":
@@ -448,7 +463,7 @@ def _text(node: ast.AST) -> str:
 
 def _written(name: str) -> str:
     shown = show_names(name)
-    return shown if hide_names(shown) == name else f"`{shown}`"
+    return shown if shown == name else f"`{shown}`"
 
 
 def _calls(node: ast.AST, name: str) -> bool:
