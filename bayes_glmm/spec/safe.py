@@ -225,7 +225,7 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
                 key, position = ("lookup", alias(_checked_column(token, text))), position + 1
             pieces.append(f"v{places.setdefault(key, len(places))}")
             continue
-        if token.kind == "text" or (token.kind == "operator" and token.text not in _TERM_OPERATORS):
+        if not (token.text in _TERM_OPERATORS if token.kind == "operator" else token.text.isdecimal()):
             raise FormulaError(f"Cannot read the terms {text[:200]!r}: {_misplaced(token)}.")
         # a %in% b is a:b, nested
         pieces.append({"%in%": ":"}.get(token.text, token.text))
