@@ -24,7 +24,7 @@ terms <- c(
   "cut(w, 4, labels = FALSE)", "cut(w, c(0, 1, 3), labels = c('low', 'high'))", "cut(x, seq(-4, 8, 4))", "as.numeric(factor(f))",
   "as.numeric(as.character(factor(year)))", "as.integer(x)", "I((x - mean(x)) / sd(x))", "I(x - median(x))", "ave(x, f)",
   "I(x - ave(x, f))", "C(factor(f), contr.sum)", "C(factor(f), sum)", "C(factor(k), contr.helmert)", "C(factor(k), contr.poly)",
-  "C(factor(k), contr.sdif)", "C(factor(f), contr.SAS)", "h:factor(k)", "f * scale(x)", "x %in% f", "h + x %in% h",
+  "C(factor(k), contr.sdif)", "C(factor(f), contr.SAS)", "h * factor(k)", "f * scale(x)", "x %in% f", "h + x %in% h",
   "poly(x, 2):h", "0 + factor(k)", "factor(f):ns(x, 2)"
 )
 one <- function(text) {
