@@ -7,6 +7,8 @@ holds the two lists together.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +76,7 @@ PAIRWISE = ("power", "hypot", "arctan2", "fmod")
 #: Numbers that the data of the fit decide, remembered for new rows.
 SUMMARIES = ("mean", "sd", "var", "median", "min", "max")
 
+_EXTRAPOLATIONS = ("raise", "clip", "na", "zero", "extend")
 _SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
 
 FUNCTIONS: dict[str, Function] = {
@@ -198,7 +201,43 @@ def bound(call: Call) -> Bound:
     if absent:
         raise refused(text, f"{call.function} needs {', '.join(absent)}; the arguments are {_usage(key)}")
     options = {name: _option(key, name, argument, text) for name, argument in given}
-    return Bound(key, tuple(values[name] for name in (wanted or values)), options)
+    stated = {name: value for name, value in options.items() if value is not None}  # R's NULL is what is not given
+    return Bound(key, tuple(values[name] for name in (wanted or values)), stated)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return _is_number(value) or (isinstance(value, list) and len(value) > 0 and all(map(_is_number, value)))
+
+
+_WHOLE = (lambda value: _is_finite(value) and value == int(value), "a whole number")
+_NUMBER = (_is_finite, "a number")
+_NUMBERS = (_are_numbers, "a number or several, c(1, 2)")
+_FLAG = (lambda value: isinstance(value, bool), "TRUE or FALSE")
+_NUMBER_OR_FLAG = (lambda value: isinstance(value, bool) or _is_finite(value), "TRUE, FALSE or a number")
+_TEXT = (lambda value: isinstance(value, str), "text")
+#: What options must be; those left out may be anything that is a constant.
+_OPTION_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("degree", "df", "digits", "dig.lab", "ddof"), _WHOLE),
+    **dict.fromkeys(("raw", "include_intercept", "intercept", "include.lowest", "right"), _FLAG),
+    **dict.fromkeys(("ordered", "ordered_result", "drop", "na.rm", "reverse", "backward"), _FLAG),
+    **dict.fromkeys(("lower_bound", "upper_bound"), _NUMBER),
+    **dict.fromkeys(("center", "scale"), _NUMBER_OR_FLAG),
+    **dict.fromkeys(("knots", "breaks", "scores"), _NUMBERS),
+    "Boundary.knots": (lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_finite, value)),
+                       "two numbers, c(0, 10)"),
+    "log.base": (lambda value: _is_finite(value) and value > 0 and value != 1, "a number above zero other than one"),
+    "ref": _TEXT,
+    "sep": _TEXT,
+    "extrapolation": (lambda value: value in _EXTRAPOLATIONS, f"one of {', '.join(_EXTRAPOLATIONS)}"),
+}  # fmt: skip
 
 
 def _usage(key: str) -> str:
@@ -216,7 +255,10 @@ def _option(function: str, name: str, node: Node, text: str) -> Any:
         if called:
             raise refused(text, f"{name} is computed by {called[0]}(); write the numbers themselves") from None
         raise refused(text, f"options of {function}() must be numbers, text or lists of them: {error}") from None
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    fits, wanted = _OPTION_KINDS.get("log.base" if (function, name) == ("log", "base") else name, (lambda value: True, ""))
+    if value is not None and not fits(value):
+        raise refused(text, f"{name} must be {wanted}, not {value!r}")
+    number = value if _is_number(value) else 0
     if (function, name) == ("bs", "degree") and number > _MAX_DEGREE:
         raise refused(text, f"bs() goes to degree {_MAX_DEGREE}")
     if number > _MAX_SIZE and (name in ("degree", "df", "breaks") or (function, name) == ("rcs", "knots")):
