@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.names import name_columns
 from bayes_glmm.spec.safe import check_expression, check_terms, hide_names, show_names
 
 __all__ = ["Bar", "Formula", "ResponseFormula", "parse_formula"]
@@ -113,7 +114,7 @@ class Formula:
         return self.text
 
 
-def parse_formula(text: str) -> Formula:
+def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
     """Parse a formula in lme4's notation.
 
     Parameters
@@ -122,7 +123,10 @@ def parse_formula(text: str) -> Formula:
         ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)`` (a row
         counts w times, as w equal rows would), ``precision(y, w)`` (a row's variance is divided by w, as that of a mean
         of w rows is: lme4's ``weights=``). Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``,
-        ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``. Column names that are no identifiers go in backticks.
+        ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
+    columns
+        Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
+        columns that the formula does not have as response or grouping factor.
 
     Returns
     -------
@@ -142,6 +146,7 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
+    text = name_columns(text, columns)
     _check_characters(text)
     try:
         return _parse(_collapse_blanks(text))
@@ -312,8 +317,6 @@ def _terms(pieces: list[tuple[str, str]]) -> str:
     stated = any(piece in ("0", "1") for _, piece in pieces)
     text = "" if stated else "1"
     for sign, piece in pieces:
-        if piece == ".":
-            raise FormulaError("'.' (all other columns) is not supported; name the columns.")
         text += f" {sign} {_carets(piece)}" if text or sign == "-" else _carets(piece)
     text = text.strip()
     check_terms(text)
@@ -328,7 +331,7 @@ def _carets(text: str) -> str:
 
 # bars -------------------------------------------------------------------------------------------------------------
 
-_NAME = r"(?:[^\W\d]\w*(?:\.\w+)*|`[^`]+`)"
+_NAME = r"(?:\.?[^\W\d][\w.]*|`[^`]+`)"
 _GROUP = re.compile(rf"{_NAME}(?:\s*[:/]\s*{_NAME})*")
 
 
@@ -364,8 +367,6 @@ def _groups(text: str, inside: str) -> list[tuple[str, ...]]:
         path = (*path, *names)
         if len(set(path)) < len(path):
             raise FormulaError(f"A column appears twice in the grouping factor {text!r}.")
-        if any("__" in name and f"`{name}`" not in text for name in names):
-            raise FormulaError(f"Put {text!r} in backticks if it is a column name.")
         groups.append(path)
     return groups
 
@@ -438,7 +439,9 @@ def _tree(text: str) -> ast.expr:
     try:
         return ast.parse(hide_names(text), mode="eval").body
     except (SyntaxError, ValueError):
-        raise FormulaError(f"Cannot read the response {text!r}; put names with spaces in backticks.") from None
+        raise FormulaError(
+            f"Cannot read the response {text!r}; put names with blanks or operators in backticks."
+        ) from None
 
 
 def _text(node: ast.AST) -> str:

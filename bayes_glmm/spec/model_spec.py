@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ class ModelSpec:
         priors: Mapping[str, Prior] | None = None,
         center: bool = True,
         missing: str = "drop",
+        columns: Iterable[str] = (),
     ) -> ModelSpec:
         """Check a model's parts together.
 
@@ -76,6 +77,8 @@ class ModelSpec:
             Whether the intercept's prior is on the intercept at the predictors' means.
         missing
             ``"drop"`` or ``"error"``.
+        columns
+            Names of the data's columns, by which names that are no words are told from operators.
 
         Returns
         -------
@@ -98,7 +101,7 @@ class ModelSpec:
         >>> spec.link.name
         'logit'
         """
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, columns)
         record = family if isinstance(family, Family) else _family(family)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")

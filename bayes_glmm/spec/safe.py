@@ -19,6 +19,7 @@ from formulaic.parser.types import Factor, Term, Token
 
 from bayes_glmm.errors import FormulaError, nearest
 from bayes_glmm.spec.expansion import MAX_NESTED, balanced, check_expansion, leaves, nested_deeper
+from bayes_glmm.spec.names import columns_written
 
 __all__ = ["ELEMENTWISE", "FUNCTIONS", "UFUNCS", "alias", "check_expression", "check_terms", "hide_names", "show_names"]
 
@@ -107,8 +108,6 @@ _ELSEWHERE = {
 
 _ALIAS = re.compile(r"\bq_([0-9a-f]+)_q\b")
 _PIECES = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
-_WORD = re.compile(r"[^\W\d]\w*")
-_COLUMN = re.compile(r"^[^\W\d]\w*(?:\.\w+)*$|^_\w*$")
 _MAX_SIZE = 1000
 _MAX_DEGREE = 10
 _MAX_DEPTH = 10
@@ -145,7 +144,7 @@ def alias(name: str) -> str:
 
 
 def hide_names(text: str) -> str:
-    """Replace each name in backticks by its alias, and each other name that is not of ASCII letters.
+    """Replace each column by its alias, which is the name itself where that is a plain word.
 
     Parameters
     ----------
@@ -164,15 +163,14 @@ def hide_names(text: str) -> str:
 
     Notes
     -----
-    Python reads other letters in a normal form (the micro sign becomes a Greek mu), under which a column is not found.
+    Words of Python and functions of ours are no names to what evaluates; letters that are not ASCII are read in a
+    normal form (the micro sign becomes a Greek mu), under which a column is not found.
     """
-    pieces = _PIECES.split(text)
-    for position, piece in enumerate(pieces):
-        if piece.startswith("`"):
-            pieces[position] = alias(piece[1:-1])
-        elif position % 2 == 0 and not piece.isascii():
-            pieces[position] = _WORD.sub(lambda match: match[0] if match[0].isascii() else alias(match[0]), piece)
-    hidden = "".join(pieces)
+    parts, end = [], 0
+    for start, stop, name in columns_written(text):
+        parts += [text[end:start], alias(name)]
+        end = stop
+    hidden = "".join([*parts, text[end:]])
     if "`" in hidden:
         # formulaic would look for names in backticks there, and evaluate other text than the text checked here
         raise FormulaError(f"A backtick may only enclose a column name, not stand between quotes: {text!r}.")
@@ -276,7 +274,7 @@ def parse_terms(text: str) -> tuple[Term, ...]:
             raise
         reason = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
         if isinstance(error, SyntaxError):
-            reason = "within functions, names that are words of Python, or hold blanks or dots, go in backticks."
+            reason = "names of columns that hold blanks or operators go in backticks."
         raise FormulaError(f"Cannot read the terms {text!r}: {show_names(reason)}") from None
     if not all(isinstance(term, Term) for term in terms):
         raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")
@@ -318,7 +316,7 @@ def check_expression(text: str) -> tuple[str, ...]:
         tree = ast.parse(hide_names(text).strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise FormulaError(
-            f"Cannot read the expression {show_names(text)!r}; put column names with spaces or dots in backticks."
+            f"Cannot read the expression {show_names(text)!r}; put column names with blanks or operators in backticks."
         ) from None
     if nested_deeper(tree, MAX_NESTED):
         raise FormulaError(f"{text[:60]!r}... has more than {MAX_NESTED} operations within each other.")
@@ -328,12 +326,11 @@ def check_expression(text: str) -> tuple[str, ...]:
 
 
 def _checked_column(name: str) -> str:
-    shown = show_names(name)
-    if shown == name and (not _COLUMN.match(name) or "__" in name):
+    if not name.isidentifier():
         raise FormulaError(
             f"{name!r} is not a plain column name; put it in backticks if it is one, and write functions as f(x)."
         )
-    return shown
+    return show_names(name)
 
 
 @dataclass
@@ -352,8 +349,8 @@ class _Checker:
     def value(self, node: ast.AST) -> None:
         """Check a node that stands for numbers, one per row."""
         match node:
-            case ast.Name(id=name):
-                self.columns[self.column(name)] = None
+            case ast.Name(id=name) if alias(name) == name:
+                self.columns[show_names(name)] = None
             case ast.Constant(value=bool() | int() | float()):
                 pass
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Invert(), operand=operand):
@@ -371,14 +368,6 @@ class _Checker:
                 self.call(node)
             case _:
                 raise self.fail(_refusal(node))
-
-    def column(self, name: str) -> str:
-        shown = show_names(name)
-        if shown == name and "__" in name:
-            raise self.fail(f"names with two underscores such as {name!r} must be in backticks")
-        if shown == name and name in (*FUNCTIONS, "np", "contr"):
-            raise self.fail(f"{name!r} is a function; put a column of that name in backticks")
-        return shown
 
     def call(self, node: ast.Call) -> None:
         """Check a call: the function is listed, its arguments are of the listed number and names."""
