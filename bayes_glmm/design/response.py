@@ -17,7 +17,7 @@ from bayes_glmm.design.encoding import Encoder, encode, fit_expression
 from bayes_glmm.design.frame import column_kind, first_rows, is_text, listed, plain, prepare
 from bayes_glmm.errors import DataError, DataWarning
 from bayes_glmm.families import Family
-from bayes_glmm.spec.formula import ResponseFormula
+from bayes_glmm.spec.response import ResponseFormula
 from bayes_glmm.spec.safe import check_expression
 
 __all__ = ["Response", "ResponseEncoder", "build_response", "encode_response", "encode_trials"]

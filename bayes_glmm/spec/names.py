@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["columns_written", "name_columns"]
+__all__ = ["columns_written", "name_columns", "spelled"]
 
 _QUOTED = r"""(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<ticked>`[^`]*`)"""
 _TOKEN = re.compile(
@@ -67,7 +67,7 @@ def name_columns(text: str, columns: Iterable[str]) -> str:
     Examples
     --------
     >>> name_columns("`y 1` ~ dose[mg] * . + (1 | herd)", ["y 1", "dose[mg]", "sex", "herd"])
-    '`y 1` ~ `dose[mg]` * (`dose[mg]` + `sex`) + (1 | herd)'
+    '`y 1` ~ `dose[mg]` * (`dose[mg]` + sex) + (1 | herd)'
     """
     names = [name for name in columns if isinstance(name, str) and name and "`" not in name]
     special = sorted(filter(_is_special, names), key=len, reverse=True)
@@ -76,6 +76,22 @@ def name_columns(text: str, columns: Iterable[str]) -> str:
         exact = re.compile(rf"{_QUOTED}|(?<![\w.])(?:{spelled})(?![\w.(\[])", re.DOTALL)
         text = exact.sub(lambda match: match[0] if match.lastgroup else f"`{match[0]}`", text)
     return _spell_dots(text, names)
+
+
+def spelled(name: str) -> str:
+    """Write a name as formulas have it.
+
+    Parameters
+    ----------
+    name
+        A column's name.
+
+    Returns
+    -------
+    str
+        The name; in backticks where it is no word.
+    """
+    return name if [found for _, _, found in columns_written(name)] == [name] else f"`{name}`"
 
 
 def _tokens(text: str) -> Iterator[tuple[re.Match[str], str]]:
@@ -112,7 +128,7 @@ def _is_special(name: str) -> bool:
     try:
         float(name)
     except ValueError:
-        return [found for _, _, found in columns_written(name)] != [name]
+        return spelled(name) != name
     return False
 
 
@@ -133,7 +149,7 @@ def _spell_dots(text: str, names: Sequence[str]) -> str:
         elif sign == "|":
             brackets[-1] = True
         left = left and sign != "~"
-    others = " + ".join(f"`{name}`" for name in names if name not in taken)
+    others = " + ".join(spelled(name) for name in names if name not in taken)
     if left or not others:
         return text
     for match in reversed(dots):
