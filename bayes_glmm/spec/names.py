@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["columns_written", "name_columns", "spelled"]
+__all__ = ["columns_written", "name_columns", "shown", "spelled"]
 
 _QUOTED = r"""(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<ticked>`[^`]*`)"""
 _TOKEN = re.compile(
@@ -92,6 +92,22 @@ def spelled(name: str) -> str:
         The name; in backticks where it is no word.
     """
     return name if [found for _, _, found in columns_written(name)] == [name] else f"`{name}`"
+
+
+def shown(text: str) -> str:
+    """Write an expression for people: backticks are syntax and no part of a name.
+
+    Parameters
+    ----------
+    text
+        A part of a formula.
+
+    Returns
+    -------
+    str
+        The text without the backticks round names.
+    """
+    return re.sub(r"`([^`]*)`", r"\1", text)
 
 
 def _tokens(text: str) -> Iterator[tuple[re.Match[str], str]]:

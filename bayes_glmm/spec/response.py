@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from bayes_glmm.errors import FormulaError, nearest
 from bayes_glmm.spec.expression import Binary, Call, Constant, Node, read_expression, write
-from bayes_glmm.spec.names import spelled
+from bayes_glmm.spec.names import shown, spelled
 from bayes_glmm.spec.safe import check_expression
 from bayes_glmm.spec.scan import split
 
@@ -69,7 +69,7 @@ class ResponseFormula:
     @property
     def name(self) -> str:
         """The expression as people read it, without backticks."""
-        return write(read_expression(self.expression), str)
+        return shown(self.expression)
 
     @property
     def variables(self) -> tuple[str, ...]:
