@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from formulaic.parser.types import Factor
 
 from bayes_glmm.design.encoding import Encoder
-from bayes_glmm.spec.safe import check_expression, show_names
+from bayes_glmm.spec.safe import factor_columns
 
 __all__ = ["ColumnTerms", "column_terms", "joined"]
 
@@ -135,7 +134,7 @@ def _scoped_terms(encoder: Encoder) -> Iterator[tuple[int, list[Variables], list
         for scoped in term.scoped_terms:
             names, factors, known = [], [], 1
             for part in scoped.factors:
-                names.append(_variables(part.factor.factor))
+                names.append(frozenset(factor_columns(part.factor.factor)))
                 state = contrasts.get(part.factor.expr)
                 columns = 0 if state is None else len(state.levels) - bool(part.reduced)
                 factors.append((state is not None and not part.reduced, columns))
@@ -143,14 +142,6 @@ def _scoped_terms(encoder: Encoder) -> Iterator[tuple[int, list[Variables], list
             count = left if scoped is term.scoped_terms[-1] else known
             left -= count
             yield place, names, factors, count
-
-
-def _variables(factor: Factor) -> Variables:
-    if factor.eval_method is Factor.EvalMethod.LITERAL:
-        return frozenset()
-    if factor.eval_method is Factor.EvalMethod.LOOKUP:
-        return frozenset({show_names(factor.expr)})
-    return frozenset(check_expression(factor.expr))
 
 
 def _sizes(factors: list[tuple[bool, int]], count: int) -> list[int] | None:

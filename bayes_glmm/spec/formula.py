@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.names import columns_written, name_columns
+from bayes_glmm.spec.names import name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms
-from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, signed_terms, scan, split
+from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
 
 __all__ = ["Bar", "Formula", "parse_formula"]
 
@@ -119,10 +119,11 @@ def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
-    text = name_columns(text, columns)
+    names = tuple(columns)
+    text = name_columns(text, names)
     check_characters(text)
     try:
-        return _parse(collapse_blanks(text))
+        return _parse(spell_dots(collapse_blanks(text), names))
     except FormulaError:
         raise
     except (RecursionError, MemoryError):
@@ -168,13 +169,13 @@ def _right_side(text: str, shared: list[str]) -> tuple[str, list[str], list[Bar]
     offsets: list[str] = []
     bars: list[Bar] = []
     for sign, piece in signed_terms(text):
-        has_bar = any(char == "|" for _, char, _ in scan(piece))
+        grouped = has_bar(piece)
         inside = enclosed(piece)
         if re.match(r"offset\s*\(", piece) and piece.endswith(")"):
             if sign == "-":
                 raise FormulaError(f"An offset cannot be subtracted; write offset(-({piece[7:-1]})).")
             offsets.append(_offset(piece))
-        elif not has_bar:
+        elif not grouped:
             fixed.append((sign, piece))
         elif inside is None:
             raise FormulaError(f"A group term such as '(1 | g)' must be added with '+', not be part of {piece!r}.")
@@ -226,7 +227,7 @@ def _expand_bar(inside: str, shared: list[str]) -> list[Bar]:
     """
     parts = [part.strip() for part in split(inside, "|")]
     double = len(parts) == 3 and parts[1] == "" and "||" in inside
-    named = len(parts) == 3 and _column_name(parts[1]) is not None
+    named = len(parts) == 3 and one_name(parts[1]) is not None
     if len(parts) > 2 and not (double or named) or (named and parts[1] in shared):
         raise FormulaError(
             f"'({inside})' has more than one bar. Correlations across terms as in brms' (1 | p | g) are not available; "
@@ -265,16 +266,10 @@ def _group_columns(part: str, text: str, inside: str) -> list[str]:
     arguments = split(call[2], ",") if call else [part]
     if call and not (call[1] == "interaction" or (_SAME_LEVELS.fullmatch(call[1]) and len(arguments) == 1)):
         raise FormulaError(_group_reason(text, inside))
-    names = [_column_name(argument.strip()) for argument in arguments]
+    names = [one_name(argument.strip()) for argument in arguments]
     if None in names:
         raise FormulaError(_group_reason(text, inside))
     return [name for name in names if name is not None]
-
-
-def _column_name(text: str) -> str | None:
-    """Return the column that a text names, and nothing else; None where it says something else."""
-    found = list(columns_written(text))
-    return found[0][2] if len(found) == 1 and found[0][:2] == (0, len(text)) else None
 
 
 def _group_reason(text: str, inside: str) -> str:

@@ -1,55 +1,27 @@
-"""Names of columns in the text of a formula: where they stand, and which need backticks.
+"""Names of columns in the text of a formula, and the data's columns where only they can tell what a text means.
 
-Input: text, and the names of the data's columns where they are known. Output: places, or the text with every name that
-is no word in backticks. A word is a column where an operand may stand and no parenthesis follows: ``log`` is a column
-in ``y ~ log`` and a function in ``y ~ log(x)``; ``class``, ``body.mass`` and ``RT..s.`` are columns wherever they stand.
+Input: a formula, and the names of the data's columns. Output: a formula that says the same without the data: every
+name that is no word of the grammar in backticks. ``class``, ``body.mass`` and ``RT..s.`` are words; ``dose[mg]``,
+``15N`` and ``pi`` are columns where the data have a column of exactly that name.
 """
 
 from __future__ import annotations
 
-import keyword
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["columns_written", "name_columns", "shown", "spelled"]
+from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.expression import CONSTANTS, Token, tokens
 
-_QUOTED = r"""(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<ticked>`[^`]*`)"""
-_TOKEN = re.compile(
-    rf"{_QUOTED}|(?P<number>\.?\d[\w.]*)|(?P<word>\.?[^\W\d][\w.]*)|(?P<blank>\s+)|(?P<sign>.)", re.DOTALL
-)
-#: Python's constants, and what C() takes: words that stand where a column may stand.
-_CONSTANT = re.compile(r"True|False|None|contr\.\w+")
+__all__ = ["name_columns", "one_name", "shown", "spell_dots", "spelled"]
+
+_QUOTED = r"""(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
 #: Blanks and operators: names that hold them go in backticks, with or without data.
 _OPERATOR = re.compile(r"[\s`'\"+\-*/^:|~,=<>&!]")
 
 
-def columns_written(text: str) -> Iterator[tuple[int, int, str]]:
-    """Find the columns in a formula or a part of one.
-
-    Parameters
-    ----------
-    text
-        The text.
-
-    Yields
-    ------
-    start, end : int
-        Where the name stands, its backticks included.
-    name : str
-        The column's name.
-
-    Examples
-    --------
-    >>> [name for _, _, name in columns_written("yield ~ log(log) + `x 1` + poly(in, degree=2) + RT..s.")]
-    ['yield', 'log', 'x 1', 'in', 'RT..s.']
-    """
-    for match, role in _tokens(text):
-        if role == "column":
-            yield *match.span(), match[0].strip("`")
-
-
 def name_columns(text: str, columns: Iterable[str]) -> str:
-    """Put names of the data's columns that are no words in backticks, and all other columns in the place of a dot.
+    """Put the data's columns that are no words, but written without backticks, in backticks.
 
     Parameters
     ----------
@@ -61,21 +33,105 @@ def name_columns(text: str, columns: Iterable[str]) -> str:
     Returns
     -------
     str
-        A formula that says the same without the data. Where the text holds exactly the letters of a name, such as
-        ``dose[mg]`` or ``15N``, that column is meant; names with blanks or operators have backticks of their own.
+        The formula. A column is meant where the text holds exactly the letters of its name, unless these hold blanks
+        or operators or are a number.
 
     Examples
     --------
-    >>> name_columns("`y 1` ~ dose[mg] * . + (1 | herd)", ["y 1", "dose[mg]", "sex", "herd"])
-    '`y 1` ~ `dose[mg]` * (`dose[mg]` + sex) + (1 | herd)'
+    >>> name_columns("15N ~ log(dose[mg]) + pi", ["15N", "dose[mg]", "pi"])
+    '`15N` ~ log(`dose[mg]`) + `pi`'
     """
-    names = [name for name in columns if isinstance(name, str) and name and "`" not in name]
-    special = sorted(filter(_is_special, names), key=len, reverse=True)
-    if special:
-        spelled = "|".join(map(re.escape, special))
-        exact = re.compile(rf"{_QUOTED}|(?<![\w.])(?:{spelled})(?![\w.(\[])", re.DOTALL)
-        text = exact.sub(lambda match: match[0] if match.lastgroup else f"`{match[0]}`", text)
-    return _spell_dots(text, names)
+    special = sorted(filter(_is_special, columns), key=len, reverse=True)
+    if not special:
+        return text
+    option = r"(?<![^=<>!]=)(?<![^=<>!]= )"  # raw=TRUE is no column
+    exact = re.compile(rf"{_QUOTED}|{option}(?<![\w.])(?:{'|'.join(map(re.escape, special))})(?![\w.(\[])", re.DOTALL)
+    return exact.sub(lambda match: match[0] if match["quoted"] else f"`{match[0]}`", text)
+
+
+def _is_special(name: str) -> bool:
+    """Whether a name is no word, but may stand without backticks where the data have it."""
+    if not name or _OPERATOR.search(name) or name[0] in "([{" or name in (".", "T", "F"):
+        return False
+    try:
+        float(name)
+    except ValueError:
+        return spelled(name) != name
+    return False
+
+
+def spell_dots(text: str, columns: Sequence[str]) -> str:
+    """Write all columns that are neither response nor grouping factor in the place of a dot.
+
+    Parameters
+    ----------
+    text
+        A formula.
+    columns
+        Names of the data's columns.
+
+    Returns
+    -------
+    str
+        The formula.
+
+    Raises
+    ------
+    FormulaError
+        If there is a dot and no column that it could stand for.
+
+    Examples
+    --------
+    >>> spell_dots("y ~ x * . + (1 | herd)", ["y", "x", "body mass", "herd"])
+    'y ~ x * (x + `body mass`) + (1 | herd)'
+    """
+    found = tokens(text)
+    dots = [token for token in found if token.kind == "name" and token.text == "." and not token.quoted]
+    if not dots:
+        return text
+    taken = _taken(found)
+    others = [spelled(name) for name in columns if name not in taken and "`" not in name]
+    if not others:
+        raise FormulaError(f"'.' stands for all other columns of the data, and there are none for {text!r}.")
+    for token in reversed(dots):
+        text = f"{text[: token.start]}({' + '.join(others)}){text[token.end :]}"
+    return text
+
+
+def _taken(found: Sequence[Token]) -> set[str]:
+    """Return the names left of ``~``, and those between a bar and the end of its parentheses."""
+    taken, bars, left = set(), [False], True
+    for token in found:
+        if token.kind == "name" and (left or bars[-1]):
+            taken.add(token.text)
+        elif token.text in ("(", "["):
+            bars.append(bars[-1])
+        elif token.text in (")", "]"):
+            bars = bars[:-1] or [False]
+        elif token.text in ("|", "||"):
+            bars[-1] = True
+        left = left and (token.kind != "operator" or token.text != "!")  # the grammar's name of ~
+    return taken
+
+
+def one_name(text: str) -> str | None:
+    """Return the column that a text names.
+
+    Parameters
+    ----------
+    text
+        A part of a formula.
+
+    Returns
+    -------
+    str or None
+        The name; None where the text says something else.
+    """
+    try:
+        first, *rest = tokens(text)
+    except FormulaError:
+        return None
+    return first.text if first.kind == "name" and len(rest) == 1 and first.text != "." else None
 
 
 def spelled(name: str) -> str:
@@ -89,9 +145,10 @@ def spelled(name: str) -> str:
     Returns
     -------
     str
-        The name; in backticks where it is no word.
+        The name; in backticks where it is no word of the grammar.
     """
-    return name if [found for _, _, found in columns_written(name)] == [name] else f"`{name}`"
+    word = one_name(name) == name and name not in CONSTANTS and not name.startswith("contr.")
+    return name if word else f"`{name}`"
 
 
 def shown(text: str) -> str:
@@ -108,66 +165,3 @@ def shown(text: str) -> str:
         The text without the backticks round names.
     """
     return re.sub(r"`([^`]*)`", r"\1", text)
-
-
-def _tokens(text: str) -> Iterator[tuple[re.Match[str], str]]:
-    """Yield every token but blanks with its role: column, dot (for all columns), sign or other."""
-    tokens = [match for match in _TOKEN.finditer(text) if match.lastgroup != "blank"]
-    expected = True  # whether an operand may stand here
-    for position, match in enumerate(tokens):
-        following = tokens[position + 1 : position + 3]
-        named = match.lastgroup == "word" and expected and _is_column(match[0], following)
-        # Python reads letters that are not ASCII in another form, wherever they stand
-        if named or match.lastgroup == "ticked" or (match.lastgroup == "word" and not match[0].isascii()):
-            yield match, "column"
-        elif match[0] == ".":
-            yield match, "dot" if expected else "other"
-        else:
-            yield match, match.lastgroup if match.lastgroup == "sign" else "other"
-        expected = match.lastgroup == "sign" and match[0] not in ")]."
-
-
-def _is_column(word: str, following: Sequence[re.Match[str]]) -> bool:
-    """Tell a column from a function, the name of an option, a constant and an operator that is a word."""
-    after, but_one = (*(match[0] for match in following), "", "")[:2]
-    if after == "(" or (after == "=" and but_one != "="):
-        return False
-    if keyword.iskeyword(word) and following and following[0].lastgroup != "sign":
-        return False  # not x
-    return not _CONSTANT.fullmatch(word)
-
-
-def _is_special(name: str) -> bool:
-    """Whether a name is no word, but may stand without backticks where the data have it."""
-    if _OPERATOR.search(name) or name[0] in "([{" or name == "." or keyword.iskeyword(name):
-        return False
-    try:
-        float(name)
-    except ValueError:
-        return spelled(name) != name
-    return False
-
-
-def _spell_dots(text: str, names: Sequence[str]) -> str:
-    """Write the columns that are neither response nor grouping factor in the place of a dot that stands for them."""
-    dots, taken, brackets = [], set(), [False]  # whether a bracket's bar has come
-    left = True
-    for match, role in _tokens(text):
-        sign = match[0] if role == "sign" else ""
-        if role == "column" and (left or brackets[-1]):
-            taken.add(match[0].strip("`"))
-        elif role == "dot":
-            dots.append(match)
-        elif sign in ("(", "["):
-            brackets.append(brackets[-1])
-        elif sign in (")", "]"):
-            brackets = brackets[:-1] or [False]
-        elif sign == "|":
-            brackets[-1] = True
-        left = left and sign != "~"
-    others = " + ".join(spelled(name) for name in names if name not in taken)
-    if left or not others:
-        return text
-    for match in reversed(dots):
-        text = f"{text[: match.start()]}({others}){text[match.end() :]}"
-    return text

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bayes_glmm.errors import FormulaError
 
-__all__ = ["carets", "check_characters", "collapse_blanks", "enclosed", "signed_terms", "scan", "split"]
+__all__ = ["carets", "check_characters", "collapse_blanks", "enclosed", "has_bar", "scan", "signed_terms", "split"]
 
 _OPEN = {"(": ")", "[": "]"}
 _MAX_LENGTH = 100_000
@@ -95,6 +95,21 @@ def signed_terms(text: str) -> list[tuple[str, str]]:
             raise FormulaError(f"A term is missing after a '+' or '-' in {text!r}.")
         pieces.append((sign, piece))
     return pieces
+
+
+def has_bar(piece: str) -> bool:
+    """Whether a term holds the bar of a group term, not one within a call, where it means 'or'."""
+    called: list[bool] = []
+    before = ""
+    for _, char, _ in scan(piece):
+        if char in "([":
+            called.append(bool(re.match(r"[\w.]", before)))
+        elif char in ")]":
+            called.pop()
+        elif char == "|" and not any(called):
+            return True
+        before = char if not char.isspace() else before
+    return False
 
 
 def enclosed(text: str) -> str | None:

@@ -23,6 +23,12 @@ PLACES = (
     "y ~ bs(x, knots={})", "y ~ bs(x, knots=[{}])", "y ~ bs(x, df={})", "y ~ cr(x, constraints={})", "y ~ C(f, {})",
     "y ~ C(f, levels=[{}])", "y ~ C(f, contr.treatment({}))", "y ~ C(f, contr.{})", "y ~ np.{}", "y ~ {}(x)",
     "y ~ x.{}", "y ~ {}.x", "y ~ x[{}]", "y ~ np.power(x, {})", "y ~ center(x, {})", "y ~ log(x, {})",
+    "y ~ factor({})", "y ~ factor(k, levels=c({}))", "y ~ factor(f, labels=c({}))", "y ~ relevel(f, ref={})",
+    "y ~ cut(x, {})", "y ~ cut(x, breaks=c({}))", "y ~ cut(x, 3, labels=c({}))", "y ~ ns(x, {})", "y ~ rcs(x, c({}))",
+    "y ~ ifelse({}, x, 0)", "y ~ ifelse(x > 0, {}, 'b')", "y ~ I(f %in% c({}))", "y ~ I({} %in% f)",
+    "y ~ pmax(x, {})", "y ~ interaction(f, {})", "y ~ interaction(f, a, sep={})", "y ~ as.numeric({})",
+    "y ~ I(x - mean({}))", "y ~ ave(x, {})", "y ~ I(x > 0 & {})", "y ~ I(!{})", "y ~ {} %in% f",
+    "y ~ C(f, contr={})", "y ~ poly(x, 2, raw={})", "y ~ stats::{}", "y ~ (factor({}) | g)",
     "y ~ offset(C(f, levels=[{}]))", "C(f, levels=[{}]) ~ x", "y ~ (C(f, levels=[{}]) | g)", "{}",
 )  # fmt: skip
 
@@ -195,6 +201,10 @@ VALID = (
     "log(w) ~ bs(x, df=4) + scale(w) + (0 + x | g)", "y ~ (x + w + f)^2", "y ~ I(x^2) + np.maximum(x, 1) + center(w)",
     "y ~ C(f, levels=['u', 'v', 'w']) + cr(w, df=3)", "y ~ x + (1 | a:g) + (0 + w | a)", "b ~ x + I(f == 'u')",
     "weighted(p(k, n), w) ~ x/f + offset(log(w)) + offset(x)", "y ~ C(f, contr.treatment(base='v')) + (f | g)",
+    "y ~ factor(k) + relevel(f, ref='v')", "y ~ cut(x, breaks=c(-Inf, 0, 0.5, Inf)) + I(f %in% c('u', 'v'))",
+    "y ~ ifelse(x > 0 & !(f == 'u'), pmax(w, 1), log(w, 2))", "y ~ ns(x, 3) + rcs(w, 3)", "y ~ as.factor(k):x %in% f",
+    "y ~ interaction(f, a) + I((x - mean(x)) / sd(x))", "y ~ as.numeric(factor(k, levels=0:3)) + (factor(k) | g)",
+    "y ~ factor(ifelse(k == 1, 'b', 'a'), levels=c('b', 'a')) + sin(2 * pi * x)",
 )  # fmt: skip
 _PIECES = (*"()[]{}|~+-*:/^%,.'\"`\\=<>&!#;@ \n\t0159xyfgIC_", "||", "**", "np.", "log(", "canary()", "\u00e4", "__")
 
