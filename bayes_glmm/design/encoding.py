@@ -27,7 +27,7 @@ from formulaic.parser.types import Term
 from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms.contrasts import C as formulaic_c
 
-from bayes_glmm.design.evaluate import evaluate
+from bayes_glmm.design.evaluate import Memory, evaluate
 from bayes_glmm.design.frame import first_rows
 from bayes_glmm.design.transforms import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
@@ -35,7 +35,7 @@ from bayes_glmm.spec.expression import read_expression
 from bayes_glmm.spec.functions import Contrast
 from bayes_glmm.spec.safe import alias, check_expression, check_terms, hide_names, parse_terms, show_names
 
-__all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
+__all__ = ["Encoder", "encode", "fit_expression", "fit_terms", "level_codes"]
 
 Array = npt.NDArray[np.float64]
 
@@ -77,18 +77,18 @@ class _Materializer(PandasMaterializer):
     def _evaluate(self, expr: str, metadata: Any, spec: Encoding) -> tuple[FactorValues[Any], set[Any]]:
         memory = spec.transform_state.setdefault(expr, {})
         value = evaluate(read_expression(expr), self.data, memory)
-        return _formulaic_values(value, memory.setdefault("", {})), set()
+        if isinstance(value, Basis):
+            return FactorValues(value.values, kind="numerical", column_names=value.names), set()
+        if not (is_text(value) or isinstance(value, (pd.Categorical, Coded))):
+            return FactorValues(np.asarray(value, dtype=np.float64), kind="numerical"), set()
+        levels = _levels(value, memory)
+        contrasts = _contrasts(value.contrasts) if isinstance(value, Coded) else None
+        return formulaic_c(pd.Series(levels), contrasts, levels=list(levels.categories)), set()
 
 
-def _formulaic_values(value: Any, state: dict[str, Any]) -> FactorValues[Any]:
-    """Hand a value to formulaic: text becomes levels, which the state remembers."""
-    if isinstance(value, Basis):
-        return FactorValues(value.values, kind="numerical", column_names=value.names)
-    if is_text(value) or isinstance(value, (pd.Categorical, Coded)):
-        levels = remembered(levels_of(value, "the formula"), state, "the formula")
-        contrasts = value.contrasts if isinstance(value, Coded) else None
-        return formulaic_c(pd.Series(levels), _contrasts(contrasts), levels=list(levels.categories))
-    return FactorValues(np.asarray(value, dtype=np.float64), kind="numerical")
+def _levels(value: Any, memory: Memory) -> pd.Categorical:
+    """Return the levels of a value that is text or levels; those of the fit are remembered under no call's name."""
+    return remembered(levels_of(value, "the formula"), memory.setdefault("", {}), "the formula")
 
 
 def _contrasts(contrasts: Contrast | None) -> Any:
@@ -219,9 +219,35 @@ def encode(encoder: Encoder, frame: pd.DataFrame, *, finite: bool = True) -> Arr
     return X
 
 
+def level_codes(encoder: Encoder, expression: str, frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Compute the levels of an expression that was encoded by levels, such as ``cut(x, 3)``.
+
+    Parameters
+    ----------
+    encoder
+        What the fit learned.
+    expression
+        One of the factors of its terms, as formulaic has it.
+    frame
+        Prepared columns with the levels of the fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of the levels, (rows,).
+    """
+    memory = encoder.encoding.transform_state[expression]
+    value = evaluate(read_expression(expression), _aliased(frame), memory)
+    return _levels(value, memory).codes.astype(np.int64)
+
+
+def _aliased(frame: pd.DataFrame) -> pd.DataFrame:
+    names = [alias(str(name)) for name in frame.columns]
+    return frame.set_axis(names, axis=1).set_axis(pd.RangeIndex(len(frame)), axis=0)
+
+
 def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type[GLMMError]) -> tuple[Array, Encoding]:
-    rows = pd.RangeIndex(len(frame))
-    data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1).set_axis(rows, axis=0)
+    data = _aliased(frame)
     if not encoding.formula:
         return np.zeros((len(frame), 0)), replace(encoding, structure=[])
     with np.errstate(all="ignore"):

@@ -212,9 +212,9 @@ def _option(function: str, name: str, node: Node, text: str) -> Any:
     try:
         value = constant(node)
     except FormulaError as error:
-        if any(isinstance(part, Call) and part.function not in ("c", "seq") for part in walk(node)):
-            called = next(p for p in walk(node) if isinstance(p, Call) and p.function not in ("c", "seq"))
-            raise refused(text, f"{name} is computed by {called.function}(); write the numbers themselves") from None
+        called = [p.function for p in walk(node) if isinstance(p, Call) and p.function not in ("c", "seq")]
+        if called:
+            raise refused(text, f"{name} is computed by {called[0]}(); write the numbers themselves") from None
         raise refused(text, f"options of {function}() must be numbers, text or lists of them: {error}") from None
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
     if (function, name) == ("bs", "degree") and number > _MAX_DEGREE:

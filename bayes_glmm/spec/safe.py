@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from formulaic.errors import FormulaicError
@@ -19,6 +20,7 @@ from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.expansion import balanced, check_expansion
 from bayes_glmm.spec.expression import (
     CONSTANTS,
+    Binary,
     Call,
     Constant,
     Name,
@@ -35,12 +37,22 @@ from bayes_glmm.spec.expression import (
 )
 from bayes_glmm.spec.functions import Bound, bound, constant, refused
 
-__all__ = ["alias", "check_expression", "check_terms", "factor_columns", "hide_names", "parse_terms", "show_names"]
+__all__ = [
+    "alias",
+    "check_expression",
+    "check_terms",
+    "columns_by_level",
+    "factor_columns",
+    "hide_names",
+    "parse_terms",
+    "show_names",
+]
 
 _ALIAS = re.compile(r"\bq_([0-9a-f]+)_q\b")
 _PLACE = re.compile(r"\bv([0-9]+)\b")
 _MAX_DEPTH = 10
 _TERM_OPERATORS = ("+", "-", "*", "/", ":", "**", "%in%", "(", ")")
+_BY_LEVEL = ("factor", "C", "relevel", "interaction", "as.character", "ave")
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -166,6 +178,29 @@ def factor_columns(factor: Factor) -> tuple[str, ...]:
     return check_expression(factor.expr)
 
 
+def columns_by_level(text: str) -> tuple[str, ...]:
+    """Return the columns that a sum of terms makes a factor of, as ``factor(x)`` and ``C(x)`` do.
+
+    Parameters
+    ----------
+    text
+        Terms without bars or offsets.
+
+    Returns
+    -------
+    tuple of str
+        Names of columns; those that are factors in the data only if they are made one once more.
+    """
+    found: dict[str, None] = {}
+    for factor in [factor for term in parse_terms(text) for factor in term.factors]:
+        if factor.eval_method is not Factor.EvalMethod.PYTHON:
+            continue
+        for call in _calls(read_expression(factor.expr)):
+            values = call.values[call.function == "ave" :] if call.function in _BY_LEVEL else ()
+            found.update((show_names(value.name), None) for value in values if isinstance(value, Name))
+    return tuple(found)
+
+
 @lru_cache(maxsize=512)
 def parse_terms(text: str) -> tuple[Term, ...]:
     """Expand a sum of terms into formulaic's terms, column names as aliases, nothing evaluated.
@@ -225,7 +260,7 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
                 key, position = ("lookup", alias(_checked_column(token, text))), position + 1
             pieces.append(f"v{places.setdefault(key, len(places))}")
             continue
-        if token.kind == "text" or (token.kind == "operator" and token.text not in _TERM_OPERATORS):
+        if not (token.text in _TERM_OPERATORS if token.kind == "operator" else token.text.isdecimal()):
             raise FormulaError(f"Cannot read the terms {text[:200]!r}: {_misplaced(token)}.")
         # a %in% b is a:b, nested
         pieces.append({"%in%": ":"}.get(token.text, token.text))
@@ -367,6 +402,21 @@ class _Checker:
                 case Constant(str(level), _) if "\\" in repr(level) or "`" in level:
                     raise self.fail("text may hold no backslash and no backtick; rename the level in the data")
         self.depth -= 1
+
+
+def _calls(tree: Node) -> Iterator[Bound]:
+    """Yield every call of a checked tree that is computed from columns."""
+    stack = [tree]
+    while stack:
+        match stack.pop():
+            case Call() as node:
+                call = bound(node)
+                yield call
+                stack += call.values
+            case Unary(_, operand):
+                stack.append(operand)
+            case Binary(operator, left, right):
+                stack += [left] if operator == "%in%" else [left, right]
 
 
 def _reads(node: Node) -> bool:
