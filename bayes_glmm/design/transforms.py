@@ -426,7 +426,15 @@ def _b_spline(values: list[Any], options: Options, state: State) -> Any:
     given = dict(options)
     if given.get("Boundary.knots") is not None:
         given["lower_bound"], given["upper_bound"] = given.pop("Boundary.knots")
-    return _formulaic("bs")(values, given, state)
+    x = numeric(values[0], "bs()")
+    if "lower_bound" in state and given.get("extrapolation", "raise") == "raise":
+        low, high = state["lower_bound"], state["upper_bound"]
+        if np.any((x < low) | (x > high)):
+            raise PredictionError(
+                f"bs() has no values beyond its boundary knots, {low:g} and {high:g}. Stay between them, or use "
+                "ns(x, df), which goes on in straight lines."
+            )
+    return _formulaic("bs")([x], given, state)
 
 
 def _natural(values: list[Any], options: Options, state: State) -> Basis:

@@ -325,7 +325,7 @@ def _why_unknown(name: str) -> str:
         )
     if name.startswith(("np.", "numpy.")):
         known = [one for one in _NAMES if one.startswith("np.")]
-        return f"{name} is not allowed in formulas; known are: {nearest(name, known)}".rstrip(".")
+        return f"{name} is not allowed in formulas. {nearest(name, known)}".rstrip(".")
     if "." in name and name.split(".")[0] not in ("as", "is"):
         return f"{name!r} may not be called; formulas know only {', '.join(ELEMENTWISE[:5])} and the like"
     return f"there is no function {name!r}. {nearest(name, [*FUNCTIONS, *_NAMES])}".rstrip(".")

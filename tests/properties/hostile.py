@@ -12,6 +12,8 @@ from random import Random
 
 import numpy as np
 
+from bayes_glmm.spec.functions import FUNCTIONS
+
 Kind = Callable[[Random], str]
 
 #: Where a term may stand.
@@ -231,7 +233,30 @@ def mutation(rng: Random) -> str:
     return mutated(text, rng, rng.choice([1, 1, 1, 2, 3, 4]))
 
 
+#: What arguments of the closed list's functions may be, right or wrong.
+_GIVEN = (
+    "x", "w", "f", "k", "b", "`body mass`", "y", "x + w", "x > 0", "f == 'u'", "!f", "-f", "log(w)", "f:a", "x %in% f",
+    "'u'", "''", "'no'", "0", "1", "-1", "2", "3.5", "1e300", "1001", "TRUE", "NULL", "Inf", "-Inf", "pi", "T", "NA", "c()", "c(1)",
+    "c(-1, 0, 1)", "c('u', 'v', 'w')", "c('u', 'u')", "[0, 1]", "1:3", "3:1", "seq(-9, 9, 3)", "c(1, 'u')", "c(Inf, 0)", "c",
+    "contr.sum", "sum", "'contr.poly'", "contr.treatment('v')", "contr.treatment(9)", "contr.poly(scores=c(1, 2))",
+    "factor(k)", "poly(x, 2)", "ifelse(x > 0, 'a', 'b')", "as.character(k)", "C(f, sum)", "mean(x)", "interaction(f, a)", "decoy",
+)  # fmt: skip
+
+
+def listed(rng: Random) -> str:
+    """Functions of the closed list with arguments that may fit or not."""
+    name = pick(rng, tuple(FUNCTIONS))
+    function = FUNCTIONS[name]
+    count = rng.choice([len(function.values), len(function.values), rng.randint(0, 4)])
+    given = [pick(rng, _GIVEN[:14] if rng.random() < 0.7 else _GIVEN) for _ in range(count)]
+    options = rng.sample(function.options, rng.randint(0, min(2, len(function.options))))
+    given += [f"{option}={pick(rng, _GIVEN)}" for option in options]
+    text = f"{name}({', '.join(given)})"
+    return text if rng.random() < 0.7 else f"{pick(rng, tuple(FUNCTIONS))}({text}, {pick(rng, _GIVEN)})"
+
+
 KINDS: dict[str, Kind] = {
+    "the closed list": lambda rng: placed(rng, listed(rng), ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")),
     "calls": lambda rng: placed(rng, call(rng)),
     "attributes": lambda rng: placed(rng, attribute(rng)),
     "other syntax": lambda rng: placed(rng, construct(rng)),
