@@ -133,8 +133,8 @@ def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
 
 
 def _parse(text: str) -> Formula:
-    if re.match(r"(bf|brmsformula|formula|glmer|lmer|glmmTMB|brm)\s*\(", text):
-        raise FormulaError(f"Write the formula itself, 'response ~ terms', not a call: {text[:60]!r}.")
+    if re.match(r"([\w.]+::)?\w+\(.*~", text) and len(split(text, "~")) == 1:
+        raise FormulaError(f"Write the formula itself, 'response ~ terms', not a call that holds one: {text[:60]!r}.")
     sides = split(text, "~")
     if len(sides) == 1:
         raise FormulaError(f"The formula {text!r} has no '~'; write 'response ~ terms'.")

@@ -151,7 +151,8 @@ def read_response(text: str) -> ResponseFormula:
 def _wrapped(tree: Node, parts: dict[str, Node], text: str) -> Node:
     """Take weighted(), precision(), p() and cbind() off a response, noting what they say."""
     if isinstance(tree, Call) and tree.function in ("weighted", "precision"):
-        tree, parts["weights" if tree.function == "weighted" else "precision"] = _two(tree, f"{tree.function}(y, weights)")
+        key = {"weighted": "weights"}.get(tree.function, "precision")
+        tree, parts[key] = _two(tree, f"{tree.function}(y, weights)")
     if isinstance(tree, Call) and tree.function in ("weighted", "precision"):
         raise _two_weights(text)
     if isinstance(tree, Call) and tree.function in ("p", "prop", "proportion"):

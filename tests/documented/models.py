@@ -1,7 +1,7 @@
-"""The documented models of MixedBench's registry, each with a small made-up frame of the columns it names.
+"""The documented models of MixedBench's registry, each with a small made-up frame of the columns that the registry has.
 
-Input: ``models.csv.gz`` and ``columns.csv.gz`` (see README.md there). Output: `DocumentedModel` records, and what became
-of reading one. The frames have the registry's names and types of columns; their values are made up.
+Input: ``models.csv.gz`` and ``columns.csv.gz`` (README.md says whose they are). Output: `DocumentedModel` records, and
+what became of reading one. The frames have the registry's names and types of columns; their values are made up.
 
     python -m tests.documented.models
 
@@ -35,11 +35,29 @@ FAMILIES = {
     "ordinal": "cumulative",
     "categorical": "categorical",
 }
+#: Formulas with a note of the registry's behind them, as the note's reader writes them.
+WITHOUT_NOTE = {
+    "agridat jansen.strawberry 1": "weighted(category, count) ~ male*female + (1|block:male:female)",
+    "stan_arm pilots.dat 1": "y ~ 1 + (1 | group) + (1 | scenario)",
+    "pymc_examples item_response_nba.csv 1": 'I(decision %in% c("CC", "IC")) ~ 1 + (1 | disadvantaged) + (1 | committing)',
+    "villemereuil_2018_dryad data.csv 1": "cbind(Hatched.Number, Laid.Number - Hatched.Number) ~ Female.Age + "
+    "ClutchNumber + (1 | Female.ID) + (1 | Year)",
+    "jing_2020_osf mydata_notation.preference 1": '(resp == "P") ~ denominator + (1 | subjid)',
+    "jing_2020_osf mydata_number.generation 1": '(notation == "P") ~ denominator + (1 | subjid)',
+    "mlmRev Socatt 2": "pmax(numpos, 2) ~ religion + year + age + gender + (1 | respond)",
+    "naranowicz_2024_osf_4 MO--ST_mood.csv 2": "arousal ~ Mood * Time + (1 | prtp)",
+    "naranowicz_2024_osf_4 MO--ST_mood.csv 3": "motivation ~ Mood * Time + (1 | prtp)",
+}
+#: Columns that the documents make of others before they fit.
+DERIVED = (
+    "NVratio", "PC1", "v.prev.full", "region.full", "discharge_home", "admission_source", "specialty_group",
+    "age_group", "diag_1_group", "HbA1c_group", "phylogeny", "documentation", "medication", "distraction",
+    "disengagement", "profile", "enface", "y", "animal",
+)  # fmt: skip
 _WORD = re.compile(r"(?<![\w.`])\.?[^\W\d][\w.]*+(?!\s*\()")
-_QUOTED = re.compile(r"`([^`]+)`")
-_TEXT = re.compile(r"(\"[^\"]*\"|'[^']*')")
-#: Words of formulas that are no columns.
-_WORDS = {"TRUE", "FALSE", "NULL", "raw", "pi", "in", "FUN", "function"}
+_COMPARISON = re.compile(r"I?\([\w.]+\s*(?:==|>|<|%in%)[^~]*\)")
+_COMPARED = re.compile(r'([\w.]+) (?:==|%in%|<|>) (c\("[^"]*"|"[^"]*"|-?[\d.]+|[\w.]+)')
+_CALL = re.compile(r"\b(?!I\()\w+\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)")
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,8 @@ class DocumentedModel:
     trials: str
     family: str
     grouping_factors: str
+    covariates: str
+    other_columns: str
     formula: str
 
     @property
@@ -61,15 +81,34 @@ class DocumentedModel:
         return f"{self.source} {Path(self.object).name} {self.model_index}"
 
     @property
-    def compares(self) -> bool:
-        """Whether the response is a comparison, which is yes or no whatever is compared."""
-        return bool(re.search(r"[<>]|==|%in%", self.formula.split("~")[0]))
+    def written(self) -> str:
+        """The formula as a user writes it: no note behind it, names with operators in backticks."""
+        text = WITHOUT_NOTE.get(self.name, self.formula)
+        for column in sorted((name for name in self.columns if re.search(r"\w[-/]\w", name)), key=len, reverse=True):
+            text = re.sub(rf"(?<![`\w]){re.escape(column)}(?![`\w])", f"`{column}`", text)
+        return text
+
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """Columns of the data to their type and number of levels, where the registry says them."""
+        stated = _columns().get((self.source, self.object, self.model_index), {})
+        lists = (self.covariates, self.other_columns, self.grouping_factors.replace(":", ";"), self.trials)
+        named = [*(name for text in lists for name in text.split(";") if name), *DERIVED]
+        left = WITHOUT_NOTE.get(self.name, self.formula).split("~")[0]
+        trials = _WORD.findall(left) if "cbind" in left else []
+        groups = set(re.split("[:;]", self.grouping_factors))
+        return {
+            **{name: ("group", "6") if name in groups else ("continuous", "") for name in named},
+            **{name: found for name, found in stated.items() if name not in groups},
+            **{name: ("trials", "") for name in [self.trials, *trials] if name},
+            self.response: (self.response_type, ""),
+        }
 
     @property
     def stated_family(self) -> str:
         if self.family:
             return self.family
-        return "bernoulli" if self.compares else FAMILIES[self.response_type]
+        return "bernoulli" if _COMPARISON.fullmatch(self.written.split("~")[0].strip()) else FAMILIES[self.response_type]
 
 
 @cache
@@ -79,60 +118,55 @@ def documented_models() -> tuple[DocumentedModel, ...]:
 
 
 @cache
-def _columns() -> dict[tuple[str, ...], list[tuple[str, str, str]]]:
+def _columns() -> dict[tuple[str, ...], dict[str, tuple[str, str]]]:
     table = pd.read_csv(HERE / "columns.csv.gz", dtype=str, keep_default_na=False)
-    return {
-        key: list(zip(rows.column, rows.type, rows.K, strict=True)) for key, rows in table.groupby(KEY, sort=False)
-    }
+    found: dict[tuple[str, ...], dict[str, tuple[str, str]]] = {}
+    for source, thing, index, column, kind, levels in table.itertuples(index=False):
+        found.setdefault((source, thing, index), {})[column] = (kind, levels)
+    return found
 
 
 def made_up_frame(model: DocumentedModel) -> pd.DataFrame:
-    """Make a frame of the columns that the registry lists and the formula names."""
+    """Make a frame of the registry's columns that the formula names, with values its functions can be computed of."""
     rng = np.random.default_rng(7)
-    text = _TEXT.sub("", model.formula)
-    named = [*_QUOTED.findall(text), *_WORD.findall(_QUOTED.sub("", text))]
-    numeric = set(re.findall(r"[\w.]+", " ".join(re.findall(r"\w\(((?:[^()]|\([^()]*\))*)\)", text))))
-    frame: dict[str, Any] = {}
-    for name, kind, levels in _columns().get((model.source, model.object, model.model_index), []):
-        frame[name] = _values(rng, "continuous" if name in numeric else kind, levels)
-    for name in (part for factor in model.grouping_factors.split(";") for part in factor.split(":") if part):
-        frame[name] = _values(rng, "group", "6")
-    for name in named:
-        if name not in _WORDS:
-            frame.setdefault(name, _values(rng, "continuous", ""))
-    for name, value in re.findall(r"([\w.]+) == [\"']([^\"']+)[\"']", model.formula):
-        frame[name] = rng.permutation(np.resize([value, "another"], ROWS))
-    frame[model.response] = _response(rng, model, numeric)
-    if model.trials:
-        frame[model.trials] = rng.integers(10, 20, ROWS)
+    text = model.written
+    words = {*_WORD.findall(text), *re.findall("`([^`]+)`", text), model.response}
+    arithmetic = {name for call in _CALL.findall(text.replace("factor(", "(")) for name in _WORD.findall(call)}
+    kinds = {name: found for name, found in model.columns.items() if name in words}
+    frame = {name: _values(rng, *found, name in arithmetic) for name, found in kinds.items()}
+    frame[model.response] = _response(rng, model)
+    for left, right in _COMPARED.findall(text):
+        if right in frame:  # two columns with values in common
+            frame[left], frame[right] = (rng.permutation(np.resize(["a", "b", "c"], ROWS)) for _ in range(2))
+        elif '"' in right:
+            frame[left] = rng.permutation(np.resize([right.split('"')[1], "another"], ROWS))
+        elif left in frame:
+            frame[left] = rng.permutation(np.resize([float(right), 0.0, 1.0, 12.0], ROWS))
     return pd.DataFrame(frame)
 
 
-def _values(rng: np.random.Generator, kind: str, levels: str) -> Any:
-    if kind == "continuous":
-        return rng.uniform(1, 9, ROWS).round(3)
+def _values(rng: np.random.Generator, kind: str, levels: str, number: bool) -> Any:
+    if kind in ("group", "ordered", "categorical") and not number:
+        count = min(int(levels or 3), 6 if kind == "group" else 4)
+        labels = [chr(97 + k) for k in range(count)]
+        values = rng.permutation(np.resize(labels, ROWS))
+        return pd.Categorical(values, categories=labels, ordered=True) if kind == "ordered" else values
     if kind == "binary":
         return rng.permutation(np.resize([0, 1], ROWS))
-    count = min(int(levels or 3), 6 if kind == "group" else 4)
-    labels = [f"{chr(97 + k)}" for k in range(count)]
-    values = rng.permutation(np.resize(labels, ROWS))
-    return pd.Categorical(values, categories=labels, ordered=True) if kind == "ordered" else values
+    if kind == "trials":
+        return rng.integers(20, 90, ROWS)
+    return rng.integers(20, 40, ROWS) if kind in ("group", "categorical") else rng.uniform(20, 90, ROWS)
 
 
-def _response(rng: np.random.Generator, model: DocumentedModel, numeric: set[str]) -> Any:
-    if re.search(r"== [\"']", model.formula.split("~")[0]):
-        value = re.search(r"== [\"']([^\"']+)", model.formula)[1]
-        return rng.permutation(np.resize([value, "another"], ROWS))
-    whole = {
-        "binary": lambda: rng.permutation(np.resize([0, 1], ROWS)),
-        "count": lambda: rng.poisson(4, ROWS),
-        "binomial": lambda: rng.integers(0, 10, ROWS),
-        "ordinal": lambda: rng.permutation(np.resize([1, 2, 3, 4], ROWS)),
-        "categorical": lambda: rng.permutation(np.resize(["u", "v", "w"], ROWS)),
-    }
-    if model.response_type in whole and model.family not in ("Beta", "gaussian"):
-        return whole[model.response_type]()
-    return rng.uniform(0.1, 0.9, ROWS) if "eta" in model.family.lower() else rng.gamma(3, 1, ROWS)
+def _response(rng: np.random.Generator, model: DocumentedModel) -> Any:
+    family = model.stated_family.lower()
+    if family in ("bernoulli", "bernoulli(cloglog)"):
+        return rng.permutation(np.resize([0, 1], ROWS))
+    if "poisson" in family or "binomial" in family:
+        return rng.integers(0, 15, ROWS)
+    if "cumulative" in family or family == "acat":
+        return rng.permutation(np.resize([1, 2, 3, 4], ROWS))
+    return rng.uniform(0.1, 0.9, ROWS)
 
 
 def read(model: DocumentedModel) -> GLMMError | None:
@@ -140,7 +174,7 @@ def read(model: DocumentedModel) -> GLMMError | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            bg.GLMM(model.formula, made_up_frame(model), family=model.stated_family)
+            bg.GLMM(model.written, made_up_frame(model), family=model.stated_family)
         except GLMMError as error:
             return error
     return None
@@ -154,7 +188,7 @@ def main() -> None:
         print(f"{count:4d}  {kind}")
     print()
     for model, error in refused.items():
-        print(f"{model.name} [{model.stated_family}] {model.formula[:200]}\n    {type(error).__name__}: {str(error)[:260]}")
+        print(f"{model.name} [{model.stated_family}] {model.written[:200]}\n    {type(error).__name__}: {str(error)[:260]}")
 
 
 if __name__ == "__main__":
