@@ -38,8 +38,8 @@ FAMILIES = {
 #: Formulas with a note of the registry's behind them, as the note's reader writes them.
 WITHOUT_NOTE = {
     "agridat jansen.strawberry 1": "weighted(category, count) ~ male*female + (1|block:male:female)",
-    "stan_arm pilots.dat 1": "y ~ 1 + (1 | group) + (1 | scenario)",
-    "pymc_examples item_response_nba.csv 1": 'I(decision %in% c("CC", "IC")) ~ 1 + (1 | disadvantaged) + (1 | committing)',
+    "stan_arm ARM/Ch.13/pilots.dat 1": "y ~ 1 + (1 | group) + (1 | scenario)",
+    "pymc_examples examples/data/item_response_nba.csv 1": 'I(decision %in% c("CC", "IC")) ~ 1 + (1 | disadvantaged) + (1 | committing)',
     "villemereuil_2018_dryad data.csv 1": "cbind(Hatched.Number, Laid.Number - Hatched.Number) ~ Female.Age + "
     "ClutchNumber + (1 | Female.ID) + (1 | Year)",
     "jing_2020_osf mydata_notation.preference 1": '(resp == "P") ~ denominator + (1 | subjid)',
@@ -78,7 +78,7 @@ class DocumentedModel:
 
     @property
     def name(self) -> str:
-        return f"{self.source} {Path(self.object).name} {self.model_index}"
+        return f"{self.source} {self.object} {self.model_index}"
 
     @property
     def written(self) -> str:
