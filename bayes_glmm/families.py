@@ -353,7 +353,7 @@ FAMILIES: dict[str, Family] = {
             at_precision=_divided_sigma,
             kernel="student",
             latex=r"\operatorname{StudentT}(\nu, {mu}, \sigma)",
-            aliases=("t",),
+            aliases=("t", "studentt"),
         ),
         Family(
             name="bernoulli",
@@ -408,7 +408,7 @@ FAMILIES: dict[str, Family] = {
             graph=_negativebinomial_graph,
             kernel="negativebinomial",
             latex=r"\operatorname{NegativeBinomial}({mu}, \phi)",
-            aliases=("negative_binomial", "negbinomial", "nbinom2"),
+            aliases=("negative_binomial", "negbinomial", "negbin", "nb", "nb2", "nbinom", "nbinom2", "neg_binomial_2"),
         ),
         Family(
             name="gamma",
@@ -468,7 +468,7 @@ FAMILIES: dict[str, Family] = {
             latent_variance=_latent_of_link,
             kernel="cumulative",
             latex=r"\operatorname{Cumulative}({mu}, \tau)",
-            aliases=("ordinal",),
+            aliases=("ordinal", "polr"),
         ),
     )
 }

@@ -17,6 +17,7 @@ import xarray as xr
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.checks.propriety import check_propriety
 from bayes_glmm.design.design import Design, build_design
+from bayes_glmm.design.frame import column_names
 from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest
 from bayes_glmm.inference.fit import Fit, assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
@@ -85,7 +86,7 @@ class GLMM:
         center: bool = True,
         missing: str = "drop",
     ) -> None:
-        self._spec = ModelSpec.build(formula, family=family, link=link, priors=priors, center=center, missing=missing)
+        self._spec = ModelSpec.build(formula, family, link, priors, center, missing, column_names(data))
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
         check_propriety(self._design, self._prior_table)

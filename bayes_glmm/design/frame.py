@@ -20,6 +20,7 @@ __all__ = [
     "Factor",
     "Kind",
     "column_kind",
+    "column_names",
     "distinct",
     "first_rows",
     "is_text",
@@ -48,6 +49,27 @@ class Factor:
 
 
 Kind = Factor | None  # None: a numeric column
+
+
+def column_names(data: Any) -> tuple[str, ...]:
+    """List the names of a table's columns that are text.
+
+    Parameters
+    ----------
+    data
+        A pandas, polars or pyarrow table, or a dict of columns; anything else has none.
+
+    Returns
+    -------
+    tuple of str
+        The names, in order.
+    """
+    if isinstance(data, Mapping):
+        names = list(data)
+    else:
+        # a pyarrow table's columns are arrays; a polars LazyFrame, which has no length, may not be asked
+        names = getattr(data, "column_names", None) or (getattr(data, "columns", ()) if hasattr(data, "__len__") else ())
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataError) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.report.equation import equation
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.names import shown
 
 
 def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
@@ -102,9 +103,9 @@ def weights_in_words(spec: ModelSpec) -> str:
     """
     response = spec.formula.response
     if response.weights is not None:
-        return f"a row counts {response.weights} times (frequencies; precision(y, w) divides the variance)"
+        return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
     if response.precision is not None:
-        return f"a row's variance is divided by {response.precision} (precisions; weighted(y, w) counts rows w times)"
+        return f"a row's variance is divided by {shown(response.precision)} (precisions; weighted(y, w) counts rows w times)"
     return ""
 
 

@@ -5,9 +5,15 @@ __all__ = ["ELSEWHERE"]
 _SUCCESSES = "write the response as p(successes, trials)"
 _SMOOTH = "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)"
 _COLUMN = "make the column in the data"
+_NONLINEAR = "nonlinear models are not available: the predictor is linear in its coefficients, as that of bs(x, df=5) is"
 
 #: Functions by name, as R, brms, mgcv, glmmTMB, patsy or formulaic call them.
 ELSEWHERE: dict[str, str] = {
+    **dict.fromkeys(
+        ("SSasymp", "SSasympOff", "SSasympOrig", "SSbiexp", "SSfol", "SSfpl", "SSgompertz", "SSlogis", "SSmicmen",
+         "SSweibull", "nl"),
+        _NONLINEAR,
+    ),
     "mo": "monotonic effects are not available: use the ordered column itself (treatment contrasts) or "
     "C(x, contr.diff)",
     "s": "smooths are not available: use a spline basis, bs(x, df=5), ns(x, df=4) or rcs(x, 5)",
@@ -67,4 +73,4 @@ ELSEWHERE: dict[str, str] = {
     "case_when": "write ifelse(test, yes, no), one within another",
     "rep": _COLUMN,
     "rnorm": _COLUMN,
-}
+}  # fmt: skip

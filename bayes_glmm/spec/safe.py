@@ -277,8 +277,8 @@ def _misplaced(token: Token) -> str:
 
 
 def _checked_column(token: Token, text: str) -> str:
-    if not token.quoted and (token.text == "." or "__" in token.text):
-        raise FormulaError(f"{token.text!r} is not a plain column name in {text!r}; put it in backticks if it is one.")
+    if not token.quoted and token.text == ".":
+        raise FormulaError(f"'.' stands for all other columns of the data, which are not known here: {text!r}.")
     return token.text
 
 
@@ -348,7 +348,6 @@ class _Checker:
         first, rest = spine(node)
         compared = bool(rest) and rest[0][0] in _COMPARISONS
         self.single(first, text or compared)
-        reads = _reads(first)
         for operator, right in rest:
             if operator == "%in%":
                 self.members(right)
@@ -356,9 +355,6 @@ class _Checker:
                 raise self.fail("':' stands between terms; within functions write interaction(a, b)")
             else:
                 self.value(right, operator in _COMPARISONS)
-            reads = reads or _reads(right)
-            if operator == "**" and not reads:
-                raise self.fail("powers of plain numbers are refused; write the number")
 
     def single(self, node: Node, text: bool) -> None:
         match node:
