@@ -83,7 +83,9 @@ def numeric(value: Any, function: str) -> Any:
         hint = "" if isinstance(value, str) else "; compare them, f == 'level', or use the factor as a term"
         raise DataError(f"{function} needs numbers and was given {shown}{hint}.")
     if isinstance(value, Basis):
-        raise DataError(f"{function} needs one column and was given {len(value.names)}; use them as a term of their own.")
+        raise DataError(
+            f"{function} needs one column and was given {len(value.names)}; use them as a term of their own."
+        )
     return np.asarray(value, dtype=np.float64) if np.ndim(value) else float(value)
 
 
@@ -242,7 +244,9 @@ def _interaction(values: list[Any], options: Options, state: State) -> pd.Catego
         texts = [text_of(plain(level)) for level in part.categories]
         names = [f"{name}{separator}{text}" if i else text for text in texts for name in names]
     if len(set(names)) < len(names):
-        raise DataError(f"interaction() makes one name of two combinations of levels; give another sep= than {separator!r}.")
+        raise DataError(
+            f"interaction() makes one name of two combinations of levels; give another sep= than {separator!r}."
+        )
     return remembered(pd.Categorical.from_codes(codes, categories=names), state, "interaction")
 
 
@@ -295,8 +299,8 @@ def _breaks(x: Array, breaks: Any) -> Array:
 
 
 def _interval_names(places: Array, right: bool, lowest: bool, digits: int) -> list[str]:
-    for digits in range(digits, max(12, digits) + 1):
-        texts = [f"{place:.{digits}g}".replace("inf", "Inf") for place in places]
+    for precision in range(digits, max(12, digits) + 1):
+        texts = [f"{place:.{precision}g}".replace("inf", "Inf") for place in places]
         if len(set(texts)) == len(texts):
             break
     names = [f"({a},{b}]" if right else f"[{a},{b})" for a, b in zip(texts[:-1], texts[1:], strict=True)]
@@ -452,7 +456,9 @@ def _b_spline(values: list[Any], options: Options, state: State) -> Any:
 def _natural(values: list[Any], options: Options, state: State) -> Basis:
     x = _column(values[0], "ns()")
     if not state:
-        state.update(natural_spline_state(x, *(options.get(key) for key in ("df", "knots", "intercept", "Boundary.knots"))))
+        state.update(
+            natural_spline_state(x, *(options.get(key) for key in ("df", "knots", "intercept", "Boundary.knots")))
+        )
     return _basis(natural_spline(x, **state))
 
 
