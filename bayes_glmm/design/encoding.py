@@ -29,7 +29,7 @@ from formulaic.transforms.contrasts import C as formulaic_c
 
 from bayes_glmm.design.evaluate import Memory, evaluate
 from bayes_glmm.design.frame import first_rows
-from bayes_glmm.design.transforms import Basis, Coded, is_text, levels_of, remembered
+from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.expression import read_expression
 from bayes_glmm.spec.functions import Contrast

@@ -72,7 +72,8 @@ def test_coefficients_have_readable_names(term, names):
 
 REMEMBERED = [
     "factor(k)", "factor(k, levels=3:0)", "factor(k, labels=c('a', 'b', 'c', 'd'))", "cut(x, 3)",
-    "cut(x, 4, labels=FALSE)", "ns(x, 3)", "rcs(x, 4)", "bs(x, df=5)", "poly(x, 3)", "scale(log(w))", "I((x - mean(x)) / sd(x))", "ave(x, f)",
+    "cut(x, 4, labels=FALSE)", "ns(x, 3)", "rcs(x, 4)", "bs(x, df=5)", "poly(x, 3)", "scale(log(w))", "ave(x, f)",
+    "I((x - mean(x)) / sd(x))",
     "I(x > median(x))", "interaction(f, h)", "relevel(f, ref='c')", "C(factor(k), contr.poly)", "as.numeric(f)",
     "ifelse(x > mean(x), 'above', 'below')", "factor(ifelse(f == 'a', 'one', h))", "I(x / max(x) + min(w) - var(w))",
 ]  # fmt: skip
