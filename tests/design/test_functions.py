@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bayes_glmm.design.design import build_design
 from bayes_glmm.design.transforms import TRANSFORMS
 from bayes_glmm.errors import DataError, DataWarning, FormulaError, PredictionError
 from bayes_glmm.model.autoscale import resolve_priors
-from bayes_glmm.spec.functions import FUNCTIONS
+from bayes_glmm.spec.functions import CONTRASTS, FUNCTIONS
 from bayes_glmm.spec.model_spec import ModelSpec
 
 #: What R makes of the same texts: written by functions.R.
@@ -217,3 +218,11 @@ def test_saved_models_remember(fit, tmp_path):
     pd.testing.assert_frame_equal(bg.predictions(loaded, rows), bg.predictions(fit, rows))
     copied = pickle.loads(pickle.dumps(fit.model.design))
     np.testing.assert_array_equal(copied.at(rows).X, fit.model.design.at(rows).X)
+
+
+def test_the_documentation_names_every_function():
+    page = (Path(bg.__file__).parents[1] / "docs" / "functions.md").read_text()
+    rows = " ".join(line for line in page.splitlines() if line.startswith("|"))
+    named = set(re.findall(r"[\w.]+", " ".join(re.findall(r"`([^`]+)`", rows))))
+    assert FUNCTIONS.keys() <= named
+    assert {f"contr.{name}" for name in CONTRASTS} <= named
