@@ -221,8 +221,10 @@ def levels_of(value: Any, function: str) -> pd.Categorical:
     if not np.isfinite(values).all():
         raise DataError(f"{function}() met a value that is not finite.")
     if bool((values == np.floor(values)).all()) and np.abs(values).max(initial=0.0) < 2.0**62:
-        values = values.astype(np.int64)
-    return pd.Categorical(values)
+        return pd.Categorical(values.astype(np.int64))
+    # as in R, numbers that are the same to 15 digits are one level
+    distinct, place = np.unique(values, return_inverse=True)
+    return pd.Categorical(np.array([float(f"{value:.15g}") for value in distinct])[place])
 
 
 def remembered(levels: pd.Categorical, state: State, function: str) -> pd.Categorical:

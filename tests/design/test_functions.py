@@ -90,6 +90,13 @@ def test_new_rows_are_read_with_what_the_fit_learned(term):
         np.testing.assert_allclose(alone.groups[0].Z, design.groups[0].Z[[row]], rtol=1e-12, atol=1e-12)
 
 
+def test_numbers_that_print_alike_are_one_level():
+    data = DATA.assign(share=np.resize([0.1 + 0.2, 0.3, 0.7], len(DATA)))
+    design = build("factor(share)", data)
+    assert design.coefs == ("Intercept", "factor(share)[0.7]")
+    np.testing.assert_array_equal(design.at(NEW.assign(share=[0.3, 0.7, 0.1 * 3, 0.7])).X[:, 1], [0, 1, 0, 1])
+
+
 REFUSED = [
     ("factor(k)", {"k": 7}, r"factor\(\) met values that the fit did not see: 7. Levels: 0, 1, 2, 3"),
     ("cut(x, 3)", {"x": 99.0}, r"cut\(\) leaves 1 values outside its breaks.*add -Inf and Inf"),
@@ -130,6 +137,8 @@ WRONG = [
     ("ns(x, knots=99)", "needs distinct knots between"),
     ("cr(x)", "needs df or knots"),
     ("poly(k, 4)", "the column has 4"),
+    ("factor(k > -1)", "The factor 'factor.k > -1.' has one level only, 'TRUE'; remove it"),
+    ("cut(x, c(-Inf, 90, Inf))", "has one level only"),
 ]  # fmt: skip
 
 
