@@ -174,9 +174,7 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     return encoder, np.ascontiguousarray(X[:, 0])
 
 
-def _fit(
-    text: str, formula: SimpleFormula, columns: tuple[str, ...], frame: pd.DataFrame
-) -> tuple[Encoder, Array]:
+def _fit(text: str, formula: SimpleFormula, columns: tuple[str, ...], frame: pd.DataFrame) -> tuple[Encoder, Array]:
     X, encoding = _materialize(text, Encoding(formula, output="numpy", na_action="ignore"), frame, DataError)
     coefs = tuple(_coefficient_name(name) for name in encoding.column_names)
     twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]

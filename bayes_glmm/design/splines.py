@@ -128,7 +128,9 @@ def restricted_knots(x: Array, knots: Any) -> Array:
     elif isinstance(knots, (int, float)) and knots == int(knots) and knots >= 3:
         places = _default_knots(np.sort(x), int(knots))
     else:
-        raise DataError(f"rcs() needs three knots or more, rcs(x, 5), or their places, rcs(x, c(1, 4, 9)); not {knots!r}.")
+        raise DataError(
+            f"rcs() needs three knots or more, rcs(x, 5), or their places, rcs(x, c(1, 4, 9)); not {knots!r}."
+        )
     if len(places) < 3:
         raise DataError("rcs() needs three distinct knots or more; the column has too few values for them.")
     return places
@@ -187,8 +189,7 @@ def restricted_spline(x: Array, knots: Array) -> Array:
 
     last, before = knots[-1], knots[-2]
     columns = [
-        cube(place)
-        + ((before - place) * cube(last) - (last - place) * cube(before)) / (last - before)
+        cube(place) + ((before - place) * cube(last) - (last - place) * cube(before)) / (last - before)
         for place in knots[:-2]
     ]
     return np.column_stack([x, *columns])

@@ -83,8 +83,18 @@ def numeric(value: Any, function: str) -> Any:
         hint = "" if isinstance(value, str) else "; compare them, f == 'level', or use the factor as a term"
         raise DataError(f"{function} needs numbers and was given {shown}{hint}.")
     if isinstance(value, Basis):
-        raise DataError(f"{function} needs one column and was given {len(value.names)}; use them as a term of their own.")
+        raise DataError(
+            f"{function} needs one column and was given {len(value.names)}; use them as a term of their own."
+        )
     return np.asarray(value, dtype=np.float64) if np.ndim(value) else float(value)
+
+
+def _column(value: Any, function: str) -> Array:
+    """Return numbers, one a row."""
+    numbers = numeric(value, function)
+    if np.ndim(numbers) == 0:
+        raise DataError(f"{function} needs a column and was given one number, {numbers:g}.")
+    return np.asarray(numbers)
 
 
 def truth(value: Any, operator: str) -> Any:
@@ -157,6 +167,8 @@ def levels_of(value: Any, function: str) -> pd.Categorical:
     if isinstance(value, Basis):
         numeric(value, function)
     values = np.asarray(value)
+    if values.ndim == 0:
+        raise DataError(f"{function}() needs a column and was given one value, {value!r}.")
     if is_text(values):
         return pd.Categorical(values, categories=sorted(set(values)))
     if values.dtype == bool:
@@ -232,12 +244,14 @@ def _interaction(values: list[Any], options: Options, state: State) -> pd.Catego
         texts = [text_of(plain(level)) for level in part.categories]
         names = [f"{name}{separator}{text}" if i else text for text in texts for name in names]
     if len(set(names)) < len(names):
-        raise DataError(f"interaction() makes one name of two combinations of levels; give another sep= than {separator!r}.")
+        raise DataError(
+            f"interaction() makes one name of two combinations of levels; give another sep= than {separator!r}."
+        )
     return remembered(pd.Categorical.from_codes(codes, categories=names), state, "interaction")
 
 
 def _cut(values: list[Any], options: Options, state: State) -> Any:
-    x = numeric(values[0], "cut")
+    x = _column(values[0], "cut()")
     breaks = options.get("breaks")
     if breaks is None:
         raise DataError("cut() needs breaks: cut(x, 3), or cut(x, breaks=c(0, 1, 5)).")
@@ -285,8 +299,8 @@ def _breaks(x: Array, breaks: Any) -> Array:
 
 
 def _interval_names(places: Array, right: bool, lowest: bool, digits: int) -> list[str]:
-    for digits in range(digits, max(12, digits) + 1):
-        texts = [f"{place:.{digits}g}".replace("inf", "Inf") for place in places]
+    for precision in range(digits, max(12, digits) + 1):
+        texts = [f"{place:.{precision}g}".replace("inf", "Inf") for place in places]
         if len(set(texts)) == len(texts):
             break
     names = [f"({a},{b}]" if right else f"[{a},{b})" for a, b in zip(texts[:-1], texts[1:], strict=True)]
@@ -374,9 +388,9 @@ def _summary(name: str) -> Transform:
 
 def _group_means(values: list[Any], options: Options, state: State) -> Array:
     """ave(): the mean of each row's group in the data of the fit."""
-    x, groups = numeric(values[0], "ave()"), remembered(levels_of(values[1], "ave"), state, "ave")
+    x, groups = _column(values[0], "ave()"), remembered(levels_of(values[1], "ave"), state, "ave")
     if "means" not in state:
-        sums = np.bincount(groups.codes, weights=np.broadcast_to(x, len(groups)), minlength=len(groups.categories))
+        sums = np.bincount(groups.codes, weights=x, minlength=len(groups.categories))
         state["means"] = sums / np.bincount(groups.codes, minlength=len(groups.categories))
     return np.asarray(state["means"])[groups.codes]
 
@@ -394,7 +408,9 @@ def _formulaic(name: str) -> Transform:
     """Let formulaic compute, and keep its state."""
 
     def transform(values: list[Any], options: Options, state: State) -> Any:
-        result = FORMULAIC_TRANSFORMS[name](numeric(values[0], f"{name}()"), **options, _state=state)
+        if name.startswith("c") and name != "center" and not options.keys() & {"df", "knots"}:
+            raise DataError(f"{name}() needs df or knots: {name}(x, df=4).")
+        result = FORMULAIC_TRANSFORMS[name](_column(values[0], f"{name}()"), **options, _state=state)
         return _basis(result) if isinstance(result, dict) or np.ndim(result) == 2 else np.asarray(result, dtype=float)
 
     return transform
@@ -410,9 +426,9 @@ def _basis(columns: Any) -> Basis:
 
 def _polynomial(values: list[Any], options: Options, state: State) -> Basis:
     """poly(): refused for a degree that the data cannot tell apart, where its columns would be noise."""
-    x, degree = numeric(values[0], "poly()"), options.get("degree", 1)
+    x, degree = _column(values[0], "poly()"), options.get("degree", 1)
     if not state:
-        distinct = len(pd.unique(np.atleast_1d(x)))
+        distinct = len(pd.unique(x))
         if isinstance(degree, bool) or degree != int(degree) or not 1 <= degree < distinct:
             raise DataError(
                 f"poly() of degree {degree} needs a whole degree of at least 1 and more than {degree} distinct values; "
@@ -426,7 +442,7 @@ def _b_spline(values: list[Any], options: Options, state: State) -> Any:
     given = dict(options)
     if given.get("Boundary.knots") is not None:
         given["lower_bound"], given["upper_bound"] = given.pop("Boundary.knots")
-    x = numeric(values[0], "bs()")
+    x = _column(values[0], "bs()")
     if "lower_bound" in state and given.get("extrapolation", "raise") == "raise":
         low, high = state["lower_bound"], state["upper_bound"]
         if np.any((x < low) | (x > high)):
@@ -438,14 +454,16 @@ def _b_spline(values: list[Any], options: Options, state: State) -> Any:
 
 
 def _natural(values: list[Any], options: Options, state: State) -> Basis:
-    x = np.atleast_1d(numeric(values[0], "ns()"))
+    x = _column(values[0], "ns()")
     if not state:
-        state.update(natural_spline_state(x, *(options.get(key) for key in ("df", "knots", "intercept", "Boundary.knots"))))
+        state.update(
+            natural_spline_state(x, *(options.get(key) for key in ("df", "knots", "intercept", "Boundary.knots")))
+        )
     return _basis(natural_spline(x, **state))
 
 
 def _restricted(values: list[Any], options: Options, state: State) -> Basis:
-    x = np.atleast_1d(numeric(values[0], "rcs()"))
+    x = _column(values[0], "rcs()")
     if not state:
         state["knots"] = restricted_knots(x, options.get("knots", 5))
     return _basis(restricted_spline(x, state["knots"]))

@@ -98,9 +98,7 @@ def two_valued(column: Array) -> bool:
     return bool(np.all((column == column.min()) | (column == column.max())))
 
 
-def at_data(
-    X: Array, terms: ColumnTerms, free: Sequence[bool], implied: bool = False
-) -> AtData:
+def at_data(X: Array, terms: ColumnTerms, free: Sequence[bool], implied: bool = False) -> AtData:
     """State the coefficients of a design at its data.
 
     Parameters

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -329,11 +330,9 @@ class _Reader:
         digits = text.rstrip("L")
         if len(digits) > _MAX_DIGITS:
             raise FormulaError(f"A number has {len(digits)} digits; the limit is {_MAX_DIGITS}.")
-        if digits[:2] in ("0x", "0X"):
-            return int(digits, 16)
-        if digits.isdecimal():
-            return int(digits)
-        if not math.isfinite(value := float(digits)):
+        whole = digits.isdecimal() or digits[:2] in ("0x", "0X")
+        value = int(digits, 10 if digits.isdecimal() else 16) if whole else float(digits)
+        if abs(value) > sys.float_info.max:
             raise FormulaError(f"{text!r} is no finite number.")
         return int(value) if digits != text else value
 

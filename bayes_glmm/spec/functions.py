@@ -7,6 +7,8 @@ holds the two lists together.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +76,7 @@ PAIRWISE = ("power", "hypot", "arctan2", "fmod")
 #: Numbers that the data of the fit decide, remembered for new rows.
 SUMMARIES = ("mean", "sd", "var", "median", "min", "max")
 
+_EXTRAPOLATIONS = ("raise", "clip", "na", "zero", "extend")
 _SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
 
 FUNCTIONS: dict[str, Function] = {
@@ -94,8 +97,17 @@ FUNCTIONS: dict[str, Function] = {
     "scale": Function(options=("center", "scale", "ddof")),
     "poly": Function(options=("degree", "raw")),
     "bs": Function(
-        options=("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation")
-    ),
+        options=(
+            "df",
+            "knots",
+            "degree",
+            "include_intercept",
+            "lower_bound",
+            "upper_bound",
+            "extrapolation",
+            "Boundary.knots",
+        )
+    ),  # fmt: skip
     "ns": Function(options=("df", "knots", "intercept", "Boundary.knots")),
     "rcs": Function(options=("knots",)),
     "cr": Function(options=_SPLINE),
@@ -130,6 +142,7 @@ CONTRASTS: dict[str, tuple[str, ...]] = {
 }
 _CONTRAST_NAMES = {**{name: name for name in CONTRASTS}, "sdif": "diff"}
 
+_LARGEST_WHOLE = 2.0**53
 _MAX_SIZE = 1000
 _MAX_DEGREE = 10
 
@@ -198,7 +211,43 @@ def bound(call: Call) -> Bound:
     if absent:
         raise refused(text, f"{call.function} needs {', '.join(absent)}; the arguments are {_usage(key)}")
     options = {name: _option(key, name, argument, text) for name, argument in given}
-    return Bound(key, tuple(values[name] for name in (wanted or values)), options)
+    stated = {name: value for name, value in options.items() if value is not None}  # R's NULL is what is not given
+    return Bound(key, tuple(values[name] for name in (wanted or values)), stated)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return _is_number(value) or (isinstance(value, list) and len(value) > 0 and all(map(_is_number, value)))
+
+
+_WHOLE = (lambda value: _is_finite(value) and value == int(value), "a whole number")
+_NUMBER = (_is_finite, "a number")
+_NUMBERS = (_are_numbers, "a number or several, c(1, 2)")
+_FLAG = (lambda value: isinstance(value, bool), "TRUE or FALSE")
+_NUMBER_OR_FLAG = (lambda value: isinstance(value, bool) or _is_finite(value), "TRUE, FALSE or a number")
+_TEXT = (lambda value: isinstance(value, str), "text")
+#: What options must be; those left out may be anything that is a constant.
+_OPTION_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("degree", "df", "digits", "dig.lab", "ddof"), _WHOLE),
+    **dict.fromkeys(("raw", "include_intercept", "intercept", "include.lowest", "right"), _FLAG),
+    **dict.fromkeys(("ordered", "ordered_result", "drop", "na.rm", "reverse", "backward"), _FLAG),
+    **dict.fromkeys(("lower_bound", "upper_bound"), _NUMBER),
+    **dict.fromkeys(("center", "scale"), _NUMBER_OR_FLAG),
+    **dict.fromkeys(("knots", "breaks", "scores"), _NUMBERS),
+    "Boundary.knots": (lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_finite, value)),
+                       "two numbers, c(0, 10)"),
+    "log.base": (lambda value: _is_finite(value) and value > 0 and value != 1, "a number above zero other than one"),
+    "ref": _TEXT,
+    "sep": _TEXT,
+    "extrapolation": (lambda value: value in _EXTRAPOLATIONS, f"one of {', '.join(_EXTRAPOLATIONS)}"),
+}  # fmt: skip
 
 
 def _usage(key: str) -> str:
@@ -216,7 +265,12 @@ def _option(function: str, name: str, node: Node, text: str) -> Any:
         if called:
             raise refused(text, f"{name} is computed by {called[0]}(); write the numbers themselves") from None
         raise refused(text, f"options of {function}() must be numbers, text or lists of them: {error}") from None
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    fits, wanted = _OPTION_KINDS.get(
+        "log.base" if (function, name) == ("log", "base") else name, (lambda value: True, "")
+    )
+    if value is not None and not fits(value):
+        raise refused(text, f"{name} must be {wanted}, not {value!r}")
+    number = value if _is_number(value) else 0
     if (function, name) == ("bs", "degree") and number > _MAX_DEGREE:
         raise refused(text, f"bs() goes to degree {_MAX_DEGREE}")
     if number > _MAX_SIZE and (name in ("degree", "df", "breaks") or (function, name) == ("rcs", "knots")):
@@ -271,43 +325,47 @@ def _single(node: Node) -> Any:
     return value
 
 
-def _arithmetic(operator: str, left: Any, right: Any) -> float:
-    if not all(isinstance(side, (int, float)) for side in (left, right)) or (operator == "/" and right == 0):
+def _arithmetic(operator: str, left: Any, right: Any) -> int | float:
+    if not (_is_finite(left) and _is_finite(right)) or (operator == "/" and right == 0):
         raise FormulaError("arithmetic in options is of plain numbers")
-    return {"/": lambda: left / right, "*": lambda: left * right, "+": lambda: left + right, "-": lambda: left - right}[
-        operator
-    ]()
+    compute = {"/": float.__truediv__, "*": float.__mul__, "+": float.__add__, "-": float.__sub__}[operator]
+    value = compute(float(left), float(right))
+    return int(value) if value.is_integer() and abs(value) < _LARGEST_WHOLE else value
 
 
 def _sequence(first: Any, last: Any, step: Any) -> list[Any]:
-    numbers = (first, last, step)
-    if not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers) or step == 0:
+    if not all(map(_is_finite, (first, last, step))) or step == 0:
         raise FormulaError("a sequence goes from one number to another")
     if first > last and step == 1:
         step = -1
-    count = (last - first) / step
+    count = (float(last) - float(first)) / float(step)
     if not 0 <= count + 1e-10 < _MAX_SIZE:
         raise FormulaError(f"a sequence may have {_MAX_SIZE} numbers")
     return [first + i * step for i in range(int(count + 1e-10) + 1)]
 
 
-def _contrast(node: Node, text: str) -> Contrast | None:
-    name, arguments, named = "", (), ()
+def _word(node: Node) -> str:
+    """Return a name that stands by itself, bare or as text."""
     match node:
-        case Constant(None, _):
-            return None
         case Name(name) | Constant(str() as name, _):
-            pass
-        case Call(name, arguments, named):
-            pass
+            return name
+    return ""
+
+
+def _contrast(node: Node, text: str) -> Contrast | None:
+    if isinstance(node, Constant) and node.value is None:
+        return None
+    call = node if isinstance(node, Call) else Call(_word(node), ())
+    name = call.function
     key = _CONTRAST_NAMES.get(name.removeprefix("contr."))
     if key is None:
-        known = ", ".join(f"contr.{one}" for one in CONTRASTS)
+        names = ", ".join(f"contr.{one}" for one in CONTRASTS)
         hint = f" ({ELSEWHERE[name]})" if name in ELSEWHERE else ""
-        raise refused(text, f"the contrasts of C() must be one of {known}{hint}")
+        raise refused(text, f"the contrasts of C() must be one of {names}{hint}")
     allowed = CONTRASTS[key]
-    given = [*zip(allowed, arguments, strict=False), *named]
-    if len(arguments) > len(allowed) or not {one for one, _ in given} <= set(allowed) or len(dict(given)) < len(given):
+    given = [*zip(allowed, call.arguments, strict=False), *call.named]
+    known = {one for one, _ in given} <= set(allowed) and len(dict(given)) == len(given)
+    if len(call.arguments) > len(allowed) or not known:
         raise refused(text, f"contr.{key} takes {', '.join(allowed) or 'no arguments'}")
     return Contrast(key, tuple((one, _option(f"contr.{key}", one, value, text)) for one, value in given))
 

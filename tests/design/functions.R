@@ -18,7 +18,7 @@ terms <- c(
   "log1p(w)", "log(w, 2)", "log(w, base = 3)", "sin(2 * pi * x)", "cos(pi * x / 2)", "abs(x)", "exp(-w)", "I(x^2)",
   "I(-x^2)", "I(2^-w)", "I(k %% 3)", "I(x %/% 2)", "round(x, 1)", "ceiling(x)", "atan(x)", "poly(x, 3)",
   "poly(x, 2, raw = TRUE)", "ns(x, 3)", "ns(w, df = 4)", "ns(x, knots = c(-1, 1))", "ns(x, df = 4, intercept = TRUE)",
-  "ns(w, 2, Boundary.knots = c(0.6, 2.2))", "bs(x, df = 5)", "bs(w, knots = c(1, 2))", "bs(x, df = 4, degree = 2)", "rcs(x, 3)",
+  "ns(w, 2, Boundary.knots = c(0.6, 2.2))", "bs(x, df = 5)", "bs(w, knots = c(1, 2))", "bs(x, df = 4, Boundary.knots = c(-6, 8))", "bs(x, df = 5, intercept = TRUE) - 1", "bs(x, df = 4, degree = 2)", "rcs(x, 3)",
   "rcs(x, 5)", "rcs(w, 4)", "rcs(w, c(0.5, 1, 2))", "rcs(heap, 4)", "scale(x)", "scale(x, scale = FALSE)", "cut(x, 3)",
   "cut(x, breaks = c(-Inf, -1, 1, Inf))", "cut(k, c(0, 1, 3), include.lowest = TRUE)", "cut(x, c(-4, 0, 6), right = FALSE)",
   "cut(w, 4, labels = FALSE)", "cut(w, c(0, 1, 3), labels = c('low', 'high'))", "cut(x, seq(-4, 8, 4))", "as.numeric(factor(f))",

@@ -233,13 +233,16 @@ def mutation(rng: Random) -> str:
     return mutated(text, rng, rng.choice([1, 1, 1, 2, 3, 4]))
 
 
+LISTED = ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")
+
 #: What arguments of the closed list's functions may be, right or wrong.
 _GIVEN = (
     "x", "w", "f", "k", "b", "`body mass`", "y", "x + w", "x > 0", "f == 'u'", "!f", "-f", "log(w)", "f:a", "x %in% f",
-    "'u'", "''", "'no'", "0", "1", "-1", "2", "3.5", "1e300", "1001", "TRUE", "NULL", "Inf", "-Inf", "pi", "T", "NA", "c()", "c(1)",
-    "c(-1, 0, 1)", "c('u', 'v', 'w')", "c('u', 'u')", "[0, 1]", "1:3", "3:1", "seq(-9, 9, 3)", "c(1, 'u')", "c(Inf, 0)", "c",
-    "contr.sum", "sum", "'contr.poly'", "contr.treatment('v')", "contr.treatment(9)", "contr.poly(scores=c(1, 2))",
-    "factor(k)", "poly(x, 2)", "ifelse(x > 0, 'a', 'b')", "as.character(k)", "C(f, sum)", "mean(x)", "interaction(f, a)", "decoy",
+    "'u'", "''", "'no'", "0", "1", "-1", "2", "3.5", "1e300", "1001", "TRUE", "NULL", "Inf", "-Inf", "pi", "T", "NA",
+    "c()", "c(1)", "c(-1, 0, 1)", "c('u', 'v', 'w')", "c('u', 'u')", "[0, 1]", "1:3", "3:1", "seq(-9, 9, 3)", "c",
+    "c(1, 'u')", "c(Inf, 0)", "1e300 * 1e300", "0xffff", "contr.sum", "sum", "'contr.poly'", "contr.treatment('v')",
+    "contr.treatment(9)", "contr.poly(scores=c(1, 2))", "factor(k)", "poly(x, 2)", "ifelse(x > 0, 'a', 'b')",
+    "as.character(k)", "C(f, sum)", "mean(x)", "interaction(f, a)", "decoy", "ave(x, f)", "cut(x, 3)", "ns(x, 2)",
 )  # fmt: skip
 
 
@@ -256,7 +259,9 @@ def listed(rng: Random) -> str:
 
 
 KINDS: dict[str, Kind] = {
-    "the closed list": lambda rng: placed(rng, listed(rng), ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")),
+    "the closed list": lambda rng: placed(
+        rng, listed(rng), ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")
+    ),
     "calls": lambda rng: placed(rng, call(rng)),
     "attributes": lambda rng: placed(rng, attribute(rng)),
     "other syntax": lambda rng: placed(rng, construct(rng)),

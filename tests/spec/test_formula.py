@@ -222,7 +222,10 @@ def test_every_listed_function_is_accepted():
         ("!a == b | ~c", "!a == b | !c"),
         ("(!a) + -b", "(!a) + -b"),
         ("a||b&&c", "a | b & c"),
-        ("cut(x,breaks=c(-Inf,1,2:4,1e3),include.lowest=TRUE)", "cut(x, breaks=c(-Inf, 1, 2:4, 1000.0), include.lowest=TRUE)"),
+        (
+            "cut(x,breaks=c(-Inf,1,2:4,1e3),include.lowest=TRUE)",
+            "cut(x, breaks=c(-Inf, 1, 2:4, 1000.0), include.lowest=TRUE)",
+        ),
         ("splines::ns(log(total.fruits), 2L)", "ns(log(total.fruits), 2)"),
         ("`body mass` + `TRUE` + x.y", "`body mass` + `TRUE` + x.y"),
         ("f == 'it\\'s' | f == \"say \\\\\"", "f == \"it's\" | f == 'say \\\\'"),
