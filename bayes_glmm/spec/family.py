@@ -21,17 +21,17 @@ _SURVIVAL = (
     "available, but family='bernoulli' with link='cloglog' on a row for each subject and period is a model of hazards"
 )
 _MANY_ZEROS = (
-    "more zeros than a distribution of counts has. family='negativebinomial' allows for many; "
+    "counts with more zeros than others lead to expect. family='negativebinomial' allows for many; "
     "predictive_check(fit, stat='zeros') shows whether for enough"
 )
 _CATEGORIES = (
     "categories without an order. Use family='bernoulli' for one category against another, a model for each pair; "
     "categories with an order have family='cumulative'"
 )
-_ORDERED = "another model of ordered categories; family='cumulative' is the one available"
-_QUASI = "a variance without a distribution, so there is no posterior"
-_SPREAD = "counts whose variance is not that of a Poisson; family='negativebinomial' has the variance mu + mu**2 / phi"
-_EDGES = "values at 0 and 1 beside a beta distribution; family='beta' takes those strictly between"
+_ORDERED = "ordered categories, for which family='cumulative' is available"
+_QUASI = "variances without a distribution, so there is no posterior; family='negativebinomial' has counts that vary more"
+_SPREAD = "counts that do not vary as Poisson ones do; family='negativebinomial' has the variance mu + mu**2 / phi"
+_EDGES = "proportions that may be 0 or 1; family='beta' takes those strictly between"
 _SKEWED = "skewed responses. Use family='lognormal' or 'gamma' above zero, 'student' for outliers"
 
 #: What other packages call families that are not available, and what each is.
@@ -69,7 +69,7 @@ _ELSEWHERE = {
     **dict.fromkeys(
         ("inverse.gaussian", "wald", "skew_normal", "exgaussian", "shifted_lognormal", "sinh_arcsinh"), _SKEWED
     ),
-    **dict.fromkeys(("asym_laplace", "asymmetric_laplace", "laplace"), "quantile regression; it has no mean to model"),
+    **dict.fromkeys(("asym_laplace", "asymmetric_laplace", "laplace"), "quantiles, which are no means"),
     **dict.fromkeys(("von_mises", "circular"), "angles; their sine and cosine are numbers"),
     "wiener": "choices together with their times",
     "mixture": "mixtures of distributions",
@@ -153,7 +153,7 @@ def _family(name: str) -> Family:
     if found is not None:
         return found
     if plain in _REASONS:
-        raise GLMMError(f"The family {name!r} is not available: {_REASONS[plain]}.")
+        raise GLMMError(f"The family {name!r} is not available. It is for {_REASONS[plain]}.")
     raise GLMMError(f"There is no family {name!r}. {nearest(name, FAMILIES)}")
 
 

@@ -107,9 +107,11 @@ class ModelSpec:
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
             raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
-        parsed = replace(parsed, response=parsed.response.of_support(record.support))
-        if record.support == "trials" and parsed.response.trials is None:
-            record = next(one for one in FAMILIES.values() if one.support == "binary")  # R's: one trial a row
+        response = parsed.response.of_support(record.support)
+        if record.support == "trials" and response.trials is None:
+            record = next(one for one in FAMILIES.values() if one.support == "binary")  # one trial a row, as R has it
+            response = response.of_support(record.support)
+        parsed = replace(parsed, response=response)
         _check_trials(parsed, record)
         _check_precision(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing)

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.expression import CONSTANTS, Token, tokens
+from bayes_glmm.spec.expression import Name, Token, read_expression, tokens
 
 __all__ = ["name_columns", "one_name", "shown", "spell_dots", "spelled"]
 
 _QUOTED = r"""(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
 #: Blanks and operators: names that hold them go in backticks, with or without data.
 _OPERATOR = re.compile(r"[\s`'\"+\-*/^:|~,=<>&!]")
+_NUMBER = re.compile(r"[\d.]+([eE]\d+)?")
 
 
 def name_columns(text: str, columns: Iterable[str]) -> str:
@@ -51,13 +52,8 @@ def name_columns(text: str, columns: Iterable[str]) -> str:
 
 def _is_special(name: str) -> bool:
     """Whether a name is no word, but may stand without backticks where the data have it."""
-    if not name or _OPERATOR.search(name) or name[0] in "([{" or name in (".", "T", "F"):
-        return False
-    try:
-        float(name)
-    except ValueError:
-        return spelled(name) != name
-    return False
+    readable = name and not _OPERATOR.search(name) and name[0] not in "([{" and not _NUMBER.fullmatch(name)
+    return bool(readable) and name != "." and spelled(name) != name
 
 
 def spell_dots(text: str, columns: Sequence[str]) -> str:
@@ -147,7 +143,10 @@ def spelled(name: str) -> str:
     str
         The name; in backticks where it is no word of the grammar.
     """
-    word = one_name(name) == name and name not in CONSTANTS and not name.startswith("contr.")
+    try:
+        word = read_expression(name) == Name(name) and not name.startswith("contr.")
+    except FormulaError:
+        word = False
     return name if word else f"`{name}`"
 
 

@@ -98,8 +98,8 @@ class ResponseFormula:
             weights = None if self.weights == trials else self.weights
             return ResponseFormula(successes, trials, weights, self.precision)
         if support in ("binary", "ordered") and isinstance(tree, Call) and tree.function in _FACTORS:
-            if len(tree.arguments) == 1 and not tree.named:
-                return replace(self, expression=_text(tree.arguments[0]))
+            bare = _text(tree.arguments[0]) if len(tree.arguments) == 1 and not tree.named else self.expression
+            return replace(self, expression=bare)
         return self
 
 
@@ -136,7 +136,7 @@ def read_response(text: str) -> ResponseFormula:
     if len(additions) > 1:
         raise FormulaError(f"The response {text!r} has more than one bar.")
     for addition in split(additions[0], "+") if additions else ():
-        _add(read_expression(addition), parts, text)
+        _add(read_expression(addition.strip()), parts, text)
     if {"weights", "precision"} <= parts.keys():
         raise _two_weights(text)
     response = ResponseFormula(_text(tree), **{key: _text(node) for key, node in parts.items()})

@@ -24,7 +24,7 @@ SAYS = {
     "functions of the user's own": "functions of your own cannot be used|character '.'",
     "families of times": "times until an event",
     "smooths": f"{BEHIND}|smooths are not available",
-    "zero inflation": "more zeros than a distribution of counts has",
+    "zero inflation": "counts with more zeros",
 }
 
 

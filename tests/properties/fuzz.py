@@ -84,7 +84,10 @@ def make_data(rows: int = 24) -> Any:
     import numpy as np
     import pandas as pd
 
+    from tests.properties.hostile import NAMES
+
     rng = np.random.default_rng(1)
+    awkward = {name: rng.uniform(1, 2, rows) for name in NAMES}
     numbers = {name: rng.normal(size=rows) for name in ("y", "x", "body mass", "e", *(f"x{i}" for i in range(300)))}
     return pd.DataFrame(
         {
@@ -98,6 +101,7 @@ def make_data(rows: int = 24) -> Any:
             "a": rng.permutation(np.resize(["p", "q"], rows)),
             "_a": rng.permutation(np.resize(["p", "q"], rows)),
             "the herd": np.resize([1, 2, 3], rows),
+            **awkward,
         }
     )
 
@@ -140,7 +144,7 @@ class Reader:
         return "binomial" if "p(" in left else "bernoulli" if left.strip() == "b" else "gaussian"
 
     def parse(self, text: str) -> Callable[[], Any]:
-        return lambda: self.spec.build(text, self.family(text))
+        return lambda: self.spec.build(text, self.family(text), columns=self.data.columns)
 
     def build(self, text: str) -> Callable[[], Any]:
         return lambda: self.bg.GLMM(text, self.data, family=self.family(text))

@@ -206,6 +206,7 @@ VALID = (
     "y ~ factor(k) + relevel(f, ref='v')", "y ~ cut(x, breaks=c(-Inf, 0, 0.5, Inf)) + I(f %in% c('u', 'v'))",
     "y ~ ifelse(x > 0 & !(f == 'u'), pmax(w, 1), log(w, 2))", "y ~ ns(x, 3) + rcs(w, 3)", "y ~ as.factor(k):x %in% f",
     "y ~ interaction(f, a) + I((x - mean(x)) / sd(x))", "y ~ as.numeric(factor(k, levels=0:3)) + (factor(k) | g)",
+    "class ~ log(lambda) + RT..s.:dose[mg] + (1 | g)", "total.fruits ~ log(log) + I(I^2) + pi + (np | g)",
     "y ~ factor(ifelse(k == 1, 'b', 'a'), levels=c('b', 'a')) + sin(2 * pi * x)",
 )  # fmt: skip
 _PIECES = (*"()[]{}|~+-*:/^%,.'\"`\\=<>&!#;@ \n\t0159xyfgIC_", "||", "**", "np.", "log(", "canary()", "\u00e4", "__")
@@ -258,7 +259,30 @@ def listed(rng: Random) -> str:
     return text if rng.random() < 0.7 else f"{pick(rng, tuple(FUNCTIONS))}({text}, {pick(rng, _GIVEN)})"
 
 
+#: Names of columns that are words of Python or R, functions of the closed list, or code.
+NAMES = (
+    "class", "lambda", "yield", "import", "is", "in", "not", "None", "True", "TRUE", "NULL", "pi", "Inf", "np", "contr",
+    "contr.sum", "log", "I", "C", "scale", "p", "weighted", "offset", "function", "canary", "eval", "open", "getattr",
+    "total.fruits", "RT..s.", "Jitter...", ".x", "x.values", "np.log", "x__y", "__class__", "x.__class__", "15N",
+    "dose[mg]", "mass(kg)", "log(x)", "I(x)", "canary()", "eval(1)", "decoy()", "x.system()", "x[0]", "{canary()}",
+    "%canary%", "$x", "x;canary()", "#x", "@x", "q_78_q", "C(f)", "(x)", "c(1)", "x\\", "lambda:canary()",
+)  # fmt: skip
+_AROUND = (
+    "{}", "`{}`", "log({})", "I({}^2)", "{}({})", "{}.{}", "{}[{}]", "{}:{}", "{}*{}", "poly({}, 2, raw={})", "{}={}",
+    "{} {}", "factor({})", "C({}, {})", "({} | {})", "np.{}", "{}.log(x)", "{}()", "{} %in% {}", ". + {}", "{}*.",
+)  # fmt: skip
+
+
+def named(rng: Random) -> str:
+    """Such names where columns, functions and options stand."""
+    text = pick(rng, _AROUND)
+    while "{}" in text:
+        text = text.replace("{}", pick(rng, NAMES), 1)
+    return mutated(text, rng, 1) if rng.random() < 0.2 else text
+
+
 KINDS: dict[str, Kind] = {
+    "names of columns": lambda rng: placed(rng, named(rng)),
     "the closed list": lambda rng: placed(
         rng, listed(rng), ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")
     ),
