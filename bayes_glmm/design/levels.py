@@ -6,6 +6,7 @@ Input: values (one a row), options, and a state, empty in the fit and read on ne
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,24 @@ def _factor(values: list[Any], options: Options, state: State, function: str = "
 
 
 def _coded(values: list[Any], options: Options, state: State) -> Coded:
-    return Coded(_factor(values, {"levels": options.get("levels")}, state, "C"), options.get("contrasts"))
+    levels = _factor(values, {"levels": options.get("levels")}, state, "C")
+    contrasts = options.get("contrasts")
+    if contrasts is None:
+        return Coded(levels, None)
+    arguments = dict(contrasts.arguments)
+    if "base" in arguments:
+        arguments["base"] = levels.categories[_place(levels, text_of(arguments["base"]), f"contr.{contrasts.name}()")]
+    if "scores" in arguments and np.size(arguments["scores"]) != len(levels.categories):
+        raise DataError(f"contr.poly() needs a score for each of {len(levels.categories)} levels, {shown(levels)}.")
+    return Coded(levels, replace(contrasts, arguments=tuple(arguments.items())))
+
+
+def _place(levels: pd.Categorical, text: str, function: str) -> int:
+    """Return the position of the level that is written so."""
+    texts = [text_of(plain(level)) for level in levels.categories]
+    if text not in texts:
+        raise DataError(f"{function} finds no level {text!r}. Levels: {shown(levels)}.")
+    return texts.index(text)
 
 
 def _relevel(values: list[Any], options: Options, state: State) -> pd.Categorical:
@@ -62,11 +80,8 @@ def _relevel(values: list[Any], options: Options, state: State) -> pd.Categorica
     ref = options.get("ref")
     if not isinstance(ref, str):
         raise DataError(f"relevel() needs the reference level as text, ref='...': {shown(levels)}.")
-    texts = [text_of(plain(level)) for level in levels.categories]
-    if ref not in texts:
-        raise DataError(f"relevel() finds no level {ref!r}. Levels: {shown(levels)}.")
-    first = texts.index(ref)
-    order = [first, *(i for i in range(len(texts)) if i != first)]
+    first = _place(levels, ref, "relevel()")
+    order = [first, *(i for i in range(len(levels.categories)) if i != first)]
     return levels.reorder_categories([levels.categories[i] for i in order])
 
 

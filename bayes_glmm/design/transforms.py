@@ -99,10 +99,10 @@ def _polynomial(values: list[Any], options: Options, state: State) -> Basis:
     x, degree = column(values[0], "poly()"), options.get("degree", 1)
     if not state:
         distinct = len(np.unique(x))
-        if isinstance(degree, bool) or degree != int(degree) or not 1 <= degree < distinct:
+        if not 1 <= degree < distinct:
             raise DataError(
-                f"poly() of degree {degree} needs a whole degree of at least 1 and more than {degree} distinct values; "
-                f"the column has {distinct}."
+                f"poly() of degree {degree} needs a degree of at least 1 and more than {degree} distinct values; the "
+                f"column has {distinct}."
             )
     recurrence = state.setdefault("recurrence", {})
     return _basis(FORMULAIC_TRANSFORMS["poly"](x, int(degree), bool(options.get("raw", False)), _state=recurrence))

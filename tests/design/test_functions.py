@@ -121,6 +121,8 @@ WRONG = [
     ("factor(k, levels=0:2)", "values that levels= does not name: 3"),
     ("factor(k, labels=c('a', 'b'))", "has 4 levels, 0, 1, 2, 3, and 2 distinct labels"),
     ("relevel(f, ref='z')", "no level 'z'. Levels: 'a', 'b', 'c'"),
+    ("C(f, contr.treatment(base='z'))", "contr.treatment.. finds no level 'z'. Levels: 'a', 'b', 'c'"),
+    ("C(f, contr.poly(scores=c(1, 2)))", "a score for each of 3 levels"),
     ("relevel(f)", "needs the reference level as text"),
     ("I(f == 'z')", "'f' has no level 'z'. Levels: 'a', 'b', 'c'"),
     ("I(f %in% c('y', 'z'))", "'f' has no level 'y', 'z'"),
