@@ -102,7 +102,8 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
     Adaptive Gauss-Hermite quadrature, by a finer rule in every draw where the last one moved the result. The effects
     are root @ z with z standard normal, so that a group standard deviation of zero is nothing special; in every draw of
     its own the nodes lie about the mode of z with the spread that the curvature there says. Effects of factors nested
-    in this one are integrated out inside, for each node of the outer ones. Effects of crossed factors stay as drawn.
+    in this one are integrated out inside, for each node of the outer ones, about where the curvature says that their
+    mode follows. Effects of crossed factors stay as drawn.
 
     References
     ----------

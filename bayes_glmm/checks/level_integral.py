@@ -146,7 +146,9 @@ class LevelIntegral:
             if other.name not in integrated:
                 base = base + np.sum(draws.effects[other.name][:, other.codes[rows]] * other.Z[rows], axis=-1)
         along = tuple(term.Z[rows] @ root.root[part] for term, root in zip(self.chain, self.roots, strict=True))
-        return _Integrand(predictor, rows, _Levels.of([term.codes[rows] for term in self.chain]), base, along)
+        return _Integrand(
+            predictor, rows, _Levels.of([term.codes[rows].astype(np.intp) for term in self.chain]), base, along
+        )
 
     def _start(self, part: Rows, levels: _Levels) -> tuple[Array, ...]:
         """Take z (S, levels, k) of each factor from the effects that are near the modes."""
@@ -181,7 +183,8 @@ class _Levels:
     def of(cls, codes: Sequence[Rows]) -> _Levels:
         """Find the levels among the codes (rows,) of each factor."""
         starts = [np.flatnonzero(np.r_[True, code[1:] != code[:-1]]) for code in codes]
-        of_row = [np.repeat(np.arange(len(start)), np.diff(np.r_[start, len(codes[0])])) for start in starts]
+        rows = len(codes[0])
+        of_row = [np.repeat(np.arange(len(start)), np.diff([*start, rows])) for start in starts]
         inner = [np.searchsorted(within, start) for start, within in itertools.pairwise(starts)]
         parents = [np.zeros(1, dtype=np.intp), *(of[start] for of, start in zip(of_row, starts[1:], strict=False))]
         own = [code[start] for code, start in zip(codes, starts, strict=True)]
@@ -340,7 +343,9 @@ def _newton_step(
     weighted = along * curvature[:, :, None]
     gradient = along * slope[:, :, None]
     information = weighted[:, :, :, None] * along[:, :, None, :]
-    spread, follow, shift = [], [], []
+    spread: list[Array] = []
+    follow: list[Array] = []
+    shift: list[Array] = []
     distance, reached = np.zeros(len(eta)), np.zeros_like(eta)
     for depth in reversed(range(integrand.depth)):
         gradient, information = integrand.sums(gradient, depth), integrand.sums(information, depth)
