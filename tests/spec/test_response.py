@@ -24,8 +24,8 @@ def frame():
 
 
 K_OF_N = (
-    "p(k, n)", "prop(k, n)", "proportion(k, n)", "cbind(k, fails)", "cbind(k, n - k)", "cbind(n - fails, fails)", "k / n",
-    "k/n | weights(n)", "weighted(k / n, n)", "k | trials(n)", "p(round(prop * n), n)",
+    "p(k, n)", "prop(k, n)", "proportion(k, n)", "cbind(k, fails)", "cbind(k, n - k)", "cbind(n - fails, fails)",
+    "k / n", "k/n | weights(n)", "weighted(k / n, n)", "k | trials(n)", "p(round(prop * n), n)",
 )  # fmt: skip
 WEIGHTED = (
     "weighted(p(k, n), w)", "k | trials(n) + weights(w)", "k | weights(w) + trials(n)", "cbind(k, n - k) | weights(w)",
