@@ -28,8 +28,8 @@ from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms.contrasts import C as formulaic_c
 
 from bayes_glmm.design.evaluate import Memory, evaluate
-from bayes_glmm.design.frame import first_rows
-from bayes_glmm.design.transforms import Basis, Coded, is_text, levels_of, remembered
+from bayes_glmm.design.frame import first_rows, listed, plain
+from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.expression import read_expression
 from bayes_glmm.spec.functions import Contrast
@@ -82,6 +82,9 @@ class _Materializer(PandasMaterializer):
         if not (is_text(value) or isinstance(value, (pd.Categorical, Coded))):
             return FactorValues(np.asarray(value, dtype=np.float64), kind="numerical"), set()
         levels = _levels(value, memory)
+        if len(levels.categories) == 1:
+            only = listed(map(plain, levels.categories))
+            raise DataError(f"The factor {show_names(expr)!r} has one level only, {only}; remove it.")
         contrasts = _contrasts(value.contrasts) if isinstance(value, Coded) else None
         return formulaic_c(pd.Series(levels), contrasts, levels=list(levels.categories)), set()
 

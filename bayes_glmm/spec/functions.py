@@ -16,7 +16,7 @@ from bayes_glmm.errors import FormulaError, nearest
 from bayes_glmm.spec.elsewhere import ELSEWHERE
 from bayes_glmm.spec.expression import Binary, Call, Constant, Name, Node, Series, Unary, walk, write
 
-__all__ = ["CONTRASTS", "FUNCTIONS", "Bound", "Contrast", "Function", "bound", "constant", "refused"]
+__all__ = ["CONTRASTS", "FUNCTIONS", "OF_NUMBERS", "Bound", "Contrast", "Function", "bound", "constant", "refused"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ ELEMENTWISE = (
 )  # fmt: skip
 #: Functions of two numbers.
 PAIRWISE = ("power", "hypot", "arctan2", "fmod")
+#: Functions that may be given plain numbers only, as in ``x / log(2)``.
+OF_NUMBERS = (*ELEMENTWISE, *PAIRWISE, "round", "pmin", "pmax")
 #: Numbers that the data of the fit decide, remembered for new rows.
 SUMMARIES = ("mean", "sd", "var", "median", "min", "max")
 

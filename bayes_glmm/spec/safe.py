@@ -35,7 +35,7 @@ from bayes_glmm.spec.expression import (
     walk,
     write,
 )
-from bayes_glmm.spec.functions import Bound, bound, constant, refused
+from bayes_glmm.spec.functions import OF_NUMBERS, Bound, bound, constant, refused
 
 __all__ = [
     "alias",
@@ -391,7 +391,8 @@ class _Checker:
         before = len(self.columns)
         for position, argument in enumerate(call.values):
             self.value(argument, text=call.function == "ifelse" and position > 0)
-        if len(self.columns) == before and not any(_reads(argument) for argument in call.values):
+        reads = len(self.columns) > before or any(_reads(argument) for argument in call.values)
+        if not reads and call.function not in OF_NUMBERS:
             raise self.fail(f"{node.function} needs a column")
         for part in walk(node):
             match part:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bayes_glmm.design.design import build_design
 from bayes_glmm.design.transforms import TRANSFORMS
 from bayes_glmm.errors import DataError, DataWarning, FormulaError, PredictionError
 from bayes_glmm.model.autoscale import resolve_priors
-from bayes_glmm.spec.functions import FUNCTIONS
+from bayes_glmm.spec.functions import CONTRASTS, FUNCTIONS
 from bayes_glmm.spec.model_spec import ModelSpec
 
 #: What R makes of the same texts: written by functions.R.
@@ -72,7 +73,8 @@ def test_coefficients_have_readable_names(term, names):
 
 REMEMBERED = [
     "factor(k)", "factor(k, levels=3:0)", "factor(k, labels=c('a', 'b', 'c', 'd'))", "cut(x, 3)",
-    "cut(x, 4, labels=FALSE)", "ns(x, 3)", "rcs(x, 4)", "bs(x, df=5)", "poly(x, 3)", "scale(log(w))", "I((x - mean(x)) / sd(x))", "ave(x, f)",
+    "cut(x, 4, labels=FALSE)", "ns(x, 3)", "rcs(x, 4)", "bs(x, df=5)", "poly(x, 3)", "scale(log(w))", "ave(x, f)",
+    "I((x - mean(x)) / sd(x))",
     "I(x > median(x))", "interaction(f, h)", "relevel(f, ref='c')", "C(factor(k), contr.poly)", "as.numeric(f)",
     "ifelse(x > mean(x), 'above', 'below')", "factor(ifelse(f == 'a', 'one', h))", "I(x / max(x) + min(w) - var(w))",
 ]  # fmt: skip
@@ -86,6 +88,13 @@ def test_new_rows_are_read_with_what_the_fit_learned(term):
         alone = design.at(DATA.iloc[[row]].assign(g=row % 5))
         np.testing.assert_allclose(alone.X, design.X[[row]], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(alone.groups[0].Z, design.groups[0].Z[[row]], rtol=1e-12, atol=1e-12)
+
+
+def test_numbers_that_print_alike_are_one_level():
+    data = DATA.assign(share=np.resize([0.1 + 0.2, 0.3, 0.7], len(DATA)))
+    design = build("factor(share)", data)
+    assert design.coefs == ("Intercept", "factor(share)[0.7]")
+    np.testing.assert_array_equal(design.at(NEW.assign(share=[0.3, 0.7, 0.1 * 3, 0.7])).X[:, 1], [0, 1, 0, 1])
 
 
 REFUSED = [
@@ -112,6 +121,8 @@ WRONG = [
     ("factor(k, levels=0:2)", "values that levels= does not name: 3"),
     ("factor(k, labels=c('a', 'b'))", "has 4 levels, 0, 1, 2, 3, and 2 distinct labels"),
     ("relevel(f, ref='z')", "no level 'z'. Levels: 'a', 'b', 'c'"),
+    ("C(f, contr.treatment(base='z'))", "contr.treatment.. finds no level 'z'. Levels: 'a', 'b', 'c'"),
+    ("C(f, contr.poly(scores=c(1, 2)))", "a score for each of 3 levels"),
     ("relevel(f)", "needs the reference level as text"),
     ("I(f == 'z')", "'f' has no level 'z'. Levels: 'a', 'b', 'c'"),
     ("I(f %in% c('y', 'z'))", "'f' has no level 'y', 'z'"),
@@ -128,6 +139,8 @@ WRONG = [
     ("ns(x, knots=99)", "needs distinct knots between"),
     ("cr(x)", "needs df or knots"),
     ("poly(k, 4)", "the column has 4"),
+    ("factor(k > -1)", "The factor 'factor.k > -1.' has one level only, 'TRUE'; remove it"),
+    ("cut(x, c(-Inf, 90, Inf))", "has one level only"),
 ]  # fmt: skip
 
 
@@ -216,3 +229,11 @@ def test_saved_models_remember(fit, tmp_path):
     pd.testing.assert_frame_equal(bg.predictions(loaded, rows), bg.predictions(fit, rows))
     copied = pickle.loads(pickle.dumps(fit.model.design))
     np.testing.assert_array_equal(copied.at(rows).X, fit.model.design.at(rows).X)
+
+
+def test_the_documentation_names_every_function():
+    page = (Path(bg.__file__).parents[1] / "docs" / "functions.md").read_text()
+    rows = " ".join(line for line in page.splitlines() if line.startswith("|"))
+    named = set(re.findall(r"[\w.]+", " ".join(re.findall(r"`([^`]+)`", rows))))
+    assert FUNCTIONS.keys() <= named
+    assert {f"contr.{name}" for name in CONTRASTS} <= named
