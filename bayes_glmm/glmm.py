@@ -42,11 +42,14 @@ class GLMM:
     formula
         lme4's grammar: ``"p(incidence, size) ~ period + (1 | herd)"``. Two kinds of weights go by their names:
         ``weighted(y, w)``, rows that count w times, and ``precision(y, w)``, rows whose variance is divided by w, as
-        that of a mean of w rows (``weights=`` of lme4).
+        that of a mean of w rows (``weights=`` of lme4). R's ``cbind(k, n - k)``, ``k / n`` with a binomial family and
+        brms's ``k | trials(n)`` are read as ``p(k, n)``. Names of columns stand as they are, those with blanks or
+        operators in backticks; ``.`` is all columns that are neither response nor grouping factor.
     data
         pandas, polars or pyarrow table, or a dictionary of columns. It is copied, never changed.
     family
-        Name of the response distribution, a key of ``bayes_glmm.FAMILIES``.
+        Name of the response distribution, a key of ``bayes_glmm.FAMILIES``, or R's or brms's name of it; with its link
+        in parentheses where that is not the default, ``"Gamma(log)"``. A binomial response without trials is 0 or 1.
     link
         Name of the link; None for the family's default.
     priors

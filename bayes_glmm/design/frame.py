@@ -64,12 +64,10 @@ def column_names(data: Any) -> tuple[str, ...]:
     tuple of str
         The names, in order.
     """
-    if isinstance(data, Mapping):
-        names = list(data)
-    else:
-        # a pyarrow table's columns are arrays; a polars LazyFrame, which has no length, may not be asked
-        names = getattr(data, "column_names", None) or (getattr(data, "columns", ()) if hasattr(data, "__len__") else ())
-    return tuple(name for name in names if isinstance(name, str))
+    names: Any = data if isinstance(data, Mapping) else getattr(data, "column_names", None)  # pyarrow's
+    if names is None and hasattr(data, "__len__"):  # a polars LazyFrame has none, and may not be asked
+        names = getattr(data, "columns", None)
+    return tuple(name for name in names if isinstance(name, str)) if names is not None else ()
 
 
 def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataError) -> pd.DataFrame:

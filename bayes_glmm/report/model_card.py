@@ -105,7 +105,8 @@ def weights_in_words(spec: ModelSpec) -> str:
     if response.weights is not None:
         return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
     if response.precision is not None:
-        return f"a row's variance is divided by {shown(response.precision)} (precisions; weighted(y, w) counts rows w times)"
+        divided = f"a row's variance is divided by {shown(response.precision)}"
+        return f"{divided} (precisions; weighted(y, w) counts rows w times)"
     return ""
 
 

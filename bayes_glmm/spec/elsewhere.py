@@ -5,7 +5,7 @@ __all__ = ["ELSEWHERE"]
 _SUCCESSES = "write the response as p(successes, trials)"
 _SMOOTH = "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)"
 _COLUMN = "make the column in the data"
-_NONLINEAR = "nonlinear models are not available: the predictor is linear in its coefficients, as that of bs(x, df=5) is"
+_NONLINEAR = "nonlinear models are not available: a predictor is linear in its coefficients, as bs(x, df=5) is"
 
 #: Functions by name, as R, brms, mgcv, glmmTMB, patsy or formulaic call them.
 ELSEWHERE: dict[str, str] = {

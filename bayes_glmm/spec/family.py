@@ -29,7 +29,7 @@ _CATEGORIES = (
     "categories with an order have family='cumulative'"
 )
 _ORDERED = "ordered categories, for which family='cumulative' is available"
-_QUASI = "variances without a distribution, so there is no posterior; family='negativebinomial' has counts that vary more"
+_QUASI = "variances without a distribution, so there is no posterior; counts that vary more have 'negativebinomial'"
 _SPREAD = "counts that do not vary as Poisson ones do; family='negativebinomial' has the variance mu + mu**2 / phi"
 _EDGES = "proportions that may be 0 or 1; family='beta' takes those strictly between"
 _SKEWED = "skewed responses. Use family='lognormal' or 'gamma' above zero, 'student' for outliers"
@@ -38,7 +38,8 @@ _SKEWED = "skewed responses. Use family='lognormal' or 'gamma' above zero, 'stud
 _ELSEWHERE = {
     **dict.fromkeys(
         ("zip", "zinb", "ziP", "zero_inflated_poisson", "zero_inflated_negbinomial", "zero_inflated_negativebinomial",
-         "hurdle_poisson", "hurdle_negbinomial", "hurdle_negativebinomial", "truncated_poisson", "truncated_nbinom1", "truncated_nbinom2", "ziplss"),
+         "hurdle_poisson", "hurdle_negbinomial", "hurdle_negativebinomial", "truncated_poisson", "truncated_nbinom1",
+         "truncated_nbinom2", "ziplss"),
         _MANY_ZEROS,
     ),
     **dict.fromkeys(
@@ -168,7 +169,8 @@ def _link(family: Family, link: str | Link | None) -> Link:
     name = _LINKS.get(stated.lower(), stated.lower())
     if name in _NO_LINKS:
         raise GLMMError(
-            f"The link {stated!r} is not available: it is {_NO_LINKS[name]}. For {family.name}: {', '.join(family.links)}."
+            f"The link {stated!r} is not available: it is {_NO_LINKS[name]}. For {family.name}: "
+            f"{', '.join(family.links)}."
         )
     if name not in LINKS:
         raise GLMMError(f"There is no link {stated!r}. For {family.name}: {nearest(name, family.links)}")

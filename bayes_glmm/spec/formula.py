@@ -98,10 +98,11 @@ def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
     Parameters
     ----------
     text
-        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)`` (a row
-        counts w times, as w equal rows would), ``precision(y, w)`` (a row's variance is divided by w, as that of a mean
-        of w rows is: lme4's ``weights=``). Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``,
-        ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
+        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)`` or R's ``cbind(successes,
+        failures)``, ``weighted(y, w)`` (a row counts w times, as w equal rows would), ``precision(y, w)`` (a row's
+        variance is divided by w, as that of a mean of w rows is: lme4's ``weights=``), and brms's ``y | trials(n) +
+        weights(w)``. Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``,
+        ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
     columns
         Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
         columns that the formula does not have as response or grouping factor.

@@ -52,8 +52,10 @@ def name_columns(text: str, columns: Iterable[str]) -> str:
 
 def _is_special(name: str) -> bool:
     """Whether a name is no word, but may stand without backticks where the data have it."""
+    if name == "." or name.startswith("contr."):  # C(f, contr.sum)
+        return False
     readable = name and not _OPERATOR.search(name) and name[0] not in "([{" and not _NUMBER.fullmatch(name)
-    return bool(readable) and name != "." and spelled(name) != name
+    return bool(readable) and spelled(name) != name
 
 
 def spell_dots(text: str, columns: Sequence[str]) -> str:

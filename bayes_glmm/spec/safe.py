@@ -302,10 +302,8 @@ def _misplaced(token: Token) -> str:
 
 
 def _checked_column(token: Token, text: str) -> str:
-    if not token.quoted and "__" in token.text:
+    if not token.quoted and (token.text == "." or "__" in token.text):
         raise FormulaError(f"{token.text!r} is not a plain column name in {text!r}; put it in backticks if it is one.")
-    if not token.quoted and token.text == ".":
-        raise FormulaError(f"'.' stands for all other columns of the data, which are not known here: {text!r}.")
     return token.text
 
 

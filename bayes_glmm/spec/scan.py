@@ -40,6 +40,7 @@ def scan(text: str) -> Iterator[tuple[int, str, int]]:
 
 
 def check_characters(text: str) -> None:
+    """Refuse texts that are too long, nested too deeply or hold characters that no formula has."""
     if len(text) > _MAX_LENGTH:
         raise FormulaError(f"The formula has {len(text)} characters; it may have {_MAX_LENGTH}.")
     if re.search("[\0\ud800-\udfff]", text):

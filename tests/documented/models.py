@@ -39,7 +39,8 @@ FAMILIES = {
 WITHOUT_NOTE = {
     "agridat jansen.strawberry 1": "weighted(category, count) ~ male*female + (1|block:male:female)",
     "stan_arm ARM/Ch.13/pilots.dat 1": "y ~ 1 + (1 | group) + (1 | scenario)",
-    "pymc_examples examples/data/item_response_nba.csv 1": 'I(decision %in% c("CC", "IC")) ~ 1 + (1 | disadvantaged) + (1 | committing)',
+    "pymc_examples examples/data/item_response_nba.csv 1": 'I(decision %in% c("CC", "IC")) ~ 1 + (1 | disadvantaged) + '
+    "(1 | committing)",
     "villemereuil_2018_dryad data.csv 1": "cbind(Hatched.Number, Laid.Number - Hatched.Number) ~ Female.Age + "
     "ClutchNumber + (1 | Female.ID) + (1 | Year)",
     "jing_2020_osf mydata_notation.preference 1": '(resp == "P") ~ denominator + (1 | subjid)',
@@ -108,7 +109,8 @@ class DocumentedModel:
     def stated_family(self) -> str:
         if self.family:
             return self.family
-        return "bernoulli" if _COMPARISON.fullmatch(self.written.split("~")[0].strip()) else FAMILIES[self.response_type]
+        left = self.written.split("~")[0].strip()
+        return "bernoulli" if _COMPARISON.fullmatch(left) else FAMILIES[self.response_type]
 
 
 @cache
@@ -188,7 +190,8 @@ def main() -> None:
         print(f"{count:4d}  {kind}")
     print()
     for model, error in refused.items():
-        print(f"{model.name} [{model.stated_family}] {model.written[:200]}\n    {type(error).__name__}: {str(error)[:260]}")
+        print(f"{model.name} [{model.stated_family}] {model.written[:200]}")
+        print(f"    {type(error).__name__}: {str(error)[:260]}")
 
 
 if __name__ == "__main__":

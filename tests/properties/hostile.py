@@ -265,7 +265,7 @@ NAMES = (
     "contr.sum", "log", "I", "C", "scale", "p", "weighted", "offset", "function", "canary", "eval", "open", "getattr",
     "total.fruits", "RT..s.", "Jitter...", ".x", "x.values", "np.log", "x__y", "__class__", "x.__class__", "15N",
     "dose[mg]", "mass(kg)", "log(x)", "I(x)", "canary()", "eval(1)", "decoy()", "x.system()", "x[0]", "{canary()}",
-    "%canary%", "$x", "x;canary()", "#x", "@x", "q_78_q", "C(f)", "(x)", "c(1)", "x\\", "lambda:canary()",
+    "%canary%", "$x", "x;canary()", "#x", "@x", "C(f)", "(x)", "c(1)", "x\\", "lambda:canary()",
 )  # fmt: skip
 _AROUND = (
     "{}", "`{}`", "log({})", "I({}^2)", "{}({})", "{}.{}", "{}[{}]", "{}:{}", "{}*{}", "poly({}, 2, raw={})", "{}={}",

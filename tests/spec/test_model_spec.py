@@ -43,7 +43,6 @@ ERRORS = [
     (("y ~ x", "poisson", "logg"), {}, GLMMError, "Did you mean 'log'"),
     (("y ~ x", "poisson", "logit"), {}, GLMMError, "'poisson' has no link 'logit'"),
     (("y ~ x", "poisson", 3), {}, GLMMError, "link must be a name"),
-    (("y ~ x", "binomial"), {}, FormulaError, r"p\(y, n\).*bernoulli"),
     ((TRIALS, "bernoulli"), {}, FormulaError, "binomial"),
     (("y ~ x",), {"missing": "ignore"}, GLMMError, "'drop' or 'error'"),
     (("y ~ x",), {"center": 1}, GLMMError, "True or False"),
