@@ -56,8 +56,8 @@ def check_names(formula: Formula) -> None:
             )
     if both := sorted(set(formula.dates) & set(formula.group_columns)):
         raise DataError(
-            f"The column {both[0]!r} is a date within as.Date() and a grouping factor. Copy it in the data, and use one "
-            "copy for each."
+            f"The column {both[0]!r} is a date within as.Date() and a grouping factor. Copy it in the data, and use "
+            "one copy for each."
         )
     if "Intercept" in formula.predictors:
         raise DataError(

@@ -74,8 +74,8 @@ def days_of(column: pd.Series, name: str, error: type[GLMMError]) -> npt.NDArray
         wrong = (read.isna() & column.notna()).to_numpy()
         if wrong.any():
             raise error(
-                f"{name} holds no date in {first_rows(column.index, wrong)} (for example {column[wrong].iloc[0]!r}); dates "
-                "are year-month-day. Make them so: pd.to_datetime(data['date'], format='%d.%m.%Y')."
+                f"{name} holds no date in {first_rows(column.index, wrong)} (for example {column[wrong].iloc[0]!r}); "
+                "dates are year-month-day. Make them so: pd.to_datetime(data['date'], format='%d.%m.%Y')."
             )
         column = read
     column = column.dt.tz_localize(None) if getattr(column.dtype, "tz", None) is not None else column
