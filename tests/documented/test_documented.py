@@ -49,4 +49,14 @@ def test_what_is_read_and_why_the_rest_is_not(outcomes):
 def test_frames_have_the_registrys_columns():
     """Names of every kind are among them, and values a formula's functions can be computed of."""
     names = {name for model in documented_models() for name in made_up_frame(model).columns}
-    assert {"total.fruits", "yield", "class", "RT..s.", "I", "Jitter...", "WhiteClover-94", "15N", "Exam N-score"} <= names
+    assert {
+        "total.fruits",
+        "yield",
+        "class",
+        "RT..s.",
+        "I",
+        "Jitter...",
+        "WhiteClover-94",
+        "15N",
+        "Exam N-score",
+    } <= names
