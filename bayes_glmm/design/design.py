@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.checks import check_fixed, check_groups, check_names
+from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare, read_columns
@@ -223,7 +224,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     """
     formula = spec.formula
     check_names(formula)
-    frame, dropped, reasons = _complete_rows(read_columns(data, formula.variables), spec.missing, DataError)
+    frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
+    frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
@@ -358,6 +360,7 @@ def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trial
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
+    frame = with_days(frame, formula.dates, PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
     predictors = prepared(frame, encoders.kinds, PredictionError)
     terms = [

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayes_glmm.design.dates import days_of
 from bayes_glmm.design.frame import listed, plain
 from bayes_glmm.design.values import (
     Coded,
@@ -193,6 +194,25 @@ def _as_text(values: list[Any], options: Options, state: State) -> npt.NDArray[n
     return np.array([text_of(plain(level)) for level in levels.categories], dtype=object)[levels.codes]
 
 
+def _paste(values: list[Any], options: Options, state: State) -> npt.NDArray[np.object_]:
+    """paste(): texts of the values, one behind the other."""
+    single = (bool, int, float, str)
+    texts = [text_of(value) if isinstance(value, single) else _as_text([value], {}, {}) for value in values]
+    rows = next((len(text) for text in texts if not isinstance(text, str)), 0)
+    columns = [[text] * rows if isinstance(text, str) else text for text in texts]
+    return np.array([str(options.get("sep", " ")).join(row) for row in zip(*columns, strict=True)], dtype=object)
+
+
+def _days(values: list[Any], options: Options, state: State) -> Any:
+    """as.Date(): days since 1970-01-01, which numbers are already."""
+    value = values[0]
+    if isinstance(value, str):
+        return float(days_of(pd.Series([value]), "as.Date()", DataError)[0])
+    if is_text(value) or isinstance(value, (pd.Categorical, Coded)):
+        return days_of(pd.Series(_as_text([value], {}, {})), "as.Date()", DataError)
+    return numeric(value, "as.Date()")
+
+
 def _ifelse(values: list[Any], options: Options, state: State) -> Any:
     test, *sides = values
     test = np.asarray(truth(test, "ifelse()"))
@@ -209,6 +229,9 @@ LEVELS: dict[str, Transform] = {
     "as.numeric": _as_numbers,
     "as.integer": lambda values, options, state: np.trunc(_as_numbers(values, options, state)),
     "as.character": _as_text,
+    "as.Date": _days,
+    "paste": _paste,
+    "paste0": lambda values, options, state: _paste(values, {"sep": ""}, state),
     "factor": _factor,
     "relevel": _relevel,
     "cut": _cut,

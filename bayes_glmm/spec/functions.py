@@ -16,7 +16,18 @@ from bayes_glmm.errors import FormulaError, nearest
 from bayes_glmm.spec.elsewhere import ELSEWHERE
 from bayes_glmm.spec.expression import Binary, Call, Constant, Name, Node, Series, Unary, walk, write
 
-__all__ = ["CONTRASTS", "FUNCTIONS", "OF_NUMBERS", "Bound", "Contrast", "Function", "bound", "constant", "refused"]
+__all__ = [
+    "CONTRASTS",
+    "FUNCTIONS",
+    "OF_CONSTANTS",
+    "TEXT_FROM",
+    "Bound",
+    "Contrast",
+    "Function",
+    "bound",
+    "constant",
+    "refused",
+]
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,10 @@ ELEMENTWISE = (
 )  # fmt: skip
 #: Functions of two numbers.
 PAIRWISE = ("power", "hypot", "arctan2", "fmod")
-#: Functions that may be given plain numbers only, as in ``x / log(2)``.
-OF_NUMBERS = (*ELEMENTWISE, *PAIRWISE, "round", "pmin", "pmax")
+#: Functions that may be given constants only, as in ``x / log(2)``.
+OF_CONSTANTS = (*ELEMENTWISE, *PAIRWISE, "round", "pmin", "pmax", "as.Date")
+#: Functions that take constant text as a value, from which position on.
+TEXT_FROM = {"ifelse": 1, "as.Date": 0, "paste": 0, "paste0": 0}
 #: Numbers that the data of the fit decide, remembered for new rows.
 SUMMARIES = ("mean", "sd", "var", "median", "min", "max")
 
@@ -95,6 +108,9 @@ FUNCTIONS: dict[str, Function] = {
     "as.numeric": Function(),
     "as.integer": Function(),
     "as.character": Function(),
+    "as.Date": Function(),
+    "paste": Function(options=("sep",), repeated=True),
+    "paste0": Function(repeated=True),
     "center": Function(),
     "scale": Function(options=("center", "scale", "ddof")),
     "poly": Function(options=("degree", "raw")),

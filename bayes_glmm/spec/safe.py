@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from formulaic.errors import FormulaicError
@@ -35,13 +35,14 @@ from bayes_glmm.spec.expression import (
     walk,
     write,
 )
-from bayes_glmm.spec.functions import OF_NUMBERS, Bound, bound, constant, refused
+from bayes_glmm.spec.functions import OF_CONSTANTS, TEXT_FROM, Bound, bound, constant, refused
 
 __all__ = [
     "alias",
     "check_expression",
     "check_terms",
     "columns_by_level",
+    "columns_of_dates",
     "factor_columns",
     "hide_names",
     "parse_terms",
@@ -191,14 +192,38 @@ def columns_by_level(text: str) -> tuple[str, ...]:
     tuple of str
         Names of columns; those that are factors in the data only if they are made one once more.
     """
-    found: dict[str, None] = {}
-    for factor in [factor for term in parse_terms(text) for factor in term.factors]:
-        if factor.eval_method is not Factor.EvalMethod.PYTHON:
-            continue
-        for call in _calls(read_expression(factor.expr)):
-            values = call.values[call.function == "ave" :] if call.function in _BY_LEVEL else ()
-            found.update((show_names(value.name), None) for value in values if isinstance(value, Name))
-    return tuple(found)
+    factors = [factor for term in parse_terms(text) for factor in term.factors]
+    called = [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
+    return tuple(dict.fromkeys(name for expression in called for name in _columns_of(expression, _BY_LEVEL)))
+
+
+def columns_of_dates(terms: Iterable[str], expressions: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that hold dates, which ``as.Date()`` says.
+
+    Parameters
+    ----------
+    terms
+        Sums of terms without bars or offsets.
+    expressions
+        Expressions, such as offsets.
+
+    Returns
+    -------
+    tuple of str
+        Names of columns.
+    """
+    factors = [factor for text in terms for term in parse_terms(text) for factor in term.factors]
+    called = [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
+    every = [*called, *map(hide_names, expressions)]
+    return tuple(dict.fromkeys(name for expression in every for name in _columns_of(expression, ("as.Date",))))
+
+
+def _columns_of(expression: str, functions: tuple[str, ...]) -> list[str]:
+    """Return the columns that stand alone as an argument of one of some functions."""
+    calls = [call for call in _calls(read_expression(expression)) if call.function in functions]
+    # the first argument of ave() is a number, the others are groups
+    values = [value for call in calls for value in call.values[call.function == "ave" :]]
+    return [show_names(value.name) for value in values if isinstance(value, Name)]
 
 
 @lru_cache(maxsize=512)
@@ -390,9 +415,9 @@ class _Checker:
         call: Bound = bound(node)
         before = len(self.columns)
         for position, argument in enumerate(call.values):
-            self.value(argument, text=call.function == "ifelse" and position > 0)
+            self.value(argument, text=position >= TEXT_FROM.get(call.function, len(call.values)))
         reads = len(self.columns) > before or any(_reads(argument) for argument in call.values)
-        if not reads and call.function not in OF_NUMBERS:
+        if not reads and call.function not in OF_CONSTANTS:
             raise self.fail(f"{node.function} needs a column")
         for part in walk(node):
             match part:

@@ -237,3 +237,37 @@ def test_the_documentation_names_every_function():
     named = set(re.findall(r"[\w.]+", " ".join(re.findall(r"`([^`]+)`", rows))))
     assert FUNCTIONS.keys() <= named
     assert {f"contr.{name}" for name in CONTRASTS} <= named
+
+
+DAYS = pd.date_range("2018-05-01", periods=len(DATA), freq="3D")
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        DAYS, DAYS + pd.Timedelta("13h"), DAYS.tz_localize("Europe/Berlin"), DAYS.to_period("D"), DAYS.date,
+        DAYS.strftime("%Y-%m-%d"), DAYS.strftime("%Y/%m/%d"), DAYS.strftime("%Y-%m-%d").astype("category"),
+    ],
+    ids=["dates", "times", "zones", "periods", "objects", "text", "slashes", "categories"],
+)  # fmt: skip
+def test_dates_are_days(dates):
+    data = DATA.assign(day=dates, spring=np.resize([2017, 2018], len(DATA)))
+    design = build("I(as.numeric(as.Date(day) - as.Date(paste0(spring, '-05-01'))) / 3)", data, " + (as.Date(day) | g)")
+    np.testing.assert_allclose(design.X[:, 1] * 3, np.arange(len(DATA)) * 3 + np.resize([365, 0], len(DATA)))
+    later = design.at({"day": [dates[2], "2030-01-01"], "spring": [2018, 2018], "g": [0, 1]})
+    np.testing.assert_allclose(later.X[:, 1] * 3, [6, 4263])
+    np.testing.assert_allclose(later.groups[0].Z[1, 1], (pd.Timestamp("2030-01-01") - pd.Timestamp(0)).days)
+
+
+def test_what_is_no_date_is_refused():
+    data = DATA.assign(day=DAYS.strftime("%d.%m.%Y"), due=np.where(np.arange(len(DATA)) == 4, None, DAYS.astype("str")))
+    with pytest.raises(DataError, match=r"'day' holds no date in rows 0, 1.*year-month-day.*format='%d.%m.%Y'"):
+        build("as.Date(day)", data)
+    with pytest.raises(DataError, match="as.Date.. holds no date.*'May'"):
+        build("I(as.Date(due) > as.Date('May'))", data)
+    with pytest.raises(DataError, match="'due' is a date within as.Date.. and a grouping factor"):
+        build("as.Date(due) + (1 | due)", data)
+    design = build("as.Date(due)", data)
+    assert (design.dropped, design.reasons) == (1, {"due": 1})
+    with pytest.raises(PredictionError, match="'due' holds no date in row 0"):
+        design.at({"due": ["soon"]})

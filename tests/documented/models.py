@@ -57,6 +57,8 @@ DERIVED = (
 )  # fmt: skip
 _WORD = re.compile(r"(?<![\w.`])\.?[^\W\d][\w.]*+(?!\s*\()")
 _COMPARISON = re.compile(r"I?\([\w.]+\s*(?:==|>|<|%in%)[^~]*\)")
+_DATE = re.compile(r"as\.Date\(([A-Z][\w.]*)\)")
+_YEAR = re.compile(r'as\.Date\(paste0\((\w+), "-')
 _COMPARED = re.compile(r'([\w.]+) (?:==|%in%|<|>) (c\("[^"]*"|"[^"]*"|-?[\d.]+|[\w.]+)')
 _CALL = re.compile(r"\b(?!I\()\w+\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)")
 
@@ -144,6 +146,10 @@ def made_up_frame(model: DocumentedModel) -> pd.DataFrame:
             frame[left] = rng.permutation(np.resize([right.split('"')[1], "another"], ROWS))
         elif left in frame:
             frame[left] = rng.permutation(np.resize([float(right), 0.0, 1.0, 12.0], ROWS))
+    for name in _DATE.findall(text):
+        frame[name] = rng.permutation(pd.date_range("2018-05-01", periods=ROWS).strftime("%Y-%m-%d"))
+    for name in _YEAR.findall(text):
+        frame[name] = rng.permutation(np.resize([2016, 2017, 2018, 2019], ROWS))
     return pd.DataFrame(frame)
 
 

@@ -139,7 +139,7 @@ ERRORS = [
     ("y ~ ifelse(x > 0, 1)", "ifelse needs no"),
     ("y ~ rcs(x, 100000)", "refused"),
     ("y ~ cut(x, 1:100000)", "may have 1000 numbers"),
-    ("y ~ I(as.numeric(as.Date(d)))", "dates become numbers in the data"),
+    ("y ~ as.POSIXct(d)", "times become numbers in the data"),
     ("y ~ as.Factor(x)", "Did you mean 'as.factor'"),
     ("y ~ x + (factor(`g`", "Unbalanced"),
     ("y ~ 2*x", "Cannot read"),
