@@ -455,9 +455,7 @@ def _check_binary(y: Array, name: str, family: Family, index: pd.Index) -> None:
     if len(values) == 2 and values[0] == 1 and values[1] == 2:
         advice = f"it is coded 1 and 2; subtract 1: I({name} - 1)"
     elif bool(np.all((y >= 0) & (y <= 1))):
-        advice = (
-            f"proportions of n trials are p(round({name} * n), n) with family='binomial', others have family='beta'"
-        )
+        advice = f"proportions of n trials are p(round({name} * n), n), family='binomial'; others have family='beta'"
     else:
         advice = "counts of successes need family='binomial' with p(successes, trials) or cbind(successes, failures)"
     _refuse(bad, y, name, index, f"must be 0 or 1 for family {family.name!r}; {advice}")

@@ -171,7 +171,7 @@ SUPPORT = (
          change=columns(y=np.resize([1e300, 2e300, 3e300], N))),
     Case("categories of 1e19", Refused(DataError, "'y' is too large to be a category"), ORDERED,
          change=columns(y=np.resize([1e19, 2e19, 3e19], N))),
-    Case("proportion without trials", Refused(FormulaError, r"p\(y, n\)"), TRIALS, formula="y ~ x",
+    Case("proportion without trials", Refused(DataError, r"p\(round\(y \* n\), n\), family='binomial'"), TRIALS, formula="y ~ x",
          change=columns(y=np.linspace(0.1, 0.9, N))),
     Case("trials in a family without", Refused(FormulaError, "gives trials, which the family .* does not have"),
          tuple(name for name in FAMILIES if name not in TRIALS), formula="p(y, n) ~ x"),

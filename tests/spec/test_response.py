@@ -75,7 +75,7 @@ def test_a_binomial_response_without_trials_has_one_a_row(frame):
     for model in models:
         assert model.spec.family.name == "bernoulli"
         np.testing.assert_array_equal(model.design.response.y, frame["b"])
-    with pytest.raises(DataError, match=r"p\(round\(prop \* n\), n\) with family='binomial'"):
+    with pytest.raises(DataError, match=r"p\(round\(prop \* n\), n\), family='binomial'"):
         bg.GLMM("prop ~ x", frame, family="binomial")
     with pytest.raises(DataError, match=r"cbind\(successes, failures\)"):
         bg.GLMM("k ~ x", frame, family="binomial")
@@ -102,7 +102,7 @@ REFUSED = [
     ("y | weights(w, scale = TRUE)", "with one argument"),
     ("weighted(y, w) | weights(w)", "states weights twice"),
     ("precision(y, v) | weights(w)", "two weights"),
-    ("log(1)", "needs a column"),
+    ("log(1)", "reads no column"),
     ("p(`x`.__class__, n)", "Cannot read"),
     ("y[1]", "not indexed"),
 ]
