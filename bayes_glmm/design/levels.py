@@ -5,6 +5,7 @@ Input: values (one a row), options, and a state, empty in the fit and read on ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,8 @@ from bayes_glmm.errors import DataError, PredictionError
 __all__ = ["LEVELS", "Transform"]
 
 Array = npt.NDArray[np.float64]
+
+_MOST_CELLS = 2**60
 #: A function of a call's values, its options and what it remembers.
 Transform = Callable[[list[Any], Options, State], Any]
 
@@ -89,13 +92,19 @@ def _relevel(values: list[Any], options: Options, state: State) -> pd.Categorica
 def _interaction(values: list[Any], options: Options, state: State) -> pd.Categorical:
     parts = [levels_of(value, "interaction") for value in values]
     kept = [remembered(part, state.setdefault(f"{i}", {}), "interaction") for i, part in enumerate(parts)]
-    codes = np.zeros(len(kept[0]), dtype=np.int64)
-    names = [""]
+    sizes = [len(part.categories) for part in kept]
+    if math.prod(sizes) > _MOST_CELLS:
+        raise DataError(f"interaction() has {' x '.join(map(str, sizes))} combinations of levels; that is too many.")
+    # the first varies fastest, as in R
+    strides = [math.prod(sizes[:i]) for i in range(len(sizes))]
+    cells = sum(part.codes.astype(np.int64) * stride for part, stride in zip(kept, strides, strict=True))
+    occurring, codes = np.unique(np.asarray(cells), return_inverse=True)
+    texts = [
+        [text_of(plain(part.categories[place])) for place in occurring // stride % size]
+        for part, stride, size in zip(kept, strides, sizes, strict=True)
+    ]
     separator = str(options.get("sep", "."))
-    for i, part in enumerate(kept):  # the first varies fastest, as in R
-        codes += part.codes.astype(np.int64) * len(names)
-        texts = [text_of(plain(level)) for level in part.categories]
-        names = [f"{name}{separator}{text}" if i else text for text in texts for name in names]
+    names = [separator.join(names) for names in zip(*texts, strict=True)]
     if len(set(names)) < len(names):
         raise DataError(
             f"interaction() makes one name of two combinations of levels; give another sep= than {separator!r}."

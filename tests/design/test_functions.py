@@ -71,6 +71,14 @@ def test_coefficients_have_readable_names(term, names):
     assert build(term).coefs == ("Intercept", *names)
 
 
+def test_interactions_of_many_levels_are_as_large_as_their_rows():
+    one = np.arange(3000.0)
+    made = TRANSFORMS["interaction"]([one, one[::-1], one % 2], {}, {})
+    assert (len(made), len(made.categories), made[0]) == (3000, 3000, "0.2999.0")
+    with pytest.raises(DataError, match="3000 x 3000 x .* combinations of levels; that is too many"):
+        TRANSFORMS["interaction"]([one] * 6, {}, {})
+
+
 REMEMBERED = [
     "factor(k)", "factor(k, levels=3:0)", "factor(k, labels=c('a', 'b', 'c', 'd'))", "cut(x, 3)",
     "cut(x, 4, labels=FALSE)", "ns(x, 3)", "rcs(x, 4)", "bs(x, df=5)", "poly(x, 3)", "scale(log(w))", "ave(x, f)",
