@@ -19,9 +19,9 @@ from tests.checks.residual_sizes import SHAPES
 def test_many_small_groups_are_not_called_wrong(family):
     """The posterior mean has seen the responses: tested against it, all of five right models look wrong."""
     shape = next(shape for shape in SHAPES if shape.name == "100 x 5")
-    sizes = residual_sizes.sizes(family, shape, range(5))
+    alarms = residual_sizes.alarms(family, shape, range(5))
     # of five data sets a test of size 0.05 condemns three or more in one of a thousand
-    assert (sizes.fillna(0) <= stats.binom.ppf(0.999, 5, 0.05) / 5).all(axis=None), sizes
+    assert (alarms.fillna(0) <= stats.binom.ppf(0.999, 5, 0.05)).all(axis=None), alarms
 
 
 @pytest.mark.parametrize("rows", [2, 5])
@@ -54,10 +54,10 @@ def test_products_over_space_do_not_know_the_unit_of_distance():
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_right_model_is_called_wrong_too_often(family, shape):
-    sizes = residual_sizes.sizes(family, shape, range(40))
-    print(family, shape.name, sizes.round(3).to_dict())
+    alarms = residual_sizes.alarms(family, shape, range(40))
+    print(family, shape.name, alarms.to_dict())
     # 11 tests and 2 modes in 70 cells: one false alarm of this test in fifteen runs of all of them
-    assert (sizes.fillna(0) <= stats.binom.isf(5e-5, 40, 0.05) / 40).all(axis=None), sizes
+    assert (alarms.fillna(0) <= stats.binom.isf(5e-5, 40, 0.05)).all(axis=None), alarms
 
 
 def test_the_prediction_is_the_draw_s_own(cbpp_fit):
