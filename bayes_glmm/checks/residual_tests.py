@@ -394,7 +394,7 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
     centred = ranks.middles - ranks.middles.mean(axis=1, keepdims=True)
     index = n / weights.sum() * np.einsum("di,di->d", centred @ weights, centred) / np.square(centred).sum(axis=1)
     expected = -1.0 / (n - 1)
-    _, p = _judged(ranks, np.abs(_products(ranks.middles - 0.5, weights)), lambda z: 2 * stats.norm.sf(z))
+    _, p = _judged(ranks, np.abs(_products(ranks.middles, weights)), lambda z: 2 * stats.norm.sf(z))
     value = float(index[0] if ranks.resampled else np.median(index))
     return _Outcome(
         "space", value, p, f"Neighbours in space are independent (Moran's I {value:.3f}).",
@@ -406,9 +406,11 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
 def _products(values: Array, weights: Array) -> Array:
     """Weighted sums of products of two different values (D, rows) about their mean, over their own standard error.
 
-    Centring is done to the weights (rows, rows), so that values stay independent of each other and the sum over
-    different rows has mean zero whatever their variances.
+    The weights (rows, rows) are centred, too, so that the sum over different rows has mean zero whatever the rows'
+    variances. A shift that all values share, which a simulated data set has where its groups are drawn again and the
+    observed one does not, changes nothing.
     """
+    values = values - values.mean(axis=1, keepdims=True)
     weights = weights / weights.mean()
     about = weights - weights.mean(axis=0)
     about = about - about.mean(axis=1, keepdims=True)

@@ -40,13 +40,14 @@ def test_levels_of_one_row_say_nothing():
     assert outcome.p_value == 1.0 and "No level of g has two rows" in outcome.fine
 
 
-def test_products_over_space_do_not_know_the_unit_of_distance():
+def test_products_over_space_know_neither_the_unit_of_distance_nor_a_shift():
     rng = np.random.default_rng(2)
     points, values = rng.uniform(size=(80, 2)), rng.random((2000, 80)) - 0.5
     distance = np.sqrt(np.square(points[:, None] - points[None]).sum(axis=-1)) + np.eye(80)
     weights = 1 / distance - np.eye(80)
     z = _products(values, weights)
     np.testing.assert_allclose(_products(values, 1e-7 * weights), z)
+    np.testing.assert_allclose(_products(values + np.linspace(-0.5, 0.5, 2000)[:, None], weights), z, atol=1e-9)
     assert abs(z.mean()) < 4 / np.sqrt(2000) and abs((np.abs(z) > 1.96).mean() - 0.05) < 0.02
 
 
