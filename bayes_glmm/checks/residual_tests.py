@@ -170,7 +170,8 @@ def check_residuals(
     """
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
     ranks = Ranks.of_dataset(residuals)
-    outcomes = [_uniformity(ranks), _dispersion(ranks), _outliers(ranks), *_zeros(residuals)]
+    dispersion = _dispersion(ranks, residuals.attrs["row_effects"])
+    outcomes = [_uniformity(ranks), dispersion, _outliers(ranks), *_zeros(residuals)]
     outcomes += list(_against(residuals, ranks, *wanted))
     if time is not None:
         outcomes.append(_temporal(residuals, ranks, time, wanted[1]))
@@ -216,7 +217,8 @@ def _uniformity(ranks: Ranks) -> _Outcome:
     )  # fmt: skip
 
 
-def _dispersion(ranks: Ranks) -> _Outcome:
+def _dispersion(ranks: Ranks, row_effects: list[str]) -> _Outcome:
+    """Mean square of the normal scores; its variance over draws and responses is the mean of the draws' variances."""
     scores = square_score(ranks.lower, ranks.upper).mean(axis=1)
     variance = ranks.null.score.sum() / ranks.rows**2
     if ranks.resampled:
@@ -228,10 +230,14 @@ def _dispersion(ranks: Ranks) -> _Outcome:
         freedom = 2.0 / variance
         ratio, tails = float(np.median(scores)), (stats.chi2.sf, stats.chi2.cdf)
         p = float(np.median(2 * np.minimum(*(tail(freedom * scores, freedom) for tail in tails))))
+    absorbed = ""
+    if row_effects and not ranks.resampled:
+        absorbed = f" Effects of {row_effects[0]} fit single rows: only random_effects='new' shows what they take up."
     return _Outcome(
-        "dispersion", ratio, p, f"Spread as expected ({ratio:.2f} times).",
+        "dispersion", ratio, p, f"Spread as expected ({ratio:.2f} times).{absorbed}",
         f"{'More' if ratio > 1 else 'Less'} spread than the model expects ({ratio:.2f} times): "
-        + ("overdispersion, a missing predictor or missing group effects." if ratio > 1 else "underdispersion."),
+        + ("overdispersion, a missing predictor or missing group effects." if ratio > 1 else "underdispersion.")
+        + absorbed,
     )  # fmt: skip
 
 

@@ -82,7 +82,8 @@ def simulate_residuals(
         of every single posterior draw, ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and
         P(Y <= y) as ``lower`` and ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what
         tests expect when the model is right, ``level_covariance`` and ``score_variance`` over obs.
-        ``attrs``: random_effects, seed, and the names of ``predictors`` and ``groups``.
+        ``attrs``: random_effects, seed, the names of ``predictors`` and ``groups``, and of the grouping factors most of
+        whose levels have one row as ``row_effects``.
 
     Raises
     ------
@@ -125,7 +126,8 @@ def simulate_residuals(
         frame = pd.DataFrame(index=pd.RangeIndex(len(observed))) if data is None else row_frame(data)
         if len(frame) != len(observed):
             raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
-        names = {"predictors": [str(c) for c in frame.columns if not _is_response(frame[c], observed)], "groups": []}
+        predictors = [str(c) for c in frame.columns if not _is_response(frame[c], observed)]
+        names = {"predictors": predictors, "groups": [], "row_effects": []}
     return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **names})
 
 
@@ -264,8 +266,11 @@ def _of_tree(tree: xr.DataTree, var_name: str | None, draws: int) -> tuple[Array
 
 
 def _columns_of(fit: Fit) -> Mapping[str, list[str]]:
-    formula = fit.model.spec.formula
-    return {"predictors": list(formula.predictors), "groups": list(formula.group_columns)}
+    formula, design = fit.model.spec.formula, fit.model.design
+    single = [term.name for term in design.groups if 2 * np.sum(np.bincount(term.codes) == 1) > term.size]
+    return {
+        "predictors": list(formula.predictors), "groups": list(formula.group_columns), "row_effects": single
+    }
 
 
 def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, Any]) -> xr.Dataset:

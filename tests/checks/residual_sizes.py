@@ -133,20 +133,17 @@ def grow(kept: Path, sets: int) -> pd.DataFrame:
 
 
 def counts(found: pd.DataFrame) -> pd.DataFrame:
-    """Count alarms by mode, family, shape and test, with exact 95 % bounds of their share.
-
-    A data set in which a test has nothing to say (no zeros, say) is one without alarm.
-    """
-    sets = found.groupby(["family", "shape"])["seed"].nunique().rename("sets")
-    each = (found["p"] < ALPHA).groupby([found[name] for name in ("mode", "family", "shape", "test")]).sum()
-    table = each.rename("alarms").reset_index().join(sets, on=["family", "shape"])
+    """Count alarms by mode, family, shape and test, of the data sets where the test was made, with exact 95 % bounds."""
+    each = (found["p"] < ALPHA).groupby([found[name] for name in ("mode", "family", "shape", "test")], sort=False)
+    table = each.agg(alarms="sum", sets="count").reset_index()
     bounds = [stats.binomtest(row.alarms, row.sets).proportion_ci() for row in table.itertuples()]
     return table.assign(share=table["alarms"] / table["sets"], low=[b.low for b in bounds], high=[b.high for b in bounds])
 
 
 def tables(found: pd.DataFrame) -> str:
     """Write the counts: the most frequent test of each cell, and every test over all cells."""
-    table, sets = counts(found), found.groupby(["family", "shape"])["seed"].nunique()
+    table = counts(found)
+    sets = table.groupby(["family", "shape"])["sets"].max()
     between = f"{sets.min()}" if sets.min() == sets.max() else f"{sets.min()} to {sets.max()}"
     over, above = table[table["share"] > MOST], table[table["low"] > MOST]
     chance = stats.binom.sf(np.floor(MOST * table["sets"]), table["sets"], ALPHA).sum()

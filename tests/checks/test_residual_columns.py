@@ -59,6 +59,17 @@ def test_rows_that_miss_a_column_are_left_out_of_its_test(fit, table):
     np.testing.assert_allclose(checked.loc[["age", "site"], "p_value"], alone.loc[["age", "site"], "p_value"])
 
 
+def test_effects_of_single_rows_are_named_where_they_hide_what_is_wrong(table):
+    counts = table.assign(y=np.random.default_rng(2).poisson(2, 120), row=np.arange(120).astype(str)).dropna()
+    for bars, named in (("(1 | site)", None), ("(1 | row)", "row"), ("(1 | site:age)", "site:age")):
+        model = bg.GLMM(f"y ~ x + {bars}", counts.assign(age=np.arange(118)), family="poisson")
+        fit = model.fit(method="laplace", draws=50, random_seed=1, progressbar=False)
+        for mode in ("conditional", "new"):
+            verdict = bg.check_residuals(bg.simulate_residuals(fit, mode, random_seed=1)).loc["dispersion", "verdict"]
+            said = f"Effects of {named} fit single rows: only random_effects='new' shows" in verdict
+            assert said == (mode == "conditional" and named is not None)
+
+
 def test_rows_that_cannot_be_lined_up_are_refused(fit, table):
     design, kept = fit.model.design, table.dropna(subset="x")
     with pytest.raises(PredictionError, match="data has 100 rows; the fit used 118 and dropped 2"):
