@@ -19,8 +19,8 @@ import xarray as xr
 from scipy import stats
 
 from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
-from bayes_glmm.checks.residuals import ranks_of_all
-from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.checks.residuals import column_of, ranks_of_all
+from bayes_glmm.errors import PredictionError
 
 Array = npt.NDArray[np.float64]
 
@@ -187,12 +187,7 @@ def check_residuals(
 def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) -> list[str]:
     names = residuals.attrs[kind] if given is None else [given] if isinstance(given, str) else list(given)
     for name in names:
-        if name not in residuals.coords:
-            known = [str(coord) for coord in residuals.coords if coord not in ("obs", "sample")]
-            raise PredictionError(
-                f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)} Columns that the model "
-                "does not use come with data= of simulate_residuals."
-            )
+        column_of(residuals, name, kind)
     return list(names)
 
 
@@ -283,10 +278,11 @@ def _against(residuals: xr.Dataset, ranks: Ranks, predictors: list[str], groups:
     elif ranks.resampled:
         yield _quantiles("predicted", residuals["predicted"].to_numpy()[None], ranks)
     for name in dict.fromkeys([*predictors, *groups]):
-        there = residuals[name].notnull().to_numpy()
+        column = column_of(residuals, name, "predictors or groups")
+        there = pd.notna(column)
         if not there.any():
             raise PredictionError(f"The column {name!r} misses every value.")
-        values, those = residuals[name].to_numpy()[there], ranks if there.all() else ranks.of_rows(there)
+        values, those = column[there], ranks if there.all() else ranks.of_rows(there)
         number = name in predictors and values.dtype.kind == "f"
         outcome = _quantiles(name, values[None], those) if number else _between(name, values, those)
         some = "" if there.all() else f" {name} is missing in {np.sum(~there)} rows, which are left out here."
@@ -361,13 +357,12 @@ def _between(name: str, values: npt.NDArray[np.object_], ranks: Ranks) -> _Outco
 
 
 def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str]) -> _Outcome:
-    _names(residuals, "time", time)
-    moments = residuals[time].to_numpy()
+    moments = column_of(residuals, time, "time")
     series = np.zeros(len(moments), dtype=np.intp)
     if np.unique(moments).size < len(moments):
         if not groups:
             raise PredictionError(f"time: {time!r} repeats; name the series with groups=, or average the rows first.")
-        series = pd.factorize(residuals[groups[0]].to_numpy())[0]
+        series = pd.factorize(column_of(residuals, groups[0], "groups"))[0]
     order = np.lexsort((pd.factorize(moments, sort=True)[0], series))
     together = series[order][1:] == series[order][:-1]
     centred = ranks.middles[:, order] - 0.5
@@ -386,9 +381,7 @@ def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str])
 
 def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Outcome:
     """Moran's I with inverse distances; places that coincide are as near as the nearest two that do not."""
-    for name in space:
-        _names(residuals, "space", name)
-    points = np.column_stack([residuals[name].to_numpy().astype(float) for name in space])
+    points = np.column_stack([column_of(residuals, name, "space").astype(float) for name in space])
     n = len(points)
     if n > _MOST_SPATIAL:
         raise PredictionError(f"space: {n} rows make {n * n} distances; average residuals by place first.")

@@ -119,7 +119,7 @@ def alarms(family: str, shape: Shape, seeds: Iterable[int]) -> pd.DataFrame:
 
 
 def grow(kept: Path, sets: int) -> pd.DataFrame:
-    """Bring every cell to so many data sets, one each in turn; return p-values by family, shape, seed, mode and test."""
+    """Bring every cell to so many data sets, one each in turn; return p-values of family, shape, seed, mode and test."""
     kept.parent.mkdir(exist_ok=True)
     done = set()
     if kept.exists():
@@ -133,11 +133,13 @@ def grow(kept: Path, sets: int) -> pd.DataFrame:
 
 
 def counts(found: pd.DataFrame) -> pd.DataFrame:
-    """Count alarms by mode, family, shape and test, of the data sets where the test was made, with exact 95 % bounds."""
+    """Count alarms by mode, family, shape and test where the test was made, with exact 95 % bounds of their share."""
     each = (found["p"] < ALPHA).groupby([found[name] for name in ("mode", "family", "shape", "test")], sort=False)
     table = each.agg(alarms="sum", sets="count").reset_index()
     bounds = [stats.binomtest(row.alarms, row.sets).proportion_ci() for row in table.itertuples()]
-    return table.assign(share=table["alarms"] / table["sets"], low=[b.low for b in bounds], high=[b.high for b in bounds])
+    return table.assign(
+        share=table["alarms"] / table["sets"], low=[b.low for b in bounds], high=[b.high for b in bounds]
+    )
 
 
 def tables(found: pd.DataFrame) -> str:
@@ -150,8 +152,8 @@ def tables(found: pd.DataFrame) -> str:
     lines = [
         f"Data are drawn from the model that is fitted, {between} data sets a cell. A cell holds, of the test that is "
         "most often significant at 5 %, the data sets in which it is, the exact 95 % interval of their share, and its "
-        f"name. Of {len(table)} tests in cells {len(over)} have a share above {MOST:.0%} ({chance:.0f} would, by chance, "
-        f"if all had a size of 5 %), and {len(above)} significantly so.",
+        f"name. Of {len(table)} tests in cells {len(over)} have a share above {MOST:.0%} ({chance:.0f} would by chance if "
+        f"all had a size of 5 %), and {len(above)} significantly so.",
     ]
     for mode in MODES:
         lines += ["", f"`random_effects={mode!r}`:", "", f"| family | {' | '.join(s.name for s in SHAPES)} |"]

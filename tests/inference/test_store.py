@@ -191,10 +191,12 @@ def test_arviz_and_xarray_read_the_file(saved, cbpp_fit):
 
 
 def test_priors_are_about_what_they_were_about_when_saved(tmp_path, monkeypatch):
-    """Default priors of another version, with other numbers or about something else, do not replace those of the fit."""
+    """Default priors of another version, other numbers or about something else, do not replace those of the fit."""
     rng = np.random.default_rng(4)
     g = np.repeat(list("pqrstu"), 8)
-    frame = pd.DataFrame({"g": g, "year": np.tile(np.arange(2001.0, 2009.0), 6), "treat": np.resize([0.0, 1.0, 1.0], 48)})
+    frame = pd.DataFrame(
+        {"g": g, "year": np.tile(np.arange(2001.0, 2009.0), 6), "treat": np.resize([0.0, 1.0, 1.0], 48)}
+    )
     frame["y"] = rng.normal(size=48)
     fit = bg.GLMM("y ~ treat * year + (year | g)", frame).fit(
         method="laplace", draws=50, random_seed=1, progressbar=False
@@ -219,7 +221,9 @@ def test_priors_are_about_what_they_were_about_when_saved(tmp_path, monkeypatch)
 def test_a_file_of_format_1_is_refused_with_what_to_do(copy):
     """Its priors do not say which origin they are about, and the default has changed."""
     resealed(copy, manifest_with(format=1))
-    with pytest.raises(GLMMError, match=r"in format 1; this version \(.*\) reads format 2\. Fit the model again, or read"):
+    with pytest.raises(
+        GLMMError, match=r"in format 1; this version \(.*\) reads format 2\. Fit the model again, or read"
+    ):
         bg.load(copy)
 
 
@@ -360,7 +364,10 @@ HOSTILE = {
         "priors are not those of its model",
     ),
     "no priors": (manifest_with(priors=[]), "priors are not those of its model"),
-    "priors that are none": (manifest_with(priors=[[name, NO_PRIOR, 1.0, "user", ""] for name in PARAMETERS]), "os.system"),
+    "priors that are none": (
+        manifest_with(priors=[[name, NO_PRIOR, 1.0, "user", ""] for name in PARAMETERS]),
+        "os.system",
+    ),
 }
 
 
