@@ -15,7 +15,7 @@ import xarray as xr
 from arviz_base import rcParams
 from scipy import stats
 
-from bayes_glmm.checks.residuals import simulate_residuals
+from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.added_columns import frame_with
 
@@ -90,7 +90,7 @@ def predictive_check(
     Returns
     -------
     pandas.DataFrame
-        The column `group` where there is one, stat, rows, observed; mean, lower, upper of the simulated data sets;
+        The column `group` where there is one (as ``lower_data`` where it is called like one of these), stat, rows, observed; mean, lower, upper of the simulated data sets;
         p_value, the share of them whose statistic is at least the observed one, ties counting half (near 0 or 1: the
         model does not make such data).
 
@@ -109,10 +109,7 @@ def predictive_check(
             "random_effects='loo': data sets of left-out rows do not exist; use 'conditional' or 'new'."
         )
     residuals = simulate_residuals(fit, random_effects, draws=draws, random_seed=random_seed, data=data)
-    if group is not None and group not in residuals.coords:
-        known = [str(name) for name in residuals.coords if name not in ("obs", "sample")]
-        raise PredictionError(f"group: there is no column {group!r}. {nearest(group, known)} {_OTHERS}")
-    levels = None if group is None else residuals[group].to_numpy()
+    levels = None if group is None else column_of(residuals, group, "group")
     table = _table(residuals["observed"].to_numpy(), residuals["simulated"].to_numpy(), stat, group, levels, ci_prob)
     table.attrs = {"random_effects": random_effects, "draws": residuals.sizes["sample"], **table.attrs}
     return table
@@ -189,7 +186,8 @@ def _table(
         rows.append((name, simulated[:, inside].shape[1], ours, theirs.mean(), lower, upper, p))
     table = pd.DataFrame(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
     if group is not None:
-        table.insert(0, group, names)
+        # as in tables of effects, where a column of the data has the name of a result
+        table.insert(0, f"{group}_data" if group in table else group, names)
     table.attrs = {"quantity": "predictive check", "stat": name, "ci_prob": prob, "interval": "equal-tailed"}
     return table
 

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MODES = ("conditional", "new", "loo")
-#: Names that the Dataset uses itself; columns of that name get the suffix ``_data``.
+#: Names that the Dataset uses itself; columns of that name are coordinates with the suffix ``_data``.
 _TAKEN = frozenset(
     {
         *("residual", "observed", "predicted", "simulated", "obs", "sample", "residual_draws", "lower", "upper"),
-        *("predicted_draws", "zero_probability", "level_covariance", "score_variance"),
+        *("predicted_draws", "zero_probability", "level_covariance", "score_variance", "moment", "moment_again"),
     }
 )
 _DRAWS = 500
@@ -78,11 +78,13 @@ def simulate_residuals(
     -------
     xarray.Dataset
         Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
-        data's columns as coordinates. Over (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit,
+        data's columns as coordinates (one called obs, say, as ``obs_data``; its own name finds it in every check). Over
+        (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit,
         of every single posterior draw, ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and
         P(Y <= y) as ``lower`` and ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what
         tests expect when the model is right, ``level_covariance`` and ``score_variance`` over obs.
-        ``attrs``: random_effects, seed, and the names of ``predictors`` and ``groups``.
+        ``attrs``: random_effects, seed, the names of ``predictors`` and ``groups``, and of the grouping factors most of
+        whose levels have one row as ``row_effects``.
 
     Raises
     ------
@@ -125,7 +127,8 @@ def simulate_residuals(
         frame = pd.DataFrame(index=pd.RangeIndex(len(observed))) if data is None else row_frame(data)
         if len(frame) != len(observed):
             raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
-        names = {"predictors": [str(c) for c in frame.columns if not _is_response(frame[c], observed)], "groups": []}
+        predictors = [str(c) for c in frame.columns if not _is_response(frame[c], observed)]
+        names = {"predictors": predictors, "groups": [], "row_effects": []}
     return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **names})
 
 
@@ -150,6 +153,38 @@ def ranks_of_all(observed: Array, simulated: Array, rng: np.random.Generator) ->
     lowest = stats.rankdata(stacked, method="min", axis=0)
     highest = stats.rankdata(stacked, method="max", axis=0)
     return np.asarray((lowest - 1 + rng.random(stacked.shape) * (highest - lowest + 1)) / len(stacked), dtype=float)
+
+
+def column_of(residuals: xr.Dataset, name: str, kind: str) -> npt.NDArray[Any]:
+    """Find a column of the data by its own name.
+
+    Parameters
+    ----------
+    residuals
+        Result of `simulate_residuals`.
+    name
+        The column, as the data call it.
+    kind
+        What the column is asked for, for the error.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) its values.
+
+    Raises
+    ------
+    PredictionError
+        If there is no such column.
+    """
+    coordinates = {str(place): values for place, values in residuals.coords.items() if place not in ("obs", "sample")}
+    columns = {str(values.attrs.get("column", place)): values for place, values in coordinates.items()}
+    if name not in columns:
+        raise PredictionError(
+            f"{kind}: the residuals have no column {name!r}. {nearest(name, columns)} Columns that the model does not "
+            "use come with data= of simulate_residuals."
+        )
+    return np.asarray(columns[name].to_numpy())
 
 
 def _by_rank(observed: Array, simulated: Array, rng: np.random.Generator) -> dict[str, Array]:
@@ -264,18 +299,21 @@ def _of_tree(tree: xr.DataTree, var_name: str | None, draws: int) -> tuple[Array
 
 
 def _columns_of(fit: Fit) -> Mapping[str, list[str]]:
-    formula = fit.model.spec.formula
-    return {"predictors": list(formula.predictors), "groups": list(formula.group_columns)}
+    formula, design = fit.model.spec.formula, fit.model.design
+    single = [term.name for term in design.groups if 2 * np.sum(np.bincount(term.codes) == 1) > term.size]
+    return {"predictors": list(formula.predictors), "groups": list(formula.group_columns), "row_effects": single}
 
 
 def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, Any]) -> xr.Dataset:
-    named = {str(name): f"{name}_data" if str(name) in _TAKEN else str(name) for name in frame.columns}
     coords: dict[str, Any] = {"obs": np.arange(len(variables["observed"]))}
-    for name, fresh in named.items():
+    for name in frame.columns:
+        fresh = name
+        while fresh in _TAKEN or (fresh != name and fresh in frame):
+            fresh += "_data"
         column = frame[name]
         number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         values = column.to_numpy(dtype=float, na_value=np.nan) if number else column.astype(str).to_numpy(dtype=object)
-        coords[fresh] = ("obs", values if number else np.where(column.isna(), None, values))
+        coords[fresh] = ("obs", values if number else np.where(column.isna(), None, values), {"column": name})
     over: dict[str, tuple[str, ...]] = {"level_covariance": ("obs", "moment", "moment_again")}
     dataset = xr.Dataset(
         {name: (over.get(name, ("sample", "obs")[-values.ndim :]), values) for name, values in variables.items()},
@@ -284,7 +322,7 @@ def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, 
     dataset["predicted"] = ("obs", variables["simulated"].mean(axis=0))
     dataset.attrs = {
         **attrs,
-        "predictors": [named[name] for name in attrs["predictors"] if name in named],
-        "groups": [named[name] for name in attrs["groups"] if name in named],
+        "predictors": [name for name in attrs["predictors"] if name in frame],
+        "groups": [name for name in attrs["groups"] if name in frame],
     }
     return dataset

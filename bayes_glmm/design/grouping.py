@@ -25,7 +25,7 @@ Codes = npt.NDArray[np.int32]
 #: Names that variables and dimensions of results have already, ArviZ's own among them.
 _RESERVED = frozenset(
     {"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample", "ci_bound"}
-    | {"threshold", "thresholds", "category"}
+    | {"threshold", "thresholds", "category", "statistic", "e_bfmi"}
 )
 
 

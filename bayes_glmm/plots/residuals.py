@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.errors import GLMMError, nearest
+from bayes_glmm.checks.residuals import column_of
+from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.style import axes_or_new, ink, quiet_grid, series_color
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     if column is None:
         axes[3].set_axis_off()
     else:
-        values = dataset[column].to_numpy()
+        values = column_of(dataset, column, "by")
         draw = _against_number if values.dtype.kind == "f" else _against_levels
         draw(axes[3], column, values, residual, each)
     if table is not None:
@@ -79,13 +80,8 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
 
 
 def _column(dataset: xr.Dataset, by: str | None) -> str | None:
-    if by is None:
-        choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
-        return choices[0] if choices else None
-    if by not in dataset.coords:
-        known = [str(name) for name in dataset.coords if name not in ("obs", "sample")]
-        raise GLMMError(f"by: the residuals have no column {by!r}. {nearest(by, known)}")
-    return by
+    choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
+    return by or next(iter(choices), None)
 
 
 def _ranks(values: Array) -> Array:
