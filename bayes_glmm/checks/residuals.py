@@ -19,7 +19,7 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.added_columns import frame_with
-from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
+from bayes_glmm.predict.draws import posterior_predictive, response_name, row_log_densities
 from bayes_glmm.predict.expected import check_choice, row_predictor
 from bayes_glmm.predict.newdata import row_frame
 from bayes_glmm.predict.posterior import posterior_draws
@@ -235,9 +235,10 @@ def _loo_weights(fit: Fit, per_chain: int) -> Array:
     """Compute Pareto-smoothed weights (S, rows) of each row's own leave-one-out posterior; they sum to one."""
     from arviz_stats.base import array_stats
 
-    density = log_likelihood(fit)[response_name(fit)]
-    picked = np.linspace(0, density.sizes["draw"] - 1, per_chain).round().astype(int)
-    log_density = density.isel(draw=picked).to_numpy().reshape(-1, density.sizes["obs"])
+    chains, available = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    picked = np.linspace(0, available - 1, per_chain).round().astype(int)
+    density = row_log_densities(fit)
+    log_density = density.reshape(chains, available, -1)[:, picked].reshape(-1, density.shape[1])
     smoothed = array_stats.psislw(np.ascontiguousarray(log_density.T), axis=-1)[0].T
     weights = np.exp(smoothed - smoothed.max(axis=0))
     return np.asarray(weights / weights.sum(axis=0), dtype=float)

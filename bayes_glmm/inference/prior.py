@@ -62,7 +62,8 @@ def sample_prior(
     groups = ("prior", "prior_predictive") if predictive else ("prior",)
     with model, _quiet():
         tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)
-    return xr.DataTree.from_dict({group: tree[group].to_dataset() for group in groups})
+    # without the time of day, which would make the same draws differ
+    return xr.DataTree.from_dict({group: tree[group].to_dataset().drop_attrs() for group in groups})
 
 
 @contextlib.contextmanager

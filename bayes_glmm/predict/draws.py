@@ -1,7 +1,7 @@
 """Draws of new responses, and the pointwise log-likelihood.
 
-Input: a `Fit` and rows. Output: an `xarray.DataTree` with the group posterior_predictive, or a Dataset of log
-densities; dims chain, draw, obs, the variable named as the response, so that ArviZ's functions take them as they are.
+Input: a `Fit` and rows. Output: an `xarray.DataTree` with the group posterior_predictive or log_likelihood; dims chain,
+draw, obs, the variable named as the response, so that ArviZ's functions take them as they are.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def posterior_predictive(
     return xr.DataTree.from_dict({"posterior_predictive": dataset})
 
 
-def log_likelihood(fit: Fit) -> xr.Dataset:
+def log_likelihood(fit: Fit) -> xr.DataTree:
     """Compute the log density of every observation under every posterior draw, groups as fitted.
 
     Parameters
@@ -116,13 +116,34 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
 
     Returns
     -------
-    xarray.Dataset
-        The response's name, dims chain, draw, obs; log density of y, times the row's weight where there are weights.
+    xarray.DataTree
+        Group log_likelihood: the response's name, dims chain, draw, obs; log density of y, times the row's weight where
+        there are weights. ``fit.extend("log_likelihood")`` puts it into ``fit.dt``.
 
     References
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+    """
+    values, posterior = row_log_densities(fit), fit.posterior
+    values = values.reshape(posterior.sizes["chain"], posterior.sizes["draw"], -1)
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": row_labels(fit.model.design.index)}
+    dataset = xr.Dataset({response_name(fit): (("chain", "draw", "obs"), values)}, coords=coords)
+    return xr.DataTree.from_dict({"log_likelihood": dataset})
+
+
+def row_log_densities(fit: Fit) -> Array:
+    """Compute the log density of every observation as a plain array.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), times the rows' weights.
     """
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
     result = np.empty((predictor.draws.size, predictor.rows))
@@ -132,8 +153,7 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
 
     for rows, values in piecewise(density, list(predictor.row_chunks())):
         result[:, rows] = values
-    coords = {"obs": row_labels(fit.model.design.index)}
-    return predictor.draws.unstack(result, coords).to_dataset(name=response_name(fit))
+    return result
 
 
 def total_log_likelihood(fit: Fit) -> xr.DataArray:
