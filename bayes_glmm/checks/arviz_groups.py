@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
+from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.inference.prior import sample_prior
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.model.naming import reported_names
@@ -58,7 +59,7 @@ def arviz_groups(
         if name not in GROUPS:
             raise PredictionError(f"extend adds no group {name!r}. {nearest(str(name), GROUPS)}")
     seed = fresh_seed() if random_seed is None else random_seed
-    found = dict(_prior_draws(fit, prior_draws, seed)) if set(wanted) & set(_OF_THE_PRIOR) else {}
+    found = _prior_draws(fit, prior_draws, seed) if set(wanted) & set(_OF_THE_PRIOR) else {}
     if "posterior_predictive" in wanted:
         found |= posterior_predictive(fit, random_seed=seed).children
     if "log_likelihood" in wanted:
@@ -68,17 +69,19 @@ def arviz_groups(
     return {name: found[name] for name in GROUPS if name in wanted}
 
 
-def _prior_draws(fit: Fit, draws: int, seed: int) -> Any:
+def _prior_draws(fit: Fit, draws: int, seed: int) -> dict[str, xr.DataTree]:
     """Return the groups prior and prior_predictive."""
     from bayes_glmm.model.build import build_model
 
     spec, design, table = fit.model.spec, fit.model.design, fit.model.prior_table
     model = build_model(spec, design, table)
     try:
-        return sample_prior(model, reported_names(design, spec.family), table, draws, seed).children
+        tree = sample_prior(model, reported_names(design, spec.family), table, draws, seed)
     except SamplingError as error:
         others = [name for name in GROUPS if name not in _OF_THE_PRIOR]
         raise SamplingError(f"{error} The other groups need no draws from the prior: extend({others}).") from None
+    predictive = tree["prior_predictive"].to_dataset().assign_coords(obs=row_labels(design.index))
+    return {"prior": tree["prior"], "prior_predictive": xr.DataTree(predictive)}
 
 
 def _log_prior(fit: Fit) -> xr.Dataset:

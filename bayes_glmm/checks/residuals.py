@@ -16,6 +16,7 @@ from scipy import stats
 
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.added_columns import frame_with
@@ -193,7 +194,7 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
     family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
-    whole = family.support in ("binary", "trials", "count", "ordered")
+    whole = family.support in DISCRETE
     names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole else ()))
     result = {name: np.empty((predictor.draws.size, predictor.rows)) for name in names}
     nulls = []

@@ -62,8 +62,9 @@ def sample_prior(
     groups = ("prior", "prior_predictive") if predictive else ("prior",)
     with model, _quiet():
         tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)
-    # without the time of day, which would make the same draws differ
-    return xr.DataTree.from_dict({group: tree[group].to_dataset().drop_attrs() for group in groups})
+    # without the time of day, which would make the same draws differ, and in the posterior's order
+    drawn = {group: tree[group].to_dataset().drop_attrs() for group in groups}
+    return xr.DataTree.from_dict({**drawn, "prior": drawn["prior"][names]})
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
@@ -93,7 +94,8 @@ def posterior_predictive(
     )
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
-    result = np.empty((predictor.draws.size, predictor.rows))
+    kind = np.int64 if predictor.family.support in DISCRETE else np.float64
+    result = np.empty((predictor.draws.size, predictor.rows), dtype=kind)
     for rows in predictor.row_chunks():
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]

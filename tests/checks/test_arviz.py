@@ -1,0 +1,361 @@
+"""ArviZ on a fit as it is: every function of arviz_base, arviz_stats and arviz_plots that takes a DataTree."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import arviz as az
+import arviz_base
+import arviz_plots
+import arviz_stats
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+
+import bayes_glmm as bg
+from bayes_glmm.errors import ConvergenceWarning, PredictionError, SamplingError
+
+GROUPS = ["posterior_predictive", "log_likelihood", "log_prior", "prior", "prior_predictive"]
+ROWS = 60
+NORMAL = stats.norm(0, 10)
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=ROWS)
+    columns = {"x": x, "g": np.resize(list("abcd"), ROWS), "z": 1 + x + rng.normal(size=ROWS), "offset": x**2}
+    labels = [f"row {i}" for i in range(ROWS)]
+    return pd.DataFrame({**columns, "y": rng.poisson(np.exp(0.5 + 0.4 * x))}, index=labels)
+
+
+def fitted(formula: str, data: pd.DataFrame, family: str, **arguments):
+    model = bg.GLMM(formula, data, family=family, **arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(draws=150, tune=150, random_seed=1, progressbar=False)
+
+
+@pytest.fixture(scope="module")
+def fit(data):
+    """Counts, fifteen rows in each of four groups: so many that leave-one-out takes the groups' effects as drawn."""
+    return fitted("y ~ x + (1 | g)", data, "poisson").extend(prior_draws=50, random_seed=1)
+
+
+@pytest.fixture(scope="module")
+def smaller(data):
+    return fitted("y ~ 1 + (1 | g)", data, "poisson").extend("log_likelihood")
+
+
+@pytest.fixture(scope="module")
+def line(data):
+    """A straight line: its density is a line of the test."""
+    priors = {"Intercept": bg.Prior("Normal", 0, 10), "beta": bg.Prior("Normal", 0, 10)}
+    priors["sigma"] = bg.Prior("Exponential", 1)
+    return fitted("z ~ x", data, "gaussian", priors=priors, center=False).extend("log_likelihood")
+
+
+class Refits(az.SamplingWrapper):
+    """How ArviZ fits a straight line again without some rows."""
+
+    def sel_observations(self, idx):
+        frame = self.model.design.frame
+        left_out = frame.index[np.atleast_1d(idx)]
+        return frame.drop(index=left_out), frame.loc[left_out]
+
+    def sample(self, modified_observed_data):
+        model = bg.GLMM("z ~ x", modified_observed_data)
+        return model.fit(method="laplace", draws=100, random_seed=1, progressbar=False)
+
+    def get_inference_data(self, fitted_model):
+        return fitted_model.dt
+
+    def log_likelihood__i(self, excluded_obs, idata__i):
+        rows = excluded_obs.rename_axis("obs").to_xarray()
+        return line_density(idata__i["posterior"], rows["x"], rows["z"])
+
+
+def line_density(posterior, x, z) -> xr.DataArray:
+    mean = posterior["beta"].sel(coef="Intercept", drop=True) + posterior["beta"].sel(coef="x", drop=True) * x
+    mean, sigma, z = xr.broadcast(mean, posterior["sigma"], z)
+    return mean.copy(data=stats.norm.logpdf(z, mean, sigma)).transpose("chain", "draw", ...)
+
+
+def moment_matched(fit):
+    """Leave-one-out by moment matching, every row counted as one that needs it."""
+    frame, posterior = fit.model.design.frame, fit.dt["posterior"]
+    intercept, slope = (posterior["beta"].sel(coef=name, drop=True) for name in ("Intercept", "x"))
+    named = {"a": intercept, "b": slope, "log_sigma": np.log(posterior["sigma"])}
+    upars = xr.concat(list(named.values()), dim="parameter").assign_coords(parameter=list(named))
+
+    def parts(values):
+        beta = values.sel(parameter=["a", "b"]).rename(parameter="coef").assign_coords(coef=["Intercept", "x"])
+        return xr.Dataset({"beta": beta, "sigma": np.exp(values.sel(parameter="log_sigma", drop=True))})
+
+    def density(values):
+        own = parts(values)
+        x, z = (xr.DataArray(frame[name].to_numpy(), dims="obs") for name in ("x", "z"))
+        prior = own["beta"].copy(data=NORMAL.logpdf(own["beta"])).sum("coef") - own["sigma"] + np.log(own["sigma"])
+        return prior + line_density(own, x, z).sum("obs")
+
+    def of_row(values, i):
+        return line_density(parts(values), xr.DataArray(frame["x"].iloc[i]), xr.DataArray(frame["z"].iloc[i]))
+
+    plain = az.loo(fit.dt, pointwise=True)
+    return az.loo_moment_match(fit.dt, plain, density, of_row, upars.transpose("chain", "draw", ...), k_threshold=0.2)
+
+
+def with_mean(fit) -> xr.DataTree:
+    tree = fit.dt.copy()
+    tree["posterior"] = (
+        tree["posterior"].to_dataset().assign(mu=bg.predictions(fit, draws="dataarray").drop_vars("obs"))
+    )
+    return tree
+
+
+#: Function -> how it is called: with a fit of counts, a smaller model of them, and a straight line.
+STATS = {
+    "bayes_factor": lambda f, s, l: az.bayes_factor(f.dt, var_names="sd_g", ref_vals=0.5),
+    "bayesian_r2": lambda f, s, l: az.bayesian_r2(with_mean(l), pred_mean="mu", scale="sigma"),
+    "bfmi": lambda f, s, l: az.bfmi(f.dt),
+    "ci_in_rope": lambda f, s, l: az.ci_in_rope(f.dt, rope=(-0.1, 0.1), var_names=["beta"]),
+    "compare": lambda f, s, l: az.compare({"with x": f.dt, "without": s.dt}),
+    "convert_to_dataset": lambda f, s, l: az.convert_to_dataset(f.dt),
+    "convert_to_datatree": lambda f, s, l: az.convert_to_datatree(f.dt),
+    "diagnose": lambda f, s, l: az.diagnose(f.dt),
+    "ess": lambda f, s, l: az.ess(f.dt),
+    "eti": lambda f, s, l: az.eti(f.dt),
+    "extract": lambda f, s, l: az.extract(f.dt),
+    "generate_survival_curves": lambda f, s, l: az.generate_survival_curves(f.dt, var_names=["y"]),
+    "get_log_likelihood": lambda f, s, l: arviz_stats.get_log_likelihood(f.dt),
+    "get_unconstrained_samples": lambda f, s, l: arviz_base.get_unconstrained_samples(f.dt),
+    "hdi": lambda f, s, l: az.hdi(f.dt),
+    "histogram": lambda f, s, l: az.histogram(f.dt),
+    "iqr": lambda f, s, l: az.iqr(f.dt),
+    "kaplan_meier": lambda f, s, l: az.kaplan_meier(f.dt, var_names=["y"]),
+    "kde": lambda f, s, l: az.kde(f.dt),
+    "kl_divergence": lambda f, s, l: az.kl_divergence(f.dt, s.dt, var_names=["sd_g"], num_samples=100),
+    "lfo_cv": lambda f, s, l: az.lfo_cv(l.dt, Refits(l.model), ROWS - 4, 1, time_dim="obs"),
+    "loo": lambda f, s, l: az.loo(f.dt),
+    "loo_approximate_posterior": lambda f, s, l: az.loo_approximate_posterior(f.dt, *np.zeros((2, 600))),
+    "loo_expectations": lambda f, s, l: az.loo_expectations(f.dt),
+    "loo_i": lambda f, s, l: az.loo_i(3, f.dt),
+    "loo_influence": lambda f, s, l: az.loo_influence(f.dt),
+    "loo_kfold": lambda f, s, l: az.loo_kfold(l.dt, Refits(l.model), k=3),
+    "loo_metrics": lambda f, s, l: az.loo_metrics(f.dt),
+    "loo_moment_match": lambda f, s, l: moment_matched(l),
+    "loo_pit": lambda f, s, l: az.loo_pit(f.dt),
+    "loo_r2": lambda f, s, l: az.loo_r2(f.dt, var_name="y"),
+    "loo_score": lambda f, s, l: az.loo_score(f.dt),
+    "loo_subsample": lambda f, s, l: az.loo_subsample(f.dt, observations=20, pointwise=True),
+    "mad": lambda f, s, l: az.mad(f.dt),
+    "mcse": lambda f, s, l: az.mcse(f.dt),
+    "mean": lambda f, s, l: az.mean(f.dt),
+    "median": lambda f, s, l: az.median(f.dt),
+    "metrics": lambda f, s, l: az.metrics(f.dt),
+    "mode": lambda f, s, l: az.mode(f.dt),
+    "psense": lambda f, s, l: az.psense(f.dt),
+    "psense_summary": lambda f, s, l: az.psense_summary(f.dt),
+    "qds": lambda f, s, l: az.qds(f.dt),
+    "reloo": lambda f, s, l: az.reloo(Refits(l.model, idata_orig=l.dt), k_threshold=0.25),
+    "residual_r2": lambda f, s, l: az.residual_r2(with_mean(l), pred_mean="mu", obs_name="z"),
+    "rhat": lambda f, s, l: az.rhat(f.dt),
+    "rhat_nested": lambda f, s, l: az.rhat_nested(f.dt, superchain_ids=[0, 0, 1, 1]),
+    "std": lambda f, s, l: az.std(f.dt),
+    "summary": lambda f, s, l: az.summary(f.dt),
+    "thin": lambda f, s, l: az.thin(f.dt),
+    "update_subsample": lambda f, s, l: az.update_subsample(
+        az.loo_subsample(f.dt, observations=20, pointwise=True), f.dt, observations=10
+    ),
+    "var": lambda f, s, l: az.var(f.dt),
+    "wasserstein": lambda f, s, l: az.wasserstein(f.dt, s.dt, var_names=["sd_g"], num_samples=100),
+    "weight_predictions": lambda f, s, l: az.weight_predictions([f.dt, f.dt], random_seed=1),
+}  # fmt: skip
+#: Plots that need more than the tree.
+PLOTS = {
+    "combine_plots": lambda f: az.combine_plots(f.dt, [(az.plot_trace, {}), (az.plot_dist, {})], var_names=["beta"]),
+    "plot_bf": lambda f: az.plot_bf(f.dt, var_names="sd_g", ref_val=0.5),
+    "plot_ecdf_pit": lambda f: az.plot_ecdf_pit(
+        xr.DataTree.from_dict({"loo_pit": az.loo_pit(f.dt)}), group="loo_pit", sample_dims=["obs"]
+    ),
+    "plot_lm": lambda f: az.plot_lm(f.dt, x="x"),
+    "plot_pair": lambda f: az.plot_pair(f.dt, var_names=["beta", "sd_g"]),
+    "plot_pair_focus": lambda f: az.plot_pair_focus(
+        f.dt, focus_var="sd_g", focus_var_coords={"g_coef": "Intercept"}, var_names=["beta"]
+    ),
+    "plot_ppc_pava_residuals": lambda f: az.plot_ppc_pava_residuals(f.dt, x_var="x"),
+}
+#: Functions whose argument is no tree, and one that refuses a tree in its own words.
+OTHERS = {"add_bands", "add_lines", "plot_compare", "plot_khat", "ecdf", "citations", "clear_data_home"}
+OTHERS |= {"dataset_to_dataarray", "dataset_to_dataframe", "dict_to_dataset", "explode_dataset_dims", "from_cmdstanpy"}
+OTHERS |= {"from_dict", "from_emcee", "from_numpyro", "from_numpyro_svi", "from_pystan", "generate_dims_coords"}
+OTHERS |= {"get_data_home", "get_function", "hexbin", "histogram2d", "kde2d", "list_datasets", "load_arviz_data"}
+OTHERS |= {"make_attrs", "ndarray_to_dataarray", "references_to_dataset", "xarray_sel_iter", "xarray_to_ndarray"}
+OTHERS |= {"xarray_var_iter"}
+
+SAID_BY_ARVIZ = [
+    "Estimated shape parameter of Pareto:UserWarning",
+    "No status variable found for y:UserWarning",  # none of the counts is censored
+    "Variables y in .* look discrete:UserWarning",  # as counts do
+    "invalid value encountered in .*divide:RuntimeWarning",  # its Pareto tail of draws that are ties
+]
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{words}") for words in SAID_BY_ARVIZ]
+
+
+def functions(package) -> list[str]:
+    named = {name: getattr(package, name) for name in dir(package) if not name.startswith("_")}
+    return [name for name, thing in named.items() if inspect.isroutine(thing)]
+
+
+def test_no_function_of_arviz_is_left_out() -> None:
+    found = {*functions(arviz_base), *functions(arviz_stats)}
+    plots = set(functions(arviz_plots))
+    assert found - OTHERS == set(STATS)
+    assert set(PLOTS) <= plots and "dt" not in inspect.signature(az.plot_compare).parameters
+    assert OTHERS <= found | plots
+
+
+@pytest.mark.parametrize("name", STATS)
+def test_every_statistic_takes_a_fit_as_it_is(name, fit, smaller, line) -> None:
+    assert STATS[name](fit, smaller, line) is not None
+
+
+@pytest.mark.parametrize("name", [name for name in functions(arviz_plots) if name not in OTHERS])
+def test_every_plot_takes_a_fit_as_it_is(name, fit) -> None:
+    call = PLOTS.get(name, lambda one: getattr(az, name)(one.dt))
+    assert call(fit) is not None
+    plt.close("all")
+
+
+# the same answers ------------------------------------------------------------------------------------------------
+
+
+def test_leave_one_out_and_comparison_are_ours_where_groups_are_large(fit, smaller) -> None:
+    ours = bg.loo(fit, refits=False)
+    theirs = az.loo(fit.dt, pointwise=True)
+    assert (theirs.elpd, theirs.se, theirs.p) == pytest.approx((ours.elpd, ours.se, ours.p), rel=1e-9)
+    np.testing.assert_allclose(theirs.pareto_k, ours.pareto_k, rtol=1e-9)
+    table = az.compare({"with x": fit.dt, "without": smaller.dt}, round_to="none")
+    again = bg.compare({"with x": fit, "without": smaller}, refits=False)
+    columns = ["elpd", "p", "elpd_diff", "se", "dse", "weight"]
+    np.testing.assert_allclose(table[columns].astype(float), again[columns].astype(float), rtol=1e-6, atol=1e-9)
+
+
+def test_refits_by_arviz_are_our_folds(line) -> None:
+    """The same folds fitted by ArviZ's wrapper, with default priors and from the Laplace approximation."""
+    ours = bg.kfold(line, 3, random_seed=1, progressbar=False)
+    theirs = az.loo_kfold(line.dt, Refits(line.model), folds=ours.folds + 1)
+    assert theirs.elpd == pytest.approx(ours.elpd, abs=1.0)
+    assert moment_matched(line).elpd == pytest.approx(bg.loo(line, refits=False).elpd, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["fit", "line"])
+def test_prior_sensitivity_is_ours(name, request) -> None:
+    one = request.getfixturevalue(name)
+    ours = bg.prior_sensitivity(one).set_index("parameter")["prior"]
+    table = az.psense_summary(one.extend("log_prior").dt, round_to=12)["prior"]
+    np.testing.assert_allclose(table["beta[x]"], ours["beta[x]"], rtol=1e-6)
+    each = bg.prior_sensitivity(one, by="parameter").set_index(["scaled", "parameter"])["prior"]
+    of_slope = az.psense(one.dt, group_var_names=["beta"], group_coords={"coef": ["x"]})
+    assert float(of_slope["beta"].sel(coef="x")) == pytest.approx(each["beta[x]", "beta[x]"], rel=1e-6)
+
+
+def test_summaries_are_ours(fit) -> None:
+    ours = fit.summary().set_index("term")
+    theirs = az.summary(fit.dt, var_names=["beta", "sd_g"], round_to="none", ci_kind="eti")
+    for label, row in (("beta[x]", "x"), ("beta[Intercept]", "Intercept")):
+        found = ours.loc[row] if isinstance(ours.loc[row], pd.Series) else ours.loc[row].iloc[0]
+        for column, name in (("mean", "mean"), ("sd", "sd"), ("ess_bulk", "ess_bulk"), ("r_hat", "r_hat")):
+            assert float(theirs.loc[label, column]) == pytest.approx(float(found[name]), rel=1e-9)
+
+
+def test_predictive_quantities_are_near_ours(fit, line) -> None:
+    y, mean = fit.model.design.response.y, bg.predictions(fit)["estimate"].to_numpy()
+    error = np.sqrt(np.mean((y - mean) ** 2))
+    assert az.metrics(fit.dt, round_to="none").mean == pytest.approx(error, rel=0.02)
+    left_out, _ = az.loo_expectations(fit.dt)
+    np.testing.assert_allclose(left_out, mean, atol=1.5)
+    ranks = az.loo_pit(line.extend("posterior_predictive", random_seed=2).dt)["z"]
+    ours = bg.simulate_residuals(line, "loo", draws=600, random_seed=1)["residual"]
+    np.testing.assert_allclose(ranks, ours, atol=0.08)  # a rank among 600 draws has an sd of 0.02
+    mu = bg.predictions(line, draws="dataarray")
+    explained = mu.var("obs", ddof=1) / (mu.var("obs", ddof=1) + line.posterior["sigma"] ** 2)
+    found = az.bayesian_r2(with_mean(line), pred_mean="mu", scale="sigma", summary=False)
+    assert found.mean() == pytest.approx(float(explained.mean()), rel=1e-6)
+
+
+# what extend does --------------------------------------------------------------------------------------------------
+
+
+def test_the_groups_have_the_posteriors_and_the_rows_labels(fit) -> None:
+    dt = fit.dt
+    assert list(dt.children) == ["posterior", "sample_stats", "observed_data", "constant_data", *GROUPS]
+    for name in ("posterior_predictive", "log_likelihood", "prior_predictive"):
+        assert dt[name]["y"].dims == ("chain", "draw", "obs")
+        assert dt[name]["obs"].to_numpy().tolist() == fit.model.design.frame.index.tolist()
+    assert list(dt["prior"].data_vars) == list(dt["posterior"].data_vars)
+    for name, variable in dt["posterior"].data_vars.items():
+        assert dt["prior"][name].dims == variable.dims
+        for dim in variable.dims[2:]:
+            assert dt["prior"][dim].equals(variable[dim])
+    assert list(dt["log_prior"].data_vars) == ["beta", "sd_g"]
+    for name in ("observed_data", "posterior_predictive", "prior_predictive"):
+        assert dt[name]["y"].dtype == np.int64
+
+
+def test_log_prior_is_the_density_of_what_was_stated(line) -> None:
+    densities = line.extend("log_prior").dt["log_prior"]
+    np.testing.assert_allclose(densities["beta"], NORMAL.logpdf(line.posterior["beta"]), rtol=1e-9)
+    np.testing.assert_allclose(densities["sigma"], -line.posterior["sigma"], rtol=1e-9)
+
+
+def test_the_same_seed_gives_the_same_groups_before_and_after_saving(fit, tmp_path) -> None:
+    first = fit.extend(prior_draws=50, random_seed=1).dt.copy(deep=True)
+    again = bg.load(fit.save(tmp_path / "fit.nc"))
+    assert first["prior"].sizes["draw"] == 50
+    for one in (again, again.extend(prior_draws=50, random_seed=1)):
+        assert list(one.dt.children) == list(first.children)
+        for name in first.children:
+            xr.testing.assert_identical(one.dt[name].to_dataset(), first[name].to_dataset())
+
+
+def test_groups_asked_for_are_replaced_and_others_stay(line) -> None:
+    line.extend(["log_likelihood", "posterior_predictive"], random_seed=1)
+    density, drawn = (line.dt[name].to_dataset() for name in ("log_likelihood", "posterior_predictive"))
+    assert line.extend("posterior_predictive", random_seed=2) is line
+    assert line.dt["log_likelihood"].to_dataset().identical(density)
+    assert not line.dt["posterior_predictive"].to_dataset().equals(drawn)
+    assert bg.posterior_predictive(line, random_seed=2).identical(
+        xr.DataTree.from_dict({"posterior_predictive": line.dt["posterior_predictive"].to_dataset()})
+    )
+
+
+def test_both_functions_return_a_tree_that_updates_the_fits(line) -> None:
+    tree = line.dt.copy()
+    for one in (bg.log_likelihood(line), bg.posterior_predictive(line, random_seed=1)):
+        assert isinstance(one, xr.DataTree) and len(one.children) == 1
+        tree.update(one.children)
+    assert {"log_likelihood", "posterior_predictive"} <= set(tree.children)
+
+
+def test_constant_data_hold_the_numbers_to_plot_against(fit, data) -> None:
+    np.testing.assert_array_equal(fit.dt["constant_data"]["x"], data["x"])
+    constant = fitted("z ~ offset + g", data, "gaussian").dt["constant_data"]
+    assert set(constant.data_vars) == {"offset", "offset_data"}
+    np.testing.assert_array_equal(constant["offset_data"], data["offset"])
+
+
+def test_refusals_say_what_to_do(data) -> None:
+    flat = fitted("z ~ x", data, "gaussian", priors={"beta": bg.Prior("Flat")})
+    before = list(flat.dt.children)
+    with pytest.raises(SamplingError, match=r"flat prior of beta\[x\].*extend\(\['posterior_predictive', 'log_like"):
+        flat.extend()
+    with pytest.raises(PredictionError, match="no group 'loglikelihood'.*'log_likelihood'"):
+        flat.extend(["posterior_predictive", "loglikelihood"])
+    assert list(flat.dt.children) == before
+    assert "log_prior" in flat.extend(["log_prior", "log_likelihood"]).dt.children
+    az.psense_summary(flat.dt)
