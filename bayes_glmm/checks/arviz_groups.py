@@ -81,7 +81,7 @@ def _prior_draws(fit: Fit, draws: int, seed: int) -> dict[str, xr.DataTree]:
         others = [name for name in GROUPS if name not in _OF_THE_PRIOR]
         raise SamplingError(f"{error} The other groups need no draws from the prior: extend({others}).") from None
     predictive = tree["prior_predictive"].to_dataset().assign_coords(obs=row_labels(design.index))
-    return {"prior": tree["prior"], "prior_predictive": xr.DataTree(predictive)}
+    return {**tree.children, "prior_predictive": xr.DataTree(predictive)}
 
 
 def _log_prior(fit: Fit) -> xr.Dataset:

@@ -21,7 +21,8 @@ from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.predict.draws import posterior_predictive, response_name, row_log_densities
-from bayes_glmm.predict.expected import check_choice, row_predictor
+from bayes_glmm.predict.expected import row_predictor
+from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.newdata import row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 

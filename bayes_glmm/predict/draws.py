@@ -18,6 +18,7 @@ from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
+from bayes_glmm.predict.meanings import RandomEffects, as_text, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.pieces import in_threads, piecewise
 from bayes_glmm.predict.posterior import posterior_draws
@@ -33,7 +34,7 @@ def posterior_predictive(
     fit: Fit,
     newdata: Any = None,
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     draws: int | None = None,
     random_seed: int | None = None,
@@ -49,7 +50,9 @@ def posterior_predictive(
         with precisions that of the precisions.
     random_effects
         ``"conditional"``: groups as fitted. ``"typical"``: deviation zero. ``"new"``: every level counts as not seen
-        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level.
+        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level; rows without
+        the factor's column are all of one new level. Or one of these for each grouping factor named,
+        ``{"Site": "conditional", "Site:Year": "new"}``; others are ``"new"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     draws
@@ -74,18 +77,19 @@ def posterior_predictive(
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
     """
-    if random_effects == "marginal":
+    meanings = factor_meanings(fit.model.design, random_effects, unnamed="new")
+    if "marginal" in (random_effects, *meanings.values()):
         raise PredictionError(
             "One response belongs to one group, so it cannot be drawn with random_effects='marginal'. Use 'new': "
             "responses of groups drawn from the population. Averages over the population are given by predictions(...)."
         )
     frame = None
     if newdata is not None:
-        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical", trials=True)
+        frame = complete_rows(fit, row_frame(newdata), meanings=meanings, trials=True)
     predictor = row_predictor(
         fit,
         frame,
-        random_effects=random_effects,
+        random_effects=meanings or random_effects,
         new_levels=new_levels,
         scale="link",
         random_seed=random_seed,
@@ -94,15 +98,16 @@ def posterior_predictive(
     )
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
-    kind = np.int64 if predictor.family.support in DISCRETE else np.float64
-    result = np.empty((predictor.draws.size, predictor.rows), dtype=kind)
+    whole = predictor.family.support in DISCRETE
+    result: npt.NDArray[Any] = np.empty((predictor.draws.size, predictor.rows), dtype=np.int64 if whole else float)
     for rows in predictor.row_chunks():
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
     index = fit.model.design.index if frame is None else frame.index
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
-    dataset.attrs = {"random_effects": random_effects, "new_levels": new_levels, "seed": predictor.seed}
+    said = as_text(stated(random_effects, meanings))
+    dataset.attrs = {"random_effects": said, "new_levels": new_levels, "seed": predictor.seed}
     if predictor.labels is not None:
         dataset.attrs["categories"] = list(predictor.labels)
     return xr.DataTree.from_dict({"posterior_predictive": dataset})

@@ -8,7 +8,8 @@ import pytest
 from scipy import special
 
 from bayes_glmm.errors import DataWarning, PredictionError
-from bayes_glmm.predict.expected import RANDOM_EFFECTS, expected, row_predictor
+from bayes_glmm.predict.expected import expected, row_predictor
+from bayes_glmm.predict.meanings import RANDOM_EFFECTS
 
 BETA = {"Intercept": -0.5, "x": 0.4}
 
