@@ -272,8 +272,8 @@ class FittedGLMM(Fit):
     model
         The model that was fitted.
     dt
-        Groups posterior, sample_stats, observed_data and constant_data, as ArviZ takes them; dims chain, draw, obs,
-        coef and those of the grouping factors.
+        Groups posterior, sample_stats, observed_data and constant_data, and those that `extend` added, as ArviZ takes
+        them; dims chain, draw, obs, coef and those of the grouping factors.
     """
 
     model: GLMM

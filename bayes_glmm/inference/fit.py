@@ -44,8 +44,8 @@ class Fit:
     model
         The model that was fitted.
     dt
-        Groups posterior, sample_stats, observed_data and constant_data; dims chain, draw, obs, coef, <group>,
-        <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
+        Groups posterior, sample_stats, observed_data and constant_data, and what was added; dims chain, draw, obs,
+        coef, <group>, <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
     """
 
     model: Model
@@ -87,7 +87,8 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     Returns
     -------
     xarray.DataTree
-        Groups posterior, sample_stats, observed_data, constant_data.
+        Groups posterior, sample_stats, observed_data (whole numbers are integers) and constant_data: the predictors
+        that are numbers, offset, trials, weights and precision.
     """
     response = design.response
     assert response is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -69,11 +70,13 @@ def sample_prior(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep PyMC from listing the variables it draws."""
+    """Keep PyMC from listing the variables it draws, and from warning of the weights' potential: no prior's."""
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(max(level, logging.WARNING))
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
+            yield
     finally:
         logger.setLevel(level)

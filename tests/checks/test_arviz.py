@@ -269,6 +269,39 @@ def test_the_groups_have_the_posteriors_and_the_rows_labels(fit) -> None:
         assert dt[name]["y"].dtype == np.int64
 
 
+KINDS = {
+    "gaussian": "precision(z, w) ~ x + (x || g)",
+    "student": "z ~ I(x / 2) + (1 | g:h)",
+    "bernoulli": "h ~ x",
+    "binomial": "p(y, n) ~ x + (1 | h)",
+    "negativebinomial": "weighted(y, w) ~ 0 + g",
+    "gamma": "w ~ x + offset(offset)",
+    "beta": "share ~ 0 + (1 | g)",
+    "cumulative": "grade ~ x + (x | g)",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayes_glmm.errors.DataWarning")
+@pytest.mark.parametrize("family", KINDS)
+def test_every_kind_of_model_is_extended_and_saved(family, data, tmp_path) -> None:
+    rng = np.random.default_rng(3)
+    grade = pd.Categorical.from_codes(rng.integers(0, 3, ROWS), ["low", "middle", "high"], ordered=True)
+    columns = {"w": rng.gamma(4, size=ROWS), "n": data["y"] + 2, "share": rng.uniform(0.1, 0.9, ROWS), "grade": grade}
+    model = bg.GLMM(KINDS[family], data.assign(h=np.resize(["p", "q", "q"], ROWS), **columns), family=family)
+    dt = model.fit(method="laplace", draws=50, random_seed=1, progressbar=False).extend(prior_draws=20).dt
+    (name,) = dt["observed_data"].data_vars
+    for group in ("posterior_predictive", "log_likelihood", "prior_predictive"):
+        assert list(dt[group].data_vars) == [name] and np.isfinite(dt[group][name]).all()
+        assert dt[group]["obs"].equals(dt["observed_data"]["obs"])
+    assert list(dt["prior"].data_vars) == list(dt["posterior"].data_vars)
+    assert not set(dt["posterior"].data_vars) - set(dt["log_prior"].data_vars) - {"b_g", "b_h", "b_g:h"}
+    again = bg.load(bg.FittedGLMM(model, dt).save(tmp_path / "fit.nc"))
+    for group in dt.children:
+        xr.testing.assert_identical(again.dt[group].to_dataset(), dt[group].to_dataset())
+    assert np.isfinite(az.loo(dt).elpd) and len(az.psense_summary(dt))
+
+
 def test_log_prior_is_the_density_of_what_was_stated(line) -> None:
     densities = line.extend("log_prior").dt["log_prior"]
     np.testing.assert_allclose(densities["beta"], NORMAL.logpdf(line.posterior["beta"]), rtol=1e-9)

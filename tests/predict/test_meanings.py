@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -225,6 +226,15 @@ def test_averages_are_those_of_the_rows(make, meanings: dict[str, str], monkeypa
     step = avg_comparisons(fit, {"x": 1.0}, random_effects=meanings, draws="dataarray")
     further = expected(fit, data.assign(x=data["x"] + 1.0), random_effects=meanings)
     np.testing.assert_allclose(step.isel(obs=0), (further - rows).mean("obs"), rtol=1e-7)
+
+
+def test_figures_say_for_whom(make) -> None:
+    fit = make("logit")
+    table = predictions(fit, bg.grid(fit, g=None, x=[0.0, 1.0]), random_effects={"g": "conditional"})
+    assert len(table) == 12
+    ax = bg.plots.predictions(table, "x", color="g")
+    assert "each row's own g, averaged over h and g:h" in ax.get_title(loc="left")
+    plt.close("all")
 
 
 def test_levels_of_a_conditional_factor_are_compared(make) -> None:
