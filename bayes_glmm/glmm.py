@@ -181,7 +181,12 @@ class GLMM:
         Raises
         ------
         SamplingError
-            If a prior is flat: one cannot draw from it.
+            If a prior is flat: one cannot draw from it. If `draws` is no number of draws.
+
+        Warns
+        -----
+        DataWarning
+            If priors are so wide that counts are beyond the largest whole number there is.
         """
         from bayes_glmm.inference.prior import sample_prior
         from bayes_glmm.model.naming import reported_names
@@ -330,7 +335,7 @@ class FittedGLMM(Fit):
             ``"prior_predictive"``; None for all five. A group that `dt` has already is computed again and replaced;
             nothing else in it changes.
         prior_draws
-            Draws from the prior.
+            Draws from the prior, for the last two.
         random_seed
             Seed of the draws; the same seed gives the same groups.
 
@@ -344,7 +349,7 @@ class FittedGLMM(Fit):
         PredictionError
             If there is no such group.
         SamplingError
-            If draws from the prior are asked for and a prior is flat.
+            If draws from the prior are asked for and a prior is flat, or `prior_draws` is no number of draws.
 
         Notes
         -----
@@ -358,12 +363,14 @@ class FittedGLMM(Fit):
 
         Examples
         --------
-        >>> import arviz as az
         >>> import bayes_glmm as bg
         >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
-        >>> fit = model.fit(method="laplace", random_seed=1, progressbar=False).extend(random_seed=1)
-        >>> az.loo(fit.dt).n_data_points
-        180
+        >>> fit = model.fit(method="laplace", random_seed=1, progressbar=False)
+        >>> list(fit.extend(["log_prior", "log_likelihood"]).dt.children)[-2:]
+        ['log_likelihood', 'log_prior']
+
+        Now ``az.psense_summary(fit.dt)``, ``az.loo(fit.dt)`` and ``az.compare({"a": fit.dt, "b": other.dt})`` work, and
+        after ``fit.extend()`` plots such as ``az.plot_ppc_dist(fit.dt)`` and ``az.plot_prior_posterior(fit.dt)``.
         """
         from bayes_glmm.checks.arviz_groups import arviz_groups
 

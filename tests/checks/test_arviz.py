@@ -344,13 +344,16 @@ def test_constant_data_hold_the_numbers_to_plot_against(fit, data) -> None:
     np.testing.assert_array_equal(constant["offset_data"], data["offset"])
 
 
-def test_refusals_say_what_to_do(data) -> None:
+def test_refusals_say_what_to_do(data, line) -> None:
     flat = fitted("z ~ x", data, "gaussian", priors={"beta": bg.Prior("Flat")})
     before = list(flat.dt.children)
     with pytest.raises(SamplingError, match=r"flat prior of beta\[x\].*extend\(\['posterior_predictive', 'log_like"):
         flat.extend()
     with pytest.raises(PredictionError, match="no group 'loglikelihood'.*'log_likelihood'"):
         flat.extend(["posterior_predictive", "loglikelihood"])
+    for draws in (0, 2.5, "many"):
+        with pytest.raises(SamplingError, match=f"draws={draws!r} from the prior: give a whole number"):
+            line.extend("prior", prior_draws=draws)
     assert list(flat.dt.children) == before
     assert "log_prior" in flat.extend(["log_prior", "log_likelihood"]).dt.children
     az.psense_summary(flat.dt)
