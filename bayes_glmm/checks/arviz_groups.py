@@ -1,6 +1,6 @@
 """The groups of a fit's tree that ArviZ's functions read beside the posterior.
 
-Input: a `Fit`. Output: Datasets by group, with the posterior's and the rows' dims and labels.
+Input: a `Fit`. Output: trees by group, with the posterior's and the rows' dims and labels.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.expected import NEW_LEVELS, RowPredictor, row_predictor, scales
-from bayes_glmm.predict.meanings import RandomEffects, check_choice, factor_meanings, stated
+from bayes_glmm.predict.meanings import RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     coords |= {name: rows[name].to_numpy() for name in COLUMNS[:3] if name in rows.columns}
     coords["obs"] = np.arange(values.shape[1])
     array = terms[0].predictor.draws.unstack(values, coords)
-    array.attrs = attributes
+    array.attrs = {**attributes, "random_effects": as_text(request.random_effects)}
     if request.tests:
         table = hypotheses(array, request.hypothesis, rope=request.rope, ci_prob=request.ci_prob)
         table.attrs = {**attributes, **table.attrs}

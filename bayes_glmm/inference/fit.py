@@ -117,9 +117,12 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
 
 
 def _numbers(spec: ModelSpec, design: Design, taken: Collection[str]) -> dict[str, Any]:
-    """Return the predictors that are numbers, for plots against them; one of a name that is taken ends in ``_data``."""
+    """Return the predictors that are numbers, for plots against them, but for names that netCDF cannot hold.
+
+    One of a name that is taken ends in ``_data``.
+    """
     kinds = design.encoders.kinds
-    names = [name for name in spec.formula.predictors if kinds[name] is None and "/" not in name]
+    names = [name for name in spec.formula.predictors if kinds[name] is None and "/" not in name and name != "."]
     return {f"{name}_data" if name in taken else name: ("obs", numbers(design.frame[name])) for name in names}
 
 

@@ -203,6 +203,9 @@ def test_what_is_not_named_is_averaged_over(make) -> None:
     )
     assert short.attrs["random_effects"] == {"g": "marginal", "h": "conditional", "g:h": "marginal"}
     assert short.attrs["integral"] == "quadrature"
+    draws = predictions(fit, random_effects={"h": "conditional"}, draws="dataarray")
+    assert draws.attrs["random_effects"] == "g: marginal, h: conditional, g:h: marginal"
+    draws.to_netcdf()  # an attribute that is no text would be refused
     pd.testing.assert_frame_equal(predictions(fit, random_effects={}), predictions(fit, random_effects="marginal"))
 
 
