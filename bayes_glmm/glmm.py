@@ -357,9 +357,10 @@ class FittedGLMM(Fit):
         take 32 MB each, of 100 000 rows 3.2 GB each. The groups of the prior hold 8 bytes for each prior draw and row.
         Where memory is short, name the groups you need.
 
-        log_likelihood is that of the responses given the fitted groups' effects, as of other packages. ``az.loo`` of it
+        log_likelihood is that of the responses given the fitted groups' effects, as in other packages. ``az.loo`` of it
         is too high where groups have few rows; `bayes_glmm.loo` integrates their effects out. log_prior has a density
-        for each prior, under the posterior's names; that of the groups' effects given their sds is part of the model.
+        for each prior, under the posterior's names; that of the groups' effects given their sds is in neither group, so
+        ``az.psense`` finds less likelihood behind an sd than `bayes_glmm.prior_sensitivity`, which counts it.
 
         Examples
         --------
