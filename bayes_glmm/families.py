@@ -37,6 +37,8 @@ from bayes_glmm.ordinal import (
 from bayes_glmm.priors import Prior
 
 Parameters = Mapping[str, Any]
+#: Supports whose responses are whole numbers.
+DISCRETE = frozenset({"binary", "trials", "count", "ordered"})
 
 
 @dataclass(frozen=True)

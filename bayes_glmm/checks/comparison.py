@@ -26,7 +26,7 @@ from bayes_glmm.errors import DataWarning, PredictionError, nearest
 from bayes_glmm.inference.fit import Fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
-from bayes_glmm.predict.draws import log_likelihood, response_name
+from bayes_glmm.predict.draws import row_log_densities
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Model
@@ -359,8 +359,7 @@ def _left_out_density(task: _LeftOut) -> Array:
     seen = Fit(task.model, again.dt)
     term = _unit_term(task.fit, task.unit)
     if term is None:
-        values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-        return log_mean_exp(values.reshape(-1, values.shape[-1])[:, task.rows])
+        return log_mean_exp(row_log_densities(seen)[:, task.rows])
     try:
         nested_terms(task.fit, term.name)
     except PredictionError:
@@ -371,8 +370,7 @@ def _left_out_density(task: _LeftOut) -> Array:
 
 def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
     """Average over draws of all effects of the units from their distribution; NaN where too few draws say anything."""
-    values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-    flat = values.reshape(-1, values.shape[-1])
+    flat = row_log_densities(seen)
     rows = _rows_of_units(task.fit, task.unit)
     density = np.stack([flat[:, rows[i]].sum(axis=1) for i in task.units], axis=1)
     weights = special.softmax(density, axis=0)

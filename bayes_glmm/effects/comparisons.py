@@ -18,7 +18,7 @@ from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.effects.variables import crossed, resolve_variables
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.expected import check_choice
+from bayes_glmm.predict.meanings import RandomEffects, check_choice
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -68,7 +68,7 @@ def comparisons(
     variables: str | Sequence[str] | Mapping[str, Any],
     *,
     comparison: Comparison = "difference",
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",
@@ -165,7 +165,7 @@ def avg_comparisons(
     variables: str | Sequence[str] | Mapping[str, Any],
     *,
     comparison: Comparison = "difference",
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",

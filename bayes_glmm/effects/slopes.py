@@ -18,6 +18,7 @@ from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, contrasted, make_request, predictor_at, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.meanings import RandomEffects
 
 if TYPE_CHECKING:
     from bayes_glmm.effects.evaluation import Counterfactuals
@@ -28,7 +29,7 @@ def slopes(
     fit: Fit,
     variables: str | Sequence[str],
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",
@@ -116,7 +117,7 @@ def avg_slopes(
     fit: Fit,
     variables: str | Sequence[str],
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",

@@ -9,7 +9,7 @@ import xarray as xr
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import Fit
-from bayes_glmm.predict.expected import check_choice
+from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.report.moments import interval_probability, posterior_moments
 
 _NAMES = {"mean": "estimate", "sd": "sd", "ci_lower": "lower", "ci_upper": "upper"}

@@ -428,6 +428,15 @@ def test_flat_priors_have_no_draws():
         model.sample_prior()
 
 
+@pytest.mark.parametrize("family", ["poisson", "negativebinomial"])
+def test_counts_of_a_wide_prior_never_turn_negative(family):
+    counts = {"k": np.arange(20) % 4, "x": np.arange(20) / 10}
+    model = bg.GLMM("k ~ x", counts, family=family, priors={"Intercept": bg.Prior("Normal", 40, 10)})
+    with pytest.warns(DataWarning, match=r"of 1000 responses drawn from the prior are greater than 9.2e\+18"):
+        drawn = model.sample_prior(draws=50, random_seed=1)["prior_predictive"]["k"]
+    assert drawn.dtype == np.int64 and drawn.min() >= 0 and drawn.max() == np.iinfo(np.int64).max
+
+
 def test_nothing_of_the_user_is_changed():
     """A peer's fault 15: the prior given to it is changed in place."""
     prior, data = bg.Prior("Normal", mu=0, sigma=5), DATA.copy(deep=True)
