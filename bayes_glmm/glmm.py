@@ -253,7 +253,7 @@ class GLMM:
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.convergence
         if not verdict.passed and not fit.approximate:
-            warnings.warn(str(verdict), ConvergenceWarning, stacklevel=2)
+            warnings.warn(verdict.verdict, ConvergenceWarning, stacklevel=2)
         return fit
 
     def __repr__(self) -> str:
@@ -300,7 +300,9 @@ class FittedGLMM(Fit):
         """
         return self._diagnosis
 
-    def summary(self, ci_prob: float | None = None, random_effects: bool = False) -> Summary:
+    def summary(
+        self, ci_prob: float | None = None, random_effects: bool = False, exponentiate: bool = False
+    ) -> Summary:
         """Summarise the posterior.
 
         Parameters
@@ -309,14 +311,23 @@ class FittedGLMM(Fit):
             Probability of the equal-tailed interval; None for ArviZ's default.
         random_effects
             Whether to list every group's effects too.
+        exponentiate
+            Whether the fixed effects are shown as ratios: odds ratios under the logit link, ratios of means under the
+            log link. Means, sds and intervals are those of the exponentials of the draws.
 
         Returns
         -------
         Summary
             A DataFrame: component, group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat; its repr says
-            in words what was fitted and whether it converged.
+            in words what was fitted and whether it converged. ``.to_latex()``, ``.to_markdown()`` and ``.to_html()``
+            give what a paper takes.
+
+        Raises
+        ------
+        GLMMError
+            If `ci_prob` is no probability, or the link's coefficients are no logarithms of ratios.
         """
-        return summarize(self, ci_prob=ci_prob, random_effects=random_effects)
+        return summarize(self, ci_prob=ci_prob, random_effects=random_effects, exponentiate=exponentiate)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write model and posterior to one netCDF file, which `load` reads, and ArviZ and xarray, too.

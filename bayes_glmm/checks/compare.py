@@ -17,6 +17,7 @@ from bayes_glmm.checks.comparison import OBS, loo
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import Fit
+from bayes_glmm.printing.table import HEADING, Table
 
 
 def compare(
@@ -65,7 +66,12 @@ def compare(
     units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
     if len(set(units.values())) > 1:
         raise PredictionError(f"The results are about different units: {units}.")
-    return pd.DataFrame(arviz_compare(results, method=method, round_to="none"))
+    table = Table(arviz_compare(results, method=method, round_to="none"))
+    about, count = next(iter(units.values()))
+    table.attrs[HEADING] = (
+        f"Expected log predictive density of {count:,} {about}, left out of what predicts them; the best model first."
+    )
+    return table
 
 
 def _seen(fit: Fit | ELPDData) -> SeenRows | None:
