@@ -220,7 +220,7 @@ def sbc(
         raise SamplingError(
             f"No draw of the prior gave data that can be fitted: {dict(degenerate)}. Narrow the priors."
         )
-    results = run_tasks(_rank_one, tasks, client=client, progressbar=progressbar, label="Calibrating")
+    results = run_tasks(_rank_one, tasks, client=client, progressbar=progressbar, label="Fitting simulated data")
     done = [result for result in results if not isinstance(result, Failure)]
     responses = [task.model.design.response for task in tasks]
     ranks = xr.concat([ranked for ranked, _ in done], dim="simulation")

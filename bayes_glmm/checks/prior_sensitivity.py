@@ -182,7 +182,9 @@ def _shifts(
         for alpha in POWERS:
             scaled = _scaled_table(model.prior_table, set(members), alpha)
             tasks.append(_Scaled(RefittedModel(model.spec, model.design, scaled), int(next(seeds))))
-    results = run_tasks(_refitted_means, tasks, client=client, progressbar=progressbar, label="Scaling priors")
+    results = run_tasks(
+        _refitted_means, tasks, client=client, progressbar=progressbar, label="Fitting with scaled priors"
+    )
     failures = [result for result in results if isinstance(result, Failure)]
     if failures:
         warnings.warn(

@@ -255,7 +255,7 @@ def _escaped(text: str) -> str:
 
 
 def _cell(tag: str, text: str, column: Column, line: str = "") -> str:
-    style = _RIGHT if column.numeric else f"{_LEFT};white-space:normal;overflow-wrap:anywhere;max-width:34em"
+    style = _RIGHT if column.numeric else f"{_LEFT};white-space:normal;overflow-wrap:break-word;max-width:34em"
     shown = _escaped(text)
     if column.numeric and tag == "td":
         shown = _EXPONENT.sub(lambda e: f" &times; 10<sup>{'&minus;' if e[1] == '-' else ''}{e[2]}</sup>", shown)

@@ -96,7 +96,7 @@ class Table(pd.DataFrame):
     def _repr_html_(self) -> str:
         return as_html(self._shown())
 
-    def to_markdown(self, buf: Target = None) -> str | None:  # type: ignore[override]
+    def to_markdown(self, buf: Target = None) -> str | None:
         """Write the table, rounded, as Markdown.
 
         Parameters
@@ -111,7 +111,7 @@ class Table(pd.DataFrame):
         """
         return _handed(as_markdown(self._for_paper()), buf)
 
-    def to_latex(self, buf: Target = None, *, caption: str | None = None, label: str | None = None) -> str | None:  # type: ignore[override]
+    def to_latex(self, buf: Target = None, *, caption: str | None = None, label: str | None = None) -> str | None:
         r"""Write the table, rounded, as LaTeX (with ``\usepackage{booktabs}``).
 
         Parameters
@@ -130,7 +130,7 @@ class Table(pd.DataFrame):
         """
         return _handed(as_latex(self._for_paper(), caption, label), buf)
 
-    def to_html(self, buf: Target = None) -> str | None:  # type: ignore[override]
+    def to_html(self, buf: Target = None) -> str | None:
         """Write the table, rounded, as HTML, which word processors open and take from the clipboard.
 
         Parameters
