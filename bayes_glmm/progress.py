@@ -127,13 +127,15 @@ class Progress:
     ) -> None:
         self.close()
 
-    def update(self, done: int) -> None:
+    def update(self, done: int, slowest: float = 0.0) -> None:
         """Say how much is done.
 
         Parameters
         ----------
         done
             Of the total.
+        slowest
+            Seconds that the slowest part has still to go, where parts are done side by side.
         """
         self._done = done
         if self._surface is None:
@@ -145,7 +147,9 @@ class Progress:
                 self._recent.popleft()
         elapsed = now - self._started
         if elapsed >= _DELAY:
-            self._surface.show(f"{self._counted()}, {duration(elapsed)}{self._left(now)}", self._share(), elapsed)
+            self._surface.show(
+                f"{self._counted()}, {duration(elapsed)}{self._left(now, slowest)}", self._share(), elapsed
+            )
 
     def advance(self) -> None:
         """Count one more."""
@@ -164,15 +168,15 @@ class Progress:
         of = f"{self._done:,}" if self._done >= self._total else f"{self._done:,} of {self._total:,}"
         return f"{self._label}: {of} {self._unit}".rstrip()
 
-    def _left(self, now: float) -> str:
+    def _left(self, now: float, slowest: float) -> str:
         """Say how long the rest will take, at the pace since the start or at that of late, whichever is slower."""
         missing = self._total - self._done
         if self._done <= 0 or missing <= 0:
             return ""
         then, before = self._recent[0]
         paces = [self._done / max(now - self._started, 1e-9), (self._done - before) / max(now - then, 1e-9)]
-        slower = min(pace for pace in paces if pace > 0)
-        return f"; about {duration(max(1.0, missing / slower))} left"
+        seconds = max(1, round(max(slowest, missing / min(pace for pace in paces if pace > 0))))
+        return f"; about {f'{seconds} s' if seconds < 60 else duration(seconds)} left"
 
 
 def tracked[Item](items: Iterable[Item], total: int, label: str, shown: bool = True, unit: str = "") -> Iterator[Item]:

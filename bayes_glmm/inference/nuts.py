@@ -258,7 +258,12 @@ def follower(progress: Progress) -> Callable[[list[Any]], None]:
     """
 
     def follow(chains: list[Any]) -> None:
-        progress.update(sum(chain.finished_draws for chain in chains))
+        left = [
+            (chain.total_draws - chain.finished_draws) * chain.runtime_ms / (1000 * chain.finished_draws)
+            for chain in chains
+            if chain.finished_draws
+        ]
+        progress.update(sum(chain.finished_draws for chain in chains), max(left, default=0.0))
 
     return follow
 

@@ -171,6 +171,7 @@ def run_tasks(
     SamplingError
         If every task failed.
     """
+    unit = unit if len(tasks) > 1 else unit.removesuffix("s")
     with Progress(label, len(tasks), shown=progressbar, unit=unit) as progress:
         if client is None:
             results = _in_threads(function, tasks, progress)

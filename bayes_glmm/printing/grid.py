@@ -152,7 +152,8 @@ def _least(column: Column) -> int:
 
 def _with_room(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
     """Leave out spare columns, the last first, until the others fit; return the names of those left out, too."""
-    kept, left_out = list(columns), []
+    kept = list(columns)
+    left_out: list[str] = []
     while sum(_least(column) + 1 for column in kept) > width + 1:
         spare = [column for column in kept if column.spare]
         if not spare:

@@ -97,7 +97,7 @@ def written(values: Sequence[float], place: int | None) -> list[str]:
         place = last_place(largest, CERTAIN)
     if place is None:  # zeros alone
         place = 0
-    place = max(place, -320)
+    place = max(place, -320)  # smaller powers of ten are not exact, or zero
     exponent = max(place, _exponent(largest)) if largest else place
     plain = max(exponent, 0) + 1 + (1 - place if place < 0 else 0)
     short = 5 + (1 + exponent - place if exponent > place else 0)
@@ -115,11 +115,12 @@ def _one(value: float, place: int, plain: bool) -> str:
         return "0"
     if abs(value) < 10.0**place:  # rounds up to the last digit shown
         return f"{math.copysign(10.0**place, value):.0e}"
-    return f"{value:.{_exponent(value) - place}e}"
+    exponent = _exponent(value, _exponent(value) - place)  # 9.96 is 10.0 to one digit behind the point
+    return f"{value:.{exponent - place}e}"
 
 
-def _exponent(value: float) -> int:
-    return int(f"{value:.16e}".partition("e")[2])
+def _exponent(value: float, decimals: int = 16) -> int:
+    return int(f"{value:.{decimals}e}".partition("e")[2])
 
 
 def _unsigned_zero(text: str) -> str:
@@ -167,10 +168,8 @@ def _with_uncertainty(floats: dict[str, np.ndarray]) -> list[tuple[list[str], np
     found = []
     for lower in [name for name in floats if name.endswith("lower")]:
         stem = lower.removesuffix("lower")
-        upper, points = f"{stem}upper", (stem.rstrip("_"),)
-        sd = f"{stem}sd"
-        if stem in ("", "ci_"):
-            points, sd = _POINTS, "sd"
+        upper, plain = f"{stem}upper", stem in ("", "ci_")
+        points, sd = (_POINTS, "sd") if plain else ((stem.rstrip("_"),), f"{stem}sd")
         if upper not in floats:
             continue
         quarter = (floats[upper] - floats[lower]) / 4
@@ -178,7 +177,7 @@ def _with_uncertainty(floats: dict[str, np.ndarray]) -> list[tuple[list[str], np
         if sd in floats:
             spread = np.where(np.isfinite(floats[sd]) & (floats[sd] > 0), floats[sd], quarter)
         members = [name for name in floats if name in (*points, sd, lower, upper)]
-        largest = np.max(np.abs([floats[name] for name in members]), axis=0)
+        largest = np.fmax.reduce(np.abs([floats[name] for name in members]))
         found.append((members, np.where(spread > _NOTHING * largest, spread, 0.0)))
     return found
 

@@ -133,10 +133,9 @@ def summarize(
     verdict = fit.convergence
     blocks = []
     for name, component, group, terms, entries in _sections(fit, random_effects):
-        draws = np.exp(fit.posterior[name]) if ratios and component == "fixed" else fit.posterior[name]
-        block = posterior_moments(
-            draws, prob, entries, bool(ratios) if component == "fixed" else component in _POSITIVE
-        )
+        as_ratios = bool(ratios) and component == "fixed"
+        draws = xr.ufuncs.exp(fit.posterior[name]) if as_ratios else fit.posterior[name]
+        block = posterior_moments(draws, prob, entries, as_ratios or component in _POSITIVE)
         block.insert(0, "term", terms)
         block.insert(0, "group", group)
         block.insert(0, "component", component)
@@ -200,10 +199,13 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
 
 def _without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
     """Say what is known of the parameters whose mean the table leaves out."""
-    missing = table["component"].isin(_POSITIVE) & table["mean"].isna()
+    missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
         name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
-        draws = fit.posterior[name]
+        if row["component"] == "fixed":
+            draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
+        else:
+            draws = fit.posterior[name]
         if row["component"] == "sd":
             draws = draws.sel({f"{row['group']}_coef": row["term"]})
         words = f"{name} has no mean that draws could tell (its tail is heavy): median {float(draws.median()):.3g}"
