@@ -218,7 +218,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(0.04), duration(12.4), duration(200), duration(4000)
-    ('0.0 s', '12 s', '3 min 20 s', '1 h 7 min')
+    ('0.0 s', '12 s', '3 min 20 s', '1 h 6 min')
     """
     if seconds < 9.95:
         return f"{seconds:.1f} s"

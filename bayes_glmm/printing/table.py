@@ -60,11 +60,10 @@ class Table(pd.DataFrame):
         own = _own_columns(self)
         numbers = number_columns(self, own)
         columns = []
-        if self.index.names != [None] or not isinstance(self.index, pd.RangeIndex):
-            for level in range(self.index.nlevels):
-                name = self.index.names[level]
-                cells = tuple(map(_words, self.index.get_level_values(level)))
-                columns.append(Column("" if name is None else str(name), cells, key=True))
+        for level in range(self._label_columns()):
+            name = self.index.names[level]
+            cells = tuple(map(_words, self.index.get_level_values(level)))
+            columns.append(Column("" if name is None else str(name), cells, key=True))
         leading = True
         for position, name in enumerate(map(str, self.columns)):
             values = self.iloc[:, position]
@@ -86,9 +85,16 @@ class Table(pd.DataFrame):
         heading = self.attrs.get(HEADING)
         return Grid(columns, (str(heading),) if heading else (), (f"{len(self):,} rows.",))
 
-    def _for_paper(self) -> Grid:
+    def _label_columns(self) -> int:
+        """Return how many of the first columns shown are the index: none where it only counts."""
+        counts = self.index.names == [None] and isinstance(self.index, pd.RangeIndex)
+        return 0 if counts else self.index.nlevels
+
+    def _for_paper(self, index: bool = True) -> Grid:
         """Return all rows with intervals in brackets, columns in words and no label twice in a row."""
-        return in_words(self.grid(), self.attrs.get("ci_prob"))
+        grid = self.grid()
+        grid = grid if index else replace(grid, columns=grid.columns[self._label_columns() :])
+        return in_words(grid, self.attrs.get("ci_prob"))
 
     def __repr__(self) -> str:
         return as_text(self._shown())
@@ -96,22 +102,26 @@ class Table(pd.DataFrame):
     def _repr_html_(self) -> str:
         return as_html(self._shown())
 
-    def to_markdown(self, buf: Target = None) -> str | None:
+    def to_markdown(self, buf: Target = None, *, index: bool = True) -> str | None:
         """Write the table, rounded, as Markdown.
 
         Parameters
         ----------
         buf
             A path or a file to write to; None returns the text.
+        index
+            Whether the rows' labels are written, where they are more than numbers that count.
 
         Returns
         -------
         str or None
             A pipe table.
         """
-        return _handed(as_markdown(self._for_paper()), buf)
+        return _handed(as_markdown(self._for_paper(index)), buf)
 
-    def to_latex(self, buf: Target = None, *, caption: str | None = None, label: str | None = None) -> str | None:
+    def to_latex(
+        self, buf: Target = None, *, caption: str | None = None, label: str | None = None, index: bool = True
+    ) -> str | None:
         r"""Write the table, rounded, as LaTeX (with ``\usepackage{booktabs}``).
 
         Parameters
@@ -122,28 +132,32 @@ class Table(pd.DataFrame):
             The table's caption; None for the ``tabular`` alone.
         label
             What ``\ref`` calls it, where there is a caption.
+        index
+            Whether the rows' labels are written, where they are more than numbers that count.
 
         Returns
         -------
         str or None
             LaTeX, the user's names escaped.
         """
-        return _handed(as_latex(self._for_paper(), caption, label), buf)
+        return _handed(as_latex(self._for_paper(index), caption, label), buf)
 
-    def to_html(self, buf: Target = None) -> str | None:
+    def to_html(self, buf: Target = None, *, index: bool = True) -> str | None:
         """Write the table, rounded, as HTML, which word processors open and take from the clipboard.
 
         Parameters
         ----------
         buf
             A path or a file to write to; None returns the text.
+        index
+            Whether the rows' labels are written, where they are more than numbers that count.
 
         Returns
         -------
         str or None
             A ``div``.
         """
-        return _handed(as_html(self._for_paper()), buf)
+        return _handed(as_html(self._for_paper(index)), buf)
 
 
 def _own_columns(frame: pd.DataFrame) -> list[str]:

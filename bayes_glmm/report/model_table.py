@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -33,8 +35,8 @@ class ModelTable(Table):
     """
 
     _metadata = ["_corner", "_foot"]
-    _corner: str
-    _foot: Mapping[str, tuple[str, ...]]
+    _corner: str = ""
+    _foot: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @property
     def _constructor(self) -> Callable[..., pd.DataFrame]:
@@ -82,8 +84,9 @@ class ModelTable(Table):
     def _shown(self) -> Grid:
         return self.grid()
 
-    def _for_paper(self) -> Grid:
-        return self.grid()
+    def _for_paper(self, index: bool = True) -> Grid:
+        grid = self.grid()
+        return grid if index else replace(grid, columns=grid.columns[1:])
 
 
 def _cell(mean: float, sd: float, lower: float, upper: float) -> str:

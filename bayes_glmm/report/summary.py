@@ -16,7 +16,7 @@ from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
-from bayes_glmm.printing.grid import as_html, as_text
+from bayes_glmm.printing.grid import Grid, as_html, as_text
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.model_card import rows_in_words, weights_in_words
 from bayes_glmm.report.moments import interval_probability, posterior_moments
@@ -87,6 +87,13 @@ class Summary(Table):
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_verdict", verdict)
         return self
+
+    def _for_paper(self, index: bool = True) -> Grid:
+        """Return what a table of a paper holds; that draws cannot be relied on stands above it."""
+        grid, verdict = super()._for_paper(index), self._verdict
+        if verdict is None or verdict.passed:
+            return grid
+        return replace(grid, above=(f"{verdict.opening.rstrip(':.')}.",))
 
     def __repr__(self) -> str:
         verdict = () if self._verdict is None else (self._verdict.verdict,)

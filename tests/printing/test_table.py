@@ -61,6 +61,8 @@ def test_papers_get_intervals_in_brackets_and_titles_in_words(tmp_path):
     assert "89% interval" in table.to_markdown() and "89\\% interval" in table.to_latex()
     lower, upper = table["lower"][0], table["upper"][0]
     assert f"[{lower:.3f}, {upper:.3f}]" in table.to_markdown()
+    labelled = table.set_index("term")
+    assert "x" in labelled.to_markdown().split("\n")[4] and "x" not in labelled.to_markdown(index=False).split("\n")[4]
     table.to_latex(tmp_path / "table.tex", caption="A", label="tab:a")
     assert (tmp_path / "table.tex").read_text().startswith("\\begin{table}")
     with (tmp_path / "table.html").open("w") as file:
