@@ -98,6 +98,8 @@ def written(values: Sequence[float], place: int | None) -> list[str]:
     if place is None:  # zeros alone
         place = 0
     place = max(place, -320)  # smaller powers of ten are not exact, or zero
+    while place < 0 and all(float(f"{value:.{-place - 1}f}") == value for value in finite):
+        place += 1  # what has been rounded shows no digits that it does not have
     exponent = max(place, _exponent(largest)) if largest else place
     plain = max(exponent, 0) + 1 + (1 - place if place < 0 else 0)
     short = 5 + (1 + exponent - place if exponent > place else 0)
@@ -115,11 +117,11 @@ def _one(value: float, place: int, plain: bool) -> str:
         return "0"
     if abs(value) < 10.0**place:  # rounds up to the last digit shown
         return f"{math.copysign(10.0**place, value):.0e}"
-    exponent = _exponent(value, _exponent(value) - place)  # 9.96 is 10.0 to one digit behind the point
+    exponent = _exponent(value, max(0, _exponent(value) - place))  # 9.96 is 10.0 to one digit behind the point
     return f"{value:.{exponent - place}e}"
 
 
-def _exponent(value: float, decimals: int = 16) -> int:
+def _exponent(value: float, decimals: int = 14) -> int:
     return int(f"{value:.{decimals}e}".partition("e")[2])
 
 

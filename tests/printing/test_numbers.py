@@ -33,7 +33,7 @@ def test_printed_numbers_are_the_numbers_to_the_digit_they_claim(seed):
         ((2.514e11, 1.5e10), 9, ["2.51e+11", "1.5e+10"]),
         ((2514051.3, 68246.0), 3, ["2514051", "68246"]),
         ((2.3e-6, 4.1e-7), -8, ["2.30e-06", "4.1e-07"]),
-        ((0.00012, 0.00003), -6, ["0.000120", "0.000030"]),
+        ((0.0001204, 0.0000302), -6, ["0.000120", "0.000030"]),
         ((-9.99e-9, 1.0e-8), -9, ["-1.0e-08", "1.0e-08"]),
         ((-0.004, 0.05), -2, ["0.00", "0.05"]),
         ((4e-14, 1.1e-12), -13, ["0", "1.1e-12"]),
@@ -66,6 +66,12 @@ def test_constants_do_not_show_their_rounding_error():
     cells = columns(estimate=[residual], sd=[1.9e-14], lower=[residual - 2e-14], upper=[residual])
     assert cells["estimate"] == ["3.290"] and cells["sd"] == ["0.000"]
     assert columns(share=[1.0 - 4e-16, 1.0 + 7e-16])["share"] == ["1", "1"]
+
+
+def test_what_users_rounded_gets_no_more_digits():
+    assert columns(estimate=[0.36], lower=[0.29], upper=[0.45]) == {
+        "estimate": ["0.36"], "lower": ["0.29"], "upper": ["0.45"],
+    }  # fmt: skip
 
 
 def test_names_with_their_own_uncertainty():
