@@ -167,18 +167,17 @@ def number_columns(frame: pd.DataFrame, own: Sequence[str] = ()) -> dict[str, li
 
 def _with_uncertainty(floats: dict[str, np.ndarray]) -> list[tuple[list[str], np.ndarray]]:
     """Find the columns that belong together, and how uncertain each row of them is."""
+    stems = [name.removesuffix(end) for name in floats for end in ("sd", "lower") if f"_{name}".endswith(f"_{end}")]
     found = []
-    for lower in [name for name in floats if name.endswith("lower")]:
-        stem = lower.removesuffix("lower")
-        upper, plain = f"{stem}upper", stem in ("", "ci_")
-        points, sd = (_POINTS, "sd") if plain else ((stem.rstrip("_"),), f"{stem}sd")
-        if upper not in floats:
-            continue
-        quarter = (floats[upper] - floats[lower]) / 4
-        spread = quarter
-        if sd in floats:
-            spread = np.where(np.isfinite(floats[sd]) & (floats[sd] > 0), floats[sd], quarter)
+    for stem in dict.fromkeys("" if stem == "ci_" else stem for stem in stems):
+        points = _POINTS if stem == "" else (stem.removesuffix("_"),)
+        sd, lower, upper = f"{stem}sd", f"{stem}lower", f"{stem}upper"
+        if lower not in floats and stem == "":
+            lower, upper = "ci_lower", "ci_upper"
         members = [name for name in floats if name in (*points, sd, lower, upper)]
+        none = np.full(len(floats[members[0]]), np.nan)
+        spread = floats.get(sd, none)
+        spread = np.where(spread > 0, spread, (floats.get(upper, none) - floats.get(lower, none)) / 4)
         largest = np.fmax.reduce(np.abs([floats[name] for name in members]))
         found.append((members, np.where(spread > _NOTHING * largest, spread, 0.0)))
     return found

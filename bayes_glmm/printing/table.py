@@ -80,10 +80,11 @@ class Table(pd.DataFrame):
         if not most or len(self) <= most:
             return self.grid()
         half = max(1, min(fewer or most, most) // 2)
-        grid = pd.concat([self.iloc[:half], self.iloc[-half:]]).pipe(Table).grid()
+        ends = Table(pd.concat([self.iloc[:half], self.iloc[-half:]]))
+        ends.attrs = self.attrs
+        grid = ends.grid()
         columns = tuple(replace(c, cells=(*c.cells[:half], "...", *c.cells[half:])) for c in grid.columns)
-        heading = self.attrs.get(HEADING)
-        return Grid(columns, (str(heading),) if heading else (), (f"{len(self):,} rows.",))
+        return replace(grid, columns=columns, below=(f"{len(self):,} rows.",))
 
     def _label_columns(self) -> int:
         """Return how many of the first columns shown are the index: none where it only counts."""

@@ -68,6 +68,13 @@ def test_constants_do_not_show_their_rounding_error():
     assert columns(share=[1.0 - 4e-16, 1.0 + 7e-16])["share"] == ["1", "1"]
 
 
+def test_an_sd_serves_without_an_interval_and_an_interval_without_an_sd():
+    assert columns(estimate=[253.312], sd=[13.14]) == {"estimate": ["253"], "sd": ["13"]}
+    assert columns(share=[0.26558], share_lower=[0.15036], share_upper=[0.38532])["share"] == ["0.266"]
+    assert columns(mean=[-1.4243], sd=[0.2534], ci_lower=[-1.8312], ci_upper=[-1.0412])["ci_upper"] == ["-1.04"]
+    assert columns(estimate=[0.123456], lower=[0.1])["estimate"] == ["0.1235"]
+
+
 def test_what_users_rounded_gets_no_more_digits():
     assert columns(estimate=[0.36], lower=[0.29], upper=[0.45]) == {
         "estimate": ["0.36"], "lower": ["0.29"], "upper": ["0.45"],

@@ -119,6 +119,15 @@ def test_rows_left_out_and_columns_renamed_are_told(cbpp_fit, cbpp):
     assert "2 rows with missing values are left out." in heading and "Your column term is called term_data." in heading
 
 
+def test_many_rows_of_many_columns(sleepstudy_fit, sleepstudy):
+    rows = sleepstudy.assign(**{f"a_column_with_a_long_name_{j}": j for j in range(8)})
+    table = bg.predictions(sleepstudy_fit, rows)
+    text = repr(table)
+    assert max(map(len, text.split("\n"))) <= 80 and len(text.split("\n")) < 30
+    assert "180 rows." in text and "Columns not shown: a_column_with" in text
+    assert "a_column_with_a_long_name_7" in table._repr_html_() and table._repr_html_().count("<tr") == 12
+
+
 def test_verdicts_of_tests_are_whole(cbpp_fit):
     table = bg.check_residuals(bg.simulate_residuals(cbpp_fit, random_seed=1))
     text, page = repr(table), table._repr_html_()
