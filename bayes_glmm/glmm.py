@@ -295,8 +295,9 @@ class FittedGLMM(Fit):
         Returns
         -------
         Diagnosis
-            A verdict in words (``verdict``; wrapped when printed), ``passed``, a Dataset of R-hat and effective sample sizes, and ``notes``:
-            separation, sds that cannot be told from zero, priors that decide, factors with few levels.
+            A verdict in words (``verdict``; wrapped when printed), ``passed``, a Dataset of R-hat and effective sample
+            sizes, and ``notes``: separation, sds that cannot be told from zero, priors that decide, factors with few
+            levels.
         """
         return self._diagnosis
 
