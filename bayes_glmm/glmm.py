@@ -262,7 +262,7 @@ class GLMM:
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.convergence
         if not verdict.passed and not fit.approximate:
-            warnings.warn(str(verdict), ConvergenceWarning, stacklevel=2)
+            warnings.warn(verdict.verdict, ConvergenceWarning, stacklevel=2)
         return fit
 
     def __repr__(self) -> str:
@@ -304,12 +304,15 @@ class FittedGLMM(Fit):
         Returns
         -------
         Diagnosis
-            A verdict in words (``str``), ``passed``, a Dataset of R-hat and effective sample sizes, and ``notes``:
-            separation, sds that cannot be told from zero, priors that decide, factors with few levels.
+            A verdict in words (``verdict``; wrapped when printed), ``passed``, a Dataset of R-hat and effective sample
+            sizes, and ``notes``: separation, sds that cannot be told from zero, priors that decide, factors with few
+            levels.
         """
         return self._diagnosis
 
-    def summary(self, ci_prob: float | None = None, random_effects: bool = False) -> Summary:
+    def summary(
+        self, ci_prob: float | None = None, random_effects: bool = False, exponentiate: bool = False
+    ) -> Summary:
         """Summarise the posterior.
 
         Parameters
@@ -318,14 +321,23 @@ class FittedGLMM(Fit):
             Probability of the equal-tailed interval; None for ArviZ's default.
         random_effects
             Whether to list every group's effects too.
+        exponentiate
+            Whether the fixed effects are shown as ratios: odds ratios under the logit link, ratios of means under the
+            log link. Means, sds and intervals are those of the exponentials of the draws.
 
         Returns
         -------
         Summary
             A DataFrame: component, group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat; its repr says
-            in words what was fitted and whether it converged.
+            in words what was fitted and whether it converged. ``.to_latex()``, ``.to_markdown()`` and ``.to_html()``
+            give what a paper takes.
+
+        Raises
+        ------
+        GLMMError
+            If `ci_prob` is no probability, or the link's coefficients are no logarithms of ratios.
         """
-        return summarize(self, ci_prob=ci_prob, random_effects=random_effects)
+        return summarize(self, ci_prob=ci_prob, random_effects=random_effects, exponentiate=exponentiate)
 
     def extend(
         self, groups: str | Sequence[str] | None = None, *, prior_draws: int = 500, random_seed: int | None = None

@@ -232,7 +232,7 @@ class Prior:
         return f"Prior({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.parameters)])})"
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v:.4g}' for k, v in self.parameters)})"
+        return f"{self.name}({', '.join(f'{k}={v + 0.0:.4g}' for k, v in self.parameters)})"
 
     def log_density(self, x: Any) -> Any:
         """Return the log density at `x`.

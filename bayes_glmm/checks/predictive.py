@@ -18,6 +18,7 @@ from scipy import stats
 from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.added_columns import frame_with
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -184,11 +185,15 @@ def _table(
         lower, upper = np.quantile(theirs, [(1 - prob) / 2, (1 + prob) / 2])
         p = float((theirs > ours).mean() + 0.5 * (theirs == ours).mean())
         rows.append((name, simulated[:, inside].shape[1], ours, theirs.mean(), lower, upper, p))
-    table = pd.DataFrame(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
+    table = Table(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
     if group is not None:
         # as in tables of effects, where a column of the data has the name of a result
         table.insert(0, f"{group}_data" if group in table else group, names)
     table.attrs = {"quantity": "predictive check", "stat": name, "ci_prob": prob, "interval": "equal-tailed"}
+    table.attrs[HEADING] = (
+        f"The {name} of the observed responses, and of {len(simulated):,} simulated data sets (mean and {prob:.0%} "
+        "interval)."
+    )
     return table
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
+from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import Request, make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
@@ -21,6 +22,7 @@ from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
 from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.pieces import chunks, in_threads
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -176,8 +178,10 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
         The labels, estimate, sd, lower, upper.
     """
     summary = summarise(values, request.ci_prob)
-    table = labels.assign(estimate=summary.estimate, sd=summary.sd, lower=summary.lower, upper=summary.upper)
+    table = Table(labels.assign(estimate=summary.estimate, sd=summary.sd, lower=summary.lower, upper=summary.upper))
     table.attrs = {**attrs, "ci_prob": request.ci_prob, "interval": "equal-tailed", "draws": len(values)}
+    scale = f", {attrs['scale']} scale" if "scale" in attrs else ""
+    table.attrs[HEADING] = f"{str(attrs['quantity']).capitalize()}{scale}; {moments_words(table.attrs)}."
     return table
 
 

@@ -27,12 +27,14 @@ from bayes_glmm.effects.evaluation import (
     summarise,
 )
 from bayes_glmm.effects.hypotheses import Hypothesis, hypotheses
+from bayes_glmm.effects.labels import heading
 from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.expected import NEW_LEVELS, RowPredictor, row_predictor, scales
 from bayes_glmm.predict.meanings import RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -347,7 +349,8 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     array.attrs = {**attributes, "random_effects": as_text(request.random_effects)}
     if request.tests:
         table = hypotheses(array, request.hypothesis, rope=request.rope, ci_prob=request.ci_prob)
-        table.attrs = {**attributes, **table.attrs}
+        words = f"{heading(attributes)} {table.attrs[HEADING]}"
+        table.attrs = {**attributes, **table.attrs, HEADING: words}
         return table
     return array.rename("effect")
 
@@ -383,8 +386,9 @@ def _row_columns(frame: pd.DataFrame, repeats: int) -> tuple[pd.DataFrame, dict[
 def _table(rows: pd.DataFrame, parts: Sequence[Summary], attrs: dict[str, Any]) -> pd.DataFrame:
     for name in COLUMNS[3:]:
         rows[name] = np.concatenate([getattr(part, name).reshape(-1) for part in parts])
-    rows.attrs = attrs
-    return rows
+    table = Table(rows)
+    table.attrs = {**attrs, HEADING: heading(attrs)}
+    return table
 
 
 def _attributes(
@@ -410,6 +414,8 @@ def _attributes(
         result["monte_carlo"] = (
             f"estimates of new levels have a Monte Carlo error near sd / {math.sqrt(predictor.draws.size):.0f}"
         )
+    if request.by is not None:
+        result["by"] = list(request.by)
     if request.weights is not None:
         result["weights"] = request.weights
     if request.dropped:

@@ -85,7 +85,4 @@ def variance_components(
     with np.errstate(invalid="ignore"):  # an infinite residual variance leaves nothing to share
         shares = summarise(np.nan_to_num(values / values.sum(axis=1, keepdims=True), nan=1.0), request.ci_prob)
     table = component_table(columns, values, request, {"quantity": "variance", "scale": scale})
-    attrs = table.attrs
-    table = table.assign(share=shares.estimate, share_lower=shares.lower, share_upper=shares.upper)
-    table.attrs = attrs
-    return table
+    return table.assign(share=shares.estimate, share_lower=shares.lower, share_upper=shares.upper)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.labels import effect_label, interval_words
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.curves import draw_curves
 from bayes_glmm.plots.style import (
@@ -24,7 +25,6 @@ from bayes_glmm.plots.style import (
     telling_columns,
     zero_line,
 )
-from bayes_glmm.plots.wording import effect_label, interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.labels import interval_words, prediction_label
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.style import (
     NUMBERS,
@@ -21,7 +22,6 @@ from bayes_glmm.plots.style import (
     quiet_grid,
     series_color,
 )
-from bayes_glmm.plots.wording import interval_words, prediction_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.labels import for_whom, interval_words, prediction_label
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.observations import draw_observations, level_name, level_offsets
 from bayes_glmm.plots.style import (
@@ -23,7 +24,6 @@ from bayes_glmm.plots.style import (
     series_color,
     series_marker,
 )
-from bayes_glmm.plots.wording import for_whom, interval_words, prediction_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.labels import interval_words
 from bayes_glmm.effects.partition import TOGETHER
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
-from bayes_glmm.plots.wording import interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

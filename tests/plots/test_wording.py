@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import bayes_glmm as bg
+from bayes_glmm.effects.labels import effect_label, for_whom, interval_words, prediction_label
 from bayes_glmm.effects.wording import coefficient_unit, result_words
-from bayes_glmm.plots.wording import effect_label, for_whom, interval_words, prediction_label
 
 N = 12
 
