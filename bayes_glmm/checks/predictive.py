@@ -91,7 +91,8 @@ def predictive_check(
     Returns
     -------
     pandas.DataFrame
-        The column `group` where there is one (as ``lower_data`` where it is called like one of these), stat, rows, observed; mean, lower, upper of the simulated data sets;
+        The column `group` where there is one (as ``lower_data`` where it is called like one of these), stat, rows,
+        observed; mean, lower, upper of the simulated data sets;
         p_value, the share of them whose statistic is at least the observed one, ties counting half (near 0 or 1: the
         model does not make such data).
 

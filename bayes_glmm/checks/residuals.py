@@ -81,10 +81,10 @@ def simulate_residuals(
     xarray.Dataset
         Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
         data's columns as coordinates (one called obs, say, as ``obs_data``; its own name finds it in every check). Over
-        (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit,
-        of every single posterior draw, ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and
-        P(Y <= y) as ``lower`` and ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what
-        tests expect when the model is right, ``level_covariance`` and ``score_variance`` over obs.
+        (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit, of every single posterior draw,
+        ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and P(Y <= y) as ``lower`` and
+        ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what tests expect when the model
+        is right, ``level_covariance`` and ``score_variance`` over obs.
         ``attrs``: random_effects, seed, the names of ``predictors`` and ``groups``, and of the grouping factors most of
         whose levels have one row as ``row_effects``.
 

@@ -119,7 +119,7 @@ def alarms(family: str, shape: Shape, seeds: Iterable[int]) -> pd.DataFrame:
 
 
 def grow(kept: Path, sets: int) -> pd.DataFrame:
-    """Bring every cell to so many data sets, one each in turn; return p-values of family, shape, seed, mode and test."""
+    """Bring every cell to so many data sets, one each in turn; return the p-values in rows."""
     kept.parent.mkdir(exist_ok=True)
     done = set()
     if kept.exists():
@@ -152,7 +152,7 @@ def tables(found: pd.DataFrame) -> str:
     lines = [
         f"Data are drawn from the model that is fitted, {between} data sets a cell. A cell holds, of the test that is "
         "most often significant at 5 %, the data sets in which it is, the exact 95 % interval of their share, and its "
-        f"name. Of {len(table)} tests in cells {len(over)} have a share above {MOST:.0%} ({chance:.0f} would by chance if "
+        f"name. Of {len(table)} tests in cells {len(over)} have a share above {MOST:.0%} ({chance:.0f} by chance if "
         f"all had a size of 5 %), and {len(above)} significantly so.",
     ]
     for mode in MODES:
