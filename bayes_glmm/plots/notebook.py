@@ -1,16 +1,17 @@
-"""Figures that appear once in a notebook: pyplot shows those it holds, IPython the one a cell ends with."""
+"""Figures that appear once in a notebook, although pyplot shows what it holds and IPython what a cell ends with."""
 
 from __future__ import annotations
 
-from matplotlib import is_interactive
+from matplotlib import get_backend
 from matplotlib.figure import Figure
-from matplotlib.pyplot import fignum_exists
+from matplotlib.pyplot import close
 
 
 class NotebookFigure(Figure):
-    """A figure that leaves it to pyplot to show it, as long as pyplot does."""
+    """A figure that pyplot lets go of when a notebook shows it."""
 
     def _ipython_display_(self) -> None:
-        """Show nothing where pyplot shows the figure; the error tells IPython to show it as any other figure."""
-        if not (is_interactive() and fignum_exists(getattr(self, "number", -1))):
-            raise NotImplementedError
+        """Let the inline backend forget the figure; the error tells IPython to show it as any other."""
+        if "inline" in get_backend():
+            close(self)
+        raise NotImplementedError
