@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.plots.facets import COLUMNS, MOST_PANELS, panel_keys, panel_title, rows_at, varying_columns
+from bayes_glmm.plots.facets import MOST_PANELS, panel_keys, panel_title, panels_across, rows_at, varying_columns
 from bayes_glmm.plots.layout import finish, fit_paper, new_panels, own_axes
 from bayes_glmm.plots.names import fitted
 from bayes_glmm.plots.style import (
@@ -100,7 +100,8 @@ def _label(stories: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _panels(stories: Mapping[str, pd.DataFrame], columns: list[str], keys: list[tuple], x: str) -> Figure:
-    figure, panels = new_panels(len(keys), COLUMNS, shared=True)
+    side_by_side = panels_across(columns, keys)
+    figure, panels = new_panels(len(keys), side_by_side, shared=True)
     for ax, key in zip(panels, keys, strict=True):
         _panel(ax, {name: rows_at(table, columns, key) for name, table in stories.items()}, x)
         ax.set_title(panel_title(columns, key), color=ink(), fontsize="medium")
@@ -111,7 +112,7 @@ def _panels(stories: Mapping[str, pd.DataFrame], columns: list[str], keys: list[
     figure.supylabel(label, color=ink(), fontsize="medium")
     handles, labels = panels[0].get_legend_handles_labels()
     style = legend_style(dashed_keys(panels[0]), _interval(stories, panels[0]))
-    across = min(len(labels), len(panels), COLUMNS)
+    across = min(len(labels), len(panels), side_by_side)
     opaque_keys(figure.legend(handles, fitted(labels, lines=2), loc="outside upper left", ncols=across, **style))
     fit_paper(figure, 2.5, 2.1)
     return figure

@@ -11,7 +11,7 @@ from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.style import NUMBERS
 
 MOST_PANELS = 20
-COLUMNS = 3  # panels side by side
+_ACROSS, _MOST_ACROSS = 3, 5  # panels side by side
 
 Key = tuple[Any, ...]
 
@@ -49,7 +49,7 @@ def panel_keys(tables: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> li
     Returns
     -------
     list of tuple
-        The combinations in the first table's order.
+        The combinations, values in the first table's order, those of the last column changing fastest.
 
     Raises
     ------
@@ -68,7 +68,27 @@ def panel_keys(tables: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> li
             f"{' and '.join(columns)} would make {len(keys[0])} panels, of which a figure has {MOST_PANELS} at most: "
             "choose some of the rows, or average over them first (by= of the function that made the table)."
         )
-    return keys[0]
+    seen = [list(dict.fromkeys(values)) for values in zip(*keys[0], strict=True)]
+    return sorted(keys[0], key=lambda key: [own.index(value) for own, value in zip(seen, key, strict=True)])
+
+
+def panels_across(columns: Sequence[str], keys: Sequence[Key]) -> int:
+    """Choose how many panels stand side by side.
+
+    Parameters
+    ----------
+    columns
+        The columns.
+    keys
+        The combinations.
+
+    Returns
+    -------
+    int
+        The values of the last column, where there are several columns and a line holds them; three otherwise.
+    """
+    last = len({key[-1] for key in keys})
+    return last if len(columns) > 1 and last <= _MOST_ACROSS else _ACROSS
 
 
 def rows_at(table: pd.DataFrame, columns: Sequence[str], key: Key) -> pd.DataFrame:

@@ -145,4 +145,4 @@ def wrap_labels(ax: Axes, width: float, height: float) -> None:
 
 def _wrap(text: Text, inches: float) -> None:
     if text.get_text():
-        text.set_text(wrapped(text.get_text(), int(72 * inches / (0.6 * float(text.get_fontsize())))))
+        text.set_text(wrapped(text.get_text(), int(72 * inches / (0.57 * float(text.get_fontsize())))))

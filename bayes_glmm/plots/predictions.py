@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.plots.facets import COLUMNS, panel_keys, panel_title, rows_at, varying_columns
+from bayes_glmm.plots.facets import panel_keys, panel_title, panels_across, rows_at, varying_columns
 from bayes_glmm.plots.layout import axes_inches, finish, fit_paper, new_panels, own_axes
 from bayes_glmm.plots.names import columns_width, counted, many, name_columns
 from bayes_glmm.plots.observations import draw_observations, level_name, level_offsets
@@ -186,7 +186,7 @@ def _one(drawn: _Drawn, given: Axes | None) -> Axes:
 
 
 def _several(drawn: _Drawn, keys: list[tuple[object, ...]]) -> Figure:
-    figure, panels = new_panels(len(keys), COLUMNS, shared=True)
+    figure, panels = new_panels(len(keys), panels_across(drawn.others, keys), shared=True)
     least = _PANEL_WIDTH
     width = least if drawn.numeric else columns_width(len(drawn.levels), len(drawn.colors), least)
     for ax, key in zip(panels, keys, strict=True):

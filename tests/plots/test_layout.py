@@ -252,7 +252,12 @@ def test_ordered_responses_with_a_treatment_have_a_panel_for_each():
     figure = bg.plots.predictions(table, "dose")
     assert [ax.get_title() for ax in figure.axes] == ["treat a", "treat b"]
     figure = bg.plots.conditional_marginal({"typical": table, "marginal": table}, x="dose")
-    assert [ax.get_title() for ax in figure.axes] == ["treat a, poor", "treat b, poor", "treat a, fair", "treat b, fair"]
+    assert [ax.get_title() for ax in figure.axes] == [
+        "treat a, poor",
+        "treat a, fair",
+        "treat b, poor",
+        "treat b, fair",
+    ]
 
 
 def test_curves_of_a_treatment_have_panels_with_the_bands_the_legend_promises():
