@@ -27,7 +27,7 @@ def result_words(fit: Fit, scale: str = "response") -> dict[str, Any]:
     """
     design, family = fit.model.design, fit.model.spec.family
     assert design.response is not None
-    name, event = design.response.name.replace("`", ""), design.response.event
+    name, event = design.response.name, design.response.event
     name = name if event is None else f"{name} = {event}"
     if scale == "response" or (scale == "mu" and family.mean is None):
         predicted = _mean(name, family.support)

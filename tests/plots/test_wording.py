@@ -74,13 +74,6 @@ def test_results_say_what_they_are(given, response, linear, unit):
     assert result_words(fit)["groups"] == ["g"]
 
 
-def test_backticks_are_syntax_not_names():
-    data = pd.DataFrame({"the yield": np.arange(N) + 0.5, "x": 0.5 * np.arange(N)})
-    for left, name in (("`the yield`", "the yield"), ("log(`the yield`)", "log(the yield)")):
-        fit = Unfitted(bg.GLMM(f"{left} ~ x", data))
-        assert result_words(fit)["predicted"] == f"expected {name}" and coefficient_unit(fit) == f"unit of {name}"
-
-
 def test_parameters_of_the_distribution_are_named():
     fit, lognormal = unfitted(*GIVEN["gaussian"]), unfitted(*GIVEN["lognormal"])
     assert [result_words(fit, scale)["predicted"] for scale in ("mu", "sigma")] == ["expected y", "sigma of y"]
