@@ -75,6 +75,9 @@ class GLMM:
     >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
     >>> list(model.priors["parameter"])[:2]
     ['Intercept', 'beta[period[2]]']
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    (4, 1000)
     """
 
     def __init__(
@@ -277,6 +280,17 @@ class FittedGLMM(Fit):
     dt
         Groups posterior, sample_stats, observed_data and constant_data, as ArviZ takes them; dims chain, draw, obs,
         coef and those of the grouping factors.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> fit.diagnose().passed
+    True
+    >>> table = fit.summary()
+    >>> table.loc[:1, "term"].tolist(), table.loc[:1, "mean"].round(-1).tolist()
+    (['Intercept', 'Days'], [250.0, 10.0])
     """
 
     model: GLMM
@@ -444,6 +458,16 @@ def load(path: str | os.PathLike[str]) -> FittedGLMM:
     GLMMError
         If the file is missing, truncated, was changed after it was saved, refers to anything outside itself, or is of a
         format this version does not read.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> import tempfile, pathlib
+    >>> path = fit.save(pathlib.Path(tempfile.mkdtemp()) / "sleep.nc")
+    >>> bool((bg.load(path).posterior["beta"] == fit.posterior["beta"]).all())
+    True
     """
     from bayes_glmm.inference.store import read_fit
 

@@ -48,7 +48,11 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
 
     Examples
     --------
-    ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> bg.grid(fit, period=None)["period"].tolist()
+    ['1', '2', '3', '4']
     """
     formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials
     valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns, *(trials.columns if trials else ()))))

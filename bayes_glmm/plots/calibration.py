@@ -46,6 +46,14 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
     ------
     GLMMError
         If there is no such quantity.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Yield ~ 1 + (1 | Batch)", bg.load_dataset("Dyestuff"))
+    >>> figure = bg.plots.calibration(bg.sbc(model, simulations=10, random_seed=1, progressbar=False))
+    >>> figure.axes[0].get_title().split()[0]
+    'beta[Intercept]'
     """
     ranks, table = result.ranks, result.table
     names = [str(name) for name in table.index]

@@ -71,9 +71,18 @@ def conditional_marginal(
 
     Examples
     --------
-    ``rows, each = bg.grid(fit, x=None), bg.grid(fit, x=None, hospital=None)``, then ``conditional_marginal({"each
-    hospital": bg.predictions(fit, each), "typical": bg.predictions(fit, rows, random_effects="typical"), "average":
-    bg.predictions(fit, rows, random_effects="marginal")}, x="x")``.
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> kinds = ("typical", "marginal")
+    >>> stories = {kind: bg.avg_comparisons(fit, "period", random_effects=kind) for kind in kinds}
+    >>> bg.plots.conditional_marginal(stories).get_xlabel()
+    'Difference in probability of incidence'
+
+    Curves, where x is a numeric predictor and the groups are hospitals: ``rows, each = bg.grid(fit, x=None),
+    bg.grid(fit, x=None, hospital=None)``, then ``conditional_marginal({"each hospital": bg.predictions(fit, each),
+    "typical": bg.predictions(fit, rows, random_effects="typical"), "average": bg.predictions(fit, rows,
+    random_effects="marginal")}, x="x")``.
     """
     tables = _by_name(stories)
     if x is not None:

@@ -75,6 +75,15 @@ def predictions(
     GLMMError
         If a column is missing, `y` holds no numbers, several rows share one place of the figure, or one pair of axes
         would have to hold several panels.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.avg_predictions(fit, by="period", random_effects="marginal")
+    >>> bg.plots.predictions(table, "period").get_ylabel()
+    'Probability of incidence'
     """
     if (data is None) != (y is None):
         raise GLMMError("data= and y= belong together: the observations, and the column to draw.")

@@ -38,6 +38,15 @@ def predictive_check(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     GLMMError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.predictive_check(fit, "mean", "period", random_seed=1)
+    >>> bg.plots.predictive_check(table).get_ylabel()
+    'period'
     """
     check_table_columns("table", _NUMBERS, table.columns)
     ordered = table.sort_values("mean", kind="stable").reset_index(drop=True)

@@ -38,6 +38,15 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     ------
     GLMMError
         If the table lacks a column or has no such group.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> figure = bg.plots.random_effects(bg.random_effects(fit))
+    >>> [ax.get_title() for ax in figure.axes]
+    ['Intercept', 'Days']
     """
     check_table_columns("table", ["group", "level", "term", "estimate", "lower", "upper"], table.columns)
     groups = list(dict.fromkeys(table["group"]))

@@ -50,6 +50,16 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     ------
     GLMMError
         If a variable or column is not there.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> figure = bg.plots.residuals(residuals, bg.check_residuals(residuals))
+    >>> len(figure.axes)
+    4
     """
     for name in ("residual", "predicted"):
         if name not in dataset:

@@ -39,6 +39,15 @@ def shrinkage(table: pd.DataFrame) -> Figure:
     ------
     GLMMError
         If the table lacks a column or holds several grouping factors.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> figure = bg.plots.shrinkage(bg.shrinkage(fit))
+    >>> [ax.get_title() for ax in figure.axes]
+    ['Intercept', 'Days']
     """
     check_table_columns("table", _NEEDED, table.columns)
     if table["group"].nunique() != 1:

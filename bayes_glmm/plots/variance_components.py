@@ -39,6 +39,15 @@ def variance_components(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ------
     GLMMError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> ax = bg.plots.variance_components(bg.variance_components(fit))
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['fixed', 'herd', 'residual']
     """
     check_table_columns("table", ["component", "group", "share", "share_lower", "share_upper"], table.columns)
     given, ax = ax, own_axes(ax)
