@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.plots.facets import MOST_PANELS, panel_keys, panel_title, panels_across, rows_at, varying_columns
+from bayes_glmm.plots.facets import (
+    MOST_PANELS,
+    is_level,
+    panel_keys,
+    panel_title,
+    panels_across,
+    rows_at,
+    varying_columns,
+)
 from bayes_glmm.plots.layout import finish, fit_paper, new_panels, own_axes
 from bayes_glmm.plots.names import fitted
 from bayes_glmm.plots.style import (
@@ -84,7 +92,7 @@ def _panel_columns(stories: Mapping[str, pd.DataFrame], x: str) -> list[str]:
     groups = {group for table in tables for group in _groups(table)}
     found = [name for name in varying_columns(first, [x]) if all(name in own for own in shared) and name not in groups]
     if any("groups" in table.attrs for table in tables):
-        return found
+        return [name for name in found if is_level(first[name], MOST_PANELS)]
     return [name for name in found if first[name].nunique() <= MOST_PANELS]  # more are levels of a group
 
 

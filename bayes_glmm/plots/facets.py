@@ -29,11 +29,31 @@ def varying_columns(table: pd.DataFrame, places: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Columns with several values at some place, in the table's order.
+        Columns with several values at some place, in the table's order; the response is none of them.
     """
-    about = [str(name) for name in table.columns if name not in (*NUMBERS, *places)]
+    left_out = (*NUMBERS, *places, table.attrs.get("response"))
+    about = [str(name) for name in table.columns if name not in left_out]
     counts = table.groupby(list(places), observed=True, sort=False)[about].nunique(dropna=False)
     return [name for name in about if counts[name].max() > 1]
+
+
+def is_level(values: pd.Series, most: int) -> bool:
+    """Say whether the values of a column are levels, rather than measurements.
+
+    Parameters
+    ----------
+    values
+        The column.
+    most
+        Most different numbers that count as levels.
+
+    Returns
+    -------
+    bool
+        True for anything but more numbers than that.
+    """
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    return not number or values.nunique() <= most
 
 
 def panel_keys(tables: Mapping[str, pd.DataFrame], columns: Sequence[str]) -> list[Key]:

@@ -118,7 +118,7 @@ def fit_paper(figure: Figure, width: float, height: float) -> None:
     for text in figure.texts:
         _wrap(text, rows * height if text.get_rotation() else columns * width)
     paper = columns * width + _SPARE, rows * height + _SPARE
-    figure.set_size_inches(paper)
+    figure.set_size_inches(paper, forward=False)
     figure.draw_without_rendering()
     place = figure.axes[0].get_position(original=True)
     left = paper[0] - columns * (place.width * paper[0] - width), paper[1] - rows * (place.height * paper[1] - height)

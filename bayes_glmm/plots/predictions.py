@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.plots.facets import panel_keys, panel_title, panels_across, rows_at, varying_columns
+from bayes_glmm.plots.facets import is_level, panel_keys, panel_title, panels_across, rows_at, varying_columns
 from bayes_glmm.plots.layout import axes_inches, finish, fit_paper, new_panels, own_axes
 from bayes_glmm.plots.names import columns_width, counted, many, name_columns
 from bayes_glmm.plots.observations import draw_observations, level_name, level_offsets
@@ -153,11 +153,11 @@ def _places(table: pd.DataFrame, x: str | None, color: str | None) -> tuple[str,
     places = [x] if color is None else [x, color]
     check_table_columns("table", [*places, "estimate", "lower", "upper"], table.columns)
     for name in varying_columns(table, places):
-        if table.duplicated(places).any():
+        if table.duplicated(places).any() and is_level(table[name], MOST_COLORS):
             places.append(name)
     if table.duplicated(places).any():
         raise GLMMError(
-            f"table: several rows share one value of {' and '.join(places)} and nothing tells them apart; average over "
+            f"table: several rows share one value of {' and '.join(places)} and no levels tell them apart; average over "
             f"the rest first (by={places!r})."
         )
     return x, (places[1] if len(places) > 1 else None), places[2:]

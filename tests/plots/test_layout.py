@@ -147,7 +147,7 @@ def labels_too_near(ax):
                 yield one.get_text(), other.get_text()
 
 
-@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("names", ["5 long", "60 unbroken", "300 long"])
 @pytest.mark.parametrize("kind", DRAWN)
 def test_names_leave_the_panels_readable(kind, names):
     figure = DRAWN[kind](NAMES[names]).figure
@@ -283,8 +283,17 @@ def test_more_lines_than_colours_tell_apart_are_thin_and_counted():
     assert "means" in ax.get_title(loc="left") and "band" not in ax.get_title(loc="left")
 
 
+def test_rows_as_fitted_are_told_apart_by_levels_and_not_by_measurements(sleepstudy_fit):
+    table = bg.predictions(sleepstudy_fit)
+    assert bg.plots.predictions(table, "Days").get_legend().get_title().get_text() == "Subject"
+    ax = bg.plots.conditional_marginal({"each": table}, x="Days")
+    assert len(ax.lines) == 18
+    with pytest.raises(GLMMError, match="several rows share one value of Days and no levels tell them apart"):
+        bg.plots.predictions(table.drop(columns="Subject").assign(z=np.arange(180.0)), "Days")
+
+
 def test_too_many_panels_are_refused():
-    table = joined(treated(age=age) for age in range(21))
+    table = joined(treated(age=str(age)) for age in range(21))
     with pytest.raises(GLMMError, match="21 panels, of which a figure has 20 at most"):
         bg.plots.predictions(table, "dose")
 
