@@ -157,8 +157,8 @@ def _places(table: pd.DataFrame, x: str | None, color: str | None) -> tuple[str,
             places.append(name)
     if table.duplicated(places).any():
         raise GLMMError(
-            f"table: several rows share one value of {' and '.join(places)} and no levels tell them apart; average over "
-            f"the rest first (by={places!r})."
+            f"table: several rows share one value of {' and '.join(places)} and no levels tell them apart; average "
+            f"over the rest first (by={places!r})."
         )
     return x, (places[1] if len(places) > 1 else None), places[2:]
 
