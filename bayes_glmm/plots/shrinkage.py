@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.layout import fit_paper, new_panels
 from bayes_glmm.plots.names import counted, many, name_rows
-from bayes_glmm.plots.style import check_table_columns, ink, quiet_grid, series_color
+from bayes_glmm.plots.style import check_table_columns, ink, opaque_keys, quiet_grid, series_color
 from bayes_glmm.plots.wording import interval_words
 
 if TYPE_CHECKING:
@@ -56,9 +56,8 @@ def shrinkage(table: pd.DataFrame) -> Figure:
     figure, panels = new_panels(len(terms), len(terms))
     heights = [_panel(ax, table[table["term"] == term], str(term)) for ax, term in zip(panels, terms, strict=True)]
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize="small", columnspacing=1.2
-    )
+    style: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": "small", "columnspacing": 1.2}
+    opaque_keys(figure.legend(handles, labels, loc="outside upper left", **style))
     figure.supxlabel(f"coefficient, {table.attrs.get('unit', 'link scale')}", color=ink(), fontsize="small")
     figure.supylabel(counted(str(table["group"].iloc[0]), table["level"].nunique()), color=ink(), fontsize="medium")
     fit_paper(figure, 3.6, max(heights))

@@ -256,7 +256,7 @@ def legend_style(dashed: bool, title: str = "") -> dict[str, Any]:
 
 
 def opaque_keys(legend: Legend) -> Legend:
-    """Draw a legend's keys without transparency.
+    """Draw a legend's keys without transparency, and points large enough to be told apart.
 
     Parameters
     ----------
@@ -268,9 +268,13 @@ def opaque_keys(legend: Legend) -> Legend:
     matplotlib.legend.Legend
         The same.
     """
+    from matplotlib.lines import Line2D
+
     for key in legend.legend_handles:
         if key is not None:
             key.set_alpha(1)
+        if isinstance(key, Line2D):
+            key.set_markersize(max(5.0, key.get_markersize()))
     return legend
 
 
