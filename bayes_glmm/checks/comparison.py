@@ -171,6 +171,15 @@ def loo(
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> elpd = bg.loo(fit, progressbar=False)
+    >>> int(elpd.n_data_points)
+    180
     """
     density = _unit_log_likelihood(fit, unit, _INTEGRATING if progressbar else None)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
@@ -260,6 +269,15 @@ def kfold(
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> elpd = bg.kfold(fit, k=3, random_seed=1, progressbar=False)
+    >>> elpd.n_data_points
+    180
     """
     if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(

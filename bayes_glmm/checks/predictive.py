@@ -105,6 +105,15 @@ def predictive_check(
     ----------
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.predictive_check(fit, "zeros", random_seed=1)
+    >>> bool(table.loc[0, "lower"] < table.loc[0, "observed"] < table.loc[0, "upper"])
+    True
     """
     if random_effects == "loo":
         raise PredictionError(
@@ -150,6 +159,14 @@ def prior_predictive_check(
         If the statistic or a column is unknown.
     SamplingError
         If a prior is flat.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> table = bg.prior_predictive_check(model, "mean", draws=100, random_seed=1)
+    >>> table["stat"].tolist()
+    ['mean']
     """
     predictive = model.sample_prior(draws=draws, random_seed=random_seed)["prior_predictive"]
     simulated = next(iter(predictive.data_vars.values())).transpose("chain", "draw", ...).to_numpy()

@@ -168,6 +168,16 @@ def check_residuals(
     409-428. doi:10.1093/biomet/37.3-4.409.
     Moran, P. A. P. (1950). Notes on continuous stochastic phenomena. Biometrika 37, 17-23.
     doi:10.1093/biomet/37.1-2.17.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> table = bg.check_residuals(residuals)
+    >>> table.index.tolist()
+    ['uniformity', 'dispersion', 'outliers', 'zeros', 'predicted', 'period', 'herd']
     """
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
     ranks = Ranks.of_dataset(residuals)

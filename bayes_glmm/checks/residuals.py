@@ -112,6 +112,15 @@ def simulate_residuals(
     Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> residuals["residual"].sizes["obs"]
+    56
     """
     check_choice("random_effects", random_effects, MODES)
     seed = fresh_seed() if random_seed is None else int(random_seed)

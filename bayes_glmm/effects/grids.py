@@ -48,8 +48,14 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
 
     Examples
     --------
-    ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
-    ``bg.predictions(fit, bg.grid(fit, Site=None), random_effects={"Site": "conditional"})``: one for each site, in an
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> bg.grid(fit, period=None)["period"].tolist()
+    ['1', '2', '3', '4']
+
+    ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")`` has one row for each period;
+    ``bg.predictions(fit, bg.grid(fit, Site=None), random_effects={"Site": "conditional"})`` one for each site, in an
     average year.
     """
     formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials

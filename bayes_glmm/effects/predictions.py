@@ -86,6 +86,16 @@ def predictions(
     ----------
     Skrondal, A. and Rabe-Hesketh, S. (2009). Prediction in multilevel generalized linear models. Journal of the Royal
     Statistical Society A 172, 659-687. doi:10.1111/j.1467-985X.2009.00587.x.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> rows = bg.grid(fit, period=None)
+    >>> table = bg.predictions(fit, rows, random_effects="marginal")
+    >>> table["period"].tolist(), table["estimate"].round(1).tolist()
+    (['1', '2', '3', '4'], [0.2, 0.1, 0.1, 0.1])
     """
     request = make_request(
         fit,
@@ -140,6 +150,15 @@ def avg_predictions(
     ------
     PredictionError
         As in `predictions`.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.avg_predictions(fit, by="period")
+    >>> table["estimate"].round(1).tolist()
+    [0.2, 0.1, 0.1, 0.1]
     """
     request = make_request(
         fit,

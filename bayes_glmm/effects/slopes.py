@@ -93,6 +93,15 @@ def slopes(
     References
     ----------
     Abramowitz, M. and Stegun, I. A. (1964). Handbook of Mathematical Functions, equation 25.3.6.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.slopes(fit, "Days", newdata=bg.grid(fit, Subject=["308", "309"]))
+    >>> table["Subject"].tolist(), table["estimate"].round(-1).tolist()
+    (['308', '309'], [20.0, 0.0])
     """
     request = make_request(
         fit,
@@ -149,6 +158,14 @@ def avg_slopes(
     ------
     PredictionError
         As in `slopes`.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> bg.avg_slopes(fit, "Days")["estimate"].round(-1).tolist()
+    [10.0]
     """
     request = make_request(
         fit,

@@ -76,6 +76,15 @@ def posterior_predictive(
     ----------
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> draws = bg.posterior_predictive(fit, random_seed=1)
+    >>> draws["posterior_predictive"]["incidence"].dims
+    ('chain', 'draw', 'obs')
     """
     meanings = factor_meanings(fit.model.design, random_effects, unnamed="new")
     if "marginal" in (random_effects, *meanings.values()):
@@ -131,6 +140,13 @@ def log_likelihood(fit: Fit) -> xr.DataTree:
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> log_likelihood = bg.log_likelihood(fit)
     """
     values, posterior = row_log_densities(fit), fit.posterior
     values = values.reshape(posterior.sizes["chain"], posterior.sizes["draw"], -1)
