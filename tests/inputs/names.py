@@ -35,7 +35,21 @@ FINE = Right(both(same(lambda frame: frame, PLAIN), finite))
 #: One family of each kind of response: names mean nothing to the others' densities.
 KINDS = ("gaussian", "binomial", "cumulative")
 BARE = (
-    "größe", "µ", "年", "_x", "a.b", "obs", "chain", "Sigma", "class", "lambda", "RT..s.", "I", "log", "pi", "x__y",
+    "größe",
+    "µ",
+    "年",
+    "_x",
+    "a.b",
+    "obs",
+    "chain",
+    "Sigma",
+    "class",
+    "lambda",
+    "RT..s.",
+    "I",
+    "log",
+    "pi",
+    "x__y",
     "dose[mg]",
 )  # fmt: skip
 PREDICTORS = tuple(
