@@ -28,15 +28,12 @@ from bayes_glmm.cdfs import (
 )
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.links import Link
-from bayes_glmm.ordinal import (
-    categorical_log_density,
-    categorical_simulate,
-    cumulative_graph,
-    cumulative_probabilities,
-)
+from bayes_glmm.ordinal import categorical_log_density, categorical_simulate, cumulative_graph, cumulative_probabilities
 from bayes_glmm.priors import Prior
 
 Parameters = Mapping[str, Any]
+#: Supports whose responses are whole numbers.
+DISCRETE = frozenset({"binary", "trials", "count", "ordered"})
 
 
 @dataclass(frozen=True)
@@ -119,6 +116,12 @@ class Family:
         Distribution in equations, with ``{mu}`` for the location.
     aliases
         Other names users may write.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> bg.FAMILIES["poisson"].links
+    ('log', 'identity', 'sqrt')
     """
 
     name: str

@@ -6,7 +6,7 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -153,7 +153,7 @@ class Design:
         new_levels: str = "error",
         response: bool = False,
         trials: bool = False,
-        groups: bool = True,
+        groups: Collection[str] | None = None,
     ) -> Design:
         """Read new rows as the fit read its own.
 
@@ -169,7 +169,8 @@ class Design:
         trials
             Whether to read the numbers of trials or the precisions.
         groups
-            Whether to read the grouping columns; otherwise they may be absent and every code is -1.
+            Names of the grouping factors whose levels are read; None for all. The columns of others may be absent, and
+            their codes are -1.
 
         Returns
         -------
@@ -184,7 +185,8 @@ class Design:
         """
         if new_levels not in ("error", "allow"):
             raise PredictionError(f"new_levels must be 'error' or 'allow', not {new_levels!r}.")
-        return _replay(self, newdata, new_levels == "allow", response, trials, groups)
+        read = [term.name for term in self.groups if groups is None or term.name in groups]
+        return _replay(self, newdata, new_levels == "allow", response, trials, read)
 
 
 def build_design(spec: ModelSpec, data: Any) -> Design:
@@ -353,9 +355,11 @@ def _blocks(bars: Sequence[Bar], encoded: Sequence[tuple[Encoder, Array]]) -> tu
     return tuple(blocks)
 
 
-def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trials: bool, groups: bool) -> Design:
+def _replay(
+    design: Design, newdata: Any, allow_new: bool, response: bool, trials: bool, levels: Collection[str]
+) -> Design:
     spec, encoders, formula = design.spec, design.encoders, design.spec.formula
-    wanted = [*formula.predictors, *(formula.group_columns if groups else ())]
+    wanted = [*formula.predictors, *(name for term in design.groups if term.name in levels for name in term.columns)]
     wanted += list(formula.response.variables) if response else []
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
@@ -364,7 +368,7 @@ def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trial
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
     predictors = prepared(frame, encoders.kinds, PredictionError)
     terms = [
-        _replay_group(term, encoder, frame if groups else None, predictors, allow_new)
+        _replay_group(term, encoder, frame if term.name in levels else None, predictors, allow_new)
         for term, encoder in zip(design.groups, encoders.groups, strict=True)
     ]
     offset = np.zeros(len(frame))

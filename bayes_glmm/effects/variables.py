@@ -17,6 +17,7 @@ import pandas as pd
 
 from bayes_glmm.effects.tables import Request
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.predict.meanings import factor_meanings
 from bayes_glmm.spec.safe import columns_by_level
 
 if TYPE_CHECKING:
@@ -203,7 +204,9 @@ def check_variable(request: Request, name: str) -> None:
         raise PredictionError(
             f"variables: the model has no predictor {name!r}. {nearest(str(name), formula.predictors)}"
         )
-    if request.random_effects != "conditional":
+    design = request.fit.model.design
+    meanings = factor_meanings(design, request.random_effects)
+    if all(meanings[term.name] != "conditional" for term in design.groups if name in term.columns):
         raise PredictionError(
             f"{name!r} is a grouping factor: with random_effects={request.random_effects!r} its levels do not differ. "
             "Compare them with random_effects='conditional'."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.report.latex import upright
+from bayes_glmm.printing.latex import upright
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import shown
 

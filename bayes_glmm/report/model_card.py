@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import textwrap
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.printing.grid import as_html, as_text, display_width
 from bayes_glmm.report.equation import equation
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import shown
@@ -26,10 +28,14 @@ def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
         Several lines for a terminal.
     """
     facts = model_facts(spec, design)
-    width = max(map(len, facts))
-    lines = [f"{key:<{width}}  {value}" for key, value in facts.items()]
-    table = prior_table.frame().to_string(index=False, justify="left")
-    return "\n".join(["Bayesian GLMM, not fitted yet", *lines, "priors", *(f"  {row}" for row in table.splitlines())])
+    width = max(map(len, facts)) + 2
+    room = display_width()
+    lines = [
+        textwrap.fill(f"{key:<{width}}{value}", room, subsequent_indent=" " * width, break_on_hyphens=False)
+        for key, value in facts.items()
+    ]
+    table = as_text(prior_table.frame().grid(), room - 2)
+    return "\n".join(["Bayesian GLMM, not fitted yet", *lines, "priors", textwrap.indent(table, "  ")])
 
 
 def model_html(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
@@ -50,7 +56,7 @@ def model_html(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
         f'<td style="text-align:left">{html.escape(value)}</td></tr>'
         for key, value in model_facts(spec, design).items()
     )
-    priors = prior_table.frame().to_html(index=False, escape=True, border=0, justify="left")
+    priors = as_html(prior_table.frame().grid())
     return (
         f"<div><p><b>Bayesian GLMM</b>, not fitted yet</p><div>$${html.escape(equation(spec, design))}$$</div>"
         f"<table>{rows}</table><details open><summary>Priors</summary>{priors}</details></div>"

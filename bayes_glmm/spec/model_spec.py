@@ -57,7 +57,7 @@ class ModelSpec:
         formula: str | Formula,
         family: str | Family = "gaussian",
         link: str | Link | None = None,
-        priors: Mapping[str, Prior] | None = None,
+        priors: Mapping[str, Prior | str] | None = None,
         center: bool = True,
         missing: str = "drop",
         columns: Iterable[str] = (),
@@ -73,7 +73,8 @@ class ModelSpec:
         link
             A link or its name; the family's first link when None.
         priors
-            Priors by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``, ``"sigma"``, ...
+            Priors, or their texts, by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``,
+            ``"sigma"``, ...
         center
             Whether the intercept's prior is on the intercept at the predictors' means.
         missing
@@ -195,7 +196,7 @@ def _check_trials(formula: Formula, family: Family) -> None:
         )
 
 
-def _priors(priors: Mapping[str, Prior] | None) -> tuple[tuple[str, Prior], ...]:
+def _priors(priors: Mapping[str, Prior | str] | None) -> tuple[tuple[str, Prior], ...]:
     if priors is None:
         return ()
     if not isinstance(priors, Mapping):
@@ -204,9 +205,12 @@ def _priors(priors: Mapping[str, Prior] | None) -> tuple[tuple[str, Prior], ...]
     for key, prior in priors.items():
         if not isinstance(key, str):
             raise PriorError(f"Keys of priors must be text such as 'beta[x]', not {key!r}.")
+        if isinstance(prior, str):
+            prior = Prior.from_text(prior)
         if not isinstance(prior, Prior):
             raise PriorError(
-                f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), not {prior!r}."
+                f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), or its text, "
+                f"'Normal(0, 1)', not {prior!r}."
             )
         name = _normal_key(key)
         if name in stated:

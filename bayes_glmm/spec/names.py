@@ -42,7 +42,7 @@ def name_columns(text: str, columns: Iterable[str]) -> str:
     >>> name_columns("15N ~ log(dose[mg]) + pi", ["15N", "dose[mg]", "pi"])
     '`15N` ~ log(`dose[mg]`) + `pi`'
     """
-    special = sorted(filter(_is_special, columns), key=len, reverse=True)
+    special = sorted((name for name in columns if name in text and _is_special(name)), key=len, reverse=True)
     if not special:
         return text
     option = r"(?<![^=<>!]=)(?<![^=<>!]= )"  # raw=TRUE is no column

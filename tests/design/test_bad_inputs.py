@@ -59,7 +59,7 @@ RESPONSES = [
     ("durations", "y ~ x", "gaussian", {"y": pd.to_timedelta(np.arange(N), unit="D")}, "'y' holds time differences"),
     ("complex", "y ~ x", "gaussian", {"y": np.arange(N) * 1j}, "'y' holds complex"),
     ("coded 1/2", "b ~ x", "bernoulli", {"b": [1, 2] * 10}, r"'b' must be 0 or 1.*subtract 1: I\(b - 1\).*row"),
-    ("proportions, bernoulli", "p ~ x", "bernoulli", {}, r"'p' must be 0 or 1.*p\(successes, trials\)"),
+    ("proportions, bernoulli", "p ~ x", "bernoulli", {}, r"'p' must be 0 or 1.*p\(round\(p \* n\), n\)"),
     ("counts, bernoulli", "k ~ x", "bernoulli", {}, r"'k' must be 0 or 1.*p\(successes, trials\)"),
     ("three levels", "g ~ x", "bernoulli", {}, "'g' .*two levels; it has 4: 'a', 'b', 'c', 'd'"),
     ("one level", "g ~ x", "bernoulli", {"g": "a"}, "two levels; it has 1"),

@@ -122,7 +122,7 @@ BOTH = {"priors": {"beta": FLAT, "Intercept": FLAT}}
 PRIORS = (
     Case("priors: no dict", Refused(PriorError, "priors must be a dict"), options={"priors": [Prior("Normal")]}),
     Case("priors: a number", Refused(PriorError, "prior of 'beta' must be a Prior"), options=stated(beta=3)),
-    Case("priors: text", Refused(PriorError, "prior of 'beta' must be a Prior"), options=stated(beta="Normal(0, 1)")),
+    Case("priors: text", Refused(PriorError, "Cannot read the prior"), options=stated(beta="Normal(0, 1")),
     Case("priors: a key that is no text", Refused(PriorError, "Keys of priors must be text"),
          options={"priors": {1: FLAT}}),
     Case("priors: an absent parameter", Refused(PriorError, "'beta.zz.', which is no parameter.*'beta.x.'"),

@@ -35,9 +35,23 @@ FINE = Right(both(same(lambda frame: frame, PLAIN), finite))
 #: One family of each kind of response: names mean nothing to the others' densities.
 KINDS = ("gaussian", "binomial", "cumulative")
 BARE = (
-    "größe", "µ", "年", "_x", "a.b", "obs", "chain", "Sigma", "class", "lambda", "RT..s.", "I", "log", "pi", "x__y",
+    "größe",
+    "µ",
+    "年",
+    "_x",
+    "a.b",
+    "obs",
+    "chain",
+    "Sigma",
+    "class",
+    "lambda",
+    "RT..s.",
+    "I",
+    "log",
+    "pi",
+    "x__y",
     "dose[mg]",
-)
+)  # fmt: skip
 PREDICTORS = tuple(
     Case(f"a predictor called {shown(name)!r}", FINE, KINDS, formula=f"{{y}} ~ {ticked(name)} + (1 | g)",
          change=renamed("x", name), ask=everything)

@@ -46,7 +46,7 @@ ERRORS = [
     ((TRIALS, "bernoulli"), {}, FormulaError, "binomial"),
     (("y ~ x",), {"missing": "ignore"}, GLMMError, "'drop' or 'error'"),
     (("y ~ x",), {"center": 1}, GLMMError, "True or False"),
-    (("y ~ x",), {"priors": {"beta": "Normal(0, 1)"}}, PriorError, "must be a Prior"),
+    (("y ~ x",), {"priors": {"beta": "Normal(0, 1"}}, PriorError, "Cannot read the prior"),
     (("y ~ x",), {"priors": [("beta", 1)]}, PriorError, "must be a dict"),
     (("y ~ x",), {"priors": {3: Prior("Normal")}}, PriorError, "must be text"),
     (("y ~ x",), {"priors": {"beta": Prior("Normal"), " beta": Prior("Normal")}}, PriorError, "twice"),

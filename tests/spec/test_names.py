@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 import bayes_glmm as bg
-from bayes_glmm.errors import DataError, FormulaError
+from bayes_glmm.design.design import build_design
+from bayes_glmm.errors import DataError, DataWarning, FormulaError
 from bayes_glmm.spec.formula import parse_formula
+from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import name_columns, spell_dots, spelled
 
 #: Names that need no backticks where the data have them.
@@ -43,19 +47,28 @@ FORMULAS = (
 )
 
 
-@pytest.mark.filterwarnings("ignore::bayes_glmm.errors.DataWarning")
+def design_of(formula, data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        return build_design(ModelSpec.build(formula, columns=data.columns), data)
+
+
+@pytest.fixture(scope="module")
+def plain(frame):
+    return [design_of(formula.replace("{}", column), frame) for column, formula in FORMULAS]
+
+
 @pytest.mark.parametrize("name", [*BARE, *TICKED])
-def test_a_column_of_exactly_that_name_is_meant(name, frame):
+def test_a_column_of_exactly_that_name_is_meant(name, frame, plain):
     renamed = {column: frame.rename(columns={column: name}) for column in ("XX", "FF", "yy", "WW")}
-    for column, formula in FORMULAS:
-        plain = bg.GLMM(formula.replace("{}", column), frame).design
-        design = bg.GLMM(formula.replace("{}", written(name)), renamed[column]).design
-        np.testing.assert_array_equal(design.X, plain.X)
-        np.testing.assert_array_equal(design.response.y, plain.response.y)
-        np.testing.assert_array_equal(design.at(renamed[column].head(5)).X, plain.X[:5])
-        assert list(design.coefs) == [coef.replace(column, name) for coef in plain.coefs]
+    for (column, formula), expected in zip(FORMULAS, plain, strict=True):
+        design = design_of(formula.replace("{}", written(name)), renamed[column])
+        np.testing.assert_array_equal(design.X, expected.X)
+        np.testing.assert_array_equal(design.response.y, expected.response.y)
+        np.testing.assert_array_equal(design.at(renamed[column].head(5)).X, expected.X[:5])
+        assert list(design.coefs) == [coef.replace(column, name) for coef in expected.coefs]
     if "/" not in name:
-        groups = bg.GLMM(f"yy ~ XX + (XX | {written(name)})", frame.rename(columns={"GG": name})).design.groups
+        groups = design_of(f"yy ~ XX + (XX | {written(name)})", frame.rename(columns={"GG": name})).groups
         assert (groups[0].columns, groups[0].levels) == ((name,), ("u", "v", "w", "x"))
 
 
