@@ -18,6 +18,7 @@ from scipy import stats
 from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.added_columns import frame_with
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -104,6 +105,15 @@ def predictive_check(
     ----------
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.predictive_check(fit, "zeros", random_seed=1)
+    >>> bool(table.loc[0, "lower"] < table.loc[0, "observed"] < table.loc[0, "upper"])
+    True
     """
     if random_effects == "loo":
         raise PredictionError(
@@ -149,6 +159,14 @@ def prior_predictive_check(
         If the statistic or a column is unknown.
     SamplingError
         If a prior is flat.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> table = bg.prior_predictive_check(model, "mean", draws=100, random_seed=1)
+    >>> table["stat"].tolist()
+    ['mean']
     """
     predictive = model.sample_prior(draws=draws, random_seed=random_seed)["prior_predictive"]
     simulated = next(iter(predictive.data_vars.values())).transpose("chain", "draw", ...).to_numpy()
@@ -185,11 +203,15 @@ def _table(
         lower, upper = np.quantile(theirs, [(1 - prob) / 2, (1 + prob) / 2])
         p = float((theirs > ours).mean() + 0.5 * (theirs == ours).mean())
         rows.append((name, simulated[:, inside].shape[1], ours, theirs.mean(), lower, upper, p))
-    table = pd.DataFrame(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
+    table = Table(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
     if group is not None:
         # as in tables of effects, where a column of the data has the name of a result
         table.insert(0, f"{group}_data" if group in table else group, names)
     table.attrs = {"quantity": "predictive check", "stat": name, "ci_prob": prob, "interval": "equal-tailed"}
+    table.attrs[HEADING] = (
+        f"The {name} of the observed responses, and of {len(simulated):,} simulated data sets (mean and {prob:.0%} "
+        "interval)."
+    )
     return table
 
 

@@ -21,6 +21,7 @@ from scipy import stats
 from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
 from bayes_glmm.checks.residuals import column_of, ranks_of_all
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.printing.table import HEADING, Table
 
 Array = npt.NDArray[np.float64]
 
@@ -167,6 +168,16 @@ def check_residuals(
     409-428. doi:10.1093/biomet/37.3-4.409.
     Moran, P. A. P. (1950). Notes on continuous stochastic phenomena. Biometrika 37, 17-23.
     doi:10.1093/biomet/37.1-2.17.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> table = bg.check_residuals(residuals)
+    >>> table.index.tolist()
+    ['uniformity', 'dispersion', 'outliers', 'zeros', 'predicted', 'period', 'herd']
     """
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
     ranks = Ranks.of_dataset(residuals)
@@ -179,8 +190,12 @@ def check_residuals(
         outcomes.append(_spatial(residuals, ranks, space))
     rows = [(o.statistic, o.p_value, o.wrong if o.p_value < alpha else o.fine) for o in outcomes]
     index = pd.Index([outcome.test for outcome in outcomes], name="test")
-    table = pd.DataFrame(rows, index=index, columns=["statistic", "p_value", "verdict"])
+    table = Table(rows, index=index, columns=["statistic", "p_value", "verdict"])
     table.attrs = {"random_effects": residuals.attrs["random_effects"], "alpha": alpha, "tests": len(table)}
+    table.attrs[HEADING] = (
+        f"Tests of {residuals.attrs['random_effects']} residuals. A p-value below {alpha:g} is called a sign of a "
+        f"problem; a right model has {alpha * len(table):.2g} of them in {len(table)} tests."
+    )
     return table
 
 

@@ -16,11 +16,13 @@ from scipy import stats
 
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.predict.added_columns import frame_with
-from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
-from bayes_glmm.predict.expected import check_choice, row_predictor
+from bayes_glmm.predict.draws import posterior_predictive, response_name, row_log_densities
+from bayes_glmm.predict.expected import row_predictor
+from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.newdata import row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 
@@ -110,6 +112,15 @@ def simulate_residuals(
     Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> residuals["residual"].sizes["obs"]
+    56
     """
     check_choice("random_effects", random_effects, MODES)
     seed = fresh_seed() if random_seed is None else int(random_seed)
@@ -228,7 +239,7 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
     family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
-    whole = family.support in ("binary", "trials", "count", "ordered")
+    whole = family.support in DISCRETE
     names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole else ()))
     result = {name: np.empty((predictor.draws.size, predictor.rows)) for name in names}
     nulls = []
@@ -270,9 +281,10 @@ def _loo_weights(fit: Fit, per_chain: int) -> Array:
     """Compute Pareto-smoothed weights (S, rows) of each row's own leave-one-out posterior; they sum to one."""
     from arviz_stats.base import array_stats
 
-    density = log_likelihood(fit)[response_name(fit)]
-    picked = np.linspace(0, density.sizes["draw"] - 1, per_chain).round().astype(int)
-    log_density = density.isel(draw=picked).to_numpy().reshape(-1, density.sizes["obs"])
+    chains, available = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    picked = np.linspace(0, available - 1, per_chain).round().astype(int)
+    density = row_log_densities(fit)
+    log_density = density.reshape(chains, available, -1)[:, picked].reshape(-1, density.shape[1])
     smoothed = array_stats.psislw(np.ascontiguousarray(log_density.T), axis=-1)[0].T
     weights = np.exp(smoothed - smoothed.max(axis=0))
     return np.asarray(weights / weights.sum(axis=0), dtype=float)

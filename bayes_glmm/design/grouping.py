@@ -59,7 +59,7 @@ class GroupTerm:
     levels
         A label per level: the column's own values, ``"a1:b1"`` for combinations.
     codes
-        Level of each row, int32 (rows,); -1 in every row where a design was made without groups.
+        Level of each row, int32 (rows,); -1 in every row where they were not read.
     coefs
         Names of the coefficients, ``("Intercept", "Days")``.
     Z
