@@ -169,9 +169,9 @@ def tables(found: pd.DataFrame) -> str:
     ]
     lines.append("| --- | --- | --: | --: | --: | --- | --- |")
     for (test, mode), rows in table.groupby(["test", "mode"], sort=False):
-        top = rows.loc[rows["low"].idxmax()]
+        top, sets = rows.loc[rows["low"].idxmax()], rows["sets"].sum()
         lines.append(
-            f"| {test} | {mode} | {rows['sets'].sum()} | {rows['alarms'].sum() / rows['sets'].sum():.3f} | {top['share']:.3f} | "
+            f"| {test} | {mode} | {sets} | {rows['alarms'].sum() / sets:.3f} | {top['share']:.3f} | "
             f"{top['low']:.3f} to {top['high']:.3f} | {top['family']}, {top['shape']} |"
         )
     return "\n".join(lines)
