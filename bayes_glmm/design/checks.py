@@ -44,7 +44,7 @@ def check_names(formula: Formula) -> None:
     """
     names = list(dict.fromkeys(bar.name for bar in formula.bars))
     taken = {f"{name}{suffix}": name for name in names for suffix in ("_coef", "_coef_2")}
-    taken |= {f"{prefix}{name}": name for name in names for prefix in ("b_", "sd_", "corr_")}
+    taken |= {f"{prefix}{name}": name for name in names for prefix in ("b_", "sd_", "corr_", "z_", "codes_", "Z_")}
     taken |= {dimension_name(name): name for name in names if dimension_name(name) != name}
     for name in names:
         if "/" in name:

@@ -22,10 +22,11 @@ __all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_lev
 Codes = npt.NDArray[np.int32]
 
 
-#: Names that variables and dimensions of results have already, ArviZ's own among them.
+#: Names that variables and dimensions of results and of the PyMC model have already, ArviZ's own among them.
 _RESERVED = frozenset(
     {"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample", "ci_bound"}
     | {"threshold", "thresholds", "category", "statistic", "e_bfmi"}
+    | {"X", "offset", "trials", "weights", "precision", "beta_centered", "thresholds_centered"}
 )
 
 

@@ -161,19 +161,24 @@ def tables(found: pd.DataFrame) -> str:
         for family in FAMILIES:
             rows = [table.query("mode == @mode and family == @family and shape == @s.name") for s in SHAPES]
             lines.append(f"| {family} | {' | '.join(map(_most, rows))} |")
-    lines += ["", "Over all cells:", "", "| test | mode | mean share | largest share | its interval | where |"]
-    lines.append("| --- | --- | --: | --: | --- | --- |")
+    lines += [
+        "",
+        "Over all cells:",
+        "",
+        "| test | mode | data sets | mean share | largest share | its interval | where |",
+    ]
+    lines.append("| --- | --- | --: | --: | --: | --- | --- |")
     for (test, mode), rows in table.groupby(["test", "mode"], sort=False):
-        top = rows.loc[rows["share"].idxmax()]
+        top, sets = rows.loc[rows["low"].idxmax()], rows["sets"].sum()
         lines.append(
-            f"| {test} | {mode} | {rows['alarms'].sum() / rows['sets'].sum():.3f} | {top['share']:.3f} | "
+            f"| {test} | {mode} | {sets} | {rows['alarms'].sum() / sets:.3f} | {top['share']:.3f} | "
             f"{top['low']:.3f} to {top['high']:.3f} | {top['family']}, {top['shape']} |"
         )
     return "\n".join(lines)
 
 
 def _most(rows: pd.DataFrame) -> str:
-    top = rows.loc[rows["share"].idxmax()]
+    top = rows.loc[rows["low"].idxmax()]
     return f"{top['alarms']}/{top['sets']} ({top['low']:.3f} to {top['high']:.3f}) {top['test']}"
 
 
