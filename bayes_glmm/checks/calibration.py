@@ -197,6 +197,14 @@ def sbc(
     Sailynoja, T., Burkner, P.-C. and Vehtari, A. (2022). Graphical test for discrete uniformity and its applications in
     goodness-of-fit evaluation and multiple sample comparison. Statistics and Computing 32, 32.
     doi:10.1007/s11222-022-10090-6.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Yield ~ 1 + (1 | Batch)", bg.load_dataset("Dyestuff"))
+    >>> result = bg.sbc(model, simulations=10, random_seed=1, progressbar=False)
+    >>> result.table.index.tolist()[:2]
+    ['beta[Intercept]', 'sd_Batch[Intercept]']
     """
     if simulations < 10:
         raise PredictionError(f"simulations={simulations}: fewer than 10 say nothing; 100 find gross mistakes.")

@@ -48,6 +48,16 @@ def compare(
     PredictionError
         If there are fewer than two models, something is neither a fit nor a result, or the models have not seen the
         same rows, responses, trials and weights.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> pooled = bg.GLMM("Reaction ~ Days", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> table = bg.compare({"subjects differ": fit, "one for all": pooled}, progressbar=False)
+    >>> table.index.tolist()
+    ['subjects differ', 'one for all']
     """
     if not isinstance(fits, Mapping):
         raise PredictionError(

@@ -26,7 +26,7 @@ from bayes_glmm.errors import DataWarning, PredictionError, nearest
 from bayes_glmm.inference.fit import Fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
-from bayes_glmm.predict.draws import log_likelihood, response_name
+from bayes_glmm.predict.draws import row_log_densities
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Model
@@ -171,6 +171,15 @@ def loo(
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> elpd = bg.loo(fit, progressbar=False)
+    >>> int(elpd.n_data_points)
+    180
     """
     density = _unit_log_likelihood(fit, unit, _INTEGRATING if progressbar else None)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
@@ -260,6 +269,15 @@ def kfold(
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> elpd = bg.kfold(fit, k=3, random_seed=1, progressbar=False)
+    >>> elpd.n_data_points
+    180
     """
     if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(
@@ -368,8 +386,7 @@ def _left_out_density(task: _LeftOut) -> Array:
     seen = Fit(task.model, again.dt)
     term = _unit_term(task.fit, task.unit)
     if term is None:
-        values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-        return log_mean_exp(values.reshape(-1, values.shape[-1])[:, task.rows])
+        return log_mean_exp(row_log_densities(seen)[:, task.rows])
     try:
         nested_terms(task.fit, term.name)
     except PredictionError:
@@ -380,8 +397,7 @@ def _left_out_density(task: _LeftOut) -> Array:
 
 def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
     """Average over draws of all effects of the units from their distribution; NaN where too few draws say anything."""
-    values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-    flat = values.reshape(-1, values.shape[-1])
+    flat = row_log_densities(seen)
     rows = _rows_of_units(task.fit, task.unit)
     density = np.stack([flat[:, rows[i]].sum(axis=1) for i in task.units], axis=1)
     weights = special.softmax(density, axis=0)

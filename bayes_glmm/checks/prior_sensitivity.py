@@ -90,6 +90,15 @@ def prior_sensitivity(
     ----------
     Kallioinen, N., Paananen, T., Burkner, P.-C. and Vehtari, A. (2024). Detecting and diagnosing prior and likelihood
     sensitivity with power-scaling. Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.prior_sensitivity(fit)
+    >>> table["parameter"].tolist()[:2]
+    ['beta[Intercept]', 'beta[Days]']
     """
     if by not in BY:
         raise PredictionError(f"by={by!r}: {nearest(str(by), BY)}")

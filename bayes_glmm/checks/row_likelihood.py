@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bayes_glmm.checks.group_likelihood import level_integral, nested_terms
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.domain import must_be_positive
-from bayes_glmm.predict.draws import log_likelihood, response_name
+from bayes_glmm.predict.draws import row_log_densities
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.pieces import in_threads
 from bayes_glmm.predict.posterior import posterior_draws
@@ -64,8 +64,7 @@ def row_log_likelihood(fit: Fit, label: str | None = None) -> Array:
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
-    values = log_likelihood(fit)[response_name(fit)].to_numpy()
-    values = values.reshape(-1, values.shape[-1])
+    values = row_log_densities(fit)
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit))
     for chain, chosen in _integrated(fit):
         integral, codes = level_integral(predictor, chain), chain[0].codes

@@ -54,6 +54,11 @@ def check_names(formula: Formula) -> None:
                 f"The grouping factor {name!r} has a name that results use for {taken[name]!r}. "
                 "Rename one of the two columns."
             )
+    if both := sorted(set(formula.dates) & set(formula.group_columns)):
+        raise DataError(
+            f"The column {both[0]!r} is a date within as.Date() and a grouping factor. Copy it in the data, and use "
+            "one copy for each."
+        )
     if "Intercept" in formula.predictors:
         raise DataError(
             "A predictor cannot be named 'Intercept': that is the name of the intercept. Rename the column."

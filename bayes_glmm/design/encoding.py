@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,27 +20,22 @@ import pandas as pd
 from formulaic import ModelSpec as Encoding
 from formulaic import SimpleFormula
 from formulaic.errors import FormulaicError
-from formulaic.materializers import PandasMaterializer
+from formulaic.materializers import FormulaMaterializer, PandasMaterializer
+from formulaic.materializers.types import FactorValues
 from formulaic.parser.types import Factor as FormulaicFactor
 from formulaic.parser.types import Term
 from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
-from formulaic.transforms import stateful_transform
 from formulaic.transforms.contrasts import C as formulaic_c
 
+from bayes_glmm.design.evaluate import Memory, evaluate
 from bayes_glmm.design.frame import first_rows, listed, plain
+from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
-from bayes_glmm.spec.safe import (
-    ELEMENTWISE,
-    TRANSFORMS,
-    UFUNCS,
-    alias,
-    check_expression,
-    hide_names,
-    parse_terms,
-    show_names,
-)
+from bayes_glmm.spec.expression import read_expression
+from bayes_glmm.spec.functions import Contrast
+from bayes_glmm.spec.safe import alias, check_expression, check_terms, hide_names, parse_terms, show_names
 
-__all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
+__all__ = ["Encoder", "encode", "fit_expression", "fit_terms", "level_codes"]
 
 Array = npt.NDArray[np.float64]
 
@@ -76,66 +70,34 @@ class Encoder:
     skipped: int = 0
 
 
-class _NumpyFunctions:
-    """What ``np`` is in a formula: the closed list and nothing else."""
+class _Materializer(PandasMaterializer):
+    """Formulaic's algebra of terms over values that `bayes_glmm.design.evaluate` computes: no text is run."""
+
+    @FormulaMaterializer.override
+    def _evaluate(self, expr: str, metadata: Any, spec: Encoding) -> tuple[FactorValues[Any], set[Any]]:
+        memory = spec.transform_state.setdefault(expr, {})
+        value = evaluate(read_expression(expr), self.data, memory)
+        if isinstance(value, Basis):
+            return FactorValues(value.values, kind="numerical", column_names=value.names), set()
+        if not (is_text(value) or isinstance(value, (pd.Categorical, Coded))):
+            return FactorValues(np.asarray(value, dtype=np.float64), kind="numerical"), set()
+        levels = _levels(value, memory)
+        if len(levels.categories) == 1:
+            only = listed(map(plain, levels.categories))
+            raise DataError(f"The factor {show_names(expr)!r} has one level only, {only}; remove it.")
+        contrasts = _contrasts(value.contrasts) if isinstance(value, Coded) else None
+        return formulaic_c(pd.Series(levels), contrasts, levels=list(levels.categories)), set()
 
 
-class _Contrasts:
-    """What ``contr`` is in a formula."""
+def _levels(value: Any, memory: Memory) -> pd.Categorical:
+    """Return the levels of a value that is text or levels; those of the fit are remembered under no call's name."""
+    return remembered(levels_of(value, "the formula"), memory.setdefault("", {}), "the formula")
 
 
-@stateful_transform
-def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
-    """Make a factor of a column and remember its levels: formulaic's C() with unseen levels an error."""
-    values = data if isinstance(data, pd.Series) else pd.Series(np.asarray(data))
-    if not isinstance(values.dtype, pd.CategoricalDtype) and bool((values == np.floor(values)).all()):
-        values = values.astype("int64")
-    if levels is not None:
-        levels = list(levels)
-    elif "levels" in _state:
-        levels = _state["levels"]
-    elif isinstance(values.dtype, pd.CategoricalDtype):
-        levels = [level for level in values.cat.categories if (values == level).any()]
-    else:
-        levels = sorted(pd.unique(values))
-    unseen = [value for value in pd.unique(values) if value not in levels]
-    if unseen:
-        where = "that the fit did not see" if "levels" in _state else "that levels= does not name"
-        error = PredictionError if "levels" in _state else DataError
-        raise error(f"C() met values {where}: {listed(map(plain, unseen))}. Levels: {listed(map(plain, levels))}.")
-    _state["levels"] = levels
-    return formulaic_c(pd.Series(pd.Categorical(values, categories=levels)), contrasts, levels=levels)
-
-
-@stateful_transform
-def _polynomial(x: Any, degree: int = 1, raw: bool = False, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
-    """Make formulaic's poly() refuse a degree that the data cannot tell apart, where its columns would be noise."""
-    values = np.asarray(x, dtype=np.float64)
-    if not _state:
-        distinct = len(pd.unique(values))
-        if not isinstance(degree, int) or not 1 <= degree < distinct:
-            raise DataError(
-                f"poly() of degree {degree} needs a whole degree of at least 1 and more than {degree} distinct values; "
-                f"the column has {distinct}."
-            )
-        _state["rows"] = len(values)
-    learned = {key: value for key, value in _state.items() if key != "rows"}
-    result = FORMULAIC_TRANSFORMS["poly"](values, degree, raw, _state=learned)
-    _state.update(learned)
-    return result
-
-
-@cache
-def _context() -> dict[str, Any]:
-    """Return the whole world a formula can see besides the data's columns."""
-    numpy_functions, contrasts = _NumpyFunctions(), _Contrasts()
-    for name in UFUNCS:
-        setattr(numpy_functions, name, getattr(np, name))
-    for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS"):
-        setattr(contrasts, name, getattr(FORMULAIC_TRANSFORMS["contr"], name))
-    functions = {name: getattr(np, name) for name in ELEMENTWISE}
-    transforms = {name: FORMULAIC_TRANSFORMS[name] for name in TRANSFORMS}
-    return {**transforms, **functions, "C": _factor, "poly": _polynomial, "np": numpy_functions, "contr": contrasts}
+def _contrasts(contrasts: Contrast | None) -> Any:
+    if contrasts is None:
+        return None
+    return getattr(FORMULAIC_TRANSFORMS["contr"], contrasts.name)(**dict(contrasts.arguments))
 
 
 def fit_terms(text: str, frame: pd.DataFrame, thresholds: bool = False) -> tuple[Encoder, Array]:
@@ -167,7 +129,8 @@ def fit_terms(text: str, frame: pd.DataFrame, thresholds: bool = False) -> tuple
     """
     if thresholds:
         text = f"{text} + 1"
-    encoder, X = _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="degree"), frame)
+    formula = SimpleFormula(list(parse_terms(text)), _ordering="degree")
+    encoder, X = _fit(text, formula, check_terms(text), frame)
     if not thresholds:
         return encoder, X
     return replace(encoder, coefs=encoder.coefs[1:], skipped=1), np.ascontiguousarray(X[:, 1:])
@@ -195,7 +158,8 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     DataError
         If the expression is not one finite number per row.
     """
-    if not check_expression(text):
+    columns = check_expression(text)
+    if not columns:
         try:
             value = float(text)
         except ValueError:
@@ -205,7 +169,7 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
         encoder = Encoder(text, (), (text,), Encoding(SimpleFormula([])), constant=value)
         return encoder, np.full(len(frame), value)
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
-    encoder, X = _fit(text, SimpleFormula([term]), frame)
+    encoder, X = _fit(text, SimpleFormula([term]), columns, frame)
     if X.shape[1] != 1:
         raise DataError(
             f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}."
@@ -213,13 +177,12 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     return encoder, np.ascontiguousarray(X[:, 0])
 
 
-def _fit(text: str, formula: SimpleFormula, frame: pd.DataFrame) -> tuple[Encoder, Array]:
+def _fit(text: str, formula: SimpleFormula, columns: tuple[str, ...], frame: pd.DataFrame) -> tuple[Encoder, Array]:
     X, encoding = _materialize(text, Encoding(formula, output="numpy", na_action="ignore"), frame, DataError)
     coefs = tuple(_coefficient_name(name) for name in encoding.column_names)
     twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
     if twice:
         raise FormulaError(f"Two columns of {text!r} would be named {twice[0]!r}; rename a column of the data.")
-    columns = tuple(dict.fromkeys(show_names(str(name)) for name in encoding.required_variables))
     encoder = Encoder(text, columns, coefs, encoding)
     _check_finite(X, coefs, frame.index, DataError)
     _check_range(X, coefs, frame.index)
@@ -257,14 +220,40 @@ def encode(encoder: Encoder, frame: pd.DataFrame, *, finite: bool = True) -> Arr
     return X
 
 
+def level_codes(encoder: Encoder, expression: str, frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Compute the levels of an expression that was encoded by levels, such as ``cut(x, 3)``.
+
+    Parameters
+    ----------
+    encoder
+        What the fit learned.
+    expression
+        One of the factors of its terms, as formulaic has it.
+    frame
+        Prepared columns with the levels of the fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of the levels, (rows,).
+    """
+    memory = encoder.encoding.transform_state[expression]
+    value = evaluate(read_expression(expression), _aliased(frame), memory)
+    return _levels(value, memory).codes.astype(np.int64)
+
+
+def _aliased(frame: pd.DataFrame) -> pd.DataFrame:
+    names = [alias(str(name)) for name in frame.columns]
+    return frame.set_axis(names, axis=1).set_axis(pd.RangeIndex(len(frame)), axis=0)
+
+
 def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type[GLMMError]) -> tuple[Array, Encoding]:
-    rows = pd.RangeIndex(len(frame))
-    data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1).set_axis(rows, axis=0)
+    data = _aliased(frame)
     if not encoding.formula:
         return np.zeros((len(frame), 0)), replace(encoding, structure=[])
     with np.errstate(all="ignore"):
         try:
-            matrix = PandasMaterializer(data, context=_context()).get_model_matrix(encoding)
+            matrix = _Materializer(data, context={}).get_model_matrix(encoding)
         except (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError) as failure:
             cause = failure.__cause__ or failure
             if isinstance(cause, GLMMError):

@@ -20,6 +20,7 @@ __all__ = [
     "Factor",
     "Kind",
     "column_kind",
+    "column_names",
     "distinct",
     "first_rows",
     "is_text",
@@ -48,6 +49,25 @@ class Factor:
 
 
 Kind = Factor | None  # None: a numeric column
+
+
+def column_names(data: Any) -> tuple[str, ...]:
+    """List the names of a table's columns that are text.
+
+    Parameters
+    ----------
+    data
+        A pandas, polars or pyarrow table, or a dict of columns; anything else has none.
+
+    Returns
+    -------
+    tuple of str
+        The names, in order.
+    """
+    names: Any = data if isinstance(data, Mapping) else getattr(data, "column_names", None)  # pyarrow's
+    if names is None and hasattr(data, "__len__"):  # a polars LazyFrame has none, and may not be asked
+        names = getattr(data, "columns", None)
+    return tuple(name for name in names if isinstance(name, str)) if names is not None else ()
 
 
 def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataError) -> pd.DataFrame:

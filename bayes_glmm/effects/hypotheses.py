@@ -97,7 +97,13 @@ def hypotheses(
 
     Examples
     --------
-    ``bg.hypotheses(bg.avg_predictions(fit, by="period", draws="dataarray"), "b4 - b1 < 0")``
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> by_period = bg.avg_predictions(fit, by="period", draws="dataarray")
+    >>> table = bg.hypotheses(by_period, "b4 - b1 < 0")
+    >>> bool(table.loc[0, "probability"] > 0.95)
+    True
     """
     if isinstance(draws, xr.DataArray):
         values, labels = _rows(draws)

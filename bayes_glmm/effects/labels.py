@@ -11,6 +11,13 @@ _FOR_WHOM = {
     "marginal": "marginal (averaged over {})",
     "new": "new {}",
 }
+#: Where factors differ in it.
+_OF_SOME = {
+    "conditional": "each row's own {}",
+    "typical": "typical {}",
+    "marginal": "averaged over {}",
+    "new": "new {}",
+}
 _OF_RESPONSE = {"odds_ratio": "odds ratio", "log_odds_ratio": "log odds ratio"}
 _OF_PREDICTION = {
     "difference": "difference in {}",
@@ -98,11 +105,15 @@ def for_whom(attrs: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        ``"typical herd"``, ``"marginal (averaged over herd)"``; empty for models without groups.
+        ``"typical herd"``, ``"marginal (averaged over herd)"``, ``"each row's own Site, averaged over Site:Year"``;
+        empty for models without groups.
     """
     kind, groups = attrs.get("random_effects"), attrs.get("groups")
     if kind is None or (groups is not None and len(groups) == 0):
         return ""
+    if isinstance(kind, Mapping):
+        of = {meaning: [name for name, own in kind.items() if own == meaning] for meaning in _OF_SOME}
+        return ", ".join(_OF_SOME[meaning].format(" and ".join(names)) for meaning, names in of.items() if names)
     if not groups or kind not in _FOR_WHOM:
         return str(kind)
     return _FOR_WHOM[kind].format(" and ".join(map(str, groups)))

@@ -58,6 +58,15 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     parameters from mixed models of binary outcomes. Biometrics 74, 354-361. doi:10.1111/biom.12707.
     Zeger, S. L., Liang, K.-Y. and Albert, P. S. (1988). Models for longitudinal data: a generalized estimating equation
     approach. Biometrics 44, 1049-1060. doi:10.2307/2531734.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.marginal_coefficients(fit)
+    >>> bool((table["marginal"].abs() < table["conditional"].abs()).all())
+    True
     """
     request = make_request(
         fit,

@@ -63,6 +63,15 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
     ----------
     Gelman, A. and Hill, J. (2007). Data Analysis Using Regression and Multilevel/Hierarchical Models, chapter 12.
     McCullagh, P. and Nelder, J. A. (1989). Generalized Linear Models, 2nd edition, chapters 2 and 9.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.shrinkage(fit)
+    >>> table[["no_pooling", "partial_pooling", "complete_pooling"]].iloc[0].round(-1).tolist()
+    [240.0, 250.0, 250.0]
     """
     term = _term(fit, group)
     family = fit.model.spec.family

@@ -19,3 +19,7 @@ __all__ = [
     "shrinkage",
     "variance_components",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,6 +12,7 @@ from bayes_glmm.printing.grid import as_html, as_text, display_width
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.equation import equation
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.names import shown
 
 
 def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
@@ -109,9 +110,10 @@ def weights_in_words(spec: ModelSpec) -> str:
     """
     response = spec.formula.response
     if response.weights is not None:
-        return f"a row counts {response.weights} times (frequencies; precision(y, w) divides the variance)"
+        return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
     if response.precision is not None:
-        return f"a row's variance is divided by {response.precision} (precisions; weighted(y, w) counts rows w times)"
+        divided = f"a row's variance is divided by {shown(response.precision)}"
+        return f"{divided} (precisions; weighted(y, w) counts rows w times)"
     return ""
 
 

@@ -10,7 +10,7 @@ from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import Fit
-from bayes_glmm.predict.expected import check_choice
+from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.report.moments import interval_probability, posterior_moments
 
@@ -45,7 +45,12 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
 
     Examples
     --------
-    ``bg.hypotheses(bg.random_effects(fit, draws="dataarray"), "b2 - b1 > 0")``: the second level against the first.
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.random_effects(fit)
+    >>> table.loc[0, ["group", "level", "term"]].tolist()
+    ['Subject', '308', 'Intercept']
     """
     check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)

@@ -112,6 +112,9 @@ def test_intervals_and_groups_are_named():
     assert interval_words([{"ci_prob": 0.89}, {"ci_prob": 0.5}]) == interval_words([{}]) == ""
     of_herds = {"random_effects": "marginal", "groups": ["herd", "year"]}
     assert for_whom(of_herds) == "marginal (averaged over herd and year)"
+    some = {"herd": "conditional", "year": "marginal", "herd:year": "marginal"}
+    words = "each row's own herd, averaged over year and herd:year"
+    assert for_whom({"random_effects": some, "groups": list(some)}) == words
     assert for_whom({**of_herds, "groups": []}) == "" and for_whom({"random_effects": "new"}) == "new"
 
 
