@@ -25,6 +25,7 @@ from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.links import Link
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
+from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.equation import equation
 from bayes_glmm.report.model_card import model_html, model_text
@@ -125,7 +126,7 @@ class GLMM:
     @property
     def priors(self) -> pd.DataFrame:
         """The prior of every parameter, default or the user's, as a table."""
-        return self._prior_table.frame()
+        return Table(self._prior_table.frame())
 
     def equation(self) -> str:
         """Return the model as LaTeX.

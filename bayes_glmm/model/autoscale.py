@@ -22,7 +22,6 @@ from bayes_glmm.design.terms import column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.families import AuxiliaryParameter
 from bayes_glmm.model.at_data import AtData, at_data
-from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -152,7 +151,7 @@ class PriorTable:
                 yield group.corr
         yield from self.auxiliary
 
-    def frame(self) -> Table:
+    def frame(self) -> pd.DataFrame:
         """Return the table people read.
 
         Returns
@@ -161,7 +160,7 @@ class PriorTable:
             One row per parameter: parameter, prior, scale (what the prior is about), source (default or user).
         """
         rows = [(row.parameter, str(row.prior), _scale_in_words(row, self.centered), row.source) for row in self]
-        return Table(rows, columns=["parameter", "prior", "scale", "source"])
+        return pd.DataFrame(rows, columns=["parameter", "prior", "scale", "source"])
 
 
 def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
