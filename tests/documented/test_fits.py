@@ -1,0 +1,38 @@
+"""Documented models on their own data: converged, or refused for what the package has not; sds where lme4 has them."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from tests.documented.fits import fitted, likelihood_fits, names
+from tests.documented.models import HERE, documented_models
+from tests.published.data import AbsentError
+
+NEAR = 0.25  # posterior standard deviations
+
+
+def found(name):
+    try:
+        return fitted(name)
+    except AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_documented_models_on_their_data(name):
+    with (HERE / "refused.csv").open(encoding="utf-8") as lines:
+        missing = {row["model"] for row in csv.DictReader(lines)}
+    model = found(name)
+    assert bool(model.refused) == (name in missing), model.refused
+    assert model.refused or model.converged, model.verdict
+    far = {sd.factor: sd for sd in model.sds if sd.off > NEAR}
+    assert not far
+
+
+def test_every_model_with_data_is_documented():
+    assert set(names()) <= {model.name for model in documented_models()}
+    assert len(names()) == 129
+    assert (likelihood_fits()["status"] == "ok").sum() > 90
