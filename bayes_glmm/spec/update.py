@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.formula import _pieces, _split
+from bayes_glmm.spec.scan import collapse_blanks, signed_terms, split
 
 
 def updated_formula(old: str, new: str) -> str:
@@ -38,18 +38,18 @@ def updated_formula(old: str, new: str) -> str:
     """
     if not isinstance(new, str):
         raise FormulaError(f"The formula must be text such as '. ~ . + x', not {type(new).__name__}.")
-    sides = [side.strip() for side in _split(new, "~")]
+    sides = [side.strip() for side in split(collapse_blanks(new), "~")]
     if len(sides) != 2:
         raise FormulaError(f"Write a formula to update by as 'response ~ terms', such as '. ~ . + x', not {new!r}.")
-    response, terms = (side.strip() for side in _split(old, "~"))
+    response, terms = (side.strip() for side in split(old, "~"))
     return f"{_written_out(sides[0] or '.', response)} ~ {_right(sides[1], terms)}"
 
 
 def _right(new: str, terms: str) -> str:
     kept: list[tuple[str, str]] = []
-    for sign, piece in _pieces(new):
+    for sign, piece in signed_terms(new):
         if piece == "." and sign == "+":
-            kept += _pieces(terms)
+            kept += signed_terms(terms)
         elif sign == "-" and "|" in piece:
             kept = _without(kept, piece)
         else:
