@@ -151,9 +151,8 @@ class Family:
 _SIGMA = AuxiliaryParameter("sigma", Prior("HalfStudentT", nu=3, sigma=1), scaled=True, latex=r"\sigma")
 _PHI = AuxiliaryParameter("phi", Prior("HalfNormal", sigma=1), power=-0.5, latex=r"\phi")
 _NU = AuxiliaryParameter("nu", Prior("Gamma", alpha=2, beta=0.1), lower=1.0, latex=r"\nu")
-_THRESHOLDS = AuxiliaryParameter(
-    "thresholds", Prior("Normal", mu=0, sigma=2.5), lower=None, ordered=True, latex=r"\tau"
-)
+_STEP = Prior("Normal", mu=0, sigma=2.5)
+_THRESHOLDS = AuxiliaryParameter("thresholds", _STEP, lower=None, ordered=True, latex=r"\tau")
 _LOG_2PI = math.log(2 * math.pi)
 
 

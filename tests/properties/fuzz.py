@@ -132,7 +132,16 @@ class Reader:
             self.watch.known.clear()
             safe.parse_terms.cache_clear()
             safe.check_expression.cache_clear()
-            for text in (*VALID, "y ~ decoy", "decoy ~ x", "y ~ (1 | decoy)", "y ~ log(decoy)", "y ~ no", "y ~ C(f)"):
+            for text in (
+                *VALID,
+                "y ~ decoy",
+                "decoy ~ x",
+                "y ~ (1 | decoy)",
+                "y ~ log(decoy)",
+                "y ~ no",
+                "y ~ C(f)",
+                "y ~ as.Date(f)",
+            ):
                 self.watch.learn(lambda text=text: (self.parse(text)(), self.build(text)()))
             for text in ("b1 - b2 = 0", "exp(b1) / b2 < 2", "b9"):
                 self.watch.learn(self.hypothesis(text))
