@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +16,7 @@ import xarray as xr
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.checks.propriety import check_propriety
 from bayes_glmm.design.design import Design, build_design
-from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest
+from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest, warn
 from bayes_glmm.inference.fit import Fit, assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings
@@ -253,7 +252,7 @@ class GLMM:
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.convergence
         if not verdict.passed and not fit.approximate:
-            warnings.warn(str(verdict), ConvergenceWarning, stacklevel=2)
+            warn(str(verdict), ConvergenceWarning)
         return fit
 
     def __repr__(self) -> str:

@@ -22,7 +22,7 @@ from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_ex
 from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
-from bayes_glmm.errors import DataWarning, PredictionError, nearest
+from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.fit import Fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
@@ -418,16 +418,12 @@ def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
             done.append(task.units)
     unsure = [str(i) for units, value in zip(done, _values(values), strict=True) for i in units[np.isnan(value)]]
     if unsure:
-        warnings.warn(
+        warn(
             f"No density for {len(unsure)} units (positions {', '.join(unsure[:5])}): too few draws of their "
-            "effects come near the data. They are left out of the total.",
-            DataWarning,
-            stacklevel=3,
+            "effects come near the data. They are left out of the total."
         )
     if failed:
-        warnings.warn(
-            f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}", DataWarning, stacklevel=3
-        )
+        warn(f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}")
     return np.concatenate(done) if done else np.array([], dtype=np.intp)
 
 

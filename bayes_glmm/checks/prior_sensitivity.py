@@ -6,7 +6,6 @@ weaker; refits say what happens where it is made twice as strong, or half.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import xarray as xr
 from arviz_stats import psense
 
 from bayes_glmm.checks.log_prior import log_effects, log_prior
-from bayes_glmm.errors import DataWarning, PredictionError, nearest
+from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
@@ -181,9 +180,7 @@ def _shifts(
     results = run_tasks(_refitted_means, tasks, client=client, progressbar=progressbar, label="Scaling priors")
     failures = [result for result in results if isinstance(result, Failure)]
     if failures:
-        warnings.warn(
-            f"{len(failures)} of {len(tasks)} refits failed; the first: {failures[0].reason}", DataWarning, stacklevel=3
-        )
+        warn(f"{len(failures)} of {len(tasks)} refits failed; the first: {failures[0].reason}")
     mean = np.array([float(values.mean()) for values in scalars.data_vars.values()])
     sd = np.array([float(values.std()) for values in scalars.data_vars.values()])
     lost = np.full(len(mean), np.nan)

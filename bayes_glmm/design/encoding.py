@@ -10,7 +10,7 @@ too, have treatment contrasts unless C() says otherwise; booleans are 0 and 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -28,7 +28,7 @@ from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms import stateful_transform
 from formulaic.transforms.contrasts import C as formulaic_c
 
-from bayes_glmm.design.frame import first_rows, listed, plain
+from bayes_glmm.design.frame import as_numbers, first_rows, listed, plain
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.safe import (
     ELEMENTWISE,
@@ -109,7 +109,9 @@ def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[s
 
 @stateful_transform
 def _polynomial(x: Any, degree: int = 1, raw: bool = False, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
-    """Make formulaic's poly() refuse a degree that the data cannot tell apart, where its columns would be noise."""
+    """Make formulaic's poly() refuse categories, and a degree that the data cannot tell apart: columns of noise."""
+    if isinstance(getattr(x, "dtype", None), pd.CategoricalDtype):
+        raise TypeError("categories are no numbers")
     values = np.asarray(x, dtype=np.float64)
     if not _state:
         distinct = len(pd.unique(values))
@@ -207,6 +209,7 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
     encoder, X = _fit(text, SimpleFormula([term]), frame)
     if X.shape[1] != 1:
+        _refuse_categories([term], frame, DataError, alone=True)
         raise DataError(
             f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}."
         )
@@ -269,8 +272,23 @@ def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type
             cause = failure.__cause__ or failure
             if isinstance(cause, GLMMError):
                 raise cause from None
+            _refuse_categories(encoding.formula, frame, error)
             raise error(f"Cannot compute {text!r}: {show_names(str(cause)).splitlines()[0]}") from failure
     return np.ascontiguousarray(np.asarray(matrix, dtype=np.float64)), matrix.model_spec
+
+
+def _refuse_categories(
+    terms: Iterable[Term], frame: pd.DataFrame, error: type[GLMMError], *, alone: bool = False
+) -> None:
+    """Say which column of text or categories stands where numbers are needed: in functions, and alone if asked."""
+    for factor in (factor for term in terms for factor in term.factors):
+        expression = show_names(str(factor.expr))
+        if re.match(r"C\(|[01]$", expression):
+            continue
+        for name in check_expression(expression):
+            if (alone or expression != name) and isinstance(frame[name].dtype, pd.CategoricalDtype):
+                cure = as_numbers(frame[name])
+                raise error(f"Cannot compute {expression!r}: the column {name!r} must hold numbers there; {cure}.")
 
 
 def _coefficient_name(name: str) -> str:

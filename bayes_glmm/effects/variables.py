@@ -7,7 +7,6 @@ and the pairs (high, low) of copies.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.design.frame import distinct, plain, sorted_text
 from bayes_glmm.effects.tables import Request
 from bayes_glmm.errors import PredictionError, nearest
 
@@ -69,8 +69,7 @@ def is_factor(fit: Fit, column: str) -> bool:
         return True
     if column not in formula.predictors:
         return True
-    parts = " ".join([formula.fixed, *(bar.effects for bar in formula.bars)])
-    return re.search(rf"\bC\(\s*`?{re.escape(column)}`?\s*[,)]", parts) is not None
+    return formula.states_factor(column)
 
 
 def fitted_levels(fit: Fit, column: str) -> list[Any]:
@@ -88,11 +87,11 @@ def fitted_levels(fit: Fit, column: str) -> list[Any]:
     list
         In the order of the categories, or sorted.
     """
-    values = fit.model.design.frame[column]
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        present = set(values.unique())
-        return [level for level in values.cat.categories if level in present]
-    return sorted(pd.unique(values).tolist())
+    values = distinct(fit.model.design.frame[column])[1]
+    if isinstance(fit.model.design.frame[column].dtype, pd.CategoricalDtype):
+        return [plain(level) for level in values]
+    levels = [plain(level) for level in values]
+    return sorted_text(levels) if all(isinstance(level, str) for level in levels) else sorted(levels)
 
 
 def two_values(fit: Fit, column: str) -> list[float]:

@@ -99,6 +99,11 @@ class Formula:
         terms = (name for text in (self.fixed, *(bar.effects for bar in self.bars)) for name in check_terms(text))
         return _unique([*terms, *(name for text in self.offsets for name in check_expression(text))])
 
+    def states_factor(self, column: str) -> bool:
+        """Whether a term says that a column is a factor, ``C(column)``."""
+        parts = " ".join([self.fixed, *(bar.effects for bar in self.bars)])
+        return re.search(rf"\bC\(\s*`?{re.escape(column)}`?\s*[,)]", parts) is not None
+
     @property
     def group_columns(self) -> tuple[str, ...]:
         """Columns that make up the grouping factors."""

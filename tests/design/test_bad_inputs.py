@@ -48,7 +48,7 @@ RESPONSES = [
         "y ~ x",
         "gaussian",
         {"y": [str(i) for i in range(N)]},
-        r"'y' holds numbers as text.*'0'.*pd.to_numeric",
+        r"response 'y' .* must be numeric; '0' is text: use .*pd.to_numeric\(data\['y'\]\)",
     ),
     ("text", "f ~ x", "gaussian", {}, "response 'f' holds .* values .*must be numeric"),
     ("category", "f ~ x", "poisson", {"f": pd.Categorical(["u", "v"] * 10)}, "response 'f' holds category"),
@@ -99,9 +99,14 @@ def test_responses_that_a_family_cannot_have(formula, family, columns, message):
         build(formula, make_data(**columns), family)
 
 
+TO_NUMERIC = r"is text: use data\['x'\] = pd.to_numeric\(data\['x'\]\)"
 PREDICTORS = [
-    ("numbers as text", "y ~ x", {"x": [str(i / 2) for i in range(N)]}, "'x' holds numbers as text.*pd.to_numeric"),
-    ("numbers as objects", "y ~ x", {"x": pd.Series(["1", "2"] * 10, dtype=object)}, "'x' holds numbers as text"),
+    *(
+        (f"text in {term}", f"y ~ {term}", {"x": [str(i / 2) for i in range(N)]}, rf"'x' must hold .*'0.0' {TO_NUMERIC}")
+        for term in ("log(x)", "scale(x)", "poly(x, 2)", "bs(x, df=4)", "I(x * 2)", "I(x > 3)", "k + offset(x)")
+    ),
+    ("words in log", "y ~ log(f)", {}, "Cannot compute 'log.f.': the column 'f' must hold numbers there; 'u' is no n"),
+    ("text of flags", "y ~ log(x)", {"x": ["True", "False"] * 10}, "'True' is text: use .*str.lower.. == 'true'"),
     ("infinite", "y ~ x", {"x": at(3, -np.inf)}, "'x' is not finite in row 3"),
     ("log of zero", "y ~ log(x)", {"x": at(3, 0.0)}, r"'log\(x\)' is not finite in row 3"),
     ("zero exposure", "y ~ offset(np.log(x))", {"x": at(3, 0.0)}, r"'np.log\(x\)' is not finite in row 3"),
