@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+import numpy as np
+
 __all__ = [
     "ConvergenceWarning",
     "DataError",
@@ -101,7 +103,7 @@ def nearest(name: object, valid: Iterable[object]) -> str:
     >>> nearest("x", [])
     'There are no valid names.'
     """
-    name, *values = (item.item() if hasattr(item, "item") else item for item in (name, *dict.fromkeys(valid)))
+    name, *values = (item.item() if isinstance(item, np.generic) else item for item in (name, *dict.fromkeys(valid)))
     if not values:
         return "There are no valid names."
     twins = [item for item in values if str(item) == str(name) and type(item) is not type(name)]

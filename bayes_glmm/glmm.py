@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import pandas as pd
 import xarray as xr
@@ -24,12 +25,17 @@ from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.equation import equation
 from bayes_glmm.report.model_card import model_html, model_text
+from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS, missing_attribute, refuse_keywords
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import graphviz
     import pymc as pm
+
+_SETTINGS = (
+    "draws", "tune", "chains", "cores", "random_seed", "method", "backend", "target_accept", "progressbar"
+)  # fmt: skip
 
 
 class GLMM:
@@ -55,6 +61,8 @@ class GLMM:
     missing
         ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses
         them.
+    **unknown
+        None: other packages' arguments (``offset=``, ``weights=``) are refused with what stands for them here.
 
     Raises
     ------
@@ -83,7 +91,9 @@ class GLMM:
         priors: Mapping[str, Prior] | None = None,
         center: bool = True,
         missing: str = "drop",
+        **unknown: Never,
     ) -> None:
+        refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, ("family", "link", "priors", "center", "missing"))
         self._spec = ModelSpec.build(formula, family=family, link=link, priors=priors, center=center, missing=missing)
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
@@ -156,11 +166,24 @@ class GLMM:
         Returns
         -------
         graphviz.Digraph
-            Shown by Jupyter as it is; ``.render(...)`` needs Graphviz on the system.
+            Shown by Jupyter as it is; ``.render(...)`` writes a file.
+
+        Raises
+        ------
+        GLMMError
+            If Graphviz is not installed.
         """
+        if shutil.which("dot") is None:
+            raise GLMMError(
+                "The graph is drawn by Graphviz, whose program 'dot' is not installed here: conda install "
+                "python-graphviz, or apt install graphviz, or brew install graphviz. model.equation() needs nothing."
+            )
         import pymc as pm
 
-        return pm.model_to_graphviz(self.to_pymc())
+        try:
+            return pm.model_to_graphviz(self.to_pymc())
+        except ImportError:
+            raise GLMMError("The graph needs the Python package graphviz: pip install graphviz.") from None
 
     def sample_prior(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
         """Draw from the prior and the prior predictive distribution.
@@ -200,6 +223,7 @@ class GLMM:
         backend: str = "auto",
         target_accept: float | None = None,
         progressbar: bool = True,
+        **unknown: Never,
     ) -> FittedGLMM:
         """Sample the posterior by NUTS, or approximate it.
 
@@ -223,6 +247,8 @@ class GLMM:
             coordinates, 0.8 elsewhere).
         progressbar
             Whether to show progress.
+        **unknown
+            None: other packages' arguments (``seed=``, ``iter=``) are refused with what stands for them here.
 
         Returns
         -------
@@ -239,6 +265,7 @@ class GLMM:
         ConvergenceWarning
             If any parameter fails a check of convergence.
         """
+        refuse_keywords("fit", unknown, ARGUMENTS_OF_FITS, _SETTINGS)
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
         started = time.perf_counter()
         chosen, reason, sampled = run_sampler(method, backend, self._spec, self._design, self._prior_table, settings)
@@ -254,6 +281,9 @@ class GLMM:
         if not verdict.passed and not fit.approximate:
             warn(str(verdict), ConvergenceWarning)
         return fit
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(missing_attribute("GLMM", name, dir(type(self))))
 
     def __repr__(self) -> str:
         return model_text(self._spec, self._design, self._prior_table)
@@ -341,6 +371,9 @@ class FittedGLMM(Fit):
         from bayes_glmm.inference.store import save_fit
 
         return save_fit(self, path)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(missing_attribute("FittedGLMM", name, dir(type(self))))
 
     def __repr__(self) -> str:
         return fit_text(self)

@@ -13,14 +13,24 @@ import pandas as pd
 from arviz_stats import compare as arviz_compare
 from arviz_stats.utils import ELPDData
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.checks.comparison import OBS, loo
 from bayes_glmm.checks.seen_rows import SeenRows
-from bayes_glmm.errors import PredictionError
+from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
+
+METHODS = ("stacking", "bb-pseudo-bma", "pseudo-bma")
 
 
 def compare(
-    fits: Mapping[str, Fit | ELPDData], unit: str | None = None, *, method: str = "stacking", **options: Any
+    fits: Mapping[str, Fit | ELPDData],
+    unit: str | None = None,
+    *,
+    method: str = "stacking",
+    refits: bool = True,
+    client: Any = None,
+    random_seed: int | None = None,
+    progressbar: bool = True,
 ) -> pd.DataFrame:
     """Compare models by their expected log predictive density.
 
@@ -33,8 +43,8 @@ def compare(
         As in `loo`, for fits.
     method
         How weights are computed, as in ``arviz.compare``.
-    **options
-        Further arguments of `loo`: refits, client, random_seed, progressbar.
+    refits, client, random_seed, progressbar
+        As in `loo`, for fits.
 
     Returns
     -------
@@ -47,20 +57,28 @@ def compare(
         If there are fewer than two models, something is neither a fit nor a result, or the models have not seen the
         same rows, responses, trials and weights.
     """
+    if not isinstance(method, str) or method.lower() not in METHODS:
+        raise PredictionError(f"method={in_words(method)} is not known. {nearest(method, METHODS)}")
     if not isinstance(fits, Mapping):
         raise PredictionError(
-            f"compare takes a dict from names to models, not a {type(fits).__name__}: "
-            "compare({'small': fit_a, 'large': fit_b})."
+            f"compare takes a dict from names to models, not {in_words(fits)}: compare({{'a': fit_a, 'b': fit_b}})."
         )
     wrong = [name for name, fit in fits.items() if not isinstance(fit, Fit | ELPDData)]
     if wrong:
         raise PredictionError(
-            f"{wrong[0]!r} is a {type(fits[wrong[0]]).__name__}: compare takes fits, and results of loo or kfold."
+            f"{wrong[0]!r} is {in_words(fits[wrong[0]])}: compare takes fits, and results of loo or kfold. "
+            "Give the fit itself, not its draws; arviz.compare takes DataTrees with a log_likelihood."
         )
     if len(fits) < 2:
         raise PredictionError("compare needs at least two models: compare({'a': fit_a, 'b': fit_b}).")
     seen = {name: _seen(fit) for name, fit in fits.items()}
     _check_same_data({name: rows for name, rows in seen.items() if rows is not None})
+    options: dict[str, Any] = {
+        "refits": refits,
+        "client": client,
+        "random_seed": random_seed,
+        "progressbar": progressbar,
+    }
     results = {name: loo(fit, unit, **options) if isinstance(fit, Fit) else fit for name, fit in fits.items()}
     units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
     if len(set(units.values())) > 1:

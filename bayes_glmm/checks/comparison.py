@@ -18,14 +18,15 @@ from arviz_stats import loo as arviz_loo
 from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 from scipy import special
 
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed, in_words
 from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
 from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import PredictionError, nearest, warn
-from bayes_glmm.inference.fit import Fit, row_labels
+from bayes_glmm.inference.fit import Fit, check_fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
-from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import log_likelihood, response_name
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def loo(
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
+    check_fit(fit)
     density = _unit_log_likelihood(fit, unit)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
     with warnings.catch_warnings():
@@ -257,7 +259,8 @@ def kfold(
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     """
-    if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
+    check_fit(fit)
+    if isinstance(group, str) and group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(
             "group='obs': the model has no grouping factor 'obs'; group=None leaves out observations."
         )
@@ -302,8 +305,8 @@ def _unit_term(fit: Fit, unit: str | None) -> GroupTerm | None:
     terms = {term.name: term for term in fit.model.design.groups}
     if unit is None or (unit == OBS and OBS not in terms):
         return None
-    if unit not in terms:
-        raise PredictionError(f"The model has no grouping factor {unit!r}. {nearest(unit, [OBS, *terms])}")
+    if not isinstance(unit, str) or unit not in terms:
+        raise PredictionError(f"The model has no grouping factor {in_words(unit)}. {nearest(unit, [OBS, *terms])}")
     return terms[unit]
 
 
@@ -384,15 +387,15 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
     count = len(rows)
     if k is None:
         return np.arange(count)
-    if not 2 <= k <= count:
+    if not 2 <= as_whole("k", k) <= count:
         raise PredictionError(
             f"k={k}: there are {count} units to leave out; give 2 to {count} folds, or None for {count}."
         )
-    rng = np.random.default_rng(fresh_seed() if seed is None else seed)
+    rng = np.random.default_rng(checked_seed(seed))
     order = rng.permutation(count)
     if stratify is not None:
         frame = fit.model.design.frame
-        if stratify not in frame.columns:
+        if checked_name("stratify", stratify) not in frame.columns:
             raise PredictionError(f"stratify: there is no column {stratify!r}. {nearest(stratify, map(str, frame))}")
         values = pd.factorize(frame[stratify].iloc[[unit[0] for unit in rows]], sort=True)[0]
         order = order[np.argsort(values[order], kind="stable")]
@@ -402,7 +405,7 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
 
 
 def _seeds(random_seed: int | None, count: int) -> list[int]:
-    sequence = np.random.SeedSequence(fresh_seed() if random_seed is None else random_seed, spawn_key=(4,))
+    sequence = np.random.SeedSequence(checked_seed(random_seed), spawn_key=(4,))
     return [int(value) for value in sequence.generate_state(count)]
 
 

@@ -15,11 +15,13 @@ import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
+from bayes_glmm.arguments import checked_seed, in_words
 from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import PredictionError, nearest, warn
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
-from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import total_log_likelihood
 
 if TYPE_CHECKING:
@@ -89,8 +91,9 @@ def prior_sensitivity(
     Kallioinen, N., Paananen, T., Burkner, P.-C. and Vehtari, A. (2024). Detecting and diagnosing prior and likelihood
     sensitivity with power-scaling. Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5.
     """
-    if by not in BY:
-        raise PredictionError(f"by={by!r}: {nearest(str(by), BY)}")
+    check_fit(fit)
+    if not isinstance(by, str) or by not in BY:
+        raise PredictionError(f"by={in_words(by)}: {nearest(by, BY)}")
     rows = list(fit.model.prior_table)
     groups = _groups(rows, by)
     scalars = population_scalars(fit.posterior, fit.model.design)
@@ -110,7 +113,7 @@ def prior_sensitivity(
         parts.append(_sensitivities(name, list(scalars), prior, likelihood))
     table = pd.concat(parts, ignore_index=True)
     if refits:
-        seed = fresh_seed() if random_seed is None else random_seed
+        seed = checked_seed(random_seed)
         shifts = _shifts(fit, groups, scalars, seed, client, progressbar)
         table = table.assign(**shifts)
     return table

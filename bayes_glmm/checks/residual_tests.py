@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayes_glmm.arguments import checked_name, checked_names, in_words
 from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
 from bayes_glmm.checks.residuals import ranks_of_all
 from bayes_glmm.errors import PredictionError, nearest
@@ -168,6 +171,7 @@ def check_residuals(
     Moran, P. A. P. (1950). Notes on continuous stochastic phenomena. Biometrika 37, 17-23.
     doi:10.1093/biomet/37.1-2.17.
     """
+    _check_arguments(residuals, space, alpha)
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
     ranks = Ranks.of_dataset(residuals)
     outcomes = [_uniformity(ranks), _dispersion(ranks), _outliers(ranks), *_zeros(residuals)]
@@ -183,8 +187,20 @@ def check_residuals(
     return table
 
 
+def _check_arguments(residuals: Any, space: Any, alpha: Any) -> None:
+    """Refuse what are no residuals, no two coordinates or no probability."""
+    if not isinstance(residuals, xr.Dataset) or "residual" not in residuals or "predictors" not in residuals.attrs:
+        raise PredictionError(
+            f"check_residuals takes the result of simulate_residuals(fit), not {in_words(residuals)}."
+        )
+    if space is not None and (isinstance(space, str) or len(checked_names("space", space)) != 2):
+        raise PredictionError(f"space= takes two columns of coordinates, such as ('east', 'north'), not {space!r}.")
+    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
+        raise PredictionError(f"alpha= must lie between 0 and 1, not {in_words(alpha)}.")
+
+
 def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) -> list[str]:
-    names = residuals.attrs[kind] if given is None else [given] if isinstance(given, str) else list(given)
+    names = residuals.attrs[kind] if given is None else checked_names(kind, given)
     for name in names:
         if name not in residuals.coords:
             known = [str(coord) for coord in residuals.coords if coord not in ("obs", "sample")]
@@ -355,7 +371,7 @@ def _between(name: str, values: npt.NDArray[np.object_], ranks: Ranks) -> _Outco
 
 
 def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str]) -> _Outcome:
-    _names(residuals, "time", time)
+    _names(residuals, "time", checked_name("time", time))
     moments = residuals[time].to_numpy()
     series = np.zeros(len(moments), dtype=np.intp)
     if np.unique(moments).size < len(moments):
@@ -382,6 +398,8 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
     """Moran's I with inverse distances; places that coincide are as near as the nearest two that do not."""
     for name in space:
         _names(residuals, "space", name)
+        if not np.issubdtype(residuals[name].dtype, np.number):
+            raise PredictionError(f"space: the column {name!r} holds {residuals[name].dtype}, no coordinates.")
     points = np.column_stack([residuals[name].to_numpy().astype(float) for name in space])
     n = len(points)
     if n > _MOST_SPATIAL:

@@ -14,10 +14,10 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayes_glmm.arguments import as_whole, checked_seed
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
-from bayes_glmm.inference.fit import Fit
-from bayes_glmm.inference.settings import fresh_seed
+from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
 from bayes_glmm.predict.expected import check_choice, row_predictor
@@ -110,14 +110,18 @@ def simulate_residuals(
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     """
     check_choice("random_effects", random_effects, MODES)
-    seed = fresh_seed() if random_seed is None else int(random_seed)
+    seed, draws = checked_seed(random_seed), as_whole("draws", draws)
     if draws < 20:
         raise PredictionError(f"draws={draws}: ranks among so few say nothing; ask for at least 20.")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     if isinstance(fit, Fit):
+        if var_name is not None:
+            raise PredictionError("var_name= names the response of a DataTree; a fit has one response: leave it out.")
         variables = _of_fit(fit, random_effects, draws, seed, rng)
         frame, names = frame_with(fit.model.design, data), _columns_of(fit)
     else:
+        if not isinstance(fit, xr.DataTree):
+            check_fit(fit)
         if random_effects != "conditional":
             raise PredictionError("A DataTree holds one kind of simulated responses: use random_effects='conditional'.")
         observed, simulated = _of_tree(fit, var_name, draws)

@@ -273,6 +273,8 @@ def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type
             if isinstance(cause, GLMMError):
                 raise cause from None
             _refuse_categories(encoding.formula, frame, error)
+            if "bounds" in str(cause):
+                raise error(_out_of_bounds(encoding)) from None
             raise error(f"Cannot compute {text!r}: {show_names(str(cause)).splitlines()[0]}") from failure
     return np.ascontiguousarray(np.asarray(matrix, dtype=np.float64)), matrix.model_spec
 
@@ -289,6 +291,22 @@ def _refuse_categories(
             if (alone or expression != name) and isinstance(frame[name].dtype, pd.CategoricalDtype):
                 cure = as_numbers(frame[name])
                 raise error(f"Cannot compute {expression!r}: the column {name!r} must hold numbers there; {cure}.")
+
+
+def _out_of_bounds(encoding: Encoding) -> str:
+    """Say where spline bases end, and what to do beyond."""
+    ranges = {
+        show_names(str(call)): (float(state["lower_bound"]), float(state["upper_bound"]))
+        for call, state in encoding.transform_state.items()
+        if "lower_bound" in state
+    }
+    shown = ", ".join(f"{call} between {low:.6g} and {high:.6g}" for call, (low, high) in ranges.items())
+    call = next(iter(ranges), "bs(x)")
+    return (
+        f"The rows leave the range of the data that were fitted, where a spline ends: {shown}. Stay within it (compare "
+        f"values, {{'x': (low, high)}}, or {{'x': 'iqr'}}, rather than a step), or write "
+        f"{call[:-1]}, extrapolation='extend')."
+    )
 
 
 def _coefficient_name(name: str) -> str:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.effects.variables import fitted_levels, is_factor, two_values
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import check_fit
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -50,6 +52,7 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
     --------
     ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
     """
+    check_fit(fit)
     formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials
     valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns, *(trials.columns if trials else ()))))
     values: dict[str, list[Any]] = {}
@@ -78,11 +81,13 @@ def _values(fit: Fit, name: str, given: Any) -> list[Any]:
     values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
     if not values:
         raise PredictionError(f"grid: {name!r} has no values.")
+    if any(np.ndim(value) or pd.isna(value) for value in values):
+        raise PredictionError(f"grid: {name!r} takes single values, none of them missing; None alone stands for all.")
     if factor and name in fit.model.spec.formula.predictors:
         levels = fitted_levels(fit, name)
         for value in values:
             if value not in levels:
-                raise PredictionError(f"grid: {name!r} has no level {value!r}. {nearest(str(value), map(str, levels))}")
+                raise PredictionError(f"grid: {name!r} has no level {in_words(value)}. {nearest(value, levels)}")
     return values
 
 

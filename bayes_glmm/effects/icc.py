@@ -16,6 +16,7 @@ from bayes_glmm.effects.partition import (
     variance_partition,
 )
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import check_fit
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -83,6 +84,7 @@ def icc(
     Leckie, G., Browne, W. J., Goldstein, H., Merlo, J. and Austin, P. C. (2020). Partitioning variation in multilevel
     models for count data. Psychological Methods 25, 787-801. doi:10.1037/met0000265.
     """
+    check_fit(fit)
     if not fit.model.design.groups:
         raise PredictionError("icc: the model has no grouping factor, so no two responses share anything.")
     request = partition_request(fit, newdata, scale, ci_prob, draws)

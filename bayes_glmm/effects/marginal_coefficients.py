@@ -13,6 +13,7 @@ import pandas as pd
 from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.model.naming import threshold_labels
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.pieces import piecewise
@@ -56,6 +57,7 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     Zeger, S. L., Liang, K.-Y. and Albert, P. S. (1988). Models for longitudinal data: a generalized estimating equation
     approach. Biometrics 44, 1049-1060. doi:10.2307/2531734.
     """
+    check_fit(fit)
     request = make_request(
         fit,
         None,

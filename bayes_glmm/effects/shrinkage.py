@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
     Gelman, A. and Hill, J. (2007). Data Analysis Using Regression and Multilevel/Hierarchical Models, chapter 12.
     McCullagh, P. and Nelder, J. A. (1989). Generalized Linear Models, 2nd edition, chapters 2 and 9.
     """
+    check_fit(fit)
     term = _term(fit, group)
     family = fit.model.spec.family
     if family.probabilities is not None:
@@ -105,7 +108,7 @@ def _term(fit: Fit, group: str | None) -> GroupTerm:
     if group is None and len(names) > 1:
         raise PredictionError(f"group= must name one of the grouping factors: {', '.join(map(repr, names))}.")
     if group is not None and group not in names:
-        raise PredictionError(f"group: the model has no grouping factor {group!r}. {nearest(group, names)}")
+        raise PredictionError(f"group: the model has no grouping factor {in_words(group)}. {nearest(group, names)}")
     return fit.model.design.groups[0 if group is None else names.index(group)]
 
 

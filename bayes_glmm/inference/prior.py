@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from bayes_glmm.arguments import as_whole, checked_seed
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.model.autoscale import PriorTable
 
@@ -53,6 +54,7 @@ def sample_prior(
     """
     import pymc as pm
 
+    draws, random_seed = as_whole("draws", draws), None if random_seed is None else checked_seed(random_seed)
     flat = [row.parameter for row in priors if row.prior.name in {"Flat", "HalfFlat"}]
     if flat:
         raise SamplingError(

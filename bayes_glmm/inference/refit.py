@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.fit import Fit, Model, assemble_tree
@@ -167,6 +168,8 @@ def run_tasks(
     SamplingError
         If every task failed.
     """
+    if client is not None and not hasattr(client, "map"):
+        raise SamplingError(f"client= takes a distributed.Client, not {in_words(client)}.")
     bar = _Progress(len(tasks), label) if progressbar else None
     results = _on_cluster(function, tasks, client, bar) if client is not None else _in_threads(function, tasks, bar)
     if bar is not None:

@@ -68,24 +68,27 @@ def predictions(
     GLMMError
         If a column is missing, `y` holds no numbers, or several rows share one place of the figure.
     """
+    check_table_columns("table", ["estimate", "lower", "upper"], table, "predictions")
     about = [name for name in table.columns if name not in (*NUMBERS, "category")]
     if color is None and x != "category" and about and "category" in table and table["category"].nunique() > 1:
         color = "category"
     x = _only_column(table, color) if x is None else x
     places = [x] if color is None else [x, color]
-    check_table_columns("table", [*places, "estimate", "lower", "upper"], table.columns)
+    check_table_columns("table", places, table, "predictions")
     if table.duplicated(places).any():
         raise GLMMError(
             f"table: several rows share one value of {' and '.join(places)}; average over the rest first "
             f"(by={places!r}), or name another column for color=."
         )
+    if (data is None) != (y is None):
+        raise GLMMError("data= and y= belong together: the observations, and the column to draw.")
+    if data is not None:
+        check_table_columns("data", [x], data)
     groups = [("", table)] if color is None else list(table.groupby(color, sort=False, observed=True))
     named = [(str(name), part) for name, part in groups]
     own = ax is None
     ax = axes_or_new(ax, 6.4, _HEIGHT)
     numeric = _is_scale(table[x], None if data is None else data.get(x))
-    if (data is None) != (y is None):
-        raise GLMMError("data= and y= belong together: the observations, and the column to draw.")
     if data is not None and y is not None:
         levels = None if numeric else [level_name(level) for level in _levels(named, x)]
         draw_observations(ax, data, (x, y, color), levels, [name for name, _ in named] if color is not None else [])

@@ -38,7 +38,7 @@ def predictive_check(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     GLMMError
         If the table lacks a column.
     """
-    check_table_columns("table", _NUMBERS, table.columns)
+    check_table_columns("table", _NUMBERS, table, "predictive_check")
     ordered = table.sort_values("mean", kind="stable").reset_index(drop=True)
     about = [str(name) for name in table.columns if name not in _NUMBERS]
     ax = axes_or_new(ax, 6.4, min(10.0, 1.5 + 0.22 * len(ordered)))

@@ -39,7 +39,7 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     GLMMError
         If the table lacks a column or has no such group.
     """
-    check_table_columns("table", ["group", "level", "term", "estimate", "lower", "upper"], table.columns)
+    check_table_columns("table", ["group", "level", "term", "estimate", "lower", "upper"], table, "random_effects")
     groups = list(dict.fromkeys(table["group"]))
     if group is None and len(groups) != 1:
         raise GLMMError(f"group= must name one of {', '.join(map(repr, groups)) or 'no group: the table is empty'}.")

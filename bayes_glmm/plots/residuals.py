@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import checked_name, in_words
 from bayes_glmm.errors import GLMMError, nearest
-from bayes_glmm.plots.style import axes_or_new, ink, quiet_grid, series_color
+from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +50,10 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     GLMMError
         If a variable or column is not there.
     """
-    for name in ("residual", "predicted"):
-        if name not in dataset:
-            raise GLMMError(f"dataset: it has no {name!r}; give the result of simulate_residuals.")
+    if not isinstance(dataset, xr.Dataset) or not {"residual", "predicted"} <= set(dataset.variables):
+        raise GLMMError(f"dataset: give the result of bayes_glmm.simulate_residuals, not {in_words(dataset)}.")
+    if table is not None:
+        check_table_columns("table", ["p_value"], table, "check_residuals")
     column = _column(dataset, by)
     from matplotlib.pyplot import subplots
 
@@ -82,7 +84,7 @@ def _column(dataset: xr.Dataset, by: str | None) -> str | None:
     if by is None:
         choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
         return choices[0] if choices else None
-    if by not in dataset.coords:
+    if checked_name("by", by) not in dataset.coords:
         known = [str(name) for name in dataset.coords if name not in ("obs", "sample")]
         raise GLMMError(f"by: the residuals have no column {by!r}. {nearest(by, known)}")
     return by

@@ -39,7 +39,7 @@ def shrinkage(table: pd.DataFrame) -> Figure:
     GLMMError
         If the table lacks a column or holds several grouping factors.
     """
-    check_table_columns("table", _NEEDED, table.columns)
+    check_table_columns("table", _NEEDED, table, "shrinkage")
     if table["group"].nunique() != 1:
         raise GLMMError("table: one grouping factor at a time; choose its rows.")
     terms = list(dict.fromkeys(table["term"]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
+import pandas as pd
+
+from bayes_glmm.arguments import checked_name, in_words
 from bayes_glmm.errors import GLMMError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
@@ -156,6 +158,10 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     matplotlib.axes.Axes
         Without top and right frame.
     """
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise GLMMError(f"ax= takes one matplotlib Axes, such as figure.subplots(), not {in_words(ax)}.")
     if ax is None:
         from matplotlib.figure import Figure
         from matplotlib.pyplot import subplots
@@ -283,8 +289,8 @@ def level_ticks(ax: Axes, names: Sequence[str]) -> float:
     return longest * 0.6 * points / 72 * (1.0 if upright else 0.65)
 
 
-def check_table_columns(argument: str, needed: Iterable[str], present: Iterable[str]) -> None:
-    """Refuse a table that lacks a column.
+def check_table_columns(argument: str, needed: Iterable[str], table: Any, made_by: str = "") -> None:
+    """Refuse what is no table, and a table that lacks a column or has no rows.
 
     Parameters
     ----------
@@ -292,18 +298,27 @@ def check_table_columns(argument: str, needed: Iterable[str], present: Iterable[
         Name of the argument, for the message.
     needed
         Columns that must be there.
-    present
-        Columns of the table.
+    table
+        What the user gave.
+    made_by
+        The function of the package whose result it is; empty for the user's own table.
 
     Raises
     ------
     GLMMError
-        If one is missing; the message names the nearest.
+        If it is none, has no rows, or a column is missing; the message names the nearest.
     """
-    columns = [str(name) for name in present]
+    what = f"the result of bayes_glmm.{made_by}" if made_by else "a pandas DataFrame"
+    if not isinstance(table, pd.DataFrame):
+        hint = "; plots draw results and compute nothing" if made_by else ""
+        raise GLMMError(f"{argument}: give {what}, not {in_words(table)}{hint}.")
+    columns = [str(name) for name in table.columns]
     for name in needed:
-        if name not in columns:
-            raise GLMMError(f"{argument}: the table has no column {name!r}. {nearest(name, columns)}")
+        if checked_name(argument, name) not in columns:
+            hint = f" Is it {what}?" if made_by else ""
+            raise GLMMError(f"{argument}: the table has no column {name!r}. {nearest(name, columns)}{hint}")
+    if not len(table):
+        raise GLMMError(f"{argument}: the table has no rows.")
 
 
 def telling_columns(table: pd.DataFrame, columns: list[str]) -> list[str]:

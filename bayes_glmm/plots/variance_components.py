@@ -38,7 +38,9 @@ def variance_components(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     GLMMError
         If the table lacks a column.
     """
-    check_table_columns("table", ["component", "group", "share", "share_lower", "share_upper"], table.columns)
+    check_table_columns(
+        "table", ["component", "group", "share", "share_lower", "share_upper"], table, "variance_components"
+    )
     ax = axes_or_new(ax, 6.0, 1.4 + 0.42 * len(table))
     y = np.arange(len(table))
     share, lower, upper = (100 * table[name].to_numpy(dtype=float) for name in ("share", "share_lower", "share_upper"))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.inference.fit import row_labels
+from bayes_glmm.inference.fit import check_fit, row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
@@ -73,6 +73,7 @@ def posterior_predictive(
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
     """
+    check_fit(fit)
     if random_effects == "marginal":
         raise PredictionError(
             "One response belongs to one group, so it cannot be drawn with random_effects='marginal'. Use 'new': "
@@ -124,6 +125,7 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     """
+    check_fit(fit)
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
     result = np.empty((predictor.draws.size, predictor.rows))
 

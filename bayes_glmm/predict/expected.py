@@ -16,11 +16,11 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import checked_seed, in_words
 from bayes_glmm.design.design import Design
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
-from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean
 from bayes_glmm.predict.domain import check_average_exists, check_domain
@@ -57,8 +57,8 @@ def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
     PredictionError
         If the value is not one of them; the message names the nearest.
     """
-    if value not in valid:
-        raise PredictionError(f"{argument}={value!r} is not known. {nearest(str(value), valid)}")
+    if not isinstance(value, str) or value not in valid:
+        raise PredictionError(f"{argument}={in_words(value)} is not known. {nearest(value, valid)}")
 
 
 def scales(fit: Fit) -> tuple[str, ...]:
@@ -369,7 +369,7 @@ def row_predictor(
     check_choice("random_effects", random_effects, RANDOM_EFFECTS)
     check_choice("new_levels", new_levels, NEW_LEVELS)
     check_choice("scale", scale, scales(fit))
-    seed = fresh_seed() if random_seed is None else int(random_seed)
+    seed = checked_seed(random_seed)
     levels = random_effects in ("conditional", "new")
     allow = random_effects == "new" or new_levels != "error"
     design = fit.model.design if frame is None else design_at(fit, frame, levels=levels, allow=allow, trials=trials)

@@ -135,5 +135,5 @@ def _check_levels(term: GroupTerm, fitted: int) -> None:
         raise PredictionError(
             f"{len(fresh)} level(s) of {term.name!r} were not in the data that were fitted: {shown}. Use "
             "new_levels='sample' (deviations drawn from N(0, Sigma)), new_levels='typical' (deviation zero), or "
-            f"another random_effects. {nearest(str(fresh[0]), map(str, term.levels[:fitted]))}"
+            f"another random_effects. {nearest(fresh[0], term.levels[:fitted])}"
         )

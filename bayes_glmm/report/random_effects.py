@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import interval_probability
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.expected import check_choice
-from bayes_glmm.report.moments import interval_probability, posterior_moments
+from bayes_glmm.report.moments import posterior_moments
 
 _NAMES = {"mean": "estimate", "sd": "sd", "ci_lower": "lower", "ci_upper": "upper"}
 
@@ -45,6 +46,7 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     --------
     ``bg.hypotheses(bg.random_effects(fit, draws="dataarray"), "b2 - b1 > 0")``: the second level against the first.
     """
+    check_fit(fit)
     check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)
     blocks = [

@@ -56,7 +56,7 @@ def test_cbpp_formula():
     np.testing.assert_array_equal(design.X[:, 1:].argmax(axis=1)[1:4], [0, 1, 2])
     (herd,) = design.groups
     assert (herd.name, herd.levels, herd.coefs, herd.blocks) == ("herd", ("1", "2", "10"), ("Intercept",), ((0,),))
-    assert herd.codes.tolist() == [0, 0, 0, 0, 2, 2, 2, 1]
+    assert herd.codes.tolist() == [0, 0, 0, 0, 1, 1, 1, 2]
     assert herd.codes.dtype == np.int32
     np.testing.assert_array_equal(design.response.trials, data["size"])
     np.testing.assert_array_equal(design.trials, data["size"])
