@@ -207,9 +207,9 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
         encoder = Encoder(text, (), (text,), Encoding(SimpleFormula([])), constant=value)
         return encoder, np.full(len(frame), value)
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
+    _refuse_categories([term], frame, DataError, alone=True)
     encoder, X = _fit(text, SimpleFormula([term]), frame)
     if X.shape[1] != 1:
-        _refuse_categories([term], frame, DataError, alone=True)
         raise DataError(
             f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}."
         )
@@ -282,13 +282,13 @@ def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type
 def _refuse_categories(
     terms: Iterable[Term], frame: pd.DataFrame, error: type[GLMMError], *, alone: bool = False
 ) -> None:
-    """Say which column of text or categories stands where numbers are needed: in functions, and alone if asked."""
+    """Refuse columns of text or categories that stand where numbers are needed: alone, or within functions."""
     for factor in (factor for term in terms for factor in term.factors):
         expression = show_names(str(factor.expr))
         if re.match(r"C\(|[01]$", expression):
             continue
         for name in check_expression(expression):
-            if (alone or expression != name) and isinstance(frame[name].dtype, pd.CategoricalDtype):
+            if (expression == name) is alone and isinstance(frame[name].dtype, pd.CategoricalDtype):
                 cure = as_numbers(frame[name])
                 raise error(f"Cannot compute {expression!r}: the column {name!r} must hold numbers there; {cure}.")
 

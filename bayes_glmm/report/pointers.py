@@ -6,6 +6,7 @@ Input: a name that does not exist. Output: the sentence that says which one does
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from bayes_glmm.errors import GLMMError, nearest
 
@@ -127,12 +128,12 @@ def missing_attribute(kind: str, name: str, valid: Iterable[str]) -> str:
         places = fitted | _OF_A_MODEL
     if name in places:
         return f"{message}. Use {places[name]}."
-    names = [*(one for one in valid if not one.startswith("_")), *places]
-    hint = nearest(name, names)
-    close = hint.split("'")[1] if hint.startswith("Did you mean") else ""
-    if close in places:
-        return f"{message}. Did you mean {places[close]}?"
-    return f"{message}. Did you mean {close!r}?" if close else f"{message}. What is asked of fits is bg.<name>(fit)."
+    attributes = [one for one in valid if not one.startswith("_")]
+    if close := get_close_matches(name, attributes, n=1):
+        return f"{message}. Did you mean {close[0]!r}?"
+    if close := get_close_matches(name, places, n=1):
+        return f"{message}. Did you mean {places[close[0]]}?"
+    return f"{message}. What is asked of a fit is a function, bg.<name>(fit)."
 
 
 def refuse_keywords(function: str, given: Iterable[str], hints: Mapping[str, str], valid: Iterable[str]) -> None:

@@ -102,7 +102,12 @@ def test_responses_that_a_family_cannot_have(formula, family, columns, message):
 TO_NUMERIC = r"is text: use data\['x'\] = pd.to_numeric\(data\['x'\]\)"
 PREDICTORS = [
     *(
-        (f"text in {term}", f"y ~ {term}", {"x": [str(i / 2) for i in range(N)]}, rf"'x' must hold .*'0.0' {TO_NUMERIC}")
+        (
+            f"text in {term}",
+            f"y ~ {term}",
+            {"x": [str(i / 2) for i in range(N)]},
+            rf"'x' must hold .*'0.0' {TO_NUMERIC}",
+        )
         for term in ("log(x)", "scale(x)", "poly(x, 2)", "bs(x, df=4)", "I(x * 2)", "I(x > 3)", "k + offset(x)")
     ),
     ("words in log", "y ~ log(f)", {}, "Cannot compute 'log.f.': the column 'f' must hold numbers there; 'u' is no n"),

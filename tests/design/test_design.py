@@ -378,7 +378,10 @@ NEW_DATA_ERRORS = [
     ({"x": None}, "no column 'x'"),
     ({"f": None, "x": None}, "no column.*'x', 'f'"),
     ({"g": ["308", "309"]}, "held integer values in the fit and holds text here"),
-    ({"z": [99.0, 1.0]}, "Cannot compute"),
+    (
+        {"z": [99.0, 1.0]},
+        r"leave the range .*bs\(z, df=4\) between .*, or write bs\(z, df=4, extrapolation='ext",
+    ),
     ({"x": [np.nan, 1.0]}, "1 of 2 rows have missing values"),
 ]
 
