@@ -36,9 +36,14 @@ def in_words(value: Any) -> str:
     Returns
     -------
     str
-        Such as ``"'x'"``, ``"3"`` or ``"DataFrame"``.
+        Such as ``"'x'"``, ``"3"`` or ``"a DataFrame"``.
     """
-    return repr(value) if value is None or isinstance(value, str | Real) else type(value).__name__
+    if value is None or isinstance(value, str | Real):
+        return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def checked_name(argument: str, value: Any) -> str:

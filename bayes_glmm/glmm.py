@@ -48,7 +48,8 @@ class GLMM:
         ``weighted(y, w)``, rows that count w times, and ``precision(y, w)``, rows whose variance is divided by w, as
         that of a mean of w rows (``weights=`` of lme4).
     data
-        pandas, polars or pyarrow table, or a dictionary of columns. It is copied, never changed.
+        A pandas or polars DataFrame, an Arrow table, an xarray Dataset (a row for each combination of its dimensions)
+        or a dictionary of columns. It is copied, never changed. Text is a factor with sorted levels, digits by number.
     family
         Name of the response distribution, a key of ``bayes_glmm.FAMILIES``.
     link

@@ -13,7 +13,7 @@ import pandas as pd
 from arviz_stats import compare as arviz_compare
 from arviz_stats.utils import ELPDData
 
-from bayes_glmm.arguments import in_words
+from bayes_glmm.arguments import checked_name, in_words
 from bayes_glmm.checks.comparison import OBS, loo
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.errors import PredictionError, nearest
@@ -57,8 +57,8 @@ def compare(
         If there are fewer than two models, something is neither a fit nor a result, or the models have not seen the
         same rows, responses, trials and weights.
     """
-    if not isinstance(method, str) or method.lower() not in METHODS:
-        raise PredictionError(f"method={in_words(method)} is not known. {nearest(method, METHODS)}")
+    if checked_name("method", method).lower() not in METHODS:
+        raise PredictionError(f"method={method!r} is not known. {nearest(method, METHODS)}")
     if not isinstance(fits, Mapping):
         raise PredictionError(
             f"compare takes a dict from names to models, not {in_words(fits)}: compare({{'a': fit_a, 'b': fit_b}})."

@@ -18,7 +18,7 @@ from arviz_stats import loo as arviz_loo
 from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 from scipy import special
 
-from bayes_glmm.arguments import as_whole, checked_name, checked_seed, in_words
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed
 from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
 from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
@@ -172,6 +172,7 @@ def loo(
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
     check_fit(fit)
+    unit, random_seed = None if unit is None else checked_name("unit", unit), checked_seed(random_seed)
     density = _unit_log_likelihood(fit, unit)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
     with warnings.catch_warnings():
@@ -260,7 +261,8 @@ def kfold(
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     """
     check_fit(fit)
-    if isinstance(group, str) and group == OBS and all(term.name != OBS for term in fit.model.design.groups):
+    group, random_seed = None if group is None else checked_name("group", group), checked_seed(random_seed)
+    if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(
             "group='obs': the model has no grouping factor 'obs'; group=None leaves out observations."
         )
@@ -305,8 +307,8 @@ def _unit_term(fit: Fit, unit: str | None) -> GroupTerm | None:
     terms = {term.name: term for term in fit.model.design.groups}
     if unit is None or (unit == OBS and OBS not in terms):
         return None
-    if not isinstance(unit, str) or unit not in terms:
-        raise PredictionError(f"The model has no grouping factor {in_words(unit)}. {nearest(unit, [OBS, *terms])}")
+    if unit not in terms:
+        raise PredictionError(f"The model has no grouping factor {unit!r}. {nearest(unit, [OBS, *terms])}")
     return terms[unit]
 
 
@@ -383,7 +385,7 @@ def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
     return np.where(enough, log_mean_exp(density), np.nan)
 
 
-def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int | None) -> npt.NDArray[np.intp]:
+def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int) -> npt.NDArray[np.intp]:
     count = len(rows)
     if k is None:
         return np.arange(count)
@@ -391,7 +393,7 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
         raise PredictionError(
             f"k={k}: there are {count} units to leave out; give 2 to {count} folds, or None for {count}."
         )
-    rng = np.random.default_rng(checked_seed(seed))
+    rng = np.random.default_rng(seed)
     order = rng.permutation(count)
     if stratify is not None:
         frame = fit.model.design.frame
@@ -404,8 +406,8 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
     return folds
 
 
-def _seeds(random_seed: int | None, count: int) -> list[int]:
-    sequence = np.random.SeedSequence(checked_seed(random_seed), spawn_key=(4,))
+def _seeds(random_seed: int, count: int) -> list[int]:
+    sequence = np.random.SeedSequence(random_seed, spawn_key=(4,))
     return [int(value) for value in sequence.generate_state(count)]
 
 

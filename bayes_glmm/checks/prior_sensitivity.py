@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
-from bayes_glmm.arguments import checked_seed, in_words
+from bayes_glmm.arguments import checked_name, checked_seed
 from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.fit import check_fit
@@ -92,9 +92,9 @@ def prior_sensitivity(
     sensitivity with power-scaling. Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5.
     """
     check_fit(fit)
-    if not isinstance(by, str) or by not in BY:
-        raise PredictionError(f"by={in_words(by)}: {nearest(by, BY)}")
-    rows = list(fit.model.prior_table)
+    if checked_name("by", by) not in BY:
+        raise PredictionError(f"by={by!r} is not known. {nearest(by, BY)}")
+    seed, rows = checked_seed(random_seed), list(fit.model.prior_table)
     groups = _groups(rows, by)
     scalars = population_scalars(fit.posterior, fit.model.design)
     tree = xr.DataTree.from_dict(
@@ -113,7 +113,6 @@ def prior_sensitivity(
         parts.append(_sensitivities(name, list(scalars), prior, likelihood))
     table = pd.concat(parts, ignore_index=True)
     if refits:
-        seed = checked_seed(random_seed)
         shifts = _shifts(fit, groups, scalars, seed, client, progressbar)
         table = table.assign(**shifts)
     return table

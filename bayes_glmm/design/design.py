@@ -159,7 +159,7 @@ class Design:
         Parameters
         ----------
         newdata
-            A pandas, polars or pyarrow table, or a dict of columns.
+            A table, as `build_design` takes it.
         new_levels
             ``"error"``, or ``"allow"``: each distinct unseen level of a grouping factor gets a code of its own after
             those of the fit and is appended to the factor's levels.
@@ -194,7 +194,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     spec
         The checked specification.
     data
-        A pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are
+        A table, as `bayes_glmm.design.tables.read_columns` takes it; it is not changed. Only the columns used are
         read.
 
     Returns

@@ -5,6 +5,7 @@ Input: pandas frames that belong to us (`bayes_glmm.design.tables`). Output: flo
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -173,7 +174,7 @@ def _refuse_odd_types(column: pd.Series, error: type[GLMMError]) -> None:
         if inferred not in ("integer", "floating", "mixed-integer-float", "decimal", "boolean"):
             raise error(
                 f"The column {name!r} holds values of more than one kind or of no kind that models can use "
-                f"({inferred}, for example {column.iloc[0]!r}); make it numeric or text."
+                f"({inferred}, for example {reprlib.repr(column.iloc[0])}); make it numeric or text."
             )
     elif not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
         raise error(f"The column {name!r} has the type {dtype}, which models cannot use; make it numeric or text.")

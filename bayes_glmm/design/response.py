@@ -239,8 +239,7 @@ def encode_precision(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
 
 
 def _replay(encoder: Encoder, frame: pd.DataFrame) -> Array:
-    columns = {name: prepare(frame[name], column_kind(frame[name]), DataError) for name in encoder.columns}
-    return np.ascontiguousarray(encode(encoder, pd.DataFrame(columns, index=frame.index))[:, 0])
+    return np.ascontiguousarray(encode(encoder, _prepared(encoder.text, frame))[:, 0])
 
 
 def _column(formula: ResponseFormula) -> str:
@@ -253,6 +252,11 @@ def _is_column(expression: str) -> bool:
 
 
 def _evaluate(expression: str, frame: pd.DataFrame, response: bool = False) -> tuple[Encoder, Array]:
+    return fit_expression(expression, _prepared(expression, frame, response))
+
+
+def _prepared(expression: str, frame: pd.DataFrame, response: bool = False) -> pd.DataFrame:
+    """Return an expression's columns as floats and categories; text and categories alone are refused."""
     prepared = {}
     for name in check_expression(expression):
         kind = column_kind(frame[name])
@@ -264,7 +268,7 @@ def _evaluate(expression: str, frame: pd.DataFrame, response: bool = False) -> t
                 f"{as_numbers(frame[name])}.{allowed}"
             )
         prepared[name] = prepare(frame[name], kind, DataError)
-    return fit_expression(expression, pd.DataFrame(prepared, index=frame.index))
+    return pd.DataFrame(prepared, index=frame.index)
 
 
 def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame) -> tuple[Any, Any] | None:

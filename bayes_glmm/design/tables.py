@@ -106,10 +106,12 @@ def _arrow_table(data: Any) -> Any:
 def _in_words(data: Any) -> str:
     """Say what was given in the place of a table, and how it becomes one."""
     if isinstance(data, str | PurePath):
-        return "a path: read the file first, such as pandas.read_csv(path)"
+        return f"{str(data)!r}; read a file first, such as pandas.read_csv(path)"
     if isinstance(data, type) or isroutine(data):
         return f"{data.__name__} itself: call it"
-    if isinstance(data, list | tuple | np.ndarray | pd.Series):
+    if isinstance(data, pd.Series):
+        return "a pandas.Series, one column or row; take tables, data[['x']] and data.iloc[[0]]"
+    if isinstance(data, list | tuple | np.ndarray):
         return f"{_kind(data)}: pandas.DataFrame(...) makes a table of it"
     of_xarray = isinstance(data, xr.DataTree | xr.DataArray)
     methods = ("to_dataset",) if of_xarray else _CONVERSIONS

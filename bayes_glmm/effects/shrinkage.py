@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.arguments import in_words
+from bayes_glmm.arguments import checked_name
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.effects.wording import coefficient_unit
@@ -107,8 +107,8 @@ def _term(fit: Fit, group: str | None) -> GroupTerm:
         raise PredictionError("shrinkage: the model has no grouping factor.")
     if group is None and len(names) > 1:
         raise PredictionError(f"group= must name one of the grouping factors: {', '.join(map(repr, names))}.")
-    if group is not None and group not in names:
-        raise PredictionError(f"group: the model has no grouping factor {in_words(group)}. {nearest(group, names)}")
+    if group is not None and checked_name("group", group) not in names:
+        raise PredictionError(f"group: the model has no grouping factor {group!r}. {nearest(group, names)}")
     return fit.model.design.groups[0 if group is None else names.index(group)]
 
 

@@ -200,9 +200,7 @@ def check_variable(request: Request, name: str) -> None:
     if name in formula.predictors:
         return
     if name not in formula.group_columns:
-        raise PredictionError(
-            f"variables: the model has no predictor {in_words(name)}. {nearest(name, formula.predictors)}"
-        )
+        raise PredictionError(f"variables: the model has no predictor {name!r}. {nearest(name, formula.predictors)}")
     if request.random_effects != "conditional":
         raise PredictionError(
             f"{name!r} is a grouping factor: with random_effects={request.random_effects!r} its levels do not differ. "

@@ -115,7 +115,7 @@ def _kind(table: pd.DataFrame) -> str:
 
 def _by_name(stories: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.DataFrame]:
     if isinstance(stories, pd.DataFrame):
-        check_table_columns("stories", ["random_effects"], stories, "marginal_coefficients")
+        check_table_columns("stories", ["random_effects"], stories)
         split = stories.groupby("random_effects", sort=False, observed=True)
         tables = {str(name): part.drop(columns="random_effects") for name, part in split}
     elif isinstance(stories, Mapping):

@@ -70,6 +70,7 @@ def predictions(
     """
     check_table_columns("table", ["estimate", "lower", "upper"], table, "predictions")
     about = [name for name in table.columns if name not in (*NUMBERS, "category")]
+    check_table_columns("table", [name for name in (x, color) if name is not None], table, "predictions")
     if color is None and x != "category" and about and "category" in table and table["category"].nunique() > 1:
         color = "category"
     x = _only_column(table, color) if x is None else x

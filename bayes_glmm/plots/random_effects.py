@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color, zero_line
 from bayes_glmm.plots.wording import interval_words
@@ -44,7 +45,7 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     if group is None and len(groups) != 1:
         raise GLMMError(f"group= must name one of {', '.join(map(repr, groups)) or 'no group: the table is empty'}.")
     if group is not None and group not in groups:
-        raise GLMMError(f"group= names {group!r}. {nearest(group, groups)}")
+        raise GLMMError(f"group= names {in_words(group)}. {nearest(group, groups)}")
     chosen = table[table["group"] == (groups[0] if group is None else group)]
     terms = list(dict.fromkeys(chosen["term"]))
     levels = chosen["level"].nunique()

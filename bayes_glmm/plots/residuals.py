@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import checked_name, in_words
+from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
 
@@ -84,7 +84,7 @@ def _column(dataset: xr.Dataset, by: str | None) -> str | None:
     if by is None:
         choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
         return choices[0] if choices else None
-    if checked_name("by", by) not in dataset.coords:
+    if not isinstance(by, str) or by not in dataset.coords:
         known = [str(name) for name in dataset.coords if name not in ("obs", "sample")]
         raise GLMMError(f"by: the residuals have no column {by!r}. {nearest(by, known)}")
     return by

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from bayes_glmm.arguments import checked_name, in_words
+from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import GLMMError, nearest
 
 if TYPE_CHECKING:
@@ -314,7 +314,9 @@ def check_table_columns(argument: str, needed: Iterable[str], table: Any, made_b
         raise GLMMError(f"{argument}: give {what}, not {in_words(table)}{hint}.")
     columns = [str(name) for name in table.columns]
     for name in needed:
-        if checked_name(argument, name) not in columns:
+        if not isinstance(name, str):
+            raise GLMMError(f"{argument}: {in_words(name)} is no name of a column. {nearest(name, columns)}")
+        if name not in columns:
             hint = f" Is it {what}?" if made_by else ""
             raise GLMMError(f"{argument}: the table has no column {name!r}. {nearest(name, columns)}{hint}")
     if not len(table):

@@ -57,8 +57,10 @@ def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
     PredictionError
         If the value is not one of them; the message names the nearest.
     """
-    if not isinstance(value, str) or value not in valid:
-        raise PredictionError(f"{argument}={in_words(value)} is not known. {nearest(value, valid)}")
+    if not isinstance(value, str):
+        raise PredictionError(f"{argument}= takes a name, not {in_words(value)}. {nearest(value, valid)}")
+    if value not in valid:
+        raise PredictionError(f"{argument}={value!r} is not known. {nearest(value, valid)}")
 
 
 def scales(fit: Fit) -> tuple[str, ...]:
@@ -403,7 +405,7 @@ def expected(
     fit
         The fit; it is not changed.
     newdata
-        Rows to predict: pandas, polars, pyarrow or a dict of columns; None for the rows that were fitted.
+        Rows to predict, a table as `GLMM` takes it; None for the rows that were fitted.
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
         Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct

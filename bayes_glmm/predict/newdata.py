@@ -24,7 +24,7 @@ def row_frame(newdata: Any) -> pd.DataFrame:
     Parameters
     ----------
     newdata
-        A pandas, polars or pyarrow table, or a dict of columns; a dict of single values is one row.
+        A table, as `GLMM` takes it, or a dict of columns; a dict of single values is one row.
 
     Returns
     -------

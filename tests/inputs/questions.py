@@ -177,7 +177,7 @@ NEW_ROWS = (
     question("an infinite predictor", rows(x=lambda f: f["x"].where(f.index != 1, np.inf)),
              refused("'x' is not finite in row 1")),
     question("an infinite offset", rows(o=np.inf), refused("'o' is not finite in rows 0")),
-    question("text for a number", rows(x="1.5"), 
+    question("text for a number", rows(x="1.5"),
              refused("'x' held numbers in the data of the fit .*'1.5' is text: use .*pd.to_numeric")),
     question("a category for a number", rows(x=pd.Categorical([1.0, 2.0, 1.0, 2.0])),
              refused("'x' held numbers in the data of the fit but holds category")),
