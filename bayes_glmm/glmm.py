@@ -86,8 +86,8 @@ class GLMM:
         self,
         formula: str,
         data: Any,
-        *,
         family: str = "gaussian",
+        *,
         link: str | None = None,
         priors: Mapping[str, Prior] | None = None,
         center: bool = True,
@@ -284,6 +284,8 @@ class GLMM:
         return fit
 
     def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):  # a property that failed: its own error
+            return object.__getattribute__(self, name)
         raise AttributeError(missing_attribute("GLMM", name, dir(type(self))))
 
     def __repr__(self) -> str:
@@ -374,6 +376,8 @@ class FittedGLMM(Fit):
         return save_fit(self, path)
 
     def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):  # a property that failed: its own error
+            return object.__getattribute__(self, name)
         raise AttributeError(missing_attribute("FittedGLMM", name, dir(type(self))))
 
     def __repr__(self) -> str:

@@ -128,13 +128,22 @@ ASKED = [
     (lambda fit: bg.kfold(fit, 2, client="x", progressbar=False), "client= takes a distributed.Client, not 'x'"),
     (lambda fit: bg.predictions(fit, rope=0.1), r"rope=0.1 is not \(low, high\)"),
     (lambda fit: bg.predictions(fit, rope=("a", "b")), r"rope=\('a', 'b'\) is not \(low, high\)"),
+    (lambda fit: bg.sbc(fit.model, quantities=["y"]), "quantities= takes a dict from names to functions, not a list"),
+    (lambda fit: bg.sbc(fit.model, quantities={"y": 3}), "quantities= takes a dict from names to functions"),
     # what is compared
     (lambda fit: bg.comparisons(fit, {"x": NAN}), "nan cannot be compared for 'x'"),
     (lambda fit: bg.comparisons(fit, {"f": ("a", None)}), "'f' cannot be compared at .*none missing"),
     (lambda fit: bg.comparisons(fit, {"x": [[0, 1], [1, 2]]}), "'x' cannot be compared at"),
     (lambda fit: bg.grid(fit, x=[NAN, 1.0]), "grid: 'x' takes single values, none of them missing"),
-    (lambda fit: bg.comparisons(fit, "flag", comparison=lambda a, b: "x"), "did not give an array of numbers"),
-    (lambda fit: bg.comparisons(fit, "x"), r"leave the range .*bs\(x, df=4\) between .*'iqr'.*extrapolation='extend'"),
+    (
+        lambda fit: bg.comparisons(fit, "flag", comparison=lambda a, b: "x"),
+        "gave something else than an array of numbers",
+    ),
+    (
+        lambda fit: bg.comparisons(fit, "x"),
+        r"where bs\(x, df=4\) ends: .*{'x': 'iqr'}.* extrapolation='extend'\)",
+    ),
+    (lambda fit: bg.grid(fit, {"x": [0, 1]}), r"takes columns by their names: grid\(fit, x="),
     # statements
     (lambda fit: bg.hypotheses(fit, "x:flag > f[b]"), "stand between backticks: '`x:flag` > `f.b.`'"),
     (lambda fit: bg.hypotheses(fit, "sd[g] - beta[flag] > 0"), "backticks: '`sd.g.` - `beta.flag.` > 0'"),

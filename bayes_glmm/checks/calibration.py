@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import as_whole, checked_seed
+from bayes_glmm.arguments import as_whole, checked_seed, in_words
 from bayes_glmm.checks.uniform_ranks import rank_band, rank_p_value
 from bayes_glmm.errors import PredictionError, SamplingError
 from bayes_glmm.inference.effective_size import effective_size
@@ -200,6 +200,9 @@ def sbc(
     """
     if as_whole("simulations", simulations) < 10:
         raise PredictionError(f"simulations={simulations}: fewer than 10 say nothing; 100 find gross mistakes.")
+    functions = list(quantities.values()) if isinstance(quantities, Mapping) else [quantities]
+    if quantities is not None and not all(map(callable, functions)):
+        raise PredictionError(f"quantities= takes a dict from names to functions, not {in_words(quantities)}.")
     target = model if fitted is None else fitted
     for one in (model, target):
         check_model(one)

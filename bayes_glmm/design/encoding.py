@@ -46,6 +46,7 @@ __all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
 Array = npt.NDArray[np.float64]
 
 _LARGEST = 1e100
+_FAILURES = (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,13 +269,13 @@ def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type
     with np.errstate(all="ignore"):
         try:
             matrix = PandasMaterializer(data, context=_context()).get_model_matrix(encoding)
-        except (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError) as failure:
+        except _FAILURES as failure:
             cause = failure.__cause__ or failure
             if isinstance(cause, GLMMError):
                 raise cause from None
+            if "lower bounds" in str(cause) and (message := _out_of_bounds(encoding)):
+                raise error(message) from None
             _refuse_categories(encoding.formula, frame, error)
-            if "bounds" in str(cause):
-                raise error(_out_of_bounds(encoding)) from None
             raise error(f"Cannot compute {text!r}: {show_names(str(cause)).splitlines()[0]}") from failure
     return np.ascontiguousarray(np.asarray(matrix, dtype=np.float64)), matrix.model_spec
 
@@ -282,31 +283,40 @@ def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type
 def _refuse_categories(
     terms: Iterable[Term], frame: pd.DataFrame, error: type[GLMMError], *, alone: bool = False
 ) -> None:
-    """Refuse columns of text or categories that stand where numbers are needed: alone, or within functions."""
+    """Refuse columns of text or categories that stand where numbers are needed: alone, or within what fails for it."""
     for factor in (factor for term in terms for factor in term.factors):
         expression = show_names(str(factor.expr))
-        if re.match(r"C\(|[01]$", expression):
-            continue
-        for name in check_expression(expression):
-            if (expression == name) is alone and isinstance(frame[name].dtype, pd.CategoricalDtype):
+        names = [] if expression in ("0", "1") else check_expression(expression)
+        for name in names:
+            if not isinstance(frame[name].dtype, pd.CategoricalDtype) or (expression == name) is not alone:
+                continue
+            if alone or _fails(factor, frame):
                 cure = as_numbers(frame[name])
                 raise error(f"Cannot compute {expression!r}: the column {name!r} must hold numbers there; {cure}.")
 
 
+def _fails(factor: FormulaicFactor, frame: pd.DataFrame) -> bool:
+    """Whether a factor cannot be computed by itself."""
+    data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1)
+    try:
+        PandasMaterializer(data, context=_context()).get_model_matrix(SimpleFormula([Term([factor])]))
+    except _FAILURES:
+        return True
+    return False
+
+
 def _out_of_bounds(encoding: Encoding) -> str:
-    """Say where spline bases end, and what to do beyond."""
-    ranges = {
-        show_names(str(call)): (float(state["lower_bound"]), float(state["upper_bound"]))
-        for call, state in encoding.transform_state.items()
-        if "lower_bound" in state
-    }
-    shown = ", ".join(f"{call} between {low:.6g} and {high:.6g}" for call, (low, high) in ranges.items())
-    call = next(iter(ranges), "bs(x)")
-    return (
-        f"The rows leave the range of the data that were fitted, where a spline ends: {shown}. Stay within it (compare "
-        f"values, {{'x': (low, high)}}, or {{'x': 'iqr'}}, rather than a step), or write "
-        f"{call[:-1]}, extrapolation='extend')."
-    )
+    """Say where spline bases end, and what to do beyond; empty where there are none."""
+    for call, state in encoding.transform_state.items():
+        if "lower_bound" in state:
+            shown = show_names(str(call))
+            low, high, name = state["lower_bound"], state["upper_bound"], check_expression(shown)[0]
+            return (
+                f"The rows leave the range of the data that were fitted, where {shown} ends: {low:.6g} to {high:.6g}. "
+                f"Stay within it (to compare, {{{name!r}: (low, high)}} or {{{name!r}: 'iqr'}} rather than a step), or "
+                f"fit with {shown[:-1]}, extrapolation='extend')."
+            )
+    return ""
 
 
 def _coefficient_name(name: str) -> str:

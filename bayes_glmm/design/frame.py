@@ -156,7 +156,10 @@ def sorted_text(labels: Iterable[str]) -> list[str]:
         The labels in order.
     """
     ordered = sorted(labels)
-    return sorted(ordered, key=lambda label: float(pd.to_numeric(label))) if look_like_numbers(ordered) else ordered
+    if not look_like_numbers(ordered):
+        return ordered
+    numbers = pd.to_numeric(pd.Series(ordered, dtype=object)).to_numpy(float)
+    return [ordered[place] for place in np.argsort(numbers, kind="stable")]
 
 
 def _refuse_odd_types(column: pd.Series, error: type[GLMMError]) -> None:
@@ -240,10 +243,12 @@ def as_numbers(column: pd.Series) -> str:
     str
         Such as ``"'0.5' is text: use data['x'] = pd.to_numeric(data['x'])"``.
     """
-    name, values = str(column.name), [str(value) for value in pd.unique(column)]
-    target = f"data[{name!r}]"
+    found = list(pd.unique(column))
+    values, target = [str(value) for value in found], f"data[{str(column.name)!r}]"
     if {value.lower() for value in values} <= {"true", "false"}:
         return f"{values[0]!r} is text: use {target} = {target}.astype(str).str.lower() == 'true'"
+    if look_like_numbers(values) and not isinstance(found[0], str):
+        return f"{values[0]} is a category: use {target} = {target}.astype(float)"
     if look_like_numbers(values):
         return f"{values[0]!r} is text: use {target} = pd.to_numeric({target})"
     return f"{values[0]!r} is no number"

@@ -6,6 +6,7 @@ Output: a pandas frame that belongs to us; the user's own is never changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isroutine
 from pathlib import PurePath
@@ -49,9 +50,10 @@ def read_columns(data: Any, names: Sequence[str] | None, error: type[GLMMError] 
     """
     held, read = _reader(data, error)
     wanted = held if names is None else list(names)
-    twice = [name for name in wanted if held.count(name) > 1]
+    times = Counter(held)
+    twice = [name for name in dict.fromkeys(wanted) if times[name] > 1]
     if twice:
-        raise error(f"The data have more than one column named {listed(dict.fromkeys(twice))}; give each its own name.")
+        raise error(f"The data have more than one column named {listed(twice)}; give each its own name.")
     _check_present(wanted, held, error, data.index.names if isinstance(data, pd.DataFrame) else ())
     frame = read(wanted)
     if len(frame) == 0:

@@ -6,7 +6,7 @@ Input: a `Fit` and columns. Output: a frame with one row for each combination.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 _POINTS = 50
 
 
-def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
+def grid(fit: Fit, /, *unnamed: Never, **columns: Any) -> pd.DataFrame:
     """Make rows for predictions: all combinations of the values given, other predictors at mean or commonest level.
 
     Parameters
     ----------
     fit
         The fit.
+    *unnamed
+        None: columns go by their names.
     **columns
         Column -> a value, several values, or None: every level of a factor, both values of a number that takes two, or
         50 points from the least to the greatest value of any other number. Grouping factors may be given too, and
@@ -53,6 +55,8 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
     ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
     """
     check_fit(fit)
+    if unnamed:
+        raise PredictionError("grid takes columns by their names: grid(fit, x=[0, 1], f=None).")
     formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials
     valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns, *(trials.columns if trials else ()))))
     values: dict[str, list[Any]] = {}

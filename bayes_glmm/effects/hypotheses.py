@@ -250,7 +250,8 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
             if len(node.args) == 1 and not node.keywords:
                 return _FUNCTIONS[node.func.id](value(node.args[0]))
-        if isinstance(node, ast.Subscript) and not _in_backticks(text, names):
+        named = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Subscript)
+        if named and not _in_backticks(text, names):
             wrong = ast.unparse(node)
             raise PredictionError(f"hypothesis {text!r}: there is no {wrong!r}. {_known(names, wrong)}")
         raise PredictionError(

@@ -54,7 +54,10 @@ def sample_prior(
     """
     import pymc as pm
 
-    draws, random_seed = as_whole("draws", draws), None if random_seed is None else checked_seed(random_seed)
+    draws, random_seed = (
+        as_whole("draws", draws, error=SamplingError),
+        None if random_seed is None else checked_seed(random_seed),
+    )
     flat = [row.parameter for row in priors if row.prior.name in {"Flat", "HalfFlat"}]
     if flat:
         raise SamplingError(

@@ -110,6 +110,13 @@ PREDICTORS = [
         )
         for term in ("log(x)", "scale(x)", "poly(x, 2)", "bs(x, df=4)", "I(x * 2)", "I(x > 3)", "k + offset(x)")
     ),
+    ("another term is at fault", "y ~ I(f == 'u') + log(f)", {}, "Cannot compute 'log.f.'"),
+    (
+        "a category of numbers",
+        "y ~ log(x)",
+        {"x": pd.Categorical([1.5, 2.5] * 10)},
+        "1.5 is a category: .*astype",
+    ),
     ("words in log", "y ~ log(f)", {}, "Cannot compute 'log.f.': the column 'f' must hold numbers there; 'u' is no n"),
     ("text of flags", "y ~ log(x)", {"x": ["True", "False"] * 10}, "'True' is text: use .*str.lower.. == 'true'"),
     ("infinite", "y ~ x", {"x": at(3, -np.inf)}, "'x' is not finite in row 3"),

@@ -380,7 +380,7 @@ NEW_DATA_ERRORS = [
     ({"g": ["308", "309"]}, "held integer values in the fit and holds text here"),
     (
         {"z": [99.0, 1.0]},
-        r"leave the range .*bs\(z, df=4\) between .*, or write bs\(z, df=4, extrapolation='ext",
+        r"leave the range .*bs\(z, df=4\) ends: .*fit with bs\(z, df=4, extrapolation='ext",
     ),
     ({"x": [np.nan, 1.0]}, "1 of 2 rows have missing values"),
 ]
