@@ -70,8 +70,8 @@ def row_log_likelihood(fit: Fit) -> Array:
         def of_level(level: int, integral=integral, codes=codes, chosen=chosen) -> tuple[Rows, Array]:  # type: ignore[no-untyped-def]
             rows = np.flatnonzero(codes == level)
             own = rows[chosen[rows]]
-            together = integral.of_rows(level, rows)
-            return own, np.stack([together - integral.of_rows(level, rows[rows != i]) for i in own], axis=1)
+            together = integral.of_rows(rows)
+            return own, np.stack([together - integral.of_rows(rows[rows != i]) for i in own], axis=1)
 
         for rows, densities in in_threads(of_level, np.unique(codes[chosen]).tolist()):
             values[:, rows] = densities
