@@ -256,6 +256,10 @@ def test_arguments_of_other_packages_fits(name, fit):
         fit.model.fit(**{name: 1})
 
 
+def test_the_family_may_stand_where_r_has_it(fit):
+    assert bg.GLMM("y ~ x", fit.model.design.frame, "poisson").spec.family.name == "poisson"
+
+
 def test_exposure_is_an_offset(fit):
     with pytest.raises(GLMMError, match=r"exposure\(\) cannot be used here: write offset\(log\(n\)\)"):
         bg.GLMM("y ~ x + exposure(x)", fit.model.design.frame)

@@ -198,7 +198,8 @@ def sbc(
     goodness-of-fit evaluation and multiple sample comparison. Statistics and Computing 32, 32.
     doi:10.1007/s11222-022-10090-6.
     """
-    if as_whole("simulations", simulations) < 10:
+    simulations = as_whole("simulations", simulations)
+    if simulations < 10:
         raise PredictionError(f"simulations={simulations}: fewer than 10 say nothing; 100 find gross mistakes.")
     functions = list(quantities.values()) if isinstance(quantities, Mapping) else [quantities]
     if quantities is not None and not all(map(callable, functions)):

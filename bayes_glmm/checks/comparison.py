@@ -389,7 +389,8 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
     count = len(rows)
     if k is None:
         return np.arange(count)
-    if not 2 <= as_whole("k", k) <= count:
+    k = as_whole("k", k)
+    if not 2 <= k <= count:
         raise PredictionError(
             f"k={k}: there are {count} units to leave out; give 2 to {count} folds, or None for {count}."
         )

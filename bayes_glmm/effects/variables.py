@@ -88,10 +88,10 @@ def fitted_levels(fit: Fit, column: str) -> list[Any]:
     list
         In the order of the categories, or sorted.
     """
-    values = distinct(fit.model.design.frame[column])[1]
-    if isinstance(fit.model.design.frame[column].dtype, pd.CategoricalDtype):
-        return [plain(level) for level in values]
-    levels = [plain(level) for level in values]
+    values = fit.model.design.frame[column]
+    levels = [plain(level) for level in distinct(values)[1]]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return levels
     return sorted_text(levels) if all(isinstance(level, str) for level in levels) else sorted(levels)
 
 

@@ -119,7 +119,8 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
     posterior = fit.posterior
     if per_chain is not None:
         available = posterior.sizes["draw"]
-        if as_whole("draws", per_chain) > available:
+        per_chain = as_whole("draws", per_chain)
+        if per_chain > available:
             raise PredictionError(
                 f"draws={per_chain}: the fit has {available} draws in a chain; ask for 1 to {available}."
             )
