@@ -304,3 +304,4 @@ def test_levels_of_text_are_compared_in_the_order_of_the_model():
     assert model.design.coefs == ("Intercept", "C(t)[10]", "C(t)[11]")
     assert bg.avg_comparisons(fit, "t")["contrast"].tolist() == ["10 - 9", "11 - 9"]
     assert bg.grid(fit, t=None)["t"].tolist() == ["9", "10", "11"]
+    assert bg.avg_predictions(fit, by="t")["t"].tolist() == ["9", "10", "11"]

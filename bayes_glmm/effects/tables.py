@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.arguments import checked_name, checked_names, checked_seed, interval_probability
+from bayes_glmm.design.frame import is_text, sorted_text
 from bayes_glmm.effects.evaluation import (
     Contrast,
     Counterfactuals,
@@ -358,7 +359,11 @@ def _groups(request: Request) -> tuple[npt.NDArray[np.intp] | None, pd.DataFrame
         return np.zeros(len(frame), dtype=np.intp), pd.DataFrame(index=pd.RangeIndex(1))
     columns = list(request.by)
     keys = frame[columns].reset_index(drop=True)  # an index may be called as a column
-    codes = keys.groupby(columns, sort=True, observed=True, dropna=False).ngroup().to_numpy().astype(np.intp)
+    texts = {name: keys[name] for name in columns if is_text(keys[name])}
+    ordered = keys.assign(
+        **{name: pd.Categorical(text, sorted_text(text.dropna().unique())) for name, text in texts.items()}
+    )
+    codes = ordered.groupby(columns, sort=True, observed=True, dropna=False).ngroup().to_numpy().astype(np.intp)
     _, first = np.unique(codes, return_index=True)
     return codes, keys.iloc[first].reset_index(drop=True)
 

@@ -50,8 +50,11 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     GLMMError
         If a variable or column is not there.
     """
-    if not isinstance(dataset, xr.Dataset) or not {"residual", "predicted"} <= set(dataset.variables):
+    if not isinstance(dataset, xr.Dataset):
         raise GLMMError(f"dataset: give the result of bayes_glmm.simulate_residuals, not {in_words(dataset)}.")
+    for name in ("residual", "predicted"):
+        if name not in dataset:
+            raise GLMMError(f"dataset: it has no {name!r}; give the result of bayes_glmm.simulate_residuals.")
     if table is not None:
         check_table_columns("table", ["p_value"], table, "check_residuals")
     column = _column(dataset, by)

@@ -280,7 +280,7 @@ def test_long_names_of_groups_stand_upright():
 
 def test_residuals_need_what_simulate_residuals_gives():
     dataset = simulated(g=np.resize(["a", "b"], 120))
-    with pytest.raises(GLMMError, match="no 'predicted'; give the result of simulate_residuals"):
+    with pytest.raises(GLMMError, match="no 'predicted'; give the result of bayes_glmm.simulate_residuals"):
         bg.plots.residuals(dataset.drop_vars("predicted"))
     with pytest.raises(GLMMError, match="no column 'h'"):
         bg.plots.residuals(dataset, by="h")

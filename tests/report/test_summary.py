@@ -1,6 +1,7 @@
 """The summary: ArviZ's numbers, tidy rows, words above the table."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from arviz_stats import ess
 from arviz_stats import summary as arviz_summary
 
 import bayes_glmm as bg
+from bayes_glmm.inference.fit import Fit
 from bayes_glmm.report.summary import COLUMNS
 
 
@@ -119,13 +121,8 @@ def test_draws_of_level_effects(sleepstudy_fit):
 def test_a_model_without_groups_has_no_level_effects():
     draws = xr.Dataset({"beta": (("chain", "draw", "coef"), np.zeros((1, 4, 1)))})
 
-    class Fit:
-        posterior = draws
-
-        class model:  # noqa: N801
-            class design:  # noqa: N801
-                groups = ()
-
-    assert bg.random_effects(Fit()).empty
+    model = SimpleNamespace(design=SimpleNamespace(groups=()))
+    fit = Fit(model, xr.DataTree.from_dict({"posterior": draws}))
+    assert bg.random_effects(fit).empty
     with pytest.raises(bg.errors.PredictionError, match="no grouping factor"):
-        bg.random_effects(Fit(), draws="dataarray")
+        bg.random_effects(fit, draws="dataarray")
