@@ -286,7 +286,7 @@ def _refuse_categories(
     """Refuse columns of text or categories that stand where numbers are needed: alone, or within what fails for it."""
     for factor in (factor for term in terms for factor in term.factors):
         expression = show_names(str(factor.expr))
-        names = [] if expression in ("0", "1") else check_expression(expression)
+        names = [] if expression in ("0", "1") else check_expression(str(factor.expr))
         for name in names:
             if not isinstance(frame[name].dtype, pd.CategoricalDtype) or (expression == name) is not alone:
                 continue
@@ -310,7 +310,7 @@ def _out_of_bounds(encoding: Encoding) -> str:
     for call, state in encoding.transform_state.items():
         if "lower_bound" in state:
             shown = show_names(str(call))
-            low, high, name = state["lower_bound"], state["upper_bound"], check_expression(shown)[0]
+            low, high, name = state["lower_bound"], state["upper_bound"], check_expression(str(call))[0]
             return (
                 f"The rows leave the range of the data that were fitted, where {shown} ends: {low:.6g} to {high:.6g}. "
                 f"Stay within it (to compare, {{{name!r}: (low, high)}} or {{{name!r}: 'iqr'}} rather than a step), or "
