@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bayes_glmm.glmm import GLMM, FittedGLMM, load
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
+    from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "simulate",
     "simulate_residuals",
     "slopes",
+    "table",
     "variance_components",
 ]
 
@@ -110,6 +112,7 @@ _HOMES = {
     "simulate": "datasets.simulate",
     "simulate_residuals": "checks.residuals",
     "slopes": "effects.slopes",
+    "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }
 _ROOMS = ("errors", "plots")

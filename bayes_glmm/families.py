@@ -28,15 +28,12 @@ from bayes_glmm.cdfs import (
 )
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.links import Link
-from bayes_glmm.ordinal import (
-    categorical_log_density,
-    categorical_simulate,
-    cumulative_graph,
-    cumulative_probabilities,
-)
+from bayes_glmm.ordinal import categorical_log_density, categorical_simulate, cumulative_graph, cumulative_probabilities
 from bayes_glmm.priors import Prior
 
 Parameters = Mapping[str, Any]
+#: Supports whose responses are whole numbers.
+DISCRETE = frozenset({"binary", "trials", "count", "ordered"})
 
 
 @dataclass(frozen=True)
@@ -119,6 +116,12 @@ class Family:
         Distribution in equations, with ``{mu}`` for the location.
     aliases
         Other names users may write.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> bg.FAMILIES["poisson"].links
+    ('log', 'identity', 'sqrt')
     """
 
     name: str
@@ -353,7 +356,7 @@ FAMILIES: dict[str, Family] = {
             at_precision=_divided_sigma,
             kernel="student",
             latex=r"\operatorname{StudentT}(\nu, {mu}, \sigma)",
-            aliases=("t",),
+            aliases=("t", "studentt"),
         ),
         Family(
             name="bernoulli",
@@ -408,7 +411,7 @@ FAMILIES: dict[str, Family] = {
             graph=_negativebinomial_graph,
             kernel="negativebinomial",
             latex=r"\operatorname{NegativeBinomial}({mu}, \phi)",
-            aliases=("negative_binomial", "negbinomial", "nbinom2"),
+            aliases=("negative_binomial", "negbinomial", "negbin", "nb", "nb2", "nbinom", "nbinom2", "neg_binomial_2"),
         ),
         Family(
             name="gamma",
@@ -468,7 +471,7 @@ FAMILIES: dict[str, Family] = {
             latent_variance=_latent_of_link,
             kernel="cumulative",
             latex=r"\operatorname{Cumulative}({mu}, \tau)",
-            aliases=("ordinal",),
+            aliases=("ordinal", "polr"),
         ),
     )
 }

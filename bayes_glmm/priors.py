@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -232,7 +233,7 @@ class Prior:
         return f"Prior({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.parameters)])})"
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v:.4g}' for k, v in self.parameters)})"
+        return f"{self.name}({', '.join(f'{k}={v + 0.0:.4g}' for k, v in self.parameters)})"
 
     def log_density(self, x: Any) -> Any:
         """Return the log density at `x`.
@@ -289,6 +290,47 @@ class Prior:
             ``{"name": ..., "parameters": {...}}``; infinite bounds as strings.
         """
         return {"name": self.name, "parameters": {k: v if math.isfinite(v) else str(v) for k, v in self.parameters}}
+
+    @staticmethod
+    def from_text(text: str) -> Prior:
+        """Read a prior written as it prints.
+
+        Parameters
+        ----------
+        text
+            ``"Normal(mu=0, sigma=1)"``, ``"Normal(0, 1)"``, ``"Flat"``.
+
+        Returns
+        -------
+        Prior
+            The prior.
+
+        Raises
+        ------
+        PriorError
+            If it cannot be read, or names an unknown distribution or parameter.
+
+        Examples
+        --------
+        >>> Prior.from_text("HalfStudentT(3, sigma=2.5)")
+        Prior('HalfStudentT', nu=3.0, sigma=2.5)
+        """
+        found = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", text)
+        if found is None:
+            raise PriorError(f"Cannot read the prior {text!r}; write it as it prints, 'Normal(mu=0, sigma=1)'.")
+        values: list[Any] = []
+        named: dict[str, Any] = {}
+        for argument in filter(str.strip, (found[2] or "").split(",")):
+            key, equals, value = argument.rpartition("=")
+            if not equals and named:
+                raise PriorError(f"Values without a name come first in {text!r}.")
+            if key.strip() in named or key.strip() in ("self", "name"):
+                raise PriorError(f"Cannot read the prior {text!r}: {key.strip()!r} is no parameter, or stands twice.")
+            if equals:
+                named[key.strip()] = value
+            else:
+                values.append(value)
+        return Prior(found[1], *values, **named)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Prior:

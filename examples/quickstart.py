@@ -26,7 +26,7 @@ stories = {
     "all herds": bg.avg_comparisons(fit, "period", comparison="odds_ratio", random_effects="marginal"),
 }
 for name, table in stories.items():
-    print(f"Odds ratios, {name}:", table.round(2).to_string(index=False), sep="\n", end="\n\n")
+    print(f"{name.capitalize()}:", table, sep="\n", end="\n\n")
 
 one, every = (table.iloc[-1] for table in stories.values())
 print(

@@ -19,6 +19,7 @@ MAX_FUNCTION = 60
 ROWS = [
     ["errors"],
     ["arguments"],
+    ["printing", "progress"],
     ["links", "families", "priors", "covariance", "ordinal", "cdfs"],
     ["datasets", "spec"],
     ["design"],

@@ -1,6 +1,7 @@
 """Every public name says what it takes, gives back and raises."""
 
 import ast
+import doctest
 import inspect
 import textwrap
 from types import ModuleType
@@ -91,6 +92,18 @@ def fields_with_text(thing: type) -> list[str]:
 @pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[name for name, _ in PUBLIC])
 def test_docstring(name, thing):
     assert faults(thing) == []
+
+
+@pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[name for name, _ in PUBLIC])
+def test_public_names_have_an_example_that_runs(name, thing):
+    """What stands after >>> is run by pytest itself; the classes' own examples show their methods."""
+    method = name.startswith(("GLMM.", "FittedGLMM.", "Prior."))
+    if method or (inspect.isclass(thing) and issubclass(thing, Exception)):
+        return
+    examples = doctest.DocTestParser().get_examples(thing.__doc__)
+    assert examples
+    if any(word in one.source for one in examples for word in ("fit", "model")):
+        assert examples[0].source == "import bayes_glmm as bg\n"
 
 
 def undocumented(x, y):

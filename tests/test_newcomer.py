@@ -87,7 +87,7 @@ WRONG = {
     "numbers as text": (WEIGHT, data(weight=[str(i) for i in range(N)]), {}, DataError,
                         "'weight' holds str values and must be numeric.*pd.to_numeric"),
     "predictor as text": (WEIGHT.replace("dose", "log(dose)"), data(dose=[str(i / 2) for i in range(N)]), {}, DataError,
-                          "'log.dose.': the column 'dose' must hold numbers there; '0.0' is text: .*pd.to_numeric"),
+                          "log.. needs numbers and was given text, '0.0'.*pd.to_numeric"),
     "text response": ("ward ~ dose", data(), {}, DataError, "response 'ward'.*must be numeric"),
     "constant response": (WEIGHT, data(weight=60.0), {}, DataError, "'weight' is constant"),
     "constant predictor": (WEIGHT, data(dose=1.0), {}, DataError, "'dose' is constant"),

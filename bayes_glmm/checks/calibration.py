@@ -28,6 +28,8 @@ from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.naming import reported_names
 from bayes_glmm.predict.draws import posterior_predictive, response_name, total_log_likelihood
+from bayes_glmm.printing.grid import wrapped
+from bayes_glmm.printing.table import Table
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -84,7 +86,7 @@ class Calibration:
         Fits in which a quantity's R-hat is above 1.05; their ranks count.
     """
 
-    table: pd.DataFrame
+    table: Table
     ranks: xr.Dataset
     simulations: int
     degenerate: Mapping[str, int]
@@ -116,10 +118,9 @@ class Calibration:
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        return self.verdict
+        return wrapped(self.verdict)
 
-    def __repr__(self) -> str:
-        return self.verdict
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         color = "#2e8b57" if self.passed else "#d9822b"
@@ -127,7 +128,7 @@ class Calibration:
         items = "".join(f"<li>{html.escape(line.removeprefix('- '))}</li>" for line in rest)
         return (
             f'<div style="border-left:4px solid {color};padding-left:.8em"><p><b>{html.escape(first)}</b></p>'
-            f"<ul>{items}</ul>{self.table.round(3).to_html()}</div>"
+            f"<ul>{items}</ul>{self.table._repr_html_()}</div>"
         )
 
 
@@ -197,6 +198,14 @@ def sbc(
     Sailynoja, T., Burkner, P.-C. and Vehtari, A. (2022). Graphical test for discrete uniformity and its applications in
     goodness-of-fit evaluation and multiple sample comparison. Statistics and Computing 32, 32.
     doi:10.1007/s11222-022-10090-6.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Yield ~ 1 + (1 | Batch)", bg.load_dataset("Dyestuff"))
+    >>> result = bg.sbc(model, simulations=10, random_seed=1, progressbar=False)
+    >>> result.table.index.tolist()[:2]
+    ['beta[Intercept]', 'sd_Batch[Intercept]']
     """
     simulations = as_whole("simulations", simulations)
     if simulations < 10:
@@ -225,7 +234,7 @@ def sbc(
         raise SamplingError(
             f"No draw of the prior gave data that can be fitted: {dict(degenerate)}. Narrow the priors."
         )
-    results = run_tasks(_rank_one, tasks, client=client, progressbar=progressbar, label="Calibrating")
+    results = run_tasks(_rank_one, tasks, client=client, progressbar=progressbar, label="Fitting simulated data")
     done = [result for result in results if not isinstance(result, Failure)]
     responses = [task.model.design.response for task in tasks]
     ranks = xr.concat([ranked for ranked, _ in done], dim="simulation")
@@ -295,7 +304,7 @@ def _quantities(fit: Fit, more: Mapping[str, Quantity]) -> dict[str, Array]:
     return parts
 
 
-def _table(ranks: xr.DataArray) -> pd.DataFrame:
+def _table(ranks: xr.DataArray) -> Table:
     """Judge the ranks of every quantity."""
     values = ranks.transpose("quantity", "simulation").to_numpy()
     p_value = np.array([rank_p_value(one, RANKED) for one in values])
@@ -307,7 +316,7 @@ def _table(ranks: xr.DataArray) -> pd.DataFrame:
     mean, spread = uniform.mean(axis=1), 12 * np.square(uniform - 0.5).mean(axis=1)
     verdict = [_sentence(*row, count=values.shape[1]) for row in zip(adjusted, mean, spread, strict=True)]
     columns = {"p_value": p_value, "adjusted": adjusted, "mean": mean, "spread": spread, "verdict": verdict}
-    return pd.DataFrame(columns, index=pd.Index(ranks["quantity"].values, name="quantity"))
+    return Table(columns, index=pd.Index(ranks["quantity"].values, name="quantity"))
 
 
 def _sentence(adjusted: float, mean: float, spread: float, count: int) -> str:

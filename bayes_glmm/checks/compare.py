@@ -18,6 +18,8 @@ from bayes_glmm.checks.comparison import OBS, loo
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
+from bayes_glmm.printing.table import HEADING, Table
+from bayes_glmm.progress import part_of
 
 METHODS = ("stacking", "bb-pseudo-bma", "pseudo-bma")
 
@@ -56,6 +58,16 @@ def compare(
     PredictionError
         If there are fewer than two models, something is neither a fit nor a result, or the models have not seen the
         same rows, responses, trials and weights.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> pooled = bg.GLMM("Reaction ~ Days", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> table = bg.compare({"subjects differ": fit, "one for all": pooled}, progressbar=False)
+    >>> table.index.tolist()
+    ['subjects differ', 'one for all']
     """
     if checked_name("method", method).lower() not in METHODS:
         raise PredictionError(f"method={method!r} is not known. {nearest(method, METHODS)}")
@@ -73,17 +85,21 @@ def compare(
         raise PredictionError("compare needs at least two models: compare({'a': fit_a, 'b': fit_b}).")
     seen = {name: _seen(fit) for name, fit in fits.items()}
     _check_same_data({name: rows for name, rows in seen.items() if rows is not None})
-    options: dict[str, Any] = {
-        "refits": refits,
-        "client": client,
-        "random_seed": random_seed,
-        "progressbar": progressbar,
-    }
-    results = {name: loo(fit, unit, **options) if isinstance(fit, Fit) else fit for name, fit in fits.items()}
+    options: dict[str, Any] = {"refits": refits, "client": client, "random_seed": random_seed}
+    results: dict[str, ELPDData] = {}
+    for place, (name, fit) in enumerate(fits.items(), start=1):
+        with part_of(f"{name} (model {place} of {len(fits)})"):
+            results[name] = loo(fit, unit, progressbar=progressbar, **options) if isinstance(fit, Fit) else fit
     units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
     if len(set(units.values())) > 1:
         raise PredictionError(f"The results are about different units: {units}.")
-    return pd.DataFrame(arviz_compare(results, method=method, round_to="none"))
+    table = Table(arviz_compare(results, method=method, round_to="none"))
+    about, count = next(iter(units.values()))
+    about = "observations" if about == OBS else f"levels of {about}"
+    table.attrs[HEADING] = (
+        f"Expected log predictive density of {count:,} {about}, left out of what predicts them; the best model first."
+    )
+    return table
 
 
 def _seen(fit: Fit | ELPDData) -> SeenRows | None:

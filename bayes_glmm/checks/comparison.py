@@ -27,7 +27,7 @@ from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.fit import Fit, check_fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings
-from bayes_glmm.predict.draws import log_likelihood, response_name
+from bayes_glmm.predict.draws import row_log_densities
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Model
@@ -36,6 +36,8 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 OBS = "obs"
+#: What the quadrature is called where its progress is shown.
+_INTEGRATING = "Integrating effects out"
 #: Effective draws below which an average of densities over effects drawn from their distribution is not given.
 _MIN_EFFECTIVE = 40
 
@@ -138,7 +140,7 @@ def loo(
     random_seed
         Seed of the refits.
     progressbar
-        Whether to show the refits' progress.
+        Whether to show the progress of integrals and refits.
 
     Returns
     -------
@@ -170,10 +172,19 @@ def loo(
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> elpd = bg.loo(fit, progressbar=False)
+    >>> int(elpd.n_data_points)
+    180
     """
     check_fit(fit)
     unit, random_seed = None if unit is None else checked_name("unit", unit), checked_seed(random_seed)
-    density = _unit_log_likelihood(fit, unit)
+    density = _unit_log_likelihood(fit, unit, _INTEGRATING if progressbar else None)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
     with warnings.catch_warnings():
         # its advice is to look at Pareto k: what is above the limit is refitted, or stands in the result
@@ -188,7 +199,9 @@ def loo(
     seeds = _seeds(random_seed, len(bad))
     rows = _rows_of_units(fit, unit)
     tasks = [_LeftOut(fit.model, fit, unit, np.array([i]), rows[i], seed) for i, seed in zip(bad, seeds, strict=True)]
-    values = run_tasks(_left_out_density, tasks, client=client, progressbar=progressbar, label="Leaving out")
+    values = run_tasks(
+        _left_out_density, tasks, client=client, progressbar=progressbar, label="Fitting without single units"
+    )
     elpd_i = result.elpd_i.to_numpy().copy()
     pareto_k = result.pareto_k.to_numpy().copy()
     done = _collect(values, tasks, elpd_i)
@@ -259,6 +272,15 @@ def kfold(
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> sleepstudy = bg.load_dataset("sleepstudy")
+    >>> fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(random_seed=1, progressbar=False)
+    >>> elpd = bg.kfold(fit, k=3, random_seed=1, progressbar=False)
+    >>> elpd.n_data_points
+    180
     """
     check_fit(fit)
     group, random_seed = None if group is None else checked_name("group", group), checked_seed(random_seed)
@@ -273,10 +295,12 @@ def kfold(
     for fold, seed in enumerate(seeds):
         units = np.flatnonzero(folds == fold)
         tasks.append(_LeftOut(fit.model, fit, group, units, np.concatenate([rows[i] for i in units]), seed))
-    values = run_tasks(_left_out_density, tasks, client=client, progressbar=progressbar, label=f"{len(tasks)} folds")
+    values = run_tasks(
+        _left_out_density, tasks, client=client, progressbar=progressbar, label="Fitting without one fold", unit="folds"
+    )
     elpd_i = np.full(len(rows), np.nan)
     _collect(values, tasks, elpd_i)
-    lppd = _within_density(fit, group)
+    lppd = _within_density(fit, group, _INTEGRATING if progressbar else None)
     elpd, se, p = _totals(elpd_i, lppd)
     dim = _unit_dimension(fit, group)
     labelled = xr.DataArray(elpd_i, dims=[dim], coords={dim: _unit_labels(fit, group)}, name="y")
@@ -336,10 +360,13 @@ def _unit_labels(fit: Fit, unit: str | None) -> npt.NDArray[Any]:
     return np.array([str(level) for level in term.levels], dtype=object)
 
 
-def _unit_log_likelihood(fit: Fit, unit: str | None) -> xr.DataArray:
+def _unit_log_likelihood(fit: Fit, unit: str | None, label: str | None = None) -> xr.DataArray:
     """Log densities of the units, dims chain, draw and the unit's."""
     term = _unit_term(fit, unit)
-    values = row_log_likelihood(fit) if term is None else group_log_likelihood(fit, term.name)
+    if term is None:
+        values = row_log_likelihood(fit, label)
+    else:
+        values = group_log_likelihood(fit, term.name, label=label)
     shape = (fit.posterior.sizes["chain"], fit.posterior.sizes["draw"], values.shape[1])
     dim = _unit_dimension(fit, unit)
     labels = row_labels(fit.model.design.index) if term is None else _unit_labels(fit, unit)
@@ -347,10 +374,10 @@ def _unit_log_likelihood(fit: Fit, unit: str | None) -> xr.DataArray:
     return xr.DataArray(values.reshape(shape), dims=["chain", "draw", dim], coords=coords)
 
 
-def _within_density(fit: Fit, unit: str | None) -> Array:
+def _within_density(fit: Fit, unit: str | None, label: str | None) -> Array:
     """Log density of every unit under the fit that saw it, draws averaged over; NaN where it is not computed."""
     try:
-        density = _unit_log_likelihood(fit, unit).to_numpy()
+        density = _unit_log_likelihood(fit, unit, label).to_numpy()
     except PredictionError:  # no quadrature, so no effective number of parameters either
         return np.full(len(_rows_of_units(fit, unit)), np.nan)
     return log_mean_exp(density.reshape(-1, density.shape[-1]))
@@ -364,8 +391,7 @@ def _left_out_density(task: _LeftOut) -> Array:
     seen = Fit(task.model, again.dt)
     term = _unit_term(task.fit, task.unit)
     if term is None:
-        values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-        return log_mean_exp(values.reshape(-1, values.shape[-1])[:, task.rows])
+        return log_mean_exp(row_log_densities(seen)[:, task.rows])
     try:
         nested_terms(task.fit, term.name)
     except PredictionError:
@@ -376,8 +402,7 @@ def _left_out_density(task: _LeftOut) -> Array:
 
 def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
     """Average over draws of all effects of the units from their distribution; NaN where too few draws say anything."""
-    values = log_likelihood(seen)[response_name(task.fit)].to_numpy()
-    flat = values.reshape(-1, values.shape[-1])
+    flat = row_log_densities(seen)
     rows = _rows_of_units(task.fit, task.unit)
     density = np.stack([flat[:, rows[i]].sum(axis=1) for i in task.units], axis=1)
     weights = special.softmax(density, axis=0)

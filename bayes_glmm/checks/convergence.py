@@ -17,6 +17,7 @@ import xarray as xr
 from bayes_glmm.inference.effective_size import MIN_DRAWS, effective_size
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.scalars import population_scalars
+from bayes_glmm.printing.grid import wrapped
 
 Array = npt.NDArray[np.float64]
 
@@ -81,10 +82,9 @@ class Diagnosis:
         return _recorded(self.dataset.attrs["max_depth_hits"])
 
     def __str__(self) -> str:
-        return self.verdict
+        return wrapped(self.verdict)
 
-    def __repr__(self) -> str:
-        return self.verdict
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         color = "#2e8b57" if self.passed else "#d9822b"

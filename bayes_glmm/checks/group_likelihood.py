@@ -18,6 +18,7 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.pieces import in_threads
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
+from bayes_glmm.progress import tracked
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -73,7 +74,9 @@ def _lies_within(inner: GroupTerm, outer: GroupTerm) -> bool:
     return len(pairs) == np.unique(inner.codes).size
 
 
-def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, around: Fit | None = None) -> Array:
+def group_log_likelihood(
+    fit: Fit, group: str, levels: Rows | None = None, *, around: Fit | None = None, label: str | None = None
+) -> Array:
     """Compute the log likelihood of every level of a factor, its effects integrated out.
 
     Parameters
@@ -86,6 +89,9 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
         Codes of the levels wanted; None for all.
     around
         A fit that saw the levels, from whose effects the search for the modes starts; None for `fit` itself.
+
+    label
+        What the integrals are called where their progress is shown; None shows nothing.
 
     Returns
     -------
@@ -117,8 +123,10 @@ def group_log_likelihood(fit: Fit, group: str, levels: Rows | None = None, *, ar
     draws = posterior_draws(fit)
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=draws)
     integral = level_integral(predictor, chain, None if around is None else posterior_draws(around))
-    wanted = np.arange(len(chain[0].levels)) if levels is None else levels
-    return np.stack(list(in_threads(integral.of_level, [int(level) for level in wanted])), axis=1)
+    wanted = [int(level) for level in (np.arange(len(chain[0].levels)) if levels is None else levels)]
+    found = in_threads(integral.of_level, wanted)
+    unit = f"levels of {group}"
+    return np.stack(list(tracked(found, len(wanted), label or "", label is not None, unit)), axis=1)
 
 
 def level_integral(

@@ -16,10 +16,11 @@ import xarray as xr
 from scipy import stats
 
 from bayes_glmm.arguments import checked_name, in_words, interval_probability
-from bayes_glmm.checks.residuals import simulate_residuals
+from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_model
 from bayes_glmm.predict.added_columns import frame_with
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -92,7 +93,8 @@ def predictive_check(
     Returns
     -------
     pandas.DataFrame
-        The column `group` where there is one, stat, rows, observed; mean, lower, upper of the simulated data sets;
+        The column `group` where there is one (as ``lower_data`` where it is called like one of these), stat, rows,
+        observed; mean, lower, upper of the simulated data sets;
         p_value, the share of them whose statistic is at least the observed one, ties counting half (near 0 or 1: the
         model does not make such data).
 
@@ -105,16 +107,22 @@ def predictive_check(
     ----------
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.predictive_check(fit, "zeros", random_seed=1)
+    >>> bool(table.loc[0, "lower"] < table.loc[0, "observed"] < table.loc[0, "upper"])
+    True
     """
     if random_effects == "loo":
         raise PredictionError(
             "random_effects='loo': data sets of left-out rows do not exist; use 'conditional' or 'new'."
         )
     residuals = simulate_residuals(fit, random_effects, draws=draws, random_seed=random_seed, data=data)
-    if group is not None and checked_name("group", group) not in residuals.coords:
-        known = [str(name) for name in residuals.coords if name not in ("obs", "sample")]
-        raise PredictionError(f"group: there is no column {group!r}. {nearest(group, known)} {_OTHERS}")
-    levels = None if group is None else residuals[group].to_numpy()
+    levels = None if group is None else column_of(residuals, group, "group")
     table = _table(residuals["observed"].to_numpy(), residuals["simulated"].to_numpy(), stat, group, levels, ci_prob)
     table.attrs = {"random_effects": random_effects, "draws": residuals.sizes["sample"], **table.attrs}
     return table
@@ -153,6 +161,14 @@ def prior_predictive_check(
         If the statistic or a column is unknown.
     SamplingError
         If a prior is flat.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> table = bg.prior_predictive_check(model, "mean", draws=100, random_seed=1)
+    >>> table["stat"].tolist()
+    ['mean']
     """
     check_model(model)
     predictive = model.sample_prior(draws=draws, random_seed=random_seed)["prior_predictive"]
@@ -188,10 +204,15 @@ def _table(
         lower, upper = np.quantile(theirs, [(1 - prob) / 2, (1 + prob) / 2])
         p = float((theirs > ours).mean() + 0.5 * (theirs == ours).mean())
         rows.append((name, simulated[:, inside].shape[1], ours, theirs.mean(), lower, upper, p))
-    table = pd.DataFrame(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
+    table = Table(rows, columns=["stat", "rows", "observed", "mean", "lower", "upper", "p_value"])
     if group is not None:
-        table.insert(0, group, names)
+        # as in tables of effects, where a column of the data has the name of a result
+        table.insert(0, f"{group}_data" if group in table else group, names)
     table.attrs = {"quantity": "predictive check", "stat": name, "ci_prob": prob, "interval": "equal-tailed"}
+    table.attrs[HEADING] = (
+        f"The {name} of the observed responses, and of {len(simulated):,} simulated data sets (mean and {prob:.0%} "
+        "interval)."
+    )
     return table
 
 

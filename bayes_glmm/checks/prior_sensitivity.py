@@ -23,6 +23,7 @@ from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import total_log_likelihood
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -90,6 +91,15 @@ def prior_sensitivity(
     ----------
     Kallioinen, N., Paananen, T., Burkner, P.-C. and Vehtari, A. (2024). Detecting and diagnosing prior and likelihood
     sensitivity with power-scaling. Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.prior_sensitivity(fit)
+    >>> table["parameter"].tolist()[:2]
+    ['beta[Intercept]', 'beta[Days]']
     """
     check_fit(fit)
     if checked_name("by", by) not in BY:
@@ -111,7 +121,10 @@ def prior_sensitivity(
         moving = [member for member in members if member not in flat]
         prior = psense(tree, group="prior", group_var_names=moving) if moving else xr.zeros_like(likelihood)
         parts.append(_sensitivities(name, list(scalars), prior, likelihood))
-    table = pd.concat(parts, ignore_index=True)
+    table = Table(pd.concat(parts, ignore_index=True))
+    table.attrs[HEADING] = (
+        f"How far the posterior moves as priors, or the likelihood, become stronger; {THRESHOLD} is worth a look."
+    )
     if refits:
         shifts = _shifts(fit, groups, scalars, seed, client, progressbar)
         table = table.assign(**shifts)
@@ -179,7 +192,9 @@ def _shifts(
         for alpha in POWERS:
             scaled = _scaled_table(model.prior_table, set(members), alpha)
             tasks.append(_Scaled(RefittedModel(model.spec, model.design, scaled), int(next(seeds))))
-    results = run_tasks(_refitted_means, tasks, client=client, progressbar=progressbar, label="Scaling priors")
+    results = run_tasks(
+        _refitted_means, tasks, client=client, progressbar=progressbar, label="Fitting with scaled priors"
+    )
     failures = [result for result in results if isinstance(result, Failure)]
     if failures:
         warn(f"{len(failures)} of {len(tasks)} refits failed; the first: {failures[0].reason}")

@@ -20,10 +20,11 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayes_glmm.arguments import checked_name, checked_names, in_words
+from bayes_glmm.arguments import checked_names, in_words
 from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
-from bayes_glmm.checks.residuals import ranks_of_all
-from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.checks.residuals import column_of, ranks_of_all
+from bayes_glmm.errors import PredictionError
+from bayes_glmm.printing.table import HEADING, Table
 
 Array = npt.NDArray[np.float64]
 
@@ -170,11 +171,22 @@ def check_residuals(
     409-428. doi:10.1093/biomet/37.3-4.409.
     Moran, P. A. P. (1950). Notes on continuous stochastic phenomena. Biometrika 37, 17-23.
     doi:10.1093/biomet/37.1-2.17.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> table = bg.check_residuals(residuals)
+    >>> table.index.tolist()
+    ['uniformity', 'dispersion', 'outliers', 'zeros', 'predicted', 'period', 'herd']
     """
     _check_arguments(residuals, space, alpha)
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
     ranks = Ranks.of_dataset(residuals)
-    outcomes = [_uniformity(ranks), _dispersion(ranks), _outliers(ranks), *_zeros(residuals)]
+    dispersion = _dispersion(ranks, residuals.attrs["row_effects"])
+    outcomes = [_uniformity(ranks), dispersion, _outliers(ranks), *_zeros(residuals)]
     outcomes += list(_against(residuals, ranks, *wanted))
     if time is not None:
         outcomes.append(_temporal(residuals, ranks, time, wanted[1]))
@@ -182,8 +194,12 @@ def check_residuals(
         outcomes.append(_spatial(residuals, ranks, space))
     rows = [(o.statistic, o.p_value, o.wrong if o.p_value < alpha else o.fine) for o in outcomes]
     index = pd.Index([outcome.test for outcome in outcomes], name="test")
-    table = pd.DataFrame(rows, index=index, columns=["statistic", "p_value", "verdict"])
+    table = Table(rows, index=index, columns=["statistic", "p_value", "verdict"])
     table.attrs = {"random_effects": residuals.attrs["random_effects"], "alpha": alpha, "tests": len(table)}
+    table.attrs[HEADING] = (
+        f"Tests of {residuals.attrs['random_effects']} residuals. A p-value below {alpha:g} is called a sign of a "
+        f"problem; a right model has {alpha * len(table):.2g} of them in {len(table)} tests."
+    )
     return table
 
 
@@ -202,12 +218,7 @@ def _check_arguments(residuals: Any, space: Any, alpha: Any) -> None:
 def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) -> list[str]:
     names = residuals.attrs[kind] if given is None else checked_names(kind, given)
     for name in names:
-        if name not in residuals.coords:
-            known = [str(coord) for coord in residuals.coords if coord not in ("obs", "sample")]
-            raise PredictionError(
-                f"{kind}: the residuals have no column {name!r}. {nearest(str(name), known)} Columns that the model "
-                "does not use come with data= of simulate_residuals."
-            )
+        column_of(residuals, name, kind)
     return list(names)
 
 
@@ -232,7 +243,8 @@ def _uniformity(ranks: Ranks) -> _Outcome:
     )  # fmt: skip
 
 
-def _dispersion(ranks: Ranks) -> _Outcome:
+def _dispersion(ranks: Ranks, row_effects: list[str]) -> _Outcome:
+    """Mean square of the normal scores; its variance over draws and responses is the mean of the draws' variances."""
     scores = square_score(ranks.lower, ranks.upper).mean(axis=1)
     variance = ranks.null.score.sum() / ranks.rows**2
     if ranks.resampled:
@@ -244,10 +256,14 @@ def _dispersion(ranks: Ranks) -> _Outcome:
         freedom = 2.0 / variance
         ratio, tails = float(np.median(scores)), (stats.chi2.sf, stats.chi2.cdf)
         p = float(np.median(2 * np.minimum(*(tail(freedom * scores, freedom) for tail in tails))))
+    absorbed = ""
+    if row_effects and not ranks.resampled:
+        absorbed = f" Effects of {row_effects[0]} fit single rows: only random_effects='new' shows what they take up."
     return _Outcome(
-        "dispersion", ratio, p, f"Spread as expected ({ratio:.2f} times).",
+        "dispersion", ratio, p, f"Spread as expected ({ratio:.2f} times).{absorbed}",
         f"{'More' if ratio > 1 else 'Less'} spread than the model expects ({ratio:.2f} times): "
-        + ("overdispersion, a missing predictor or missing group effects." if ratio > 1 else "underdispersion."),
+        + ("overdispersion, a missing predictor or missing group effects." if ratio > 1 else "underdispersion.")
+        + absorbed,
     )  # fmt: skip
 
 
@@ -293,10 +309,11 @@ def _against(residuals: xr.Dataset, ranks: Ranks, predictors: list[str], groups:
     elif ranks.resampled:
         yield _quantiles("predicted", residuals["predicted"].to_numpy()[None], ranks)
     for name in dict.fromkeys([*predictors, *groups]):
-        there = residuals[name].notnull().to_numpy()
+        column = column_of(residuals, name, "predictors or groups")
+        there = pd.notna(column)
         if not there.any():
             raise PredictionError(f"The column {name!r} misses every value.")
-        values, those = residuals[name].to_numpy()[there], ranks if there.all() else ranks.of_rows(there)
+        values, those = column[there], ranks if there.all() else ranks.of_rows(there)
         number = name in predictors and values.dtype.kind == "f"
         outcome = _quantiles(name, values[None], those) if number else _between(name, values, those)
         some = "" if there.all() else f" {name} is missing in {np.sum(~there)} rows, which are left out here."
@@ -371,13 +388,12 @@ def _between(name: str, values: npt.NDArray[np.object_], ranks: Ranks) -> _Outco
 
 
 def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str]) -> _Outcome:
-    _names(residuals, "time", checked_name("time", time))
-    moments = residuals[time].to_numpy()
+    moments = column_of(residuals, time, "time")
     series = np.zeros(len(moments), dtype=np.intp)
     if np.unique(moments).size < len(moments):
         if not groups:
             raise PredictionError(f"time: {time!r} repeats; name the series with groups=, or average the rows first.")
-        series = pd.factorize(residuals[groups[0]].to_numpy())[0]
+        series = pd.factorize(column_of(residuals, groups[0], "groups"))[0]
     order = np.lexsort((pd.factorize(moments, sort=True)[0], series))
     together = series[order][1:] == series[order][:-1]
     centred = ranks.middles[:, order] - 0.5
@@ -396,11 +412,11 @@ def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str])
 
 def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Outcome:
     """Moran's I with inverse distances; places that coincide are as near as the nearest two that do not."""
-    for name in space:
-        _names(residuals, "space", name)
-        if not np.issubdtype(residuals[name].dtype, np.number):
-            raise PredictionError(f"space: the column {name!r} holds {residuals[name].dtype}, no coordinates.")
-    points = np.column_stack([residuals[name].to_numpy().astype(float) for name in space])
+    columns = {name: column_of(residuals, name, "space") for name in space}
+    for name, values in columns.items():
+        if not np.issubdtype(values.dtype, np.number):
+            raise PredictionError(f"space: the column {name!r} holds {values.dtype}, no coordinates.")
+    points = np.column_stack([values.astype(float) for values in columns.values()])
     n = len(points)
     if n > _MOST_SPATIAL:
         raise PredictionError(f"space: {n} rows make {n * n} distances; average residuals by place first.")
@@ -412,7 +428,7 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
     centred = ranks.middles - ranks.middles.mean(axis=1, keepdims=True)
     index = n / weights.sum() * np.einsum("di,di->d", centred @ weights, centred) / np.square(centred).sum(axis=1)
     expected = -1.0 / (n - 1)
-    _, p = _judged(ranks, np.abs(_products(ranks.middles - 0.5, weights)), lambda z: 2 * stats.norm.sf(z))
+    _, p = _judged(ranks, np.abs(_products(ranks.middles, weights)), lambda z: 2 * stats.norm.sf(z))
     value = float(index[0] if ranks.resampled else np.median(index))
     return _Outcome(
         "space", value, p, f"Neighbours in space are independent (Moran's I {value:.3f}).",
@@ -424,9 +440,11 @@ def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Ou
 def _products(values: Array, weights: Array) -> Array:
     """Weighted sums of products of two different values (D, rows) about their mean, over their own standard error.
 
-    Centring is done to the weights (rows, rows), so that values stay independent of each other and the sum over
-    different rows has mean zero whatever their variances.
+    The weights (rows, rows) are centred, too, so that the sum over different rows has mean zero whatever the rows'
+    variances. A shift that all values share, which a simulated data set has where its groups are drawn again and the
+    observed one does not, changes nothing.
     """
+    values = values - values.mean(axis=1, keepdims=True)
     weights = weights / weights.mean()
     about = weights - weights.mean(axis=0)
     about = about - about.mean(axis=1, keepdims=True)

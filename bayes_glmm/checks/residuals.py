@@ -14,13 +14,15 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayes_glmm.arguments import as_whole, checked_seed
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.added_columns import frame_with
-from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, response_name
-from bayes_glmm.predict.expected import check_choice, row_predictor
+from bayes_glmm.predict.draws import posterior_predictive, response_name, row_log_densities
+from bayes_glmm.predict.expected import row_predictor
+from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.newdata import row_frame
 from bayes_glmm.predict.posterior import posterior_draws
 
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 MODES = ("conditional", "new", "loo")
-#: Names that the Dataset uses itself; columns of that name get the suffix ``_data``.
+#: Names that the Dataset uses itself; columns of that name are coordinates with the suffix ``_data``.
 _TAKEN = frozenset(
     {
         *("residual", "observed", "predicted", "simulated", "obs", "sample", "residual_draws", "lower", "upper"),
-        *("predicted_draws", "zero_probability", "level_covariance", "score_variance"),
+        *("predicted_draws", "zero_probability", "level_covariance", "score_variance", "moment", "moment_again"),
     }
 )
 _DRAWS = 500
@@ -78,11 +80,13 @@ def simulate_residuals(
     -------
     xarray.Dataset
         Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
-        data's columns as coordinates. Over (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit,
-        of every single posterior draw, ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and
-        P(Y <= y) as ``lower`` and ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what
-        tests expect when the model is right, ``level_covariance`` and ``score_variance`` over obs.
-        ``attrs``: random_effects, seed, and the names of ``predictors`` and ``groups``.
+        data's columns as coordinates (one called obs, say, as ``obs_data``; its own name finds it in every check). Over
+        (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit, of every single posterior draw,
+        ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and P(Y <= y) as ``lower`` and
+        ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what tests expect when the model
+        is right, ``level_covariance`` and ``score_variance`` over obs.
+        ``attrs``: random_effects, seed, the names of ``predictors`` and ``groups``, and of the grouping factors most of
+        whose levels have one row as ``row_effects``.
 
     Raises
     ------
@@ -108,6 +112,15 @@ def simulate_residuals(
     Hartig, F. (2024). DHARMa: residual diagnostics for hierarchical regression models. R package.
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> residuals["residual"].sizes["obs"]
+    56
     """
     check_choice("random_effects", random_effects, MODES)
     seed, draws = checked_seed(random_seed), as_whole("draws", draws)
@@ -129,7 +142,8 @@ def simulate_residuals(
         frame = pd.DataFrame(index=pd.RangeIndex(len(observed))) if data is None else row_frame(data)
         if len(frame) != len(observed):
             raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
-        names = {"predictors": [str(c) for c in frame.columns if not _is_response(frame[c], observed)], "groups": []}
+        predictors = [str(c) for c in frame.columns if not _is_response(frame[c], observed)]
+        names = {"predictors": predictors, "groups": [], "row_effects": []}
     return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **names})
 
 
@@ -154,6 +168,38 @@ def ranks_of_all(observed: Array, simulated: Array, rng: np.random.Generator) ->
     lowest = stats.rankdata(stacked, method="min", axis=0)
     highest = stats.rankdata(stacked, method="max", axis=0)
     return np.asarray((lowest - 1 + rng.random(stacked.shape) * (highest - lowest + 1)) / len(stacked), dtype=float)
+
+
+def column_of(residuals: xr.Dataset, name: str, kind: str) -> npt.NDArray[Any]:
+    """Find a column of the data by its own name.
+
+    Parameters
+    ----------
+    residuals
+        Result of `simulate_residuals`.
+    name
+        The column, as the data call it.
+    kind
+        What the column is asked for, for the error.
+
+    Returns
+    -------
+    numpy.ndarray
+        (rows,) its values.
+
+    Raises
+    ------
+    PredictionError
+        If there is no such column.
+    """
+    coordinates = {str(place): values for place, values in residuals.coords.items() if place not in ("obs", "sample")}
+    columns = {str(values.attrs.get("column", place)): values for place, values in coordinates.items()}
+    if checked_name(kind, name) not in columns:
+        raise PredictionError(
+            f"{kind}: the residuals have no column {name!r}. {nearest(name, columns)} Columns that the model does not "
+            "use come with data= of simulate_residuals."
+        )
+    return np.asarray(columns[name].to_numpy())
 
 
 def _by_rank(observed: Array, simulated: Array, rng: np.random.Generator) -> dict[str, Array]:
@@ -197,7 +243,7 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
     family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
-    whole = family.support in ("binary", "trials", "count", "ordered")
+    whole = family.support in DISCRETE
     names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole else ()))
     result = {name: np.empty((predictor.draws.size, predictor.rows)) for name in names}
     nulls = []
@@ -239,9 +285,10 @@ def _loo_weights(fit: Fit, per_chain: int) -> Array:
     """Compute Pareto-smoothed weights (S, rows) of each row's own leave-one-out posterior; they sum to one."""
     from arviz_stats.base import array_stats
 
-    density = log_likelihood(fit)[response_name(fit)]
-    picked = np.linspace(0, density.sizes["draw"] - 1, per_chain).round().astype(int)
-    log_density = density.isel(draw=picked).to_numpy().reshape(-1, density.sizes["obs"])
+    chains, available = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    picked = np.linspace(0, available - 1, per_chain).round().astype(int)
+    density = row_log_densities(fit)
+    log_density = density.reshape(chains, available, -1)[:, picked].reshape(-1, density.shape[1])
     smoothed = array_stats.psislw(np.ascontiguousarray(log_density.T), axis=-1)[0].T
     weights = np.exp(smoothed - smoothed.max(axis=0))
     return np.asarray(weights / weights.sum(axis=0), dtype=float)
@@ -268,18 +315,21 @@ def _of_tree(tree: xr.DataTree, var_name: str | None, draws: int) -> tuple[Array
 
 
 def _columns_of(fit: Fit) -> Mapping[str, list[str]]:
-    formula = fit.model.spec.formula
-    return {"predictors": list(formula.predictors), "groups": list(formula.group_columns)}
+    formula, design = fit.model.spec.formula, fit.model.design
+    single = [term.name for term in design.groups if 2 * np.sum(np.bincount(term.codes) == 1) > term.size]
+    return {"predictors": list(formula.predictors), "groups": list(formula.group_columns), "row_effects": single}
 
 
 def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, Any]) -> xr.Dataset:
-    named = {str(name): f"{name}_data" if str(name) in _TAKEN else str(name) for name in frame.columns}
     coords: dict[str, Any] = {"obs": np.arange(len(variables["observed"]))}
-    for name, fresh in named.items():
+    for name in frame.columns:
+        fresh = name
+        while fresh in _TAKEN or (fresh != name and fresh in frame):
+            fresh += "_data"
         column = frame[name]
         number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         values = column.to_numpy(dtype=float, na_value=np.nan) if number else column.astype(str).to_numpy(dtype=object)
-        coords[fresh] = ("obs", values if number else np.where(column.isna(), None, values))
+        coords[fresh] = ("obs", values if number else np.where(column.isna(), None, values), {"column": name})
     over: dict[str, tuple[str, ...]] = {"level_covariance": ("obs", "moment", "moment_again")}
     dataset = xr.Dataset(
         {name: (over.get(name, ("sample", "obs")[-values.ndim :]), values) for name, values in variables.items()},
@@ -288,7 +338,7 @@ def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, 
     dataset["predicted"] = ("obs", variables["simulated"].mean(axis=0))
     dataset.attrs = {
         **attrs,
-        "predictors": [named[name] for name in attrs["predictors"] if name in named],
-        "groups": [named[name] for name in attrs["groups"] if name in named],
+        "predictors": [name for name in attrs["predictors"] if name in frame],
+        "groups": [name for name in attrs["groups"] if name in frame],
     }
     return dataset

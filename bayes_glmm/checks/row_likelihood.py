@@ -16,10 +16,11 @@ import numpy.typing as npt
 from bayes_glmm.checks.group_likelihood import level_integral, nested_terms
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.predict.domain import must_be_positive
-from bayes_glmm.predict.draws import log_likelihood, response_name
+from bayes_glmm.predict.draws import row_log_densities
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.pieces import in_threads
 from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.progress import tracked
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -34,13 +35,15 @@ FEW = 5
 MOST_TOGETHER = 2
 
 
-def row_log_likelihood(fit: Fit) -> Array:
+def row_log_likelihood(fit: Fit, label: str | None = None) -> Array:
     """Compute the log density of every row given the other rows of its level, where these are few.
 
     Parameters
     ----------
     fit
         The fit whose posterior draws are used; it is not changed.
+    label
+        What the integrals are called where their progress is shown; None shows nothing.
 
     Returns
     -------
@@ -61,8 +64,7 @@ def row_log_likelihood(fit: Fit) -> Array:
     Merkle, E. C., Furr, D. and Rabe-Hesketh, S. (2019). Bayesian comparison of latent variable models: conditional
     versus marginal likelihoods. Psychometrika 84, 802-829. doi:10.1007/s11336-019-09679-0.
     """
-    values = log_likelihood(fit)[response_name(fit)].to_numpy()
-    values = values.reshape(-1, values.shape[-1])
+    values = row_log_densities(fit)
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit))
     for chain, chosen in _integrated(fit):
         integral, codes = level_integral(predictor, chain), chain[0].codes
@@ -73,7 +75,9 @@ def row_log_likelihood(fit: Fit) -> Array:
             together = integral.of_rows(rows)
             return own, np.stack([together - integral.of_rows(rows[rows != i]) for i in own], axis=1)
 
-        for rows, densities in in_threads(of_level, np.unique(codes[chosen]).tolist()):
+        levels = np.unique(codes[chosen]).tolist()
+        unit, shown = f"levels of {chain[0].name}", label is not None
+        for rows, densities in tracked(in_threads(of_level, levels), len(levels), label or "", shown, unit):
             values[:, rows] = densities
     return values
 

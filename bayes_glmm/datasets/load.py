@@ -13,6 +13,7 @@ import pandas as pd
 from bayes_glmm.arguments import in_words
 from bayes_glmm.datasets.provenance import SOURCES
 from bayes_glmm.errors import DataError, nearest
+from bayes_glmm.printing.table import Table
 
 __all__ = ["list_datasets", "load_dataset"]
 
@@ -85,7 +86,7 @@ def list_datasets() -> pd.DataFrame:
                 "description": source.description,
             }
         )
-    return pd.DataFrame(rows)
+    return Table(rows)
 
 
 @cache

@@ -19,7 +19,7 @@ from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import DataError, warn
 from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
-from bayes_glmm.spec.safe import check_terms
+from bayes_glmm.spec.safe import check_terms, columns_by_level
 
 __all__ = ["check_collinearity", "check_factors", "check_fixed", "check_groups", "check_names", "triangle"]
 
@@ -55,6 +55,11 @@ def check_names(formula: Formula) -> None:
                 f"The grouping factor {name!r} has a name that results use for {taken[name]!r}. "
                 "Rename one of the two columns."
             )
+    if both := sorted(set(formula.dates) & set(formula.group_columns)):
+        raise DataError(
+            f"The column {both[0]!r} is a date within as.Date() and a grouping factor. Copy it in the data, and use "
+            "one copy for each."
+        )
     if "Intercept" in formula.predictors:
         raise DataError(
             "A predictor cannot be named 'Intercept': that is the name of the intercept. Rename the column."
@@ -250,7 +255,9 @@ def check_factors(frame: pd.DataFrame, kinds: Mapping[str, Kind], spec: ModelSpe
             f"data[{lost[0]!r}] = data[{lost[0]!r}].where(data[{lost[0]!r}] != {level!r})."
         )
     digits = [name for name in texts if name in factors and look_like_numbers(factors[name].levels)]
-    unsaid = [name for name in digits if not spec.formula.states_factor(name)]
+    parts = (spec.formula.fixed, *(bar.effects for bar in spec.formula.bars))
+    said = {name for text in parts for name in columns_by_level(text)}
+    unsaid = [name for name in digits if name not in said]
     if unsaid:
         one, target = len(unsaid) == 1, f"data[{unsaid[0]!r}]"
         warn(

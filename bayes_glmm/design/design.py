@@ -5,7 +5,7 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.checks import check_factors, check_fixed, check_groups, check_names
+from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
@@ -152,7 +153,7 @@ class Design:
         new_levels: str = "error",
         response: bool = False,
         trials: bool = False,
-        groups: bool = True,
+        groups: Collection[str] | None = None,
     ) -> Design:
         """Read new rows as the fit read its own.
 
@@ -168,7 +169,8 @@ class Design:
         trials
             Whether to read the numbers of trials or the precisions.
         groups
-            Whether to read the grouping columns; otherwise they may be absent and every code is -1.
+            Names of the grouping factors whose levels are read; None for all. The columns of others may be absent, and
+            their codes are -1.
 
         Returns
         -------
@@ -183,7 +185,8 @@ class Design:
         """
         if new_levels not in ("error", "allow"):
             raise PredictionError(f"new_levels must be 'error' or 'allow', not {new_levels!r}.")
-        return _replay(self, newdata, new_levels == "allow", response, trials, groups)
+        read = [term.name for term in self.groups if groups is None or term.name in groups]
+        return _replay(self, newdata, new_levels == "allow", response, trials, read)
 
 
 def build_design(spec: ModelSpec, data: Any) -> Design:
@@ -223,7 +226,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     """
     formula = spec.formula
     check_names(formula)
-    frame, dropped, reasons = _complete_rows(read_columns(data, formula.variables), spec.missing, DataError)
+    frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
+    frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
@@ -350,17 +354,20 @@ def _blocks(bars: Sequence[Bar], encoded: Sequence[tuple[Encoder, Array]]) -> tu
     return tuple(blocks)
 
 
-def _replay(design: Design, newdata: Any, allow_new: bool, response: bool, trials: bool, groups: bool) -> Design:
+def _replay(
+    design: Design, newdata: Any, allow_new: bool, response: bool, trials: bool, levels: Collection[str]
+) -> Design:
     spec, encoders, formula = design.spec, design.encoders, design.spec.formula
-    wanted = [*formula.predictors, *(formula.group_columns if groups else ())]
+    wanted = [*formula.predictors, *(name for term in design.groups if term.name in levels for name in term.columns)]
     wanted += list(formula.response.variables) if response else []
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
+    frame = with_days(frame, formula.dates, PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
     predictors = prepared(frame, encoders.kinds, PredictionError)
     terms = [
-        _replay_group(term, encoder, frame if groups else None, predictors, allow_new)
+        _replay_group(term, encoder, frame if term.name in levels else None, predictors, allow_new)
         for term, encoder in zip(design.groups, encoders.groups, strict=True)
     ]
     offset = np.zeros(len(frame))

@@ -10,9 +10,8 @@ too, have treatment contrasts unless C() says otherwise; booleans are 0 and 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,32 +20,26 @@ import pandas as pd
 from formulaic import ModelSpec as Encoding
 from formulaic import SimpleFormula
 from formulaic.errors import FormulaicError
-from formulaic.materializers import PandasMaterializer
+from formulaic.materializers import FormulaMaterializer, PandasMaterializer
+from formulaic.materializers.types import FactorValues
 from formulaic.parser.types import Factor as FormulaicFactor
 from formulaic.parser.types import Term
 from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
-from formulaic.transforms import stateful_transform
 from formulaic.transforms.contrasts import C as formulaic_c
 
+from bayes_glmm.design.evaluate import Memory, evaluate
 from bayes_glmm.design.frame import as_numbers, first_rows, listed, plain
+from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
-from bayes_glmm.spec.safe import (
-    ELEMENTWISE,
-    TRANSFORMS,
-    UFUNCS,
-    alias,
-    check_expression,
-    hide_names,
-    parse_terms,
-    show_names,
-)
+from bayes_glmm.spec.expression import read_expression
+from bayes_glmm.spec.functions import Contrast
+from bayes_glmm.spec.safe import alias, check_expression, check_terms, hide_names, parse_terms, show_names
 
-__all__ = ["Encoder", "encode", "fit_expression", "fit_terms"]
+__all__ = ["Encoder", "encode", "fit_expression", "fit_terms", "level_codes"]
 
 Array = npt.NDArray[np.float64]
 
 _LARGEST = 1e100
-_FAILURES = (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,68 +70,34 @@ class Encoder:
     skipped: int = 0
 
 
-class _NumpyFunctions:
-    """What ``np`` is in a formula: the closed list and nothing else."""
+class _Materializer(PandasMaterializer):
+    """Formulaic's algebra of terms over values that `bayes_glmm.design.evaluate` computes: no text is run."""
+
+    @FormulaMaterializer.override
+    def _evaluate(self, expr: str, metadata: Any, spec: Encoding) -> tuple[FactorValues[Any], set[Any]]:
+        memory = spec.transform_state.setdefault(expr, {})
+        value = evaluate(read_expression(expr), self.data, memory)
+        if isinstance(value, Basis):
+            return FactorValues(value.values, kind="numerical", column_names=value.names), set()
+        if not (is_text(value) or isinstance(value, (pd.Categorical, Coded))):
+            return FactorValues(np.asarray(value, dtype=np.float64), kind="numerical"), set()
+        levels = _levels(value, memory)
+        if len(levels.categories) == 1:
+            only = listed(map(plain, levels.categories))
+            raise DataError(f"The factor {show_names(expr)!r} has one level only, {only}; remove it.")
+        contrasts = _contrasts(value.contrasts) if isinstance(value, Coded) else None
+        return formulaic_c(pd.Series(levels), contrasts, levels=list(levels.categories)), set()
 
 
-class _Contrasts:
-    """What ``contr`` is in a formula."""
+def _levels(value: Any, memory: Memory) -> pd.Categorical:
+    """Return the levels of a value that is text or levels; those of the fit are remembered under no call's name."""
+    return remembered(levels_of(value, "the formula"), memory.setdefault("", {}), "the formula")
 
 
-@stateful_transform
-def _factor(data: Any, contrasts: Any = None, levels: Any = None, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
-    """Make a factor of a column and remember its levels: formulaic's C() with unseen levels an error."""
-    values = data if isinstance(data, pd.Series) else pd.Series(np.asarray(data))
-    if not isinstance(values.dtype, pd.CategoricalDtype) and bool((values == np.floor(values)).all()):
-        values = values.astype("int64")
-    if levels is not None:
-        levels = list(levels)
-    elif "levels" in _state:
-        levels = _state["levels"]
-    elif isinstance(values.dtype, pd.CategoricalDtype):
-        levels = [level for level in values.cat.categories if (values == level).any()]
-    else:
-        levels = sorted(pd.unique(values))
-    unseen = [value for value in pd.unique(values) if value not in levels]
-    if unseen:
-        where = "that the fit did not see" if "levels" in _state else "that levels= does not name"
-        error = PredictionError if "levels" in _state else DataError
-        raise error(f"C() met values {where}: {listed(map(plain, unseen))}. Levels: {listed(map(plain, levels))}.")
-    _state["levels"] = levels
-    return formulaic_c(pd.Series(pd.Categorical(values, categories=levels)), contrasts, levels=levels)
-
-
-@stateful_transform
-def _polynomial(x: Any, degree: int = 1, raw: bool = False, _state: dict[str, Any] = {}) -> Any:  # noqa: B006
-    """Make formulaic's poly() refuse categories, and a degree that the data cannot tell apart: columns of noise."""
-    if isinstance(getattr(x, "dtype", None), pd.CategoricalDtype):
-        raise TypeError("categories are no numbers")
-    values = np.asarray(x, dtype=np.float64)
-    if not _state:
-        distinct = len(pd.unique(values))
-        if not isinstance(degree, int) or not 1 <= degree < distinct:
-            raise DataError(
-                f"poly() of degree {degree} needs a whole degree of at least 1 and more than {degree} distinct values; "
-                f"the column has {distinct}."
-            )
-        _state["rows"] = len(values)
-    learned = {key: value for key, value in _state.items() if key != "rows"}
-    result = FORMULAIC_TRANSFORMS["poly"](values, degree, raw, _state=learned)
-    _state.update(learned)
-    return result
-
-
-@cache
-def _context() -> dict[str, Any]:
-    """Return the whole world a formula can see besides the data's columns."""
-    numpy_functions, contrasts = _NumpyFunctions(), _Contrasts()
-    for name in UFUNCS:
-        setattr(numpy_functions, name, getattr(np, name))
-    for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS"):
-        setattr(contrasts, name, getattr(FORMULAIC_TRANSFORMS["contr"], name))
-    functions = {name: getattr(np, name) for name in ELEMENTWISE}
-    transforms = {name: FORMULAIC_TRANSFORMS[name] for name in TRANSFORMS}
-    return {**transforms, **functions, "C": _factor, "poly": _polynomial, "np": numpy_functions, "contr": contrasts}
+def _contrasts(contrasts: Contrast | None) -> Any:
+    if contrasts is None:
+        return None
+    return getattr(FORMULAIC_TRANSFORMS["contr"], contrasts.name)(**dict(contrasts.arguments))
 
 
 def fit_terms(text: str, frame: pd.DataFrame, thresholds: bool = False) -> tuple[Encoder, Array]:
@@ -170,7 +129,8 @@ def fit_terms(text: str, frame: pd.DataFrame, thresholds: bool = False) -> tuple
     """
     if thresholds:
         text = f"{text} + 1"
-    encoder, X = _fit(text, SimpleFormula(list(parse_terms(text)), _ordering="degree"), frame)
+    formula = SimpleFormula(list(parse_terms(text)), _ordering="degree")
+    encoder, X = _fit(text, formula, check_terms(text), frame)
     if not thresholds:
         return encoder, X
     return replace(encoder, coefs=encoder.coefs[1:], skipped=1), np.ascontiguousarray(X[:, 1:])
@@ -198,7 +158,8 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     DataError
         If the expression is not one finite number per row.
     """
-    if not check_expression(text):
+    columns = check_expression(text)
+    if not columns:
         try:
             value = float(text)
         except ValueError:
@@ -207,9 +168,11 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
             raise FormulaError(f"{text!r} is no finite number.")
         encoder = Encoder(text, (), (text,), Encoding(SimpleFormula([])), constant=value)
         return encoder, np.full(len(frame), value)
+    name = columns[0]
+    if text in (name, f"`{name}`") and isinstance(frame[name].dtype, pd.CategoricalDtype):
+        raise DataError(f"The column {name!r} must hold numbers there; {as_numbers(frame[name])}.")
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
-    _refuse_categories([term], frame, DataError, alone=True)
-    encoder, X = _fit(text, SimpleFormula([term]), frame)
+    encoder, X = _fit(text, SimpleFormula([term]), columns, frame)
     if X.shape[1] != 1:
         raise DataError(
             f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}."
@@ -217,13 +180,12 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
     return encoder, np.ascontiguousarray(X[:, 0])
 
 
-def _fit(text: str, formula: SimpleFormula, frame: pd.DataFrame) -> tuple[Encoder, Array]:
+def _fit(text: str, formula: SimpleFormula, columns: tuple[str, ...], frame: pd.DataFrame) -> tuple[Encoder, Array]:
     X, encoding = _materialize(text, Encoding(formula, output="numpy", na_action="ignore"), frame, DataError)
     coefs = tuple(_coefficient_name(name) for name in encoding.column_names)
     twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
     if twice:
         raise FormulaError(f"Two columns of {text!r} would be named {twice[0]!r}; rename a column of the data.")
-    columns = tuple(dict.fromkeys(show_names(str(name)) for name in encoding.required_variables))
     encoder = Encoder(text, columns, coefs, encoding)
     _check_finite(X, coefs, frame.index, DataError)
     _check_range(X, coefs, frame.index)
@@ -261,62 +223,46 @@ def encode(encoder: Encoder, frame: pd.DataFrame, *, finite: bool = True) -> Arr
     return X
 
 
+def level_codes(encoder: Encoder, expression: str, frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Compute the levels of an expression that was encoded by levels, such as ``cut(x, 3)``.
+
+    Parameters
+    ----------
+    encoder
+        What the fit learned.
+    expression
+        One of the factors of its terms, as formulaic has it.
+    frame
+        Prepared columns with the levels of the fit.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of the levels, (rows,).
+    """
+    memory = encoder.encoding.transform_state[expression]
+    value = evaluate(read_expression(expression), _aliased(frame), memory)
+    return _levels(value, memory).codes.astype(np.int64)
+
+
+def _aliased(frame: pd.DataFrame) -> pd.DataFrame:
+    names = [alias(str(name)) for name in frame.columns]
+    return frame.set_axis(names, axis=1).set_axis(pd.RangeIndex(len(frame)), axis=0)
+
+
 def _materialize(text: str, encoding: Encoding, frame: pd.DataFrame, error: type[GLMMError]) -> tuple[Array, Encoding]:
-    rows = pd.RangeIndex(len(frame))
-    data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1).set_axis(rows, axis=0)
+    data = _aliased(frame)
     if not encoding.formula:
         return np.zeros((len(frame), 0)), replace(encoding, structure=[])
     with np.errstate(all="ignore"):
         try:
-            matrix = PandasMaterializer(data, context=_context()).get_model_matrix(encoding)
-        except _FAILURES as failure:
+            matrix = _Materializer(data, context={}).get_model_matrix(encoding)
+        except (FormulaicError, ValueError, TypeError, ArithmeticError, KeyError, NameError, IndexError) as failure:
             cause = failure.__cause__ or failure
             if isinstance(cause, GLMMError):
                 raise cause from None
-            if "lower bounds" in str(cause) and (message := _out_of_bounds(encoding)):
-                raise error(message) from None
-            _refuse_categories(encoding.formula, frame, error)
             raise error(f"Cannot compute {text!r}: {show_names(str(cause)).splitlines()[0]}") from failure
     return np.ascontiguousarray(np.asarray(matrix, dtype=np.float64)), matrix.model_spec
-
-
-def _refuse_categories(
-    terms: Iterable[Term], frame: pd.DataFrame, error: type[GLMMError], *, alone: bool = False
-) -> None:
-    """Refuse columns of text or categories that stand where numbers are needed: alone, or within what fails for it."""
-    for factor in (factor for term in terms for factor in term.factors):
-        expression = show_names(str(factor.expr))
-        names = [] if expression in ("0", "1") else check_expression(str(factor.expr))
-        for name in names:
-            if not isinstance(frame[name].dtype, pd.CategoricalDtype) or (expression == name) is not alone:
-                continue
-            if alone or _fails(factor, frame):
-                cure = as_numbers(frame[name])
-                raise error(f"Cannot compute {expression!r}: the column {name!r} must hold numbers there; {cure}.")
-
-
-def _fails(factor: FormulaicFactor, frame: pd.DataFrame) -> bool:
-    """Whether a factor cannot be computed by itself."""
-    data = frame.set_axis([alias(str(name)) for name in frame.columns], axis=1)
-    try:
-        PandasMaterializer(data, context=_context()).get_model_matrix(SimpleFormula([Term([factor])]))
-    except _FAILURES:
-        return True
-    return False
-
-
-def _out_of_bounds(encoding: Encoding) -> str:
-    """Say where spline bases end, and what to do beyond; empty where there are none."""
-    for call, state in encoding.transform_state.items():
-        if "lower_bound" in state:
-            shown = show_names(str(call))
-            low, high, name = state["lower_bound"], state["upper_bound"], check_expression(str(call))[0]
-            return (
-                f"The rows leave the range of the data that were fitted, where {shown} ends: {low:.6g} to {high:.6g}. "
-                f"Stay within it (to compare, {{{name!r}: (low, high)}} or {{{name!r}: 'iqr'}} rather than a step), or "
-                f"fit with {shown[:-1]}, extrapolation='extend')."
-            )
-    return ""
 
 
 def _coefficient_name(name: str) -> str:

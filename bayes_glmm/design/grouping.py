@@ -25,7 +25,7 @@ Codes = npt.NDArray[np.int32]
 #: Names that variables and dimensions of results have already, ArviZ's own among them.
 _RESERVED = frozenset(
     {"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample", "ci_bound"}
-    | {"threshold", "thresholds", "category"}
+    | {"threshold", "thresholds", "category", "statistic", "e_bfmi"}
 )
 
 
@@ -58,7 +58,7 @@ class GroupTerm:
     levels
         A label per level: the column's own values, ``"a1:b1"`` for combinations.
     codes
-        Level of each row, int32 (rows,); -1 in every row where a design was made without groups.
+        Level of each row, int32 (rows,); -1 in every row where they were not read.
     coefs
         Names of the coefficients, ``("Intercept", "Days")``.
     Z

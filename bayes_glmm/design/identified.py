@@ -94,14 +94,14 @@ def _absorbs(term: GroupTerm, kept: Mask, spread: Array) -> bool:
         return False
     Z = term.Z[kept][order]
     Z = Z / np.maximum(np.abs(Z).max(axis=0), np.finfo(float).tiny)
-    free = [(a, b) for block in term.blocks for a in block for b in block if a <= b]
+    a, b = np.array([(a, b) for block in term.blocks for a in block for b in block if a <= b]).T
     equations, wanted = [], []
     for lag in range(min(k, len(codes))):  # pairs of rows of one level
         first = np.flatnonzero(codes[: len(codes) - lag] == codes[lag:])
         left, right = Z[first], Z[first + lag]
-        equations.append([left[:, a] * right[:, b] + (a != b) * left[:, b] * right[:, a] for a, b in free])
+        equations.append(left[:, a] * right[:, b] + (a != b) * left[:, b] * right[:, a])
         wanted.append(spread[first] if lag == 0 else np.zeros(len(first)))
-    matrix, target = np.hstack(equations).T, np.concatenate(wanted)
+    matrix, target = np.vstack(equations), np.concatenate(wanted)
     solution = np.linalg.lstsq(matrix, target, rcond=None)[0]
     return bool(np.abs(matrix @ solution - target).max() <= _TOLERANCE * np.abs(target).max())
 

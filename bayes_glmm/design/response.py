@@ -25,7 +25,7 @@ from bayes_glmm.design.frame import (
 )
 from bayes_glmm.errors import DataError, warn
 from bayes_glmm.families import Family
-from bayes_glmm.spec.formula import ResponseFormula
+from bayes_glmm.spec.response import ResponseFormula
 from bayes_glmm.spec.safe import check_expression
 
 __all__ = ["Response", "ResponseEncoder", "build_response", "encode_response", "encode_trials"]
@@ -44,7 +44,7 @@ class Response:
     Parameters
     ----------
     name
-        The left side's expression, ``"Reaction"``.
+        What is modelled, ``"Reaction"`` or ``"log(body mass)"``: the expression without backticks.
     y
         Response values, float64 (rows,); successes for trials, 0 or 1 for binary responses, 0, 1, ... for categories.
     trials
@@ -133,7 +133,7 @@ def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     texts = (formula.trials, formula.weights, formula.precision)
     read = [(None, None) if text is None else _evaluate(text, frame) for text in texts]
     trials, weights, precision = (values for _, values in read)
-    response = Response(formula.expression, y, trials, weights, *_labels_in_words(labels, family), precision)
+    response = Response(formula.name, y, trials, weights, *_labels_in_words(labels, family), precision)
     check_response(response, formula, family, frame.index)
     of_trials, of_weights, of_precision = (encoder for encoder, _ in read)
     return response, ResponseEncoder(formula, family.support, value, of_trials, of_weights, of_precision, labels)
@@ -171,7 +171,7 @@ def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFram
         known = values.isin(list(encoder.labels)).to_numpy()
         if not known.all():
             raise DataError(
-                f"The response {formula.expression!r} must be one of {listed(encoder.labels)}, as in the fit; see "
+                f"The response {formula.name!r} must be one of {listed(encoder.labels)}, as in the fit; see "
                 f"{first_rows(frame.index, ~known)}."
             )
         y = pd.Index(encoder.labels).get_indexer(pd.Index(values)).astype(np.float64)
@@ -181,7 +181,7 @@ def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFram
     trials = None if encoder.trials is None else encode_trials(encoder, frame)
     weights = None if encoder.weights is None else _replay(encoder.weights, frame)
     precision = None if encoder.precision is None else encode_precision(encoder, frame)
-    response = Response(formula.expression, y, trials, weights, *_labels_in_words(encoder.labels, family), precision)
+    response = Response(formula.name, y, trials, weights, *_labels_in_words(encoder.labels, family), precision)
     check_values(response, formula, family, frame.index)
     return response
 
@@ -284,7 +284,7 @@ def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame
         levels = [] if kind is None else list(kind.levels)
     else:
         return None
-    name = formula.expression
+    name = formula.name
     if len(levels) != 2:
         raise DataError(
             f"The response {name!r} of family {family.name!r} must have two levels; it has {len(levels)}: "
@@ -309,8 +309,8 @@ def _ordered_codes(
     formula: ResponseFormula, family: Family, frame: pd.DataFrame
 ) -> tuple[tuple[Any, ...], Encoder | None, Array]:
     """Return the categories that occur, lowest first, the encoder of numbers, and each row's position among them."""
-    name, value = formula.expression, None
-    column = frame[_column(formula)] if _is_column(name) else None
+    name, value = formula.name, None
+    column = frame[_column(formula)] if _is_column(formula.expression) else None
     if column is not None and is_text(column):
         cure = f"pd.Categorical(data[{name!r}], categories=[lowest, ..., highest], ordered=True)"
         raise DataError(
@@ -323,7 +323,7 @@ def _ordered_codes(
             _warn_order(name, declared)
         codes = column.cat.codes.to_numpy(dtype=np.int64)
     else:
-        value, numbers = _evaluate(name, frame, response=True)
+        value, numbers = _evaluate(formula.expression, frame, response=True)
         reason = f"must be whole: family {family.name!r} takes an ordered category, or whole numbers in its place"
         _refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
         _refuse(np.abs(numbers) > 2**53, numbers, name, frame.index, "is too large to be a category")
@@ -454,9 +454,9 @@ def _check_binary(y: Array, name: str, family: Family, index: pd.Index) -> None:
     if len(values) == 2 and values[0] == 1 and values[1] == 2:
         advice = f"it is coded 1 and 2; subtract 1: I({name} - 1)"
     elif bool(np.all((y >= 0) & (y <= 1))):
-        advice = "proportions need family='binomial' with p(successes, trials), or family='beta'"
+        advice = f"proportions of n trials are p(round({name} * n), n), family='binomial'; others have family='beta'"
     else:
-        advice = "counts of successes need family='binomial' with p(successes, trials)"
+        advice = "counts of successes need family='binomial' with p(successes, trials) or cbind(successes, failures)"
     _refuse(bad, y, name, index, f"must be 0 or 1 for family {family.name!r}; {advice}")
 
 

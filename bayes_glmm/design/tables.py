@@ -19,10 +19,31 @@ import xarray as xr
 from bayes_glmm.design.frame import listed, sorted_text
 from bayes_glmm.errors import DataError, GLMMError, PredictionError, nearest
 
-__all__ = ["read_columns"]
+__all__ = ["column_names", "read_columns"]
 
 #: Methods by which other libraries' objects become tables; the first that an object has is named to the user.
 _CONVERSIONS = ("collect", "compute", "to_pandas", "toPandas", "to_table")
+
+
+def column_names(data: Any) -> tuple[str, ...]:
+    """List the names of a table's columns that are text.
+
+    Parameters
+    ----------
+    data
+        A table, as `read_columns` takes it; anything else has none.
+
+    Returns
+    -------
+    tuple of str
+        The names, in order.
+    """
+    names: Any = [*data, *data.coords] if isinstance(data, xr.Dataset) else data if isinstance(data, Mapping) else None
+    if names is None:
+        names = getattr(data, "column_names", None)  # pyarrow's
+    if names is None and hasattr(data, "__len__"):  # a polars LazyFrame has none, and may not be asked
+        names = getattr(data, "columns", None)
+    return tuple(name for name in names if isinstance(name, str)) if names is not None else ()
 
 
 def read_columns(data: Any, names: Sequence[str] | None, error: type[GLMMError] = DataError) -> pd.DataFrame:

@@ -6,19 +6,22 @@ and the cell means of ``0 + f`` hold an intercept that has no column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from formulaic.parser.types import Factor
 
-from bayes_glmm.design.encoding import Encoder
-from bayes_glmm.spec.safe import check_expression, show_names
+from bayes_glmm.design.encoding import Encoder, level_codes
+from bayes_glmm.design.frame import distinct
+from bayes_glmm.spec.safe import factor_columns, show_names
 
 __all__ = ["ColumnTerms", "column_terms", "joined"]
 
 Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
 Variables = frozenset[str]
 
 
@@ -37,24 +40,27 @@ class ColumnTerms:
         Positions of the columns that were recoded together, and of every other column by itself.
     places
         The term of the formula that each column comes from.
-    factors
-        Variables that were encoded by levels.
+    cells
+        (rows,) level of each row of every variable that counts as a factor: those encoded by levels, and those of two
+        values.
     """
 
     variables: tuple[Variables, ...]
     recoding: Array
     blocks: tuple[tuple[int, ...], ...]
     places: tuple[int, ...]
-    factors: Variables
+    cells: dict[str, Codes]
 
 
-def column_terms(encoder: Encoder, recode: bool = True) -> ColumnTerms:
+def column_terms(encoder: Encoder, frame: pd.DataFrame, recode: bool = True) -> ColumnTerms:
     """Say what each column of an encoder is made of.
 
     Parameters
     ----------
     encoder
         A fitted encoder.
+    frame
+        The prepared columns of the fit.
     recode
         Whether columns for each of a factor's levels are turned into their sum and the others.
 
@@ -62,14 +68,20 @@ def column_terms(encoder: Encoder, recode: bool = True) -> ColumnTerms:
     -------
     ColumnTerms
         One entry for each of ``encoder.coefs``.
+
+    Notes
+    -----
+    Levels that are not those of a column, such as ``cut(x, 3)``, are a variable of their own, as they would be if they
+    stood in the data.
     """
     size = len(encoder.coefs)
     variables: list[Variables] = []
     recoding = np.eye(size + encoder.skipped)
     blocks: list[tuple[int, ...]] = []
     places: list[int] = []
+    made = _made_levels(encoder, frame)
     by_level: Variables = frozenset()
-    for place, names, factors, count in _scoped_terms(encoder):
+    for place, names, factors, count in _scoped_terms(encoder, made):
         by_level = by_level.union(*(name for name, (_, columns) in zip(names, factors, strict=True) if columns))
         start = len(variables)
         own = [frozenset().union(*names)] * count
@@ -92,7 +104,26 @@ def column_terms(encoder: Encoder, recode: bool = True) -> ColumnTerms:
         blocks += [positions] if np.any(together != np.eye(count)) else [(j,) for j in positions]
     kept = slice(encoder.skipped, None)
     shifted = tuple(tuple(j - encoder.skipped for j in block) for block in blocks[kept])
-    return ColumnTerms(tuple(variables[kept]), recoding[kept, kept], shifted, tuple(places[kept]), by_level)
+    cells = {show_names(expression): codes for expression, codes in made.items()}
+    for name in sorted(frozenset[str]().union(*variables) - cells.keys()):
+        codes = distinct(frame[name])[0]
+        if name in by_level or isinstance(frame[name].dtype, pd.CategoricalDtype) or codes.max(initial=0) < 2:
+            cells[name] = codes
+    return ColumnTerms(tuple(variables[kept]), recoding[kept, kept], shifted, tuple(places[kept]), cells)
+
+
+def _made_levels(encoder: Encoder, frame: pd.DataFrame) -> dict[str, Codes]:
+    """Return the levels (rows,) of expressions whose levels are not, one by one, the values of a column."""
+    made = {}
+    for factor in encoder.encoding.factor_contrasts:
+        if factor.eval_method is Factor.EvalMethod.LOOKUP:
+            continue
+        codes, columns = level_codes(encoder, factor.expr, frame), factor_columns(factor)
+        values = distinct(frame[columns[0]])[0]
+        pairs = len(np.unique(np.column_stack([codes, values]), axis=0))
+        if len(columns) > 1 or not pairs == len(np.unique(codes)) == len(np.unique(values)):
+            made[factor.expr] = codes
+    return made
 
 
 def joined(parts: Sequence[ColumnTerms]) -> ColumnTerms:
@@ -118,12 +149,13 @@ def joined(parts: Sequence[ColumnTerms]) -> ColumnTerms:
         places += [last + place for place in part.places]
         last = max(places, default=-1) + 1
     variables = tuple(names for part in parts for names in part.variables)
-    return ColumnTerms(
-        variables, recoding, tuple(blocks), tuple(places), frozenset[str]().union(*(part.factors for part in parts))
-    )
+    cells = {name: codes for part in parts for name, codes in part.cells.items()}
+    return ColumnTerms(variables, recoding, tuple(blocks), tuple(places), cells)
 
 
-def _scoped_terms(encoder: Encoder) -> Iterator[tuple[int, list[Variables], list[tuple[bool, int]], int]]:
+def _scoped_terms(
+    encoder: Encoder, made: Mapping[str, Codes]
+) -> Iterator[tuple[int, list[Variables], list[tuple[bool, int]], int]]:
     """Yield the products that columns come from, in their order.
 
     Of each: the number of its term, the variables of its factors, whether a factor has a column for each of its levels
@@ -135,7 +167,9 @@ def _scoped_terms(encoder: Encoder) -> Iterator[tuple[int, list[Variables], list
         for scoped in term.scoped_terms:
             names, factors, known = [], [], 1
             for part in scoped.factors:
-                names.append(_variables(part.factor.factor))
+                factor = part.factor.factor
+                own = factor.expr in made
+                names.append(frozenset([show_names(factor.expr)] if own else factor_columns(factor)))
                 state = contrasts.get(part.factor.expr)
                 columns = 0 if state is None else len(state.levels) - bool(part.reduced)
                 factors.append((state is not None and not part.reduced, columns))
@@ -143,14 +177,6 @@ def _scoped_terms(encoder: Encoder) -> Iterator[tuple[int, list[Variables], list
             count = left if scoped is term.scoped_terms[-1] else known
             left -= count
             yield place, names, factors, count
-
-
-def _variables(factor: Factor) -> Variables:
-    if factor.eval_method is Factor.EvalMethod.LITERAL:
-        return frozenset()
-    if factor.eval_method is Factor.EvalMethod.LOOKUP:
-        return frozenset({show_names(factor.expr)})
-    return frozenset(check_expression(factor.expr))
 
 
 def _sizes(factors: list[tuple[bool, int]], count: int) -> list[int] | None:

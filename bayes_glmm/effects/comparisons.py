@@ -18,7 +18,7 @@ from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.effects.variables import crossed, resolve_variables
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.predict.expected import check_choice
+from bayes_glmm.predict.meanings import RandomEffects, check_choice
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -68,7 +68,7 @@ def comparisons(
     variables: str | Sequence[str] | Mapping[str, Any],
     *,
     comparison: Comparison = "difference",
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",
@@ -140,6 +140,15 @@ def comparisons(
     ----------
     Arel-Bundock, V., Greifer, N. and Heiss, A. (2024). How to interpret statistical models using marginaleffects for R
     and Python. Journal of Statistical Software 111(9). doi:10.18637/jss.v111.i09.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.comparisons(fit, "period", newdata=bg.grid(fit), random_effects="typical")
+    >>> table["contrast"].tolist()
+    ['2 - 1', '3 - 1', '4 - 1']
     """
     request = make_request(
         fit,
@@ -165,7 +174,7 @@ def avg_comparisons(
     variables: str | Sequence[str] | Mapping[str, Any],
     *,
     comparison: Comparison = "difference",
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",
@@ -202,6 +211,15 @@ def avg_comparisons(
     ------
     PredictionError
         As in `comparisons`.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.avg_comparisons(fit, {"period": ("1", "2")}, comparison="odds_ratio", random_effects="marginal")
+    >>> table["contrast"].tolist(), table["estimate"].round(1).tolist()
+    (['odds(2) / odds(1)'], [0.4])
     """
     request = make_request(
         fit,

@@ -164,7 +164,7 @@ class Counterfactuals:
             draws of all rows, since the averages of many rows cost less than those of many draws.
         """
         size = self.predictor.draws.size
-        if self.predictor.random_effects != "marginal":
+        if not self.predictor.averaged:
             return [(np.arange(size), chunk) for chunk in chunks(rows, self.size)]
         return [
             (draws, chunk)
@@ -198,13 +198,13 @@ class Counterfactuals:
             table of the averages.
         """
         first, kind = self.distinct()
-        terms, mode = self.predictor.design.groups, self.predictor.random_effects
-        if not terms or mode == "typical":
-            return first, kind
-        if mode == "marginal":
+        read = self.predictor.read
+        if self.predictor.averaged:
             order = np.lexsort(self.predictor.design.kinds[1].reshape(self.copies, self.rows)[:, first])
+        elif read:
+            order = np.argsort(max(read, key=lambda term: len(term.levels)).codes[first], kind="stable")
         else:
-            order = np.argsort(max(terms, key=lambda term: len(term.levels)).codes[first], kind="stable")
+            return first, kind
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         return first[order], place[kind]

@@ -42,8 +42,8 @@ def grid(fit: Fit, /, *unnamed: Never, **columns: Any) -> pd.DataFrame:
     pandas.DataFrame
         The columns given, in their order, then the model's other predictors: numbers at the mean of the data fitted,
         factors and numbers that take two values (0 and 1, say) at their commonest one. Grouping factors that are not
-        given are *left out*, because no level stands for all: use ``random_effects="typical"`` or ``"marginal"``, which
-        need none.
+        given are *left out*, because no level stands for all: take their effects as ``"typical"``, ``"marginal"`` or
+        ``"new"``, which need none.
 
     Raises
     ------
@@ -52,7 +52,15 @@ def grid(fit: Fit, /, *unnamed: Never, **columns: Any) -> pd.DataFrame:
 
     Examples
     --------
-    ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")``: one row for each period.
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> bg.grid(fit, period=None)["period"].tolist()
+    ['1', '2', '3', '4']
+
+    ``bg.predictions(fit, bg.grid(fit, period=None), random_effects="marginal")`` has one row for each period;
+    ``bg.predictions(fit, bg.grid(fit, Site=None), random_effects={"Site": "conditional"})`` one for each site, in an
+    average year.
     """
     check_fit(fit)
     if unnamed:

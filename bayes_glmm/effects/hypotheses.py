@@ -21,9 +21,11 @@ import xarray as xr
 
 from bayes_glmm.arguments import in_words, interval_probability
 from bayes_glmm.effects.evaluation import Array, summarise
+from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.spec.expansion import MAX_NESTED, nested_deeper
 
 if TYPE_CHECKING:
@@ -97,7 +99,13 @@ def hypotheses(
 
     Examples
     --------
-    ``bg.hypotheses(bg.avg_predictions(fit, by="period", draws="dataarray"), "b4 - b1 < 0")``
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> by_period = bg.avg_predictions(fit, by="period", draws="dataarray")
+    >>> table = bg.hypotheses(by_period, "b4 - b1 < 0")
+    >>> bool(table.loc[0, "probability"] > 0.95)
+    True
     """
     if isinstance(draws, xr.DataArray):
         values, labels = _rows(draws)
@@ -296,7 +304,7 @@ def _table(statements: Sequence[_Statement], rope: tuple[float, float] | None, c
     draws = np.stack([statement.draws for statement in statements], axis=1)
     summary = summarise(draws, ci_prob)
     positive, negative = (draws > 0).mean(axis=0), (draws < 0).mean(axis=0)
-    table = pd.DataFrame(
+    table = Table(
         {
             "hypothesis": [statement.label for statement in statements],
             "estimate": summary.estimate,
@@ -314,6 +322,7 @@ def _table(statements: Sequence[_Statement], rope: tuple[float, float] | None, c
         holds = {">": positive, ">=": (draws >= 0).mean(axis=0), "<": negative, "<=": (draws <= 0).mean(axis=0)}
         table["probability"] = [holds[r][i] if r in holds else np.nan for i, r in enumerate(relations)]
     table.attrs = {"quantity": "hypothesis", "ci_prob": ci_prob, "interval": "equal-tailed", "draws": len(draws)}
+    table.attrs[HEADING] = f"Left side minus right side of each statement: {moments_words(table.attrs)}."
     if rope is not None:
         table.attrs["rope"] = tuple(rope)
     return table

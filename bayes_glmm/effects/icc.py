@@ -83,6 +83,15 @@ def icc(
     Statistics 1, 223-231. doi:10.1207/S15328031US0104_02.
     Leckie, G., Browne, W. J., Goldstein, H., Merlo, J. and Austin, P. C. (2020). Partitioning variation in multilevel
     models for count data. Psychological Methods 25, 787-801. doi:10.1037/met0000265.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.icc(fit)
+    >>> table["group"].tolist()
+    ['Subject']
     """
     check_fit(fit)
     if not fit.model.design.groups:

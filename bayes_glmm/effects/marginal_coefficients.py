@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
+from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import make_request
+from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.model.naming import threshold_labels
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.pieces import piecewise
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -56,6 +59,15 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     parameters from mixed models of binary outcomes. Biometrics 74, 354-361. doi:10.1111/biom.12707.
     Zeger, S. L., Liang, K.-Y. and Albert, P. S. (1988). Models for longitudinal data: a generalized estimating equation
     approach. Biometrics 44, 1049-1060. doi:10.2307/2531734.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.marginal_coefficients(fit)
+    >>> bool((table["marginal"].abs() < table["conditional"].abs()).all())
+    True
     """
     check_fit(fit)
     request = make_request(
@@ -88,8 +100,12 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
         }
     with np.errstate(divide="ignore", invalid="ignore"):
         columns["attenuation"] = np.median(marginal / conditional, axis=0)
-    table = pd.DataFrame(columns, index=pd.Index(names, name="coef"))
+    table = Table(columns, index=pd.Index(names, name="coef"))
     table.attrs = {"scale": "link", "ci_prob": request.ci_prob, "interval": "equal-tailed", "draws": len(marginal)}
+    table.attrs[HEADING] = (
+        f"Coefficients given the groups (conditional) and averaged over them (marginal), {coefficient_unit(fit)}; "
+        f"{moments_words(table.attrs)}."
+    )
     return table
 
 

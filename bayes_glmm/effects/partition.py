@@ -14,13 +14,16 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
+from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import Request, make_request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
-from bayes_glmm.predict.expected import RowPredictor, check_choice, row_predictor
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
+from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.pieces import chunks, in_threads
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -177,8 +180,10 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
         The labels, estimate, sd, lower, upper.
     """
     summary = summarise(values, request.ci_prob)
-    table = labels.assign(estimate=summary.estimate, sd=summary.sd, lower=summary.lower, upper=summary.upper)
+    table = Table(labels.assign(estimate=summary.estimate, sd=summary.sd, lower=summary.lower, upper=summary.upper))
     table.attrs = {**attrs, "ci_prob": request.ci_prob, "interval": "equal-tailed", "draws": len(values)}
+    scale = f", {attrs['scale']} scale" if "scale" in attrs else ""
+    table.attrs[HEADING] = f"{str(attrs['quantity']).capitalize()}{scale}; {moments_words(table.attrs)}."
     return table
 
 
@@ -244,7 +249,9 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
     names = names if len(names) > 1 else []
     pieces = _distinct_rows(predictor, trials)
     start = pieces[0][0][:1]
-    centre = _means(predictor, start, random_variance(predictor.draws, predictor.design, start))
+    centre = _means(
+        predictor, start, random_variance(predictor.draws, predictor.design, start, predictor.design.groups)
+    )
 
     def sums(piece: tuple[Rows, Array, Array]) -> Array:
         return _row_sums(predictor, names, centre, *piece)
@@ -273,7 +280,7 @@ def _row_sums(
     """Weighted sums over rows, (quantities, S): mean and square about a centre, noise, between groups, each group."""
     draws, design = predictor.draws, predictor.design
     model = (predictor.family, predictor.link, draws.parameters)
-    eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows)
+    eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows, design.groups)
     distance = _means(predictor, rows, variance) - centre
     noise = averaged_noise(*model, eta, variance) @ noise_share
     between = explained_variance(*model, eta, variance, np.zeros_like(variance)) @ share

@@ -14,6 +14,7 @@ import xarray as xr
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
+from bayes_glmm.predict.meanings import RandomEffects
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -23,7 +24,7 @@ def predictions(
     fit: Fit,
     newdata: Any = None,
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     scale: str = "response",
     by: str | Sequence[str] | None = None,
@@ -45,7 +46,10 @@ def predictions(
         fitted.
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero, a group at the centre.
-        ``"marginal"``: averaged over the population of groups. ``"new"``: every level counts as a group not seen yet.
+        ``"marginal"``: averaged over the population of groups. ``"new"``: every level counts as a group not seen yet,
+        and rows without its column are all of one such group. Or one of these for each grouping factor named,
+        ``{"Site": "conditional", "Site:Year": "marginal"}``; factors that are not named are averaged over
+        (``"marginal"``). Rows need the columns of ``"conditional"`` factors only.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``; ``"sample"``, a deviation from N(0,
         Sigma) for each draw and each distinct level; ``"typical"``, deviation zero.
@@ -82,6 +86,16 @@ def predictions(
     ----------
     Skrondal, A. and Rabe-Hesketh, S. (2009). Prediction in multilevel generalized linear models. Journal of the Royal
     Statistical Society A 172, 659-687. doi:10.1111/j.1467-985X.2009.00587.x.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> rows = bg.grid(fit, period=None)
+    >>> table = bg.predictions(fit, rows, random_effects="marginal")
+    >>> table["period"].tolist(), table["estimate"].round(1).tolist()
+    (['1', '2', '3', '4'], [0.2, 0.1, 0.1, 0.1])
     """
     request = make_request(
         fit,
@@ -105,7 +119,7 @@ def avg_predictions(
     fit: Fit,
     newdata: Any = None,
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     scale: str = "response",
     by: str | Sequence[str] | None = None,
@@ -136,6 +150,15 @@ def avg_predictions(
     ------
     PredictionError
         As in `predictions`.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.avg_predictions(fit, by="period")
+    >>> table["estimate"].round(1).tolist()
+    [0.2, 0.1, 0.1, 0.1]
     """
     request = make_request(
         fit,

@@ -63,6 +63,15 @@ def r2(fit: Fit, *, ci_prob: float | None = None, draws: str = "table") -> pd.Da
     Society Interface 14, 20170213. doi:10.1098/rsif.2017.0213.
     Gelman, A., Goodrich, B., Gabry, J. and Vehtari, A. (2019). R-squared for Bayesian regression models. The American
     Statistician 73, 307-309. doi:10.1080/00031305.2018.1549100.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.r2(fit)
+    >>> table[["measure", "kind"]].values.tolist()
+    [['nakagawa', 'marginal'], ['nakagawa', 'conditional'], ['bayes', 'marginal'], ['bayes', 'conditional']]
     """
     request = partition_request(fit, None, "latent", ci_prob, draws)
     latent = variance_partition(request, "latent")

@@ -13,11 +13,13 @@ import pandas as pd
 
 from bayes_glmm.arguments import checked_name
 from bayes_glmm.effects.evaluation import Array, summarise
+from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -63,6 +65,15 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
     ----------
     Gelman, A. and Hill, J. (2007). Data Analysis Using Regression and Multilevel/Hierarchical Models, chapter 12.
     McCullagh, P. and Nelder, J. A. (1989). Generalized Linear Models, 2nd edition, chapters 2 and 9.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.shrinkage(fit)
+    >>> table[["no_pooling", "partial_pooling", "complete_pooling"]].iloc[0].round(-1).tolist()
+    [240.0, 250.0, 250.0]
     """
     check_fit(fit)
     term = _term(fit, group)
@@ -83,7 +94,7 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
     own = np.array([_scoring(fit, draws, term.Z, rest, rows) for rows in _rows_by_level(term)])
     rows = np.bincount(term.codes, minlength=len(term.levels))
     count = len(term.coefs)
-    table = pd.DataFrame(
+    table = Table(
         {
             "group": term.name,
             "level": np.repeat(np.array(term.levels, dtype=object), count),
@@ -98,6 +109,9 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
     )
     table.attrs = {"quantity": "shrinkage", "scale": "link", "unit": coefficient_unit(fit)}
     table.attrs |= {"ci_prob": request.ci_prob, "interval": "equal-tailed"}
+    table.attrs[HEADING] = (
+        f"Coefficients by level of {term.name} ({table.attrs['unit']}); partial pooling: {moments_words(table.attrs)}."
+    )
     return table
 
 

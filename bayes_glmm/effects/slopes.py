@@ -19,6 +19,7 @@ from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, contrasted, make_request, predictor_at, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.predict.meanings import RandomEffects
 
 if TYPE_CHECKING:
     from bayes_glmm.effects.evaluation import Counterfactuals
@@ -29,7 +30,7 @@ def slopes(
     fit: Fit,
     variables: str | Sequence[str],
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",
@@ -93,6 +94,15 @@ def slopes(
     References
     ----------
     Abramowitz, M. and Stegun, I. A. (1964). Handbook of Mathematical Functions, equation 25.3.6.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.slopes(fit, "Days", newdata=bg.grid(fit, Subject=["308", "309"]))
+    >>> table["Subject"].tolist(), table["estimate"].round(-1).tolist()
+    (['308', '309'], [20.0, 0.0])
     """
     request = make_request(
         fit,
@@ -117,7 +127,7 @@ def avg_slopes(
     fit: Fit,
     variables: str | Sequence[str],
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     newdata: Any = None,
     scale: str = "response",
@@ -149,6 +159,14 @@ def avg_slopes(
     ------
     PredictionError
         As in `slopes`.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> bg.avg_slopes(fit, "Days")["estimate"].round(-1).tolist()
+    [10.0]
     """
     request = make_request(
         fit,

@@ -7,7 +7,7 @@ what was compared, estimate, sd, lower, upper) whose ``attrs`` say what the numb
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,14 @@ from bayes_glmm.effects.evaluation import (
     summarise,
 )
 from bayes_glmm.effects.hypotheses import Hypothesis, hypotheses
+from bayes_glmm.effects.labels import heading
 from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
-from bayes_glmm.predict.expected import NEW_LEVELS, RANDOM_EFFECTS, RowPredictor, check_choice, row_predictor, scales
+from bayes_glmm.predict.expected import NEW_LEVELS, RowPredictor, row_predictor, scales
+from bayes_glmm.predict.meanings import RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
+from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -54,7 +57,9 @@ class Request:
         The rows, in the user's order, complete.
     dropped
         Rows of newdata left out because of missing values.
-    random_effects, new_levels, scale
+    random_effects
+        One meaning, or that of every grouping factor, as in `bayes_glmm.predictions`.
+    new_levels, scale
         As in `bayes_glmm.predict.expected.expected`.
     by
         Columns whose combinations are averaged over; None for row by row; empty for one average.
@@ -75,7 +80,7 @@ class Request:
     fit: Fit
     frame: pd.DataFrame
     dropped: int
-    random_effects: str
+    random_effects: RandomEffects
     new_levels: str
     scale: str
     by: tuple[str, ...] | None
@@ -97,7 +102,7 @@ def make_request(
     fit: Fit,
     newdata: Any,
     *,
-    random_effects: str,
+    random_effects: RandomEffects,
     new_levels: str,
     scale: str,
     by: str | Sequence[str] | None,
@@ -139,7 +144,6 @@ def make_request(
     """
     check_fit(fit)
     choices = (
-        ("random_effects", random_effects, RANDOM_EFFECTS),
         ("new_levels", new_levels, NEW_LEVELS),
         ("scale", scale, scales(fit)),
         ("average", average, AVERAGES),
@@ -153,7 +157,8 @@ def make_request(
             "bayes_glmm.hypotheses."
         )
     probability = interval_probability(ci_prob)
-    frame, dropped = _rows(fit, newdata, random_effects)
+    meanings = factor_meanings(fit.model.design, random_effects)
+    frame, dropped = _rows(fit, newdata, meanings)
     columns = None if by is None else checked_names("by", by)
     columns = () if averaged and columns is None else columns
     weighed = () if weights is None else (checked_name("weights", weights),)
@@ -166,7 +171,7 @@ def make_request(
         fit=fit,
         frame=frame,
         dropped=dropped,
-        random_effects=random_effects,
+        random_effects=stated(random_effects, meanings),
         new_levels=new_levels,
         scale=scale,
         by=columns,
@@ -180,12 +185,12 @@ def make_request(
     )
 
 
-def _rows(fit: Fit, newdata: Any, random_effects: str) -> tuple[pd.DataFrame, int]:
+def _rows(fit: Fit, newdata: Any, meanings: Mapping[str, str]) -> tuple[pd.DataFrame, int]:
     """Rows that can be predicted, and how many were dropped."""
     if newdata is None:
         return fit.model.design.frame, 0
     given = row_frame(newdata)
-    frame = complete_rows(fit, given, levels=random_effects in ("conditional", "new"))
+    frame = complete_rows(fit, given, meanings=meanings)
     return frame, len(given) - len(frame)
 
 
@@ -342,10 +347,11 @@ def tabulate(request: Request, terms: Sequence[Counterfactuals], attrs: dict[str
     coords |= {name: rows[name].to_numpy() for name in COLUMNS[:3] if name in rows.columns}
     coords["obs"] = np.arange(values.shape[1])
     array = terms[0].predictor.draws.unstack(values, coords)
-    array.attrs = attributes
+    array.attrs = {**attributes, "random_effects": as_text(request.random_effects)}
     if request.tests:
         table = hypotheses(array, request.hypothesis, rope=request.rope, ci_prob=request.ci_prob)
-        table.attrs = {**attributes, **table.attrs}
+        words = f"{heading(attributes)} {table.attrs[HEADING]}"
+        table.attrs = {**attributes, **table.attrs, HEADING: words}
         return table
     return array.rename("effect")
 
@@ -386,8 +392,9 @@ def _row_columns(frame: pd.DataFrame, repeats: int) -> tuple[pd.DataFrame, dict[
 def _table(rows: pd.DataFrame, parts: Sequence[Summary], attrs: dict[str, Any]) -> pd.DataFrame:
     for name in COLUMNS[3:]:
         rows[name] = np.concatenate([getattr(part, name).reshape(-1) for part in parts])
-    rows.attrs = attrs
-    return rows
+    table = Table(rows)
+    table.attrs = {**attrs, HEADING: heading(attrs)}
+    return table
 
 
 def _attributes(
@@ -403,18 +410,18 @@ def _attributes(
         "draws": predictor.draws.size,
         **attrs,
     }
-    if request.random_effects == "marginal":
+    if predictor.averaged:
         closed = predictor.link.gaussian_mean is not None and predictor.family.mean is None
         result["integral"] = "closed form" if closed else "quadrature"
-    sampled = request.random_effects == "new" or (
-        request.random_effects == "conditional" and request.new_levels == "sample"
-    )
-    if sampled:
+    drawn = {"new", "conditional"} if request.new_levels == "sample" else {"new"}
+    if any(predictor.meanings[term.name] in drawn for term in predictor.read):
         result["new_levels"] = "one deviation from N(0, Sigma) for each draw and distinct new level"
         result["random_seed"] = request.random_seed
         result["monte_carlo"] = (
             f"estimates of new levels have a Monte Carlo error near sd / {math.sqrt(predictor.draws.size):.0f}"
         )
+    if request.by is not None:
+        result["by"] = list(request.by)
     if request.weights is not None:
         result["weights"] = request.weights
     if request.dropped:

@@ -19,6 +19,8 @@ from bayes_glmm.arguments import checked_names, in_words
 from bayes_glmm.design.frame import distinct, plain, sorted_text
 from bayes_glmm.effects.tables import Request
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.predict.meanings import factor_meanings
+from bayes_glmm.spec.safe import columns_by_level
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -62,7 +64,8 @@ def is_factor(fit: Fit, column: str) -> bool:
     Returns
     -------
     bool
-        True for text, categoricals, booleans, grouping factors, and numbers inside ``C(...)``.
+        True for text, categoricals, booleans, grouping factors, and numbers that the formula makes a factor of, as in
+        ``factor(x)``.
     """
     formula = fit.model.spec.formula
     values = fit.model.design.frame[column]
@@ -70,7 +73,7 @@ def is_factor(fit: Fit, column: str) -> bool:
         return True
     if column not in formula.predictors:
         return True
-    return formula.states_factor(column)
+    return any(column in columns_by_level(text) for text in (formula.fixed, *(bar.effects for bar in formula.bars)))
 
 
 def fitted_levels(fit: Fit, column: str) -> list[Any]:
@@ -201,7 +204,9 @@ def check_variable(request: Request, name: str) -> None:
         return
     if name not in formula.group_columns:
         raise PredictionError(f"variables: the model has no predictor {name!r}. {nearest(name, formula.predictors)}")
-    if request.random_effects != "conditional":
+    design = request.fit.model.design
+    meanings = factor_meanings(design, request.random_effects)
+    if all(meanings[term.name] != "conditional" for term in design.groups if name in term.columns):
         raise PredictionError(
             f"{name!r} is a grouping factor: with random_effects={request.random_effects!r} its levels do not differ. "
             "Compare them with random_effects='conditional'."

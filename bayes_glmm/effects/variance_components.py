@@ -74,6 +74,15 @@ def variance_components(
     and Evolution 5, 944-946. doi:10.1111/2041-210X.12225.
     Leckie, G., Browne, W. J., Goldstein, H., Merlo, J. and Austin, P. C. (2020). Partitioning variation in multilevel
     models for count data. Psychological Methods 25, 787-801. doi:10.1037/met0000265.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.variance_components(fit)
+    >>> table["component"].tolist(), round(float(table["share"].sum()), 6)
+    (['fixed', 'random', 'residual'], 1.0)
     """
     request = partition_request(fit, newdata, scale, ci_prob, draws)
     partition = variance_partition(request, scale)
@@ -85,7 +94,4 @@ def variance_components(
     with np.errstate(invalid="ignore"):  # an infinite residual variance leaves nothing to share
         shares = summarise(np.nan_to_num(values / values.sum(axis=1, keepdims=True), nan=1.0), request.ci_prob)
     table = component_table(columns, values, request, {"quantity": "variance", "scale": scale})
-    attrs = table.attrs
-    table = table.assign(share=shares.estimate, share_lower=shares.lower, share_upper=shares.upper)
-    table.attrs = attrs
-    return table
+    return table.assign(share=shares.estimate, share_lower=shares.lower, share_upper=shares.upper)

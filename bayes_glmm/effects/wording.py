@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bayes_glmm.errors import GLMMError
 
 if TYPE_CHECKING:
-    from bayes_glmm.inference.fit import Fit
+    from bayes_glmm.inference.fit import Model
 
 
-def result_words(fit: Fit, scale: str = "response") -> dict[str, Any]:
+class HasModel(Protocol):
+    """What words need of a fit."""
+
+    @property
+    def model(self) -> Model:
+        """The model that was fitted."""
+
+
+def result_words(fit: HasModel, scale: str = "response") -> dict[str, Any]:
     """Say what a prediction on a scale is.
 
     Parameters
@@ -38,7 +48,7 @@ def result_words(fit: Fit, scale: str = "response") -> dict[str, Any]:
     return {"response": name, "predicted": predicted, "groups": [term.name for term in design.groups]}
 
 
-def coefficient_unit(fit: Fit) -> str:
+def coefficient_unit(fit: HasModel) -> str:
     """Say what coefficients are measured in.
 
     Parameters
@@ -56,13 +66,50 @@ def coefficient_unit(fit: Fit) -> str:
     return f"unit of {words['response']}" if own_unit else str(words["predicted"])
 
 
+def ratio_words(fit: HasModel) -> str:
+    """Say what the exponentials of coefficients are.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+
+    Returns
+    -------
+    str
+        ``"odds ratios of incidence"``, ``"ratios of expected visits"``; the intercept's is no ratio and named too.
+
+    Raises
+    ------
+    GLMMError
+        If coefficients are no logarithms of ratios.
+    """
+    family, link = fit.model.spec.family, fit.model.spec.link.name
+    words = result_words(fit)
+    name, ordered = words["response"], family.support == "ordered"
+    if link == "logit":
+        ratios = f"odds ratios of {f'a higher category of {name}' if ordered else name}"
+        return ratios if ordered else f"{ratios}, the intercept odds"
+    if family.response_transform is not None:  # of a lognormal response the median is exp(eta)
+        return f"ratios of the median of {name}, the intercept a median"
+    if link == "log":
+        return f"ratios of {words['predicted'] if family.mean is None else f'mu of {name}'}, the intercept no ratio"
+    if link == "cloglog" and not ordered:
+        return f"hazard ratios of {name}, the intercept a hazard"
+    raise GLMMError(
+        f"exponentiate=True: coefficients under the {link} link are no logarithms of ratios (those under logit, log "
+        "and cloglog are). Leave it out, or ask for ratios of predictions: avg_comparisons(fit, variable, "
+        "comparison='ratio')."
+    )
+
+
 def _mean(name: str, support: str) -> str:
     if support == "ordered":
         return f"probability of each category of {name}"
     return f"probability of {name}" if support in ("binary", "trials") else f"expected {name}"
 
 
-def _linear_predictor(fit: Fit, name: str) -> str:
+def _linear_predictor(fit: HasModel, name: str) -> str:
     family, link = fit.model.spec.family, fit.model.spec.link.name
     if family.support == "ordered":
         return f"linear predictor of {name} ({link})"

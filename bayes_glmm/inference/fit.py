@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from inspect import isroutine
 from typing import Any, Protocol
@@ -13,7 +13,9 @@ import xarray as xr
 
 from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.frame import numbers
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.settings import Sampled
 from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import observed_name
@@ -45,8 +47,8 @@ class Fit:
     model
         The model that was fitted.
     dt
-        Groups posterior, sample_stats, observed_data and constant_data; dims chain, draw, obs, coef, <group>,
-        <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
+        Groups posterior, sample_stats, observed_data and constant_data, and what was added; dims chain, draw, obs,
+        coef, <group>, <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
     """
 
     model: Model
@@ -135,13 +137,15 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     Returns
     -------
     xarray.DataTree
-        Groups posterior, sample_stats, observed_data, constant_data.
+        Groups posterior, sample_stats, observed_data (whole numbers are integers) and constant_data: the predictors
+        that are numbers, offset, trials, weights and precision.
     """
     response = design.response
     assert response is not None
     obs = row_labels(design.index)
     name = observed_name(design, [str(v) for v in sampled.posterior.data_vars])
-    observed = xr.Dataset({name: ("obs", response.y)}, coords={"obs": obs})
+    y = response.y.astype(np.int64) if spec.family.support in DISCRETE else response.y
+    observed = xr.Dataset({name: ("obs", y)}, coords={"obs": obs})
     constant: dict[str, Any] = {"offset": ("obs", design.offset)}
     if response.trials is not None:
         constant["trials"] = ("obs", response.trials)
@@ -149,6 +153,7 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
         constant["weights"] = ("obs", response.weights)
     if response.precision is not None:
         constant["precision"] = ("obs", response.precision)
+    constant = _numbers(spec, design, [*constant, "obs"]) | constant
     tree = xr.DataTree.from_dict(
         {
             "posterior": sampled.posterior,
@@ -159,6 +164,16 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     )
     tree.attrs = {"interrupted": int(sampled.interrupted), **attrs, **sampled.details}
     return tree
+
+
+def _numbers(spec: ModelSpec, design: Design, taken: Collection[str]) -> dict[str, Any]:
+    """Return the predictors that are numbers, for plots against them, but for names that netCDF cannot hold.
+
+    One of a name that is taken ends in ``_data``.
+    """
+    kinds = design.encoders.kinds
+    names = [name for name in spec.formula.predictors if kinds[name] is None and "/" not in name and name != "."]
+    return {f"{name}_data" if name in taken else name: ("obs", numbers(design.frame[name])) for name in names}
 
 
 def row_labels(index: pd.Index) -> np.ndarray:

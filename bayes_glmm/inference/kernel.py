@@ -98,9 +98,11 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details: dict[str, Any] = {"tune": full.tune, "target_accept": full.target_accept}
     trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
-        longer = replace(full, tune=1000, target_accept=0.95)
+        how = "with 1000 warm-up draws, smaller steps and straight trajectories"
+        reason = f"{trouble}: sampling again {how}"
+        longer = replace(full, tune=1000, target_accept=0.95, label="Second run", reason=reason)
         run = run_over_modes(prepared.posteriors, longer, near_normal=False)
-        said = f"{trouble}: sampled again with 1000 warm-up draws, smaller steps and straight trajectories"
+        said = f"{trouble}: sampled again {how}"
         details = {"tune": longer.tune, "target_accept": longer.target_accept, "second_run": said}
     details |= {
         "path": prepared.path,

@@ -90,7 +90,9 @@ def run_over_modes(posteriors: Sequence[CompiledPosterior], settings: SamplerSet
         return run_nuts(posteriors[0], settings, near_normal)
     runs: list[Run] = []
     for m, (posterior, chains) in enumerate(zip(posteriors, shares, strict=False)):
-        own = replace(settings, chains=chains, random_seed=(settings.seed + m) % 2**32)
+        label = f"{settings.label}, from mode {m + 1} of {len(shares)}"
+        own = replace(settings, chains=chains, random_seed=(settings.seed + m) % 2**32, label=label)
+        own = own if m == 0 else replace(own, reason="")
         runs.append(run_nuts(posterior, own, near_normal))
         if runs[-1].interrupted:
             break

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_glmm.errors import SamplingError
+from bayes_glmm.inference.nuts import PROGRESS_MILLISECONDS, follower, sampling_progress
 from bayes_glmm.inference.settings import SamplerSettings
 
 
@@ -37,6 +38,7 @@ def run_nutpie(compiled: Any, settings: SamplerSettings) -> tuple[xr.DataTree, b
     """
     import nutpie
 
+    progress = sampling_progress(settings)
     sampler = nutpie.sample(
         compiled,
         draws=settings.draws,
@@ -46,16 +48,19 @@ def run_nutpie(compiled: Any, settings: SamplerSettings) -> tuple[xr.DataTree, b
         seed=settings.seed,
         target_accept=settings.target_accept,
         save_warmup=False,
-        progress_bar=settings.progressbar,
+        progress_bar=False,
+        progress_callback=follower(progress),
+        progress_rate=PROGRESS_MILLISECONDS,
         blocking=False,
     )
-    try:
-        tree, interrupted = sampler.wait(), False
-    except KeyboardInterrupt:
-        tree, interrupted = sampler.abort(), True
-    except RuntimeError as error:
-        sampler.cancel()
-        raise SamplingError(f"Sampling could not start or go on: {error}") from error
+    with progress:
+        try:
+            tree, interrupted = sampler.wait(), False
+        except KeyboardInterrupt:
+            tree, interrupted = sampler.abort(), True
+        except RuntimeError as error:
+            sampler.cancel()
+            raise SamplingError(f"Sampling could not start or go on: {error}") from error
     return tree, interrupted, common_length(tree) if interrupted else int(tree["posterior"].sizes["draw"])
 
 

@@ -12,6 +12,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ import xarray as xr
 from bayes_glmm.engine.run import CompiledPosterior, density_at
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.progress import Progress
 
 Array = npt.NDArray[np.float64]
 
@@ -33,12 +35,8 @@ _LOADING = threading.Lock()
 LONGEST_STEP = 0.9
 #: Trajectories that are tried before the run.
 TRIES = 40
-_PROGRESS_MILLISECONDS = 100
-_TEMPLATE = """
-<div><progress max="{{ total_draws }}" value="{{ total_finished_draws }}" style="width: 60%"></progress>
-{{ total_finished_draws }} of {{ total_draws }} draws, {{ num_chains }} chains, {{ time_sampling }};
-about {{ time_remaining_estimate }} left</div>
-"""
+#: Between two looks at the chains.
+PROGRESS_MILLISECONDS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,25 +125,26 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
     nuts.update({**lengths, "target_accept": settings.target_accept})
     if near_normal:
         _follow_the_normal(nuts)
-    sampler = library.PySampler.from_pymc(
-        nuts,
-        settings.parallel,
-        _model(library, posterior),
-        _progress(library, settings),
-        None,
-        _PROGRESS_MILLISECONDS,
-        library.PyStorage.arrow(),
-    )
     interrupted = False
-    try:
-        sampler.wait(None)
-    except KeyboardInterrupt:
-        sampler.abort()
-        interrupted = True
-    except RuntimeError as error:
-        sampler.abort()
-        reason = str(error).split("Stack backtrace")[0].strip()
-        raise SamplingError(f"Sampling could not start or go on: {reason}") from error
+    with sampling_progress(settings) as progress:
+        sampler = library.PySampler.from_pymc(
+            nuts,
+            settings.parallel,
+            _model(library, posterior),
+            library.ProgressType.none(),
+            follower(progress),
+            PROGRESS_MILLISECONDS,
+            library.PyStorage.arrow(),
+        )
+        try:
+            sampler.wait(None)
+        except KeyboardInterrupt:
+            sampler.abort()
+            interrupted = True
+        except RuntimeError as error:
+            sampler.abort()
+            reason = str(error).split("Stack backtrace")[0].strip()
+            raise SamplingError(f"Sampling could not start or go on: {reason}") from error
     draws, stats = sampler.take_results().get_arrow_trace()
     run = _collect(draws, stats, posterior.dimension, interrupted)
     # where the length is chosen, reaching it is no sign of trouble
@@ -225,20 +224,48 @@ def _model(library: Any, posterior: CompiledPosterior) -> Any:
     return library.PyMcModel(density, expand, variables, n, {"element": n}, {"element": np.arange(n)}, start, None)
 
 
-def _progress(library: Any, settings: SamplerSettings) -> Any:
-    if not settings.progressbar:
-        return library.ProgressType.none()
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if type(shell).__name__ != "ZMQInteractiveShell":
-        return library.ProgressType.indicatif(_PROGRESS_MILLISECONDS)
-    from IPython.display import HTML, display
+def sampling_progress(settings: SamplerSettings) -> Progress:
+    """Begin to show how far a run is.
 
-    handle = display(HTML(""), display_id=True)
+    Parameters
+    ----------
+    settings
+        Lengths (both stated), chains, and what the run is called.
 
-    def show(html: str) -> None:
-        handle.update(HTML(html))
+    Returns
+    -------
+    Progress
+        To be closed when the run is over.
+    """
+    assert settings.tune is not None and settings.draws is not None
+    total = settings.chains * (settings.tune + settings.draws)
+    unit = f"draws of {settings.chains} chain{'s' * (settings.chains > 1)}"
+    return Progress(settings.label, total, shown=settings.progressbar, unit=unit, reason=settings.reason)
 
-    return library.ProgressType.template_callback(_PROGRESS_MILLISECONDS, _TEMPLATE, settings.parallel, show)
+
+def follower(progress: Progress) -> Callable[[list[Any]], None]:
+    """Return what nutpie calls with the state of its chains.
+
+    Parameters
+    ----------
+    progress
+        What shows them.
+
+    Returns
+    -------
+    Callable
+        Takes nutpie's ``ChainProgress`` objects.
+    """
+
+    def follow(chains: list[Any]) -> None:
+        left = [
+            (chain.total_draws - chain.finished_draws) * chain.runtime_ms / (1000 * chain.finished_draws)
+            for chain in chains
+            if chain.finished_draws
+        ]
+        progress.update(sum(chain.finished_draws for chain in chains), max(left, default=0.0))
+
+    return follow
 
 
 def _collect(draws: Any, stats: Any, dimension: int, interrupted: bool) -> Run:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
 
 from bayes_glmm.arguments import as_whole, checked_seed
-from bayes_glmm.errors import SamplingError
+from bayes_glmm.errors import SamplingError, warn
 from bayes_glmm.model.autoscale import PriorTable
 
 if TYPE_CHECKING:
@@ -50,7 +52,12 @@ def sample_prior(
     Raises
     ------
     SamplingError
-        If a prior is flat.
+        If a prior is flat, or `draws` is not a whole number of 1 or more.
+
+    Warns
+    -----
+    DataWarning
+        If counts are beyond the largest whole number there is.
     """
     import pymc as pm
 
@@ -67,16 +74,35 @@ def sample_prior(
     groups = ("prior", "prior_predictive") if predictive else ("prior",)
     with model, _quiet():
         tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)
-    return xr.DataTree.from_dict({group: tree[group].to_dataset() for group in groups})
+    # without the time of day, which would make the same draws differ, and in the posterior's order
+    drawn = {group: tree[group].to_dataset().drop_attrs() for group in groups}
+    if predictive:
+        drawn["prior_predictive"] = _without_overflow(drawn["prior_predictive"])
+    return xr.DataTree.from_dict({**drawn, "prior": drawn["prior"][names]})
+
+
+def _without_overflow(responses: xr.Dataset) -> xr.Dataset:
+    """Put the largest whole number there is where a count went beyond it, which PyMC turns into a negative one."""
+    ((name, drawn),) = responses.data_vars.items()
+    if drawn.dtype.kind != "i" or not (drawn < 0).any():
+        return responses
+    largest = np.iinfo(drawn.dtype).max
+    warn(
+        f"{int((drawn < 0).sum())} of {drawn.size} responses drawn from the prior are greater than {largest:.2g}, the "
+        "largest whole number there is, and stand as that number. Narrower priors make believable data."
+    )
+    return responses.assign({name: drawn.where(drawn >= 0, largest)})
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep PyMC from listing the variables it draws."""
+    """Keep PyMC from listing the variables it draws, and from warning of the weights' potential: no prior's."""
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(max(level, logging.WARNING))
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
+            yield
     finally:
         logger.setLevel(level)

@@ -22,6 +22,7 @@ from bayes_glmm.inference.fit import Fit, Model, assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings, available_processors
 from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.progress import Progress
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Rows = npt.NDArray[np.intp]
@@ -141,6 +142,7 @@ def run_tasks(
     client: Any = None,
     progressbar: bool = True,
     label: str = "",
+    unit: str = "fits",
 ) -> list[Any]:
     """Run independent tasks, one failure not stopping the others.
 
@@ -157,6 +159,8 @@ def run_tasks(
         Whether to show progress.
     label
         What is being done, for the progress bar.
+    unit
+        What the tasks are.
 
     Returns
     -------
@@ -170,10 +174,12 @@ def run_tasks(
     """
     if client is not None and not hasattr(client, "map"):
         raise SamplingError(f"client= takes a distributed.Client, not {in_words(client)}.")
-    bar = _Progress(len(tasks), label) if progressbar else None
-    results = _on_cluster(function, tasks, client, bar) if client is not None else _in_threads(function, tasks, bar)
-    if bar is not None:
-        bar.close()
+    unit = unit if len(tasks) > 1 else unit.removesuffix("s")
+    with Progress(label, len(tasks), shown=progressbar, unit=unit) as progress:
+        if client is None:
+            results = _in_threads(function, tasks, progress)
+        else:
+            results = _on_cluster(function, tasks, client, progress)
     failures = [result for result in results if isinstance(result, Failure)]
     if failures and len(failures) == len(results):
         raise SamplingError(f"{label}: all {len(results)} tasks failed; the first with: {failures[0].reason}")
@@ -188,18 +194,18 @@ def _guarded(function: Callable[[Any], Any], number: int, task: Any) -> Any:
         return Failure(number, f"{type(error).__name__}: {error}")
 
 
-def _in_threads(function: Callable[[Any], Any], tasks: Sequence[Any], bar: _Progress | None) -> list[Any]:
+def _in_threads(function: Callable[[Any], Any], tasks: Sequence[Any], progress: Progress) -> list[Any]:
     with ThreadPoolExecutor(min(available_processors(), max(1, len(tasks)))) as pool:
         futures = [pool.submit(_guarded, function, number, task) for number, task in enumerate(tasks)]
         try:
-            _follow(futures, lambda waiting: wait(waiting, return_when=FIRST_COMPLETED).done, bar)
+            _follow(futures, lambda waiting: wait(waiting, return_when=FIRST_COMPLETED).done, progress)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         return [future.result() for future in futures]
 
 
-def _on_cluster(function: Callable[[Any], Any], tasks: Sequence[Any], client: Any, bar: _Progress | None) -> list[Any]:
+def _on_cluster(function: Callable[[Any], Any], tasks: Sequence[Any], client: Any, progress: Progress) -> list[Any]:
     import distributed
 
     numbers = list(range(len(tasks)))
@@ -211,35 +217,14 @@ def _on_cluster(function: Callable[[Any], Any], tasks: Sequence[Any], client: An
         number = places[future.key]
         # what kills a worker is an error of the future, not of the task
         results[number] = Failure(number, str(future.exception())) if future.status == "error" else result
-        if bar is not None:
-            bar.advance()
+        progress.advance()
     return results
 
 
-def _follow(futures: Iterable[Any], waited: Callable[[set[Any]], set[Any]], bar: _Progress | None) -> None:
+def _follow(futures: Iterable[Any], waited: Callable[[set[Any]], set[Any]], progress: Progress) -> None:
     waiting = set(futures)
     while waiting:
         done = waited(waiting)
         waiting -= done
-        if bar is not None:
-            for _ in done:
-                bar.advance()
-
-
-class _Progress:
-    """A line that says how far the tasks are, in terminals and notebooks."""
-
-    def __init__(self, total: int, label: str) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress.start()
-        self._task = self._progress.add_task(label, total=total)
-
-    def advance(self) -> None:
-        """Count one more task."""
-        self._progress.advance(self._task)
-
-    def close(self) -> None:
-        """Stop drawing."""
-        self._progress.stop()
+        for _ in done:
+            progress.advance()

@@ -51,6 +51,10 @@ class SamplerSettings:
         Mean acceptance probability the step size is adapted to; None for the sampler's own default.
     progressbar
         Whether to show progress.
+    label
+        What the run is called where its progress is shown.
+    reason
+        Why the run is made, where that is worth a line.
     """
 
     draws: int | None = None
@@ -60,6 +64,8 @@ class SamplerSettings:
     random_seed: int | None = None
     target_accept: float | None = None
     progressbar: bool = True
+    label: str = "Sampling"
+    reason: str = ""
 
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:

@@ -31,13 +31,14 @@ from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
 from bayes_glmm.links import LINKS
-from bayes_glmm.model.autoscale import ParameterPrior, PriorTable, resolve_priors
+from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["SavedFit", "read_fit", "save_fit"]
 
-FORMAT = 1
+#: 2: the priors of the fit come with what they are about; files of format 1 do not say it, and it has changed since.
+FORMAT = 2
 #: The group of a file that holds the model; the others are the fit's own.
 _GROUP = "bayes_glmm"
 
@@ -49,7 +50,8 @@ class SavedFit:
     Parameters
     ----------
     spec, design, prior_table
-        The model; the priors are those of the fit, also where this version's defaults would be others.
+        The model; the priors, and what they are about, are those of the fit, also where this version's defaults would
+        be others.
     dt
         The fit's tree.
     """
@@ -155,11 +157,16 @@ def _file_tree(fit: Fit) -> xr.DataTree:
         )
     groups = {str(name): child.to_dataset() for name, child in fit.dt.children.items()}
     arrays, columns, index = _packed_frame(design.frame)
+    table = fit.model.prior_table
+    arrays = arrays.assign(
+        {name: (tuple(f"{name}_{i}" for i in range(array.ndim)), array) for name, array in _prior_arrays(table).items()}
+    )
     manifest = {
         "format": FORMAT,
         "version": version("bayes_glmm"),
         "spec": json.loads(spec.to_json()),
-        "priors": [_prior_record(row) for row in fit.model.prior_table],
+        "priors": [_prior_record(row) for row in table],
+        "centered": table.centered,
         "columns": columns,
         "index": index,
         "dropped": design.dropped,
@@ -225,7 +232,7 @@ def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, D
             f"this version builds other columns from its formula than bayes_glmm {manifest['version']} did; fit it "
             "again."
         )
-    return spec, design, _saved_priors(resolve_priors(spec, design), manifest["priors"])
+    return spec, design, _saved_priors(resolve_priors(spec, design), group, manifest)
 
 
 def _with_text(dataset: xr.Dataset) -> xr.Dataset:
@@ -240,27 +247,48 @@ def _with_text(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _prior_record(row: ParameterPrior) -> list[Any]:
-    return [row.parameter, row.prior.to_dict(), row.power, row.source]
+    return [row.parameter, row.prior.to_dict(), row.power, row.source, row.about]
 
 
-def _saved_priors(table: PriorTable, records: list[Any]) -> PriorTable:
+def _prior_arrays(table: PriorTable) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what the priors are about as arrays: of a grouping factor only where it is not the effects as reported."""
+    arrays = {f"priors_{name}": getattr(table, name) for name in ("basis", "location", "means")}
+    bases = {f"priors_basis{number}": group.basis for number, (_, group) in enumerate(table.groups)}
+    return arrays | {name: basis for name, basis in bases.items() if basis is not None}
+
+
+def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, Any]) -> PriorTable:
     """Put the priors of the fit in the place of those this version would choose."""
-    if [row.parameter for row in table] != [record[0] for record in records]:
-        raise GLMMError("its priors are not those of its model.")
+    records = manifest["priors"]
     rows = iter(records)
 
     def restored(row: ParameterPrior) -> ParameterPrior:
-        _, prior, power, said = next(rows)
-        return replace(row, prior=Prior.from_dict(prior), power=power, source=said)
+        _, prior, power, said, about = next(rows)
+        return replace(row, prior=Prior.from_dict(prior), power=power, source=said, about=about)
 
-    return replace(
-        table,
-        beta=tuple(restored(row) for row in table.beta),
-        groups=tuple(
-            (name, replace(group, sd=tuple(map(restored, group.sd)), corr=group.corr and restored(group.corr)))
-            for name, group in table.groups
-        ),
-        auxiliary=tuple(restored(row) for row in table.auxiliary),
+    def array(name: str, *shape: int) -> npt.NDArray[np.float64]:
+        values = np.asarray(group[name].to_numpy(), dtype=float)
+        if values.shape != shape or not np.isfinite(values).all():
+            raise GLMMError("its priors are not those of its model.")
+        return values
+
+    if [row.parameter for row in table] != [record[0] for record in records]:
+        raise GLMMError("its priors are not those of its model.")
+    p = len(table.beta)
+    beta = tuple(restored(row) for row in table.beta)
+    groups = []
+    for number, (name, priors) in enumerate(table.groups):
+        sd, key, k = tuple(map(restored, priors.sd)), f"priors_basis{number}", len(priors.sd)
+        corr = priors.corr and restored(priors.corr)
+        groups.append((name, GroupPriors(sd, corr, array(key, k, k) if key in group else None)))
+    return PriorTable(
+        beta,
+        tuple(groups),
+        tuple(restored(row) for row in table.auxiliary),
+        centered=bool(manifest["centered"]),
+        basis=array("priors_basis", p, p),
+        location=array("priors_location", p),
+        means=array("priors_means", p),
     )
 
 
@@ -279,6 +307,7 @@ def _manifest(tree: xr.DataTree, source: Path) -> dict[str, Any]:
     if manifest["format"] != FORMAT:
         raise GLMMError(
             f"{source} was saved by bayes_glmm {manifest['version']} in format {manifest['format']}; this version "
-            f"({version('bayes_glmm')}) reads format {FORMAT}."
+            f"({version('bayes_glmm')}) reads format {FORMAT}. Fit the model again, or read the draws alone by "
+            "xarray.open_datatree."
         )
     return manifest

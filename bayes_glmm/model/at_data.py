@@ -98,9 +98,7 @@ def two_valued(column: Array) -> bool:
     return bool(np.all((column == column.min()) | (column == column.max())))
 
 
-def at_data(
-    X: Array, terms: ColumnTerms, cells: Mapping[str, Codes], free: Sequence[bool], implied: bool = False
-) -> AtData:
+def at_data(X: Array, terms: ColumnTerms, free: Sequence[bool], implied: bool = False) -> AtData:
     """State the coefficients of a design at its data.
 
     Parameters
@@ -109,8 +107,6 @@ def at_data(
         (n, p) columns.
     terms
         What they are made of.
-    cells
-        (n,) level of each row of every variable that counts as a factor.
     free
         (p,) whether a coefficient has a default prior. Others are stated as they are reported, and still shift the
         defaults of the terms within theirs to the data.
@@ -130,7 +126,7 @@ def at_data(
     each factor whose own columns are in the model, so that a difference of differences has the sd 1, too.
     """
     size = X.shape[1]
-    every = _Columns(X @ terms.recoding, terms.variables, terms.places, cells, implied)
+    every = _Columns(X @ terms.recoding, terms.variables, terms.places, terms.cells, implied)
     shift, spread = every.state(np.ones(size, dtype=bool), np.ones(size))
     scaled = terms.recoding @ shift @ spread
     raw_sd, sd = np.linalg.norm(scaled, axis=1), np.linalg.norm(spread, axis=1)
@@ -153,7 +149,7 @@ def at_data(
             whole = frozenset[str]().union(*(variables[j] for j in block))
             for j in block:
                 variables[j] = whole
-    shift, spread = _Columns(X @ recoding, variables, terms.places, cells, implied).state(default, sd)
+    shift, spread = _Columns(X @ recoding, variables, terms.places, terms.cells, implied).state(default, sd)
     return AtData(sd, raw_sd, recoding @ shift, recoding @ shift @ spread / sd, _crossed(spread), constant)
 
 

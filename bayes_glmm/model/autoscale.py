@@ -16,12 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.design import Design, prepared
-from bayes_glmm.design.frame import distinct, distinct_rows
+from bayes_glmm.design.frame import distinct_rows
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
+from bayes_glmm.design.terms import column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.families import AuxiliaryParameter
 from bayes_glmm.model.at_data import AtData, at_data
+from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -151,7 +152,7 @@ class PriorTable:
                 yield group.corr
         yield from self.auxiliary
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> Table:
         """Return the table people read.
 
         Returns
@@ -160,7 +161,7 @@ class PriorTable:
             One row per parameter: parameter, prior, scale (what the prior is about), source (default or user).
         """
         rows = [(row.parameter, str(row.prior), _scale_in_words(row, self.centered), row.source) for row in self]
-        return pd.DataFrame(rows, columns=["parameter", "prior", "scale", "source"])
+        return Table(rows, columns=["parameter", "prior", "scale", "source"])
 
 
 def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
@@ -267,8 +268,8 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     ordered = any(row.ordered for row in auxiliary)
     labels = ["Intercept" if name == "Intercept" else f"beta[{name}]" for name in design.coefs]
     free = [label not in stated for label in labels]
-    terms, columns = column_terms(design.encoders.fixed), prepared(design.frame, design.encoders.kinds)
-    data = at_data(design.X, terms, _cells(columns, terms), free, implied=ordered)
+    columns = prepared(design.frame, design.encoders.kinds)
+    data = at_data(design.X, column_terms(design.encoders.fixed, columns), free, implied=ordered)
     # without a constant the predictors explain the response itself, not its deviations from a mean
     whole = ordered or data.constant is not None
     unit = 2.5 * (scale.link_sd if whole else float(np.hypot(scale.link_sd, scale.center)))
@@ -298,17 +299,6 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     )
 
 
-def _cells(columns: pd.DataFrame, terms: ColumnTerms) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the level of each row of every variable that counts as a factor: those of two values do."""
-    cells = {}
-    for name in sorted(frozenset[str]().union(*terms.variables)):
-        codes = distinct(columns[name])[0]
-        by_level = name in terms.factors or isinstance(columns[name].dtype, pd.CategoricalDtype)
-        if by_level or codes.max(initial=0) < 2:
-            cells[name] = codes
-    return cells
-
-
 def _about_coefficient(data: AtData, j: int) -> str:
     """Say what the prior of a coefficient is about where that is not the coefficient alone, as reported."""
     others = np.arange(len(data.sd)) != j
@@ -323,9 +313,9 @@ def _default_group_priors(
 
     Where the user states the sd of an effect that would be moved, its block stays as reported.
     """
-    terms = joined([column_terms(effects, recode=False) for effects in design.encoders.groups[position].effects])
+    effects = design.encoders.groups[position].effects
     size = len(term.coefs)
-    data = at_data(term.Z, terms, _cells(columns, terms), [True] * size)
+    data = at_data(term.Z, joined([column_terms(one, columns, recode=False) for one in effects]), [True] * size)
     labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
     basis, shift, one, about = np.eye(size), data.shift.copy(), data.sd.copy(), "at the predictors' means"
     for block in map(list, term.blocks):

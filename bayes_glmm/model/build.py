@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.distributions import (
     correlation_cholesky,
@@ -73,8 +74,7 @@ def build_model(
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])
-        discrete = spec.family.support in {"binary", "count", "trials", "ordered"}
-        observed = response.y.astype(np.int64) if discrete else response.y
+        observed = response.y.astype(np.int64) if spec.family.support in DISCRETE else response.y
         y = distribution(name, **arguments, observed=observed, dims="obs")
         if response.weights is not None:
             # the observed variable counts once; the potential adds what the weight has beyond that

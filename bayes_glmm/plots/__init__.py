@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> object:
     hint = "" if name.startswith("_") else f". {nearest(name, __all__)} ArviZ's plots take fit.dt."
     raise AttributeError(f"module 'bayes_glmm.plots' has no attribute {name!r}{hint}")

@@ -10,7 +10,9 @@ import xarray as xr
 
 from bayes_glmm.arguments import checked_names, in_words
 from bayes_glmm.errors import GLMMError, nearest
-from bayes_glmm.plots.style import axes_or_new, ink, quiet_grid, series_color, zero_line
+from bayes_glmm.plots.layout import fit_paper, new_panels
+from bayes_glmm.plots.names import fitted
+from bayes_glmm.plots.style import ink, quiet_grid, series_color, zero_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,14 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
     ------
     GLMMError
         If there is no such quantity.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Yield ~ 1 + (1 | Batch)", bg.load_dataset("Dyestuff"))
+    >>> figure = bg.plots.calibration(bg.sbc(model, simulations=10, random_seed=1, progressbar=False))
+    >>> figure.axes[0].get_title().split()[0]
+    'beta[Intercept]'
     """
     if not hasattr(result, "ranks"):
         raise GLMMError(f"result: give the result of bayes_glmm.sbc, not {in_words(result)}.")
@@ -56,27 +66,16 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
             raise GLMMError(f"quantities: there is no {name!r}. {nearest(name, names)}")
     worst = set(table["p_value"].nsmallest(_MOST).index)
     shown = list(quantities) if quantities is not None else [name for name in names if name in worst]
-    from matplotlib.pyplot import subplots
-
-    columns = min(_COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
-    size = (2.6 * columns + 0.6, 2.1 * rows + 0.7)
-    figure, panels = subplots(
-        rows, columns, figsize=size, layout="constrained", sharex=True, sharey=True, squeeze=False
-    )
-    for ax, name in zip(panels.flat, shown, strict=False):
-        _panel(axes_or_new(ax, 0, 0), ranks, name, table.loc[name])
-    for ax in panels.flat[len(shown) :]:
-        ax.set_visible(False)
-    for ax in panels.flat[max(0, len(shown) - columns) : len(shown)]:
-        ax.tick_params(axis="x", labelbottom=True)
+    figure, panels = new_panels(len(shown), _COLUMNS, shared=True)
+    for ax, name, title in zip(panels, shown, fitted(shown, letters=30, lines=2), strict=True):
+        _panel(ax, ranks, name, title, table.loc[name])
     figure.supxlabel("rank of the true value among posterior draws, from 0 to 1", fontsize="medium", color=ink())
-    words = "share of ranks below,{}less the right share".format(" " if rows > 1 else "\n")
-    figure.supylabel(words, fontsize="medium", color=ink())
+    figure.supylabel("share of ranks below, less the right share", fontsize="medium", color=ink())
+    fit_paper(figure, 2.2, 1.5)
     return figure
 
 
-def _panel(ax: Axes, ranks: xr.Dataset, name: str, row: pd.Series) -> None:
+def _panel(ax: Axes, ranks: xr.Dataset, name: str, title: str, row: pd.Series) -> None:
     position = ranks["position"].to_numpy()
     of = ranks["rank"].sel(quantity=name).to_numpy()
     draws = len(position)
@@ -91,7 +90,7 @@ def _panel(ax: Axes, ranks: xr.Dataset, name: str, row: pd.Series) -> None:
     ax.fill_between(x, *band, color=ink(0.25), alpha=0.6, linewidth=0)
     zero_line(ax, horizontal=True)
     ax.plot(x, around(share), color=series_color(0 if right else 1), linewidth=1.6, drawstyle="steps-mid")
-    ax.set_title(f"{name}\n{_p(row['p_value'])}{'' if right else ', not uniform'}", fontsize="small", color=ink())
+    ax.set_title(f"{title}\n{_p(row['p_value'])}{'' if right else ', not uniform'}", fontsize="small", color=ink())
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     quiet_grid(ax, "y")

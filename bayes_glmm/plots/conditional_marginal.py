@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bayes_glmm.arguments import in_words
+from bayes_glmm.effects.labels import effect_label, interval_words
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.curves import draw_curves
+from bayes_glmm.plots.layout import finish, own_axes
+from bayes_glmm.plots.names import counted, many, name_rows
 from bayes_glmm.plots.style import (
     NUMBERS,
-    axes_or_new,
     check_table_columns,
     ink,
     legend_above,
@@ -25,14 +26,12 @@ from bayes_glmm.plots.style import (
     telling_columns,
     zero_line,
 )
-from bayes_glmm.plots.wording import effect_label, interval_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _RATIOS = ("ratio", "odds_ratio")
-_WIDEST = 32  # letters of a row's label
 
 
 def conditional_marginal(
@@ -73,9 +72,18 @@ def conditional_marginal(
 
     Examples
     --------
-    ``rows, each = bg.grid(fit, x=None), bg.grid(fit, x=None, hospital=None)``, then ``conditional_marginal({"each
-    hospital": bg.predictions(fit, each), "typical": bg.predictions(fit, rows, random_effects="typical"), "average":
-    bg.predictions(fit, rows, random_effects="marginal")}, x="x")``.
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> kinds = ("typical", "marginal")
+    >>> stories = {kind: bg.avg_comparisons(fit, "period", random_effects=kind) for kind in kinds}
+    >>> bg.plots.conditional_marginal(stories).get_xlabel()
+    'Difference in probability of incidence'
+
+    Curves, where x is a numeric predictor and the groups are hospitals: ``rows, each = bg.grid(fit, x=None),
+    bg.grid(fit, x=None, hospital=None)``, then ``conditional_marginal({"each hospital": bg.predictions(fit, each),
+    "typical": bg.predictions(fit, rows, random_effects="typical"), "average": bg.predictions(fit, rows,
+    random_effects="marginal")}, x="x")``.
     """
     tables = _by_name(stories)
     if x is not None:
@@ -88,22 +96,23 @@ def _effects(stories: dict[str, pd.DataFrame], comparison: str | None, ax: Axes 
     first = next(iter(stories.values()))
     labels = _labels(first)
     kind = comparison if comparison is not None else _kind(first)
-    lines = max((label.count("\n") + 1 for label in labels), default=1)
-    ax = axes_or_new(ax, 6.4, 1.5 + len(labels) * max(0.26 * (len(stories) + 1), 0.2 * lines))
+    given, ax = ax, own_axes(ax)
+    thin = many(len(labels))
+    height = name_rows(ax, labels, each=0.22 * (len(stories) + 0.5))
     offsets = (np.arange(len(stories)) - (len(stories) - 1) / 2) * 0.5 / max(1, len(stories) - 1 + 0.5)
+    apart = 72 * height / max(1, len(labels)) / (len(stories) + 1)  # points
+    size, edge = (2.5, None) if thin else (float(np.clip(0.9 * apart, 3.5, 6.5)), ink(0))
     for number, ((name, table), offset) in enumerate(zip(stories.items(), offsets, strict=True)):
-        y = np.arange(len(labels)) + offset
-        color = series_color(number)
-        ax.hlines(y, table["lower"], table["upper"], color=color, linewidth=2.2, alpha=0.75)
-        marker = series_marker(number)
-        ax.plot(table["estimate"], y, marker, color=color, markersize=6.5, markeredgecolor=ink(0), label=name)
+        y, color = np.arange(len(labels)) + offset, series_color(number)
+        ax.hlines(y, table["lower"], table["upper"], color=color, linewidth=0.8 if thin else 2.2, alpha=0.75)
+        points = ax.plot(table["estimate"], y, series_marker(number), color=color, label=name)[0]
+        points.set(markersize=size, markeredgecolor=edge or color)
     _scale_axis(ax, stories, kind)
-    ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
     quiet_grid(ax, "x")
     _annotate(ax, first, kind)
     legend_above(ax, len(stories), interval_words(table.attrs for table in stories.values()))
+    finish(ax, given, 5.2, height)
     return ax
 
 
@@ -141,15 +150,7 @@ def _check_same_rows(stories: dict[str, pd.DataFrame]) -> None:
 
 def _labels(table: pd.DataFrame) -> list[str]:
     about = _about(table)
-    labels = row_labels(table, about) if about else [""] * len(table)
-    return [_wrapped(label) for label in labels]
-
-
-def _wrapped(label: str) -> str:
-    """Break a long label, before an operator rather than around it."""
-    fixed = "\N{NO-BREAK SPACE}"
-    joined = label.replace(" / ", f" /{fixed}").replace(" - ", f" -{fixed}")
-    return "\n".join(textwrap.wrap(joined, _WIDEST, break_long_words=False)).replace(fixed, " ")
+    return row_labels(table, about) if about else [""] * len(table)
 
 
 def _about(table: pd.DataFrame) -> list[str]:
@@ -195,4 +196,5 @@ def _annotate(ax: Axes, table: pd.DataFrame, kind: str) -> None:
     one = f", {term}: {table['contrast'].iloc[0]}" if compared and "contrast" not in telling else ""
     ax.set_xlabel(effect_label(table.attrs, kind, term) + one, color=ink())
     if compared or telling != ["term"]:
-        ax.set_ylabel(", ".join(term if compared and name == "contrast" else name for name in telling), color=ink())
+        words = ", ".join(term if compared and name == "contrast" else name for name in telling)
+        ax.set_ylabel(counted(words, len(table), "rows"), color=ink())

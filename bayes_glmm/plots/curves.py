@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.effects.labels import interval_words, prediction_label
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.plots.facets import (
+    MOST_PANELS,
+    is_level,
+    panel_keys,
+    panel_title,
+    panels_across,
+    rows_at,
+    varying_columns,
+)
+from bayes_glmm.plots.layout import finish, fit_paper, new_panels, own_axes
+from bayes_glmm.plots.names import fitted
 from bayes_glmm.plots.style import (
-    NUMBERS,
-    axes_or_new,
     check_table_columns,
+    dashed_keys,
     ink,
     legend_above,
     legend_style,
@@ -21,13 +32,12 @@ from bayes_glmm.plots.style import (
     quiet_grid,
     series_color,
 )
-from bayes_glmm.plots.wording import interval_words, prediction_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMNS = 3
+_MOST_THICK = 6  # curves of one table
 
 
 def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) -> Axes | Figure:
@@ -36,7 +46,7 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
     Parameters
     ----------
     stories
-        Tables of predictions by name; one with several rows at a value of `x` holds a curve for each group.
+        Tables of predictions by name; one with several rows at a value of `x` holds several curves.
     x
         The numeric column of the horizontal axis.
     ax
@@ -45,99 +55,106 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
     Returns
     -------
     matplotlib.axes.Axes or matplotlib.figure.Figure
-        Posterior means; intervals of single curves as bands. A figure with a panel for each category where predictions
-        are probabilities of several.
+        Posterior means and intervals as bands; thin means alone for levels of a grouping factor. A figure with a panel
+        for each category of the response, and for each combination of other predictors that vary in all tables.
 
     Raises
     ------
     GLMMError
-        If the column is missing or no number, a table's rows are not curves over it, tables have other categories than
-        the first, or there is one pair of axes for several categories.
+        If the column is missing or no number, a table's rows are not curves over it, tables have other values of what
+        panels are made of, or there is one pair of axes for several panels.
     """
     for name, table in stories.items():
         check_table_columns(f"stories[{name!r}]", [x], table, "predictions")
         if not pd.api.types.is_numeric_dtype(table[x]) or pd.api.types.is_bool_dtype(table[x]):
             raise GLMMError(f"x: {x!r} is no number in stories[{name!r}]; curves need a numeric column.")
-    categories = _categories(stories)
-    if len(categories) > 1:
-        if ax is not None:
-            raise GLMMError(
-                "ax: one pair of axes cannot hold a panel for each category; leave it out, or give one category's rows."
-            )
-        return _panels(stories, categories, x)
-    ax = axes_or_new(ax, 6.4, 4.2)
-    _panel(ax, stories, x)
+    columns = _panel_columns(stories, x)
+    keys = panel_keys(stories, columns)
+    if len(keys) == 1:
+        axes = own_axes(ax)
+        _panel(axes, stories, x)
+        axes.set_xlabel(x, color=ink())
+        axes.set_ylabel(_label(stories), color=ink())
+        legend_above(axes, len(stories), _interval(stories, axes))
+        finish(axes, ax, 5.4, 3.3)
+        return axes
+    if ax is not None:
+        apart = " and ".join(columns)
+        raise GLMMError(f"ax: one pair of axes cannot hold a panel for each {apart}; leave it out, or give one's rows.")
+    return _panels(stories, columns, keys, x)
+
+
+def _panel_columns(stories: Mapping[str, pd.DataFrame], x: str) -> list[str]:
+    """Columns that vary at one value of x in all tables and are no grouping factors."""
+    tables = list(stories.values())
+    shared = [set(varying_columns(table, [x])) for table in tables]
+    first = tables[0]
+    groups = {group for table in tables for group in _groups(table)}
+    found = [name for name in varying_columns(first, [x]) if all(name in own for own in shared) and name not in groups]
+    if any("groups" in table.attrs for table in tables):
+        return [name for name in found if is_level(first[name], MOST_PANELS)]
+    return [name for name in found if first[name].nunique() <= MOST_PANELS]  # more are levels of a group
+
+
+def _groups(table: pd.DataFrame) -> set[str]:
+    """Name the model's grouping factors and the columns they are made of."""
+    return {part for name in table.attrs.get("groups", ()) for part in (str(name), *str(name).split(":"))}
+
+
+def _label(stories: Mapping[str, pd.DataFrame]) -> str:
     first = next(iter(stories.values()))
-    ax.set_xlabel(x, color=ink())
-    ax.set_ylabel(_one_category(prediction_label(first.attrs), categories), color=ink())
-    legend_above(ax, len(stories), _interval(stories))
-    return ax
+    label = prediction_label(first.attrs)
+    return label.replace("each category", f"category {first['category'].iloc[0]}") if "category" in first else label
 
 
-def _categories(stories: Mapping[str, pd.DataFrame]) -> list[object]:
-    """Categories of an ordered response, which all tables must share; none for other responses."""
-    found = [list(dict.fromkeys(table["category"])) if "category" in table else [] for table in stories.values()]
-    for name, own in zip(stories, found, strict=True):
-        if set(own) != set(found[0]):
-            raise GLMMError(f"stories[{name!r}] has other categories than the first table.")
-    return found[0]
-
-
-def _one_category(label: str, categories: list[object]) -> str:
-    return label.replace("each category", f"category {categories[0]}") if categories else label
-
-
-def _panels(stories: Mapping[str, pd.DataFrame], categories: list[object], x: str) -> Figure:
-    from matplotlib.pyplot import subplots
-
-    rows = -(-len(categories) // _COLUMNS)
-    columns = -(-len(categories) // rows)
-    figure, axes = subplots(
-        rows, columns, figsize=(2.7 * columns + 0.8, 2.5 * rows + 1.0), layout="constrained", sharex=True, sharey=True,
-        squeeze=False,
-    )  # fmt: skip
-    panels = [axes_or_new(ax, 0, 0) for ax in axes.flat]
-    for ax, category in zip(panels, categories, strict=False):
-        _panel(ax, {name: table[table["category"] == category] for name, table in stories.items()}, x)
-        ax.set_title(str(category), color=ink(), fontsize="medium")
-    panels[0].set_ylim(bottom=0)
-    for ax in panels[len(categories) :]:
-        ax.set_visible(False)
-    for ax in panels[max(0, len(categories) - columns) : len(categories)]:
-        ax.tick_params(axis="x", labelbottom=True)
+def _panels(stories: Mapping[str, pd.DataFrame], columns: list[str], keys: list[tuple], x: str) -> Figure:
+    side_by_side = panels_across(columns, keys)
+    figure, panels = new_panels(len(keys), side_by_side, shared=True)
+    for ax, key in zip(panels, keys, strict=True):
+        _panel(ax, {name: rows_at(table, columns, key) for name, table in stories.items()}, x)
+        ax.set_title(panel_title(columns, key), color=ink(), fontsize="medium")
+    if "category" in columns:
+        panels[0].set_ylim(bottom=0)
     figure.supxlabel(x, color=ink(), fontsize="medium")
-    figure.supylabel(prediction_label(next(iter(stories.values())).attrs), color=ink(), fontsize="medium")
+    label = prediction_label(next(iter(stories.values())).attrs)
+    figure.supylabel(label, color=ink(), fontsize="medium")
     handles, labels = panels[0].get_legend_handles_labels()
-    style = legend_style(True, _interval(stories))
-    opaque_keys(figure.legend(handles, labels, loc="outside upper left", ncols=len(stories), **style))
+    style = legend_style(dashed_keys(panels[0]), _interval(stories, panels[0]))
+    across = min(len(labels), len(panels), side_by_side)
+    opaque_keys(figure.legend(handles, fitted(labels, lines=2), loc="outside upper left", ncols=across, **style))
+    fit_paper(figure, 2.5, 2.1)
     return figure
 
 
 def _panel(ax: Axes, stories: Mapping[str, pd.DataFrame], x: str) -> None:
     number = 0
     for name, table in stories.items():
-        curves = _split(name, table, x)
-        if len(curves) > 1:
-            _thin(ax, curves, x, name)
-        else:
-            _thick(ax, curves[0], x, name, number)
+        varying = varying_columns(table, [x])
+        curves = _split(name, table, x, varying)
+        groups = "groups" not in table.attrs or bool(_groups(table) & set(varying))
+        if len(curves) > _MOST_THICK or (len(curves) > 1 and groups):
+            _thin(ax, list(curves.values()), x, name)
+            continue
+        for level, curve in curves.items():
+            _thick(ax, curve, x, f"{name}, {level}" if level else name, number)
             number += 1
     ax.margins(x=0.01)
     quiet_grid(ax, "y")
 
 
-def _interval(stories: Mapping[str, pd.DataFrame]) -> str:
-    return interval_words((table.attrs for table in stories.values()), "band")
+def _interval(stories: Mapping[str, pd.DataFrame], ax: Axes) -> str:
+    """Say what lines are, and bands where there are any."""
+    words = interval_words((table.attrs for table in stories.values()), "band")
+    return words if ax.collections else "means"
 
 
-def _split(name: str, table: pd.DataFrame, x: str) -> list[pd.DataFrame]:
+def _split(name: str, table: pd.DataFrame, x: str, varying: list[str]) -> dict[str, pd.DataFrame]:
     """Cut a table into curves by the columns that vary at one value of x."""
-    if not table[x].duplicated().any():
-        return [table.sort_values(x)]
-    about = [column for column in table.columns if column not in (*NUMBERS, x)]
-    varying = [column for column in about if table.groupby(x)[column].nunique().max() > 1]
-    curves = [part.sort_values(x) for _, part in table.groupby(varying, observed=True)] if varying else [table]
-    if any(curve[x].duplicated().any() for curve in curves):
+    curves = {"": table.sort_values(x)}
+    if varying:
+        parts = table.groupby(varying, observed=True, sort=False)
+        curves = {", ".join(map(str, level)): part.sort_values(x) for level, part in parts}
+    if any(curve[x].duplicated().any() for curve in curves.values()):
         raise GLMMError(
             f"stories[{name!r}]: several rows share one value of {x} and nothing tells them apart; predict over "
             f"bayes_glmm.grid(fit, {x}=None), with the grouping factor for a curve each."
@@ -149,7 +166,7 @@ def _thin(ax: Axes, curves: list[pd.DataFrame], x: str, name: str) -> None:
     alpha = float(np.clip(6 / len(curves), 0.4, 0.7))  # a single curve stays visible, on a dark ground too
     width = 0.9 if len(curves) <= 100 else 0.6
     for i, curve in enumerate(curves):
-        label = f"{name} ({len(curves)})" if i == 0 else None
+        label = f"{name} ({len(curves)} means)" if i == 0 else None
         ax.plot(curve[x], curve["estimate"], color=ink(0.6), linewidth=width, alpha=alpha, label=label, zorder=1)
 
 

@@ -10,8 +10,11 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.arguments import in_words
-from bayes_glmm.errors import GLMMError, nearest
-from bayes_glmm.plots.style import axes_or_new, check_table_columns, ink, quiet_grid, series_color
+from bayes_glmm.checks.residuals import column_of
+from bayes_glmm.errors import GLMMError
+from bayes_glmm.plots.layout import fit_paper, new_panels
+from bayes_glmm.plots.names import counted, many, name_columns
+from bayes_glmm.plots.style import check_table_columns, ink, quiet_grid, series_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 _BINS = 12
-_MOST_GROUPS = 40
+_WIDTH, _HEIGHT = 3.7, 2.7
 _SHOWN = 50  # posterior draws
 _QUARTILES = (0.25, 0.5, 0.75)
 
@@ -49,6 +52,16 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     ------
     GLMMError
         If a variable or column is not there.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> residuals = bg.simulate_residuals(fit, random_seed=1)
+    >>> figure = bg.plots.residuals(residuals, bg.check_residuals(residuals))
+    >>> len(figure.axes)
+    4
     """
     if not isinstance(dataset, xr.Dataset):
         raise GLMMError(f"dataset: give the result of bayes_glmm.simulate_residuals, not {in_words(dataset)}.")
@@ -58,10 +71,7 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     if table is not None:
         check_table_columns("table", ["p_value"], table, "check_residuals")
     column = _column(dataset, by)
-    from matplotlib.pyplot import subplots
-
-    figure, panels = subplots(2, 2, figsize=(9.0, 7.0), layout="constrained")
-    axes = [axes_or_new(ax, 0, 0) for ax in panels.flat]
+    figure, axes = new_panels(4, 2)
     residual = dataset["residual"].to_numpy()
     each = dataset["residual_draws"].to_numpy() if "residual_draws" in dataset else residual[None]
     each = each[:: max(1, len(each) // _SHOWN)]
@@ -71,7 +81,7 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     if column is None:
         axes[3].set_axis_off()
     else:
-        values = dataset[column].to_numpy()
+        values = column_of(dataset, column, "by")
         draw = _against_number if values.dtype.kind == "f" else _against_levels
         draw(axes[3], column, values, residual, each)
     if table is not None:
@@ -80,17 +90,13 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
             told = [f"{test} p = {table.loc[test, 'p_value']:.3f}" for test in tests if test in table.index]
             ax.set_title(", ".join(told), fontsize="small", color=ink(), loc="left")
     figure.suptitle(f"Residuals ({dataset.attrs.get('random_effects', 'simulated')})", color=ink(), fontsize="medium")
+    fit_paper(figure, _WIDTH, _HEIGHT)
     return figure
 
 
 def _column(dataset: xr.Dataset, by: str | None) -> str | None:
-    if by is None:
-        choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
-        return choices[0] if choices else None
-    if not isinstance(by, str) or by not in dataset.coords:
-        known = [str(name) for name in dataset.coords if name not in ("obs", "sample")]
-        raise GLMMError(f"by: the residuals have no column {by!r}. {nearest(by, known)}")
-    return by
+    choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
+    return by or next(iter(choices), None)
 
 
 def _ranks(values: Array) -> Array:
@@ -140,21 +146,20 @@ def _against_number(ax: Axes, name: str, values: Array, residual: Array, each: A
 def _against_levels(ax: Axes, name: str, values: npt.NDArray[np.object_], residual: Array, each: Array) -> None:
     levels = list(dict.fromkeys(values.tolist()))
     members = [values == level for level in levels]
-    if len(levels) > _MOST_GROUPS:  # the levels' medians in order: names would not be readable
+    thin = many(len(levels))
+    if thin:  # the levels' medians in order, for want of names
         order = np.argsort([np.median(each[:, member]) for member in members], kind="stable")
         levels, members = [levels[i] for i in order], [members[i] for i in order]
     for quartile in _QUARTILES:
         ax.axhline(quartile, color=ink(), linewidth=1, linestyle=(0, (4, 3)), zorder=0.8)
-    for place, member in enumerate(members):
+    low, middle, high = np.transpose([np.quantile(each[:, member], _QUARTILES) for member in members])
+    place = np.arange(len(levels))
+    for at, member in enumerate(members):
         part = residual[member]
-        low, middle, high = np.quantile(each[:, member], _QUARTILES)
-        ax.plot(np.full(len(part), place), part, "o", color=ink(0.6), markersize=2.5, alpha=0.35, markeredgewidth=0)
-        ax.vlines(place, low, high, color=series_color(1), linewidth=2)
-        ax.plot(place, middle, "o", color=series_color(1), markersize=4)
-    few = len(levels) <= _MOST_GROUPS
-    ax.set_xticks(range(len(levels)) if few else [], [str(level) for level in levels] if few else [])
-    if few and sum(len(str(level)) for level in levels) > 30:
-        ax.tick_params(axis="x", rotation=90, labelsize="x-small")
+        ax.plot(np.full(len(part), at), part, "o", color=ink(0.6), markersize=2.5, alpha=0.35, markeredgewidth=0)
+    ax.vlines(place, low, high, color=series_color(1), linewidth=0.8 if thin else 2, alpha=0.6 if thin else 1)
+    ax.plot(place, middle, "o", color=series_color(1), markersize=2 if thin else 4, markeredgewidth=0)
+    name_columns(ax, [str(level) for level in levels], _WIDTH)
     ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel(f"{name} ({len(levels)} levels)", color=ink())
+    ax.set_xlabel(counted(name, len(levels)), color=ink())
     ax.set_ylabel("residual, quartiles", color=ink())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import GLMMError, nearest
+from bayes_glmm.plots.names import fitted, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
 #: Okabe and Ito's palette: on a light ground dark red and olive stand for its bright colours, on a dark ground those
@@ -24,8 +25,11 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 DASHES: tuple[Any, ...] = (
     "solid", (0, (4, 2)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (9, 2)), (0, (3, 1.2, 1, 1.2, 1, 1.2)),
 )  # fmt: skip
+#: Lines and points beyond this many cannot be told apart and have one key for all.
+MOST_COLORS = 18
 _HANDLE = 3.9  # ems: three dashes and the gaps between them
-_WIDEST = 80  # letters of a legend's line
+_WIDEST = 62  # letters of a legend's line
+_LINES = 14  # of a column of a legend
 #: Columns of results that are numbers, not what the row is about.
 NUMBERS = ("estimate", "sd", "lower", "upper")
 
@@ -143,31 +147,19 @@ def zero_line(ax: Axes, at: float = 0.0, horizontal: bool = False) -> None:
     draw(at, color=ink(), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.8)  # above the grid
 
 
-def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the axes given, or new ones on a figure of their own.
+def style_axes(ax: Axes) -> Axes:
+    """Take away the top and right frame and set the rest in quiet ink.
 
     Parameters
     ----------
     ax
-        Axes to draw on, or None.
-    width, height
-        Size of a new figure, inches.
+        The axes, which are changed.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Without top and right frame.
+        The same.
     """
-    from matplotlib.axes import Axes
-
-    if ax is not None and not isinstance(ax, Axes):
-        raise GLMMError(f"ax= takes one matplotlib Axes, such as figure.subplots(), not {in_words(ax)}.")
-    if ax is None:
-        from matplotlib.figure import Figure
-        from matplotlib.pyplot import subplots
-
-        figure: Figure
-        figure, ax = subplots(figsize=(width, height), layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
     for side in ("left", "bottom"):
         ax.spines[side].set_color(ink())
@@ -193,13 +185,56 @@ def legend_above(ax: Axes, columns: int, title: str = "") -> Legend:
         The legend.
     """
     columns = max(1, columns)
-    labels = ax.get_legend_handles_labels()[1]
-    while columns > 1 and columns * (max(map(len, labels), default=0) + 8) > _WIDEST:
+    handles, labels = ax.get_legend_handles_labels()
+    names = fitted(labels, lines=2)
+    widths = [8 + max(map(len, name.split("\n"))) for name in names]
+    while columns > 1 and sum(max(widths[first::columns]) for first in range(min(columns, len(widths)))) > _WIDEST:
         columns -= 1
-    dashed = any(line.is_dashed() for line in ax.lines if not str(line.get_label()).startswith("_"))
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-    legend = ax.legend(ncols=columns, **place, **legend_style(dashed, title))
-    return opaque_keys(legend)
+    return opaque_keys(ax.legend(handles, names, ncols=columns, **place, **legend_style(dashed_keys(ax), title)))
+
+
+def legend_beside(owner: Axes | Figure, ax: Axes, title: str) -> Legend:
+    """Put the legend to the right: in several columns where there are many keys.
+
+    Parameters
+    ----------
+    owner
+        The axes or the figure beside which it stands.
+    ax
+        Axes whose lines it explains.
+    title
+        What all entries share.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+        The legend.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    names = fitted(labels, letters=30, lines=2 if len(labels) <= _LINES else 1)
+    keys = _LINES // (1 + any("\n" in name for name in names))
+    place: dict[str, Any] = (
+        {"loc": "upper left", "bbox_to_anchor": (1, 1)} if owner is ax else {"loc": "outside right upper"}
+    )
+    style = legend_style(dashed_keys(ax), wrapped(title, 30)) | {"ncols": -(-len(names) // keys)}
+    return opaque_keys(owner.legend(handles, names, **place, **style))
+
+
+def dashed_keys(ax: Axes) -> bool:
+    """Say whether keys need room for dashes.
+
+    Parameters
+    ----------
+    ax
+        Axes whose lines a legend explains.
+
+    Returns
+    -------
+    bool
+        Whether one of the lines with a key is dashed.
+    """
+    return any(line.is_dashed() for line in ax.lines if not str(line.get_label()).startswith("_"))
 
 
 def legend_style(dashed: bool, title: str = "") -> dict[str, Any]:
@@ -223,7 +258,7 @@ def legend_style(dashed: bool, title: str = "") -> dict[str, Any]:
 
 
 def opaque_keys(legend: Legend) -> Legend:
-    """Draw a legend's keys without transparency.
+    """Draw a legend's keys without transparency, and points large enough to be told apart.
 
     Parameters
     ----------
@@ -235,9 +270,13 @@ def opaque_keys(legend: Legend) -> Legend:
     matplotlib.legend.Legend
         The same.
     """
+    from matplotlib.lines import Line2D
+
     for key in legend.legend_handles:
         if key is not None:
             key.set_alpha(1)
+        if isinstance(key, Line2D):
+            key.set_markersize(max(5.0, key.get_markersize()))
     return legend
 
 
@@ -252,41 +291,6 @@ def note_above(ax: Axes, *parts: str) -> None:
         What to say; empty ones are left out.
     """
     ax.set_title("; ".join(part for part in parts if part), loc="left", fontsize="small", color=ink())
-
-
-def level_ticks(ax: Axes, names: Sequence[str]) -> float:
-    """Name the levels at 0, 1, ... of the horizontal axis: in lines where they are long, turned where they are longer.
-
-    Parameters
-    ----------
-    ax
-        The axes.
-    names
-        Names of the levels.
-
-    Returns
-    -------
-    float
-        Inches that turned names take below the axes; 0 for others.
-    """
-    from matplotlib import rcParams
-    from matplotlib.font_manager import FontProperties
-
-    points = FontProperties(size=rcParams["xtick.labelsize"]).get_size_in_points()
-    width = 72 * ax.bbox.width / ax.figure.dpi
-    room = int(width / max(1, len(names)) / (0.62 * points))  # letters
-    lines = [textwrap.wrap(name, max(room, 4), break_long_words=False) or [""] for name in names]
-    if all(len(line) <= room for name in lines for line in name) and max(map(len, lines), default=0) <= 3:
-        ax.set_xticks(range(len(names)), ["\n".join(name) for name in lines])
-        return 0.0
-    upright = width / max(1, len(names)) < 2 * points
-    turned = ["\n".join(textwrap.wrap(name, 36)) if upright else name for name in names]
-    ax.set_xticks(range(len(names)), turned)
-    for label in ax.get_xticklabels():
-        label.set(rotation=90 if upright else 40, rotation_mode="anchor")
-        label.set(ha="right", va="center" if upright else "top")
-    longest = max(len(line) for name in turned for line in name.split("\n"))
-    return longest * 0.6 * points / 72 * (1.0 if upright else 0.65)
 
 
 def check_table_columns(argument: str, needed: Iterable[str], table: Any, made_by: str = "") -> None:

@@ -1,7 +1,7 @@
 """Draws of new responses, and the pointwise log-likelihood.
 
-Input: a `Fit` and rows. Output: an `xarray.DataTree` with the group posterior_predictive, or a Dataset of log
-densities; dims chain, draw, obs, the variable named as the response, so that ArviZ's functions take them as they are.
+Input: a `Fit` and rows. Output: an `xarray.DataTree` with the group posterior_predictive or log_likelihood; dims chain,
+draw, obs, the variable named as the response, so that ArviZ's functions take them as they are.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import check_fit, row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
+from bayes_glmm.predict.meanings import RandomEffects, as_text, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.pieces import in_threads, piecewise
 from bayes_glmm.predict.posterior import posterior_draws
@@ -32,7 +34,7 @@ def posterior_predictive(
     fit: Fit,
     newdata: Any = None,
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     draws: int | None = None,
     random_seed: int | None = None,
@@ -48,7 +50,9 @@ def posterior_predictive(
         with precisions that of the precisions.
     random_effects
         ``"conditional"``: groups as fitted. ``"typical"``: deviation zero. ``"new"``: every level counts as not seen
-        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level.
+        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level; rows without
+        the factor's column are all of one new level. Or one of these for each grouping factor named,
+        ``{"Site": "conditional", "Site:Year": "new"}``; others are ``"new"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     draws
@@ -72,20 +76,30 @@ def posterior_predictive(
     ----------
     Gelman, A., Meng, X.-L. and Stern, H. (1996). Posterior predictive assessment of model fitness via realized
     discrepancies. Statistica Sinica 6, 733-807.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial")
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> draws = bg.posterior_predictive(fit, random_seed=1)
+    >>> draws["posterior_predictive"]["incidence"].dims
+    ('chain', 'draw', 'obs')
     """
     check_fit(fit)
-    if random_effects == "marginal":
+    meanings = factor_meanings(fit.model.design, random_effects, unnamed="new")
+    if "marginal" in (random_effects, *meanings.values()):
         raise PredictionError(
             "One response belongs to one group, so it cannot be drawn with random_effects='marginal'. Use 'new': "
             "responses of groups drawn from the population. Averages over the population are given by predictions(...)."
         )
     frame = None
     if newdata is not None:
-        frame = complete_rows(fit, row_frame(newdata), levels=random_effects != "typical", trials=True)
+        frame = complete_rows(fit, row_frame(newdata), meanings=meanings, trials=True)
     predictor = row_predictor(
         fit,
         frame,
-        random_effects=random_effects,
+        random_effects=meanings or random_effects,
         new_levels=new_levels,
         scale="link",
         random_seed=random_seed,
@@ -94,20 +108,22 @@ def posterior_predictive(
     )
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
-    result = np.empty((predictor.draws.size, predictor.rows))
+    whole = predictor.family.support in DISCRETE
+    result: npt.NDArray[Any] = np.empty((predictor.draws.size, predictor.rows), dtype=np.int64 if whole else float)
     for rows in predictor.row_chunks():
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
     index = fit.model.design.index if frame is None else frame.index
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
-    dataset.attrs = {"random_effects": random_effects, "new_levels": new_levels, "seed": predictor.seed}
+    said = as_text(stated(random_effects, meanings))
+    dataset.attrs = {"random_effects": said, "new_levels": new_levels, "seed": predictor.seed}
     if predictor.labels is not None:
         dataset.attrs["categories"] = list(predictor.labels)
     return xr.DataTree.from_dict({"posterior_predictive": dataset})
 
 
-def log_likelihood(fit: Fit) -> xr.Dataset:
+def log_likelihood(fit: Fit) -> xr.DataTree:
     """Compute the log density of every observation under every posterior draw, groups as fitted.
 
     Parameters
@@ -117,13 +133,41 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
 
     Returns
     -------
-    xarray.Dataset
-        The response's name, dims chain, draw, obs; log density of y, times the row's weight where there are weights.
+    xarray.DataTree
+        Group log_likelihood: the response's name, dims chain, draw, obs; log density of y, times the row's weight where
+        there are weights. ``fit.extend("log_likelihood")`` puts it into ``fit.dt``.
 
     References
     ----------
     Vehtari, A., Gelman, A. and Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out
     cross-validation and WAIC. Statistics and Computing 27, 1413-1432. doi:10.1007/s11222-016-9696-4.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> log_likelihood = bg.log_likelihood(fit)
+    """
+    values, posterior = row_log_densities(fit), fit.posterior
+    values = values.reshape(posterior.sizes["chain"], posterior.sizes["draw"], -1)
+    coords = {"chain": posterior["chain"], "draw": posterior["draw"], "obs": row_labels(fit.model.design.index)}
+    dataset = xr.Dataset({response_name(fit): (("chain", "draw", "obs"), values)}, coords=coords)
+    return xr.DataTree.from_dict({"log_likelihood": dataset})
+
+
+def row_log_densities(fit: Fit) -> Array:
+    """Compute the log density of every observation as a plain array.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), times the rows' weights.
     """
     check_fit(fit)
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
@@ -134,8 +178,7 @@ def log_likelihood(fit: Fit) -> xr.Dataset:
 
     for rows, values in piecewise(density, list(predictor.row_chunks())):
         result[:, rows] = values
-    coords = {"obs": row_labels(fit.model.design.index)}
-    return predictor.draws.unstack(result, coords).to_dataset(name=response_name(fit))
+    return result
 
 
 def total_log_likelihood(fit: Fit) -> xr.DataArray:

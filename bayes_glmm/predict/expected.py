@@ -16,15 +16,17 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import checked_seed, in_words
+from bayes_glmm.arguments import checked_seed
 from bayes_glmm.design.design import Design
-from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean
 from bayes_glmm.predict.domain import check_average_exists, check_domain
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
+from bayes_glmm.predict.meanings import READ, RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
 from bayes_glmm.predict.pieces import chunks, piecewise
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
@@ -35,32 +37,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-RANDOM_EFFECTS = ("conditional", "typical", "marginal", "new")
 NEW_LEVELS = ("error", "sample", "typical")
 SCALES = ("response", "link")
-
-
-def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
-    """Check an argument that takes one of a few names.
-
-    Parameters
-    ----------
-    argument
-        The argument's name, for the message.
-    value
-        What the user gave.
-    valid
-        The names allowed.
-
-    Raises
-    ------
-    PredictionError
-        If the value is not one of them; the message names the nearest.
-    """
-    if not isinstance(value, str):
-        raise PredictionError(f"{argument}= takes a name, not {in_words(value)}. {nearest(value, valid)}")
-    if value not in valid:
-        raise PredictionError(f"{argument}={value!r} is not known. {nearest(value, valid)}")
 
 
 def scales(fit: Fit) -> tuple[str, ...]:
@@ -94,8 +72,8 @@ class RowPredictor:
         Design at the rows.
     family, link
         Of the model.
-    random_effects
-        ``"conditional"``, ``"typical"``, ``"marginal"`` or ``"new"``.
+    meanings
+        Of each grouping factor: ``"conditional"``, ``"typical"``, ``"marginal"`` or ``"new"``.
     new_levels
         What levels that were not fitted get under ``"conditional"``: ``"sample"`` or ``"typical"``.
     scale
@@ -111,7 +89,7 @@ class RowPredictor:
     design: Design
     family: Family
     link: Link
-    random_effects: str
+    meanings: Mapping[str, str]
     new_levels: str
     scale: str
     seed: int
@@ -131,6 +109,16 @@ class RowPredictor:
     def shape(self) -> tuple[int, ...]:
         """Shape of a row's value: ``()``, or the number of categories."""
         return () if self.categories is None else (len(self.categories),)
+
+    @property
+    def read(self) -> tuple[GroupTerm, ...]:
+        """The grouping factors whose levels are read."""
+        return tuple(term for term in self.design.groups if self.meanings[term.name] in READ)
+
+    @property
+    def averaged(self) -> tuple[GroupTerm, ...]:
+        """The grouping factors whose effects are averaged over."""
+        return tuple(term for term in self.design.groups if self.meanings[term.name] == "marginal")
 
     def taking(self, part: Rows) -> RowPredictor:
         """Keep some of the posterior draws.
@@ -214,7 +202,7 @@ class RowPredictor:
         return chunks(self.rows, self.draws.size * len(self.labels or "1"))
 
     def linear(self, rows: Rows) -> Array:
-        """Compute the linear predictor, without the random part under ``"typical"`` and ``"marginal"``.
+        """Compute the linear predictor, without the effects of factors that are ``"typical"`` or ``"marginal"``.
 
         Parameters
         ----------
@@ -227,14 +215,9 @@ class RowPredictor:
             (S, rows), link scale.
         """
         eta = fixed_part(self.draws, self.design, rows)
-        if self.random_effects in ("conditional", "new"):
+        if self.read:
             eta += group_part(
-                self.draws,
-                self.design,
-                rows,
-                fitted_levels=self.random_effects == "conditional",
-                new_levels="sample" if self.random_effects == "new" else self.new_levels,
-                seed=self.seed,
+                self.draws, self.design, rows, meanings=self.meanings, new_levels=self.new_levels, seed=self.seed
             )
         return eta
 
@@ -260,14 +243,14 @@ class RowPredictor:
         Notes
         -----
         Under ``"marginal"`` the link scale is g(integral of g^-1(x'beta + z'u) N(u; 0, Sigma) du): the linear predictor
-        of a model without random effects that would have the population's mean.
+        of a model without random effects that would have the population's mean. Where some factors' effects are
+        averaged over and others are given, the integral is over the former, about the linear predictor with the latter.
         """
         if self.scale in self.draws.parameters:
             return np.repeat(self.draws.parameters[self.scale], len(rows), axis=1)
-        averaged = self.random_effects == "marginal" and bool(self.design.groups)
-        if not averaged:
+        if not self.averaged:
             return self._unaveraged(rows)
-        eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows)
+        eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows, self.averaged)
         if self.labels is not None:
             return self._averaged_probabilities(eta, variance)
         if self.scale == "link":
@@ -286,10 +269,8 @@ class RowPredictor:
             (rows, columns).
         """
         parts = [self.design.X, self.design.offset[:, None]]
-        if self.random_effects != "typical":
-            parts += [term.Z for term in self.design.groups]
-        if self.random_effects in ("conditional", "new"):
-            parts += [term.codes[:, None].astype(float) for term in self.design.groups]
+        parts += [term.Z for term in (*self.read, *self.averaged)]
+        parts += [term.codes[:, None].astype(float) for term in self.read]
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
@@ -305,10 +286,11 @@ class RowPredictor:
 
     def _sampled(self, rows: Rows) -> bool:
         """Whether deviations drawn from N(0, Sigma) stand in some of the rows."""
-        if self.random_effects != "conditional" or self.new_levels != "sample":
-            return self.random_effects == "new" and bool(self.design.groups)
-        fitted = self.draws.effects
-        return any(np.any(term.codes[rows] >= fitted[term.name].shape[1]) for term in self.design.groups)
+        fitted, sampled = self.draws.effects, self.new_levels == "sample"
+        return any(
+            self.meanings[term.name] == "new" or (sampled and np.any(term.codes[rows] >= fitted[term.name].shape[1]))
+            for term in self.read
+        )
 
     def _in_domain(self, eta: Array, rows: Rows) -> Array:
         check_domain(self.family, self.link, eta, sampled=self._sampled(rows))
@@ -318,7 +300,7 @@ class RowPredictor:
         if self.scale == "link":
             return self.linear(rows)
         if self._sampled(rows):  # their mean over draws is the same average
-            check_average_exists(self.link, random_variance(self.draws, self.design, rows))
+            check_average_exists(self.link, random_variance(self.draws, self.design, rows, self.read))
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
@@ -329,7 +311,7 @@ def row_predictor(
     fit: Fit,
     frame: pd.DataFrame | None,
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     scale: str = "response",
     random_seed: int | None = None,
@@ -345,7 +327,8 @@ def row_predictor(
     frame
         Rows to predict, or None for the rows that were fitted.
     random_effects
-        ``"conditional"``, ``"typical"``, ``"marginal"`` or ``"new"``.
+        ``"conditional"``, ``"typical"``, ``"marginal"`` or ``"new"``, or one of them for each grouping factor named;
+        others are ``"marginal"``.
     new_levels
         Under ``"conditional"``, levels that were not fitted are an ``"error"``, get draws from N(0, Sigma)
         (``"sample"``, one for each posterior draw and each distinct level), or zero (``"typical"``).
@@ -368,20 +351,20 @@ def row_predictor(
     PredictionError
         If an argument is not one of its values, a column is missing, or levels are new and that is an error.
     """
-    check_choice("random_effects", random_effects, RANDOM_EFFECTS)
+    meanings = factor_meanings(fit.model.design, random_effects)
     check_choice("new_levels", new_levels, NEW_LEVELS)
     check_choice("scale", scale, scales(fit))
     seed = checked_seed(random_seed)
-    levels = random_effects in ("conditional", "new")
-    allow = random_effects == "new" or new_levels != "error"
-    design = fit.model.design if frame is None else design_at(fit, frame, levels=levels, allow=allow, trials=trials)
+    design = fit.model.design
+    if frame is not None:
+        design = design_at(fit, frame, meanings=meanings, allow=new_levels != "error", trials=trials)
     spec, response = fit.model.spec, fit.model.design.response
     return RowPredictor(
         draws=posterior_draws(fit) if draws is None else draws,
         design=design,
         family=spec.family,
         link=spec.link,
-        random_effects=random_effects,
+        meanings=meanings,
         new_levels=new_levels,
         scale=scale,
         seed=seed,
@@ -393,7 +376,7 @@ def expected(
     fit: Fit,
     newdata: Any = None,
     *,
-    random_effects: str = "conditional",
+    random_effects: RandomEffects = "conditional",
     new_levels: str = "error",
     scale: str = "response",
     random_seed: int | None = None,
@@ -409,7 +392,7 @@ def expected(
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
         Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct
-        level.
+        level. Or one of these for each grouping factor named; others are ``"marginal"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     scale
@@ -437,10 +420,8 @@ def expected(
     Skrondal, A. and Rabe-Hesketh, S. (2009). Prediction in multilevel generalized linear models. Journal of the Royal
     Statistical Society A 172, 659-687. doi:10.1111/j.1467-985X.2009.00587.x.
     """
-    check_choice("random_effects", random_effects, RANDOM_EFFECTS)
-    frame = None
-    if newdata is not None:
-        frame = complete_rows(fit, row_frame(newdata), levels=random_effects in ("conditional", "new"))
+    meanings = factor_meanings(fit.model.design, random_effects)
+    frame = None if newdata is None else complete_rows(fit, row_frame(newdata), meanings=meanings)
     predictor = row_predictor(
         fit, frame, random_effects=random_effects, new_levels=new_levels, scale=scale, random_seed=random_seed
     )
@@ -453,5 +434,6 @@ def expected(
     if predictor.categories is not None:
         coords["category"] = list(predictor.categories)
     array = predictor.draws.unstack(result, coords)
-    array.attrs = {"random_effects": random_effects, "scale": scale, "new_levels": new_levels, "seed": predictor.seed}
+    said = as_text(stated(random_effects, meanings))
+    array.attrs = {"random_effects": said, "scale": scale, "new_levels": new_levels, "seed": predictor.seed}
     return array.rename("expected")

@@ -8,12 +8,14 @@ random part.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.predict.meanings import READ
 from bayes_glmm.predict.posterior import PosteriorDraws
 
 Array = npt.NDArray[np.float64]
@@ -42,8 +44,8 @@ def fixed_part(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
     return eta
 
 
-def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
-    """Compute the variance of the random part of eta, z' Sigma z summed over the grouping factors.
+def random_variance(draws: PosteriorDraws, design: Design, rows: Rows, terms: Sequence[GroupTerm]) -> Array:
+    """Compute the variance of the random part of eta, z' Sigma z summed over grouping factors.
 
     Parameters
     ----------
@@ -53,6 +55,8 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
         Design at the rows wanted; only the Z of its groups are read, never their levels.
     rows
         Positions of the rows to compute.
+    terms
+        The grouping factors of the design to sum over.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
     shared = len(first) < len(rows)  # rows that share Z have one variance, to the last digit
     computed = first if shared else rows
     total = np.zeros((draws.size, len(computed)))
-    for term in design.groups:
+    for term in terms:
         total += term_variance(draws, term, computed)
     return np.take(total, kind[rows], axis=1) if shared else total
 
@@ -92,7 +96,7 @@ def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
 
 
 def group_part(
-    draws: PosteriorDraws, design: Design, rows: Rows, *, fitted_levels: bool, new_levels: str, seed: int
+    draws: PosteriorDraws, design: Design, rows: Rows, *, meanings: Mapping[str, str], new_levels: str, seed: int
 ) -> Array:
     """Compute the sum of the groups' deviations, Z u.
 
@@ -104,10 +108,12 @@ def group_part(
         Design at the rows wanted.
     rows
         Positions of the rows to compute.
-    fitted_levels
-        Whether levels that were fitted use their own draws; False counts every level as new.
+    meanings
+        Of every grouping factor: under ``"conditional"`` levels that were fitted use their own draws, under ``"new"``
+        every level is drawn from N(0, Sigma), once for each posterior draw and distinct level; other factors add
+        nothing.
     new_levels
-        What a new level gets: ``"sample"``, a draw from N(0, Sigma) for each posterior draw and each distinct level, or
+        What a level that was not fitted gets under ``"conditional"``: ``"sample"``, a draw as under ``"new"``, or
         ``"typical"``, zero.
     seed
         Seed of new levels' draws.
@@ -119,9 +125,11 @@ def group_part(
     """
     total = np.zeros((draws.size, len(rows)))
     for term in design.groups:
-        fitted = draws.effects[term.name].shape[1] if fitted_levels else 0
-        fresh = term.codes[rows] >= fitted
-        for chosen, source in ((~fresh, "fitted"), (fresh, new_levels)):
+        meaning = meanings[term.name]
+        if meaning not in READ:
+            continue
+        fresh = term.codes[rows] >= (0 if meaning == "new" else draws.effects[term.name].shape[1])
+        for chosen, source in ((~fresh, "fitted"), (fresh, "sample" if meaning == "new" else new_levels)):
             if source == "typical" or not chosen.any():
                 continue
             effects, codes = draws.effects[term.name], term.codes[rows[chosen]].astype(np.intp)

@@ -5,6 +5,7 @@ Input: a table in any form users hold one. Output: a pandas frame in the user's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import PredictionError, nearest, warn
+from bayes_glmm.predict.meanings import READ
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -39,7 +41,7 @@ def row_frame(newdata: Any) -> pd.DataFrame:
     return read_columns(newdata, None, PredictionError)
 
 
-def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool, trials: bool = False) -> pd.DataFrame:
+def complete_rows(fit: Fit, frame: pd.DataFrame, *, meanings: Mapping[str, str], trials: bool = False) -> pd.DataFrame:
     """Drop rows that miss a value the prediction needs, and warn how many.
 
     Parameters
@@ -48,8 +50,8 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool, trials: bool =
         The fit.
     frame
         The user's rows.
-    levels
-        Whether group levels are read, so that a missing level matters.
+    meanings
+        Of each grouping factor: where its levels are read, a missing one matters.
     trials
         Whether numbers of trials, or precisions, are read.
 
@@ -69,7 +71,9 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool, trials: bool =
         If rows were dropped.
     """
     formula = fit.model.spec.formula
-    needed = [*formula.predictors, *(formula.group_columns if levels else ())]
+    needed = [*formula.predictors]
+    for term in fit.model.design.groups:
+        needed += term.columns if meanings[term.name] in READ else ()
     encoders = fit.model.design.encoders.response
     for sizes in (encoders.trials, encoders.precision) if trials else ():
         needed += [] if sizes is None else list(sizes.columns)
@@ -85,7 +89,9 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, levels: bool, trials: bool =
     return frame.loc[~bad]
 
 
-def design_at(fit: Fit, frame: pd.DataFrame, *, levels: bool, allow: bool, trials: bool = False) -> Design:
+def design_at(
+    fit: Fit, frame: pd.DataFrame, *, meanings: Mapping[str, str], allow: bool, trials: bool = False
+) -> Design:
     """Build the design at new rows.
 
     Parameters
@@ -94,10 +100,11 @@ def design_at(fit: Fit, frame: pd.DataFrame, *, levels: bool, allow: bool, trial
         The fit.
     frame
         The rows, none of them with missing values in the columns needed.
-    levels
-        Whether group levels are read. If not, the grouping columns may be absent or hold anything.
+    meanings
+        Of each grouping factor. The columns of ``"typical"`` and ``"marginal"`` ones may be absent or hold anything;
+        without a column of a ``"new"`` one all rows have the same new value there.
     allow
-        Whether levels that were not fitted are allowed.
+        Whether levels of ``"conditional"`` factors that were not fitted are allowed.
     trials
         Whether the numbers of trials, or the precisions, are needed.
 
@@ -111,20 +118,39 @@ def design_at(fit: Fit, frame: pd.DataFrame, *, levels: bool, allow: bool, trial
     PredictionError
         If a column is missing or levels are new and not allowed.
     """
-    formula = fit.model.spec.formula
-    absent = [name for name in formula.group_columns if levels and name not in frame.columns]
-    if absent:
-        raise PredictionError(
-            f"newdata has no column {absent[0]!r}, a grouping factor whose levels random_effects='conditional' and "
-            "'new' read. Add the column, or use random_effects='typical' (a group at the centre) or 'marginal' "
-            "(averaged over groups)."
-        )
+    groups = fit.model.design.groups
     frame = frame.reset_index(drop=True)
-    design = fit.model.design.at(frame, new_levels="allow", trials=trials, groups=levels)
-    if levels and not allow:
-        for term, fitted in zip(design.groups, fit.model.design.groups, strict=True):
+    read = [term.name for term in groups if meanings[term.name] in READ]
+    absent = [(term, name) for term in groups for name in term.columns if name not in frame.columns]
+    for term, name in absent:
+        if meanings[term.name] == "conditional":
+            raise PredictionError(_absent_message(name, term, meanings))
+    frame = frame.assign(
+        **{name: _new_value(fit.model.design.frame[name]) for term, name in absent if meanings[term.name] == "new"}
+    )
+    design = fit.model.design.at(frame, new_levels="allow", trials=trials, groups=read)
+    for term, fitted in zip(design.groups, groups, strict=True):
+        if meanings[term.name] == "conditional" and not allow:
             _check_levels(term, len(fitted.levels))
     return design
+
+
+def _absent_message(column: str, term: GroupTerm, meanings: Mapping[str, str]) -> str:
+    """Say what to do without a column of a conditional factor."""
+    instead = repr("marginal" if len(meanings) == 1 else {**meanings, term.name: "marginal"})
+    return (
+        f"newdata has no column {column!r}, and random_effects='conditional' reads the levels of {term.name!r}. Add "
+        f"the column, or use random_effects={instead} (averaged over its levels); 'typical' is a level at the centre, "
+        "'new' one that was not seen."
+    )
+
+
+def _new_value(fitted: pd.Series) -> str:
+    """Return a label that no fitted row has."""
+    taken, label = set(fitted.astype(str)), "new"
+    while label in taken:
+        label += "_"
+    return label
 
 
 def _check_levels(term: GroupTerm, fitted: int) -> None:

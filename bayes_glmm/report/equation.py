@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.report.latex import upright
+from bayes_glmm.printing.latex import upright
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.names import shown
 
 _TERMS_PER_LINE = 4
 _MOST_TERMS = 24
@@ -45,7 +46,7 @@ def _distribution(spec: ModelSpec) -> str:
     latex, precision = spec.family.latex.replace("{mu}", r"\mu_i"), spec.formula.response.precision
     if precision is None:
         return latex
-    spread, weight = spec.family.parameters[0], rf"{upright(precision)}_i"
+    spread, weight = spec.family.parameters[0], rf"{upright(shown(precision))}_i"
     divided = rf"{spread.latex} / \sqrt{{{weight}}}" if spread.scaled else rf"{spread.latex}\,{weight}"
     return latex.replace(spread.latex, divided)
 

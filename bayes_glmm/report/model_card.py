@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import textwrap
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.printing.grid import as_html, as_text, display_width
 from bayes_glmm.report.equation import equation
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.names import shown
 
 
 def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
@@ -25,10 +28,14 @@ def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
         Several lines for a terminal.
     """
     facts = model_facts(spec, design)
-    width = max(map(len, facts))
-    lines = [f"{key:<{width}}  {value}" for key, value in facts.items()]
-    table = prior_table.frame().to_string(index=False, justify="left")
-    return "\n".join(["Bayesian GLMM, not fitted yet", *lines, "priors", *(f"  {row}" for row in table.splitlines())])
+    width = max(map(len, facts)) + 2
+    room = display_width()
+    lines = [
+        textwrap.fill(f"{key:<{width}}{value}", room, subsequent_indent=" " * width, break_on_hyphens=False)
+        for key, value in facts.items()
+    ]
+    table = as_text(prior_table.frame().grid(), room - 2)
+    return "\n".join(["Bayesian GLMM, not fitted yet", *lines, "priors", textwrap.indent(table, "  ")])
 
 
 def model_html(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
@@ -49,7 +56,7 @@ def model_html(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
         f'<td style="text-align:left">{html.escape(value)}</td></tr>'
         for key, value in model_facts(spec, design).items()
     )
-    priors = prior_table.frame().to_html(index=False, escape=True, border=0, justify="left")
+    priors = as_html(prior_table.frame().grid())
     return (
         f"<div><p><b>Bayesian GLMM</b>, not fitted yet</p><div>$${html.escape(equation(spec, design))}$$</div>"
         f"<table>{rows}</table><details open><summary>Priors</summary>{priors}</details></div>"
@@ -102,9 +109,10 @@ def weights_in_words(spec: ModelSpec) -> str:
     """
     response = spec.formula.response
     if response.weights is not None:
-        return f"a row counts {response.weights} times (frequencies; precision(y, w) divides the variance)"
+        return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
     if response.precision is not None:
-        return f"a row's variance is divided by {response.precision} (precisions; weighted(y, w) counts rows w times)"
+        divided = f"a row's variance is divided by {shown(response.precision)}"
+        return f"{divided} (precisions; weighted(y, w) counts rows w times)"
     return ""
 
 

@@ -7,10 +7,12 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.arguments import interval_probability
+from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import Fit, check_fit
-from bayes_glmm.predict.expected import check_choice
+from bayes_glmm.predict.meanings import check_choice
+from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.report.moments import posterior_moments
 
 _NAMES = {"mean": "estimate", "sd": "sd", "ci_lower": "lower", "ci_upper": "upper"}
@@ -44,7 +46,12 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
 
     Examples
     --------
-    ``bg.hypotheses(bg.random_effects(fit, draws="dataarray"), "b2 - b1 > 0")``: the second level against the first.
+    >>> import bayes_glmm as bg
+    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+    >>> fit = model.fit(random_seed=1, progressbar=False)
+    >>> table = bg.random_effects(fit)
+    >>> table.loc[0, ["group", "level", "term"]].tolist()
+    ['Subject', '308', 'Intercept']
     """
     check_fit(fit)
     check_choice("draws", draws, ("table", "dataarray"))
@@ -65,8 +72,9 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     if not blocks:
         return pd.DataFrame(columns=["group", "level", "term", *_NAMES.values()])
     moments = pd.concat([posterior_moments(variable, prob) for variable in variables], ignore_index=True)
-    table = pd.concat([pd.concat(blocks, ignore_index=True), moments.rename(columns=_NAMES)], axis=1)
+    table = Table(pd.concat([pd.concat(blocks, ignore_index=True), moments.rename(columns=_NAMES)], axis=1))
     table.attrs = {"scale": "link", "unit": coefficient_unit(fit), "ci_prob": prob, "interval": "equal-tailed"}
+    table.attrs[HEADING] = f"Departures from the fixed part ({table.attrs['unit']}); {moments_words(table.attrs)}."
     return table
 
 

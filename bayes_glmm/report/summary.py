@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,12 +15,16 @@ import xarray as xr
 from bayes_glmm.arguments import interval_probability
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
+from bayes_glmm.printing.grid import Grid, as_html, as_text
+from bayes_glmm.printing.table import Table
 from bayes_glmm.report.model_card import rows_in_words, weights_in_words
 from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
-_NUMBERS = ("mean", "sd", "ci_lower", "ci_upper")
+#: Components that cannot be negative, whose tails may be too heavy for a mean.
+_POSITIVE = ("sd", "auxiliary")
 
 
 class FittedModel(Protocol):
@@ -51,26 +55,27 @@ class FittedModel(Protocol):
         """The verdict on convergence."""
 
 
-class Summary(pd.DataFrame):
+class Summary(Table):
     """A summary table that says in words what was fitted and whether it converged.
 
-    A DataFrame in all else; whatever is computed from it is a plain DataFrame.
+    A `Table` in all else; so is whatever is taken out of it.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As `pandas.DataFrame` takes them.
     """
 
-    _metadata = ["_heading", "_verdict"]
-    _heading: tuple[str, ...] = ()
+    _metadata = ["_words", "_verdict"]
+    _words: tuple[str, ...] = ()
     _verdict: Diagnosis | None = None
 
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
-
-    def described(self, heading: tuple[str, ...], verdict: Diagnosis) -> Summary:
+    def described(self, words: tuple[str, ...], verdict: Diagnosis) -> Summary:
         """Attach the words shown above the table.
 
         Parameters
         ----------
-        heading
+        words
             Lines that say what was fitted and how.
         verdict
             The verdict on convergence.
@@ -80,31 +85,30 @@ class Summary(pd.DataFrame):
         Summary
             Itself.
         """
-        object.__setattr__(self, "_heading", heading)
+        object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_verdict", verdict)
         return self
 
-    def rounded(self) -> pd.DataFrame:
-        """Return the table as text: two significant digits of each row's sd decide its decimals.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Strings.
-        """
-        return _rounded(self)
+    def _for_paper(self, index: bool = True) -> Grid:
+        """Return what a table of a paper holds; that draws cannot be relied on stands above it."""
+        grid, verdict = super()._for_paper(index), self._verdict
+        if verdict is None or verdict.passed:
+            return grid
+        return replace(grid, above=(f"{verdict.opening.rstrip(':.')}.",))
 
     def __repr__(self) -> str:
-        table = _rounded(self).to_string(index=False)
-        return "\n".join([*self._heading, *([str(self._verdict)] if self._verdict is not None else []), "", table])
+        verdict = () if self._verdict is None else (self._verdict.verdict,)
+        return as_text(replace(self.grid(), above=(*self._words, *verdict)))
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(html.escape(line) for line in self._heading)
-        verdict = self._verdict._repr_html_() if self._verdict is not None else ""
-        return f"<div><p>{lines}</p>{verdict}{_rounded(self).to_html(index=False, escape=True, border=0)}</div>"
+        lines = "<br>".join(html.escape(line) for line in self._words)
+        verdict = "" if self._verdict is None else self._verdict._repr_html_()
+        return f"<div><p>{lines}</p>{verdict}{as_html(self.grid())}</div>"
 
 
-def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bool = False) -> Summary:
+def summarize(
+    fit: FittedModel, ci_prob: float | None = None, random_effects: bool = False, exponentiate: bool = False
+) -> Summary:
     """Summarise the posterior.
 
     Parameters
@@ -115,6 +119,9 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
         Probability of the equal-tailed interval; None for ArviZ's ``rcParams["stats.ci_prob"]``.
     random_effects
         Whether to list every level's effects too.
+    exponentiate
+        Whether the fixed effects are shown as ratios (odds ratios, ratios of means): the moments and quantiles of their
+        exponentials, of whose draws the sd is, too.
 
     Returns
     -------
@@ -127,13 +134,16 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
     Raises
     ------
     GLMMError
-        If `ci_prob` is not a probability between 0 and 1.
+        If `ci_prob` is not a probability between 0 and 1, or the link's coefficients are no logarithms of ratios.
     """
+    ratios = ratio_words(fit) if exponentiate else ""
     prob = interval_probability(ci_prob)
     verdict = fit.convergence
     blocks = []
     for name, component, group, terms, entries in _sections(fit, random_effects):
-        block = posterior_moments(fit.posterior[name], prob, entries, component in ("sd", "auxiliary"))
+        as_ratios = bool(ratios) and component == "fixed"
+        draws = xr.ufuncs.exp(fit.posterior[name]) if as_ratios else fit.posterior[name]
+        block = posterior_moments(draws, prob, entries, as_ratios or component in _POSITIVE)
         block.insert(0, "term", terms)
         block.insert(0, "group", group)
         block.insert(0, "component", component)
@@ -142,7 +152,10 @@ def summarize(fit: FittedModel, ci_prob: float | None = None, random_effects: bo
             block[statistic] = values
         blocks.append(block)
     table = pd.concat(blocks, ignore_index=True)[list(COLUMNS)]
-    return Summary(table).described((*_heading(fit, prob), *_without_mean(fit, table)), verdict)
+    summary = Summary(table)
+    summary.attrs = {"ci_prob": prob}
+    ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
+    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *_without_mean(fit, table)))), verdict)
 
 
 _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
@@ -194,10 +207,13 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
 
 def _without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
     """Say what is known of the parameters whose mean the table leaves out."""
-    missing = table["component"].isin(["sd", "auxiliary"]) & table["mean"].isna()
+    missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
         name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
-        draws = fit.posterior[name]
+        if row["component"] == "fixed":
+            draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
+        else:
+            draws = fit.posterior[name]
         if row["component"] == "sd":
             draws = draws.sel({f"{row['group']}_coef": row["term"]})
         words = f"{name} has no mean that draws could tell (its tail is heavy): median {float(draws.median()):.3g}"
@@ -206,24 +222,6 @@ def _without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
             stated = draws**power
             words += f"; 1/sqrt({name}) {float(stated.mean()):.3g} (sd {float(stated.std()):.2g})"
         yield words
-
-
-def _decimals(sd: float) -> int:
-    return 2 if not np.isfinite(sd) or sd <= 0 else min(8, max(0, 1 - math.floor(math.log10(sd))))
-
-
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    shown = pd.DataFrame({name: table[name].astype(str) for name in COLUMNS[:3] if name in table}, index=table.index)
-    decimals = [_decimals(sd) for sd in table["sd"].fillna((table["ci_upper"] - table["ci_lower"]) / 4)]
-    for name in _NUMBERS:
-        shown[name] = [
-            "-" if np.isnan(value) else f"{value:.{places}f}"
-            for value, places in zip(table[name], decimals, strict=True)
-        ]
-    for name in ("ess_bulk", "ess_tail"):
-        shown[name] = ["-" if np.isnan(value) else f"{value:.0f}" for value in table[name]]
-    shown["r_hat"] = ["-" if np.isnan(value) else f"{value:.3f}" for value in table["r_hat"]]
-    return shown
 
 
 def fit_text(fit: FittedModel) -> str:

@@ -1,20 +1,19 @@
 """Texts as trees: whether they are small enough to be worked on, and in which order that is quick.
 
-Input: formulaic's syntax tree of a sum of terms, or Python's of an expression; no data. Output: a tree of the same
+Input: formulaic's syntax tree of a sum of terms, or Python's of a hypothesis; no data. Output: a tree of the same
 terms, an answer, or a `FormulaError`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from formulaic.parser.types import ASTNode, Token
+from formulaic.parser.types import ASTNode
 
 from bayes_glmm.errors import FormulaError
 
-__all__ = ["MAX_NESTED", "balanced", "check_expansion", "leaves", "nested_deeper"]
+__all__ = ["MAX_NESTED", "balanced", "check_expansion", "nested_deeper"]
 
 #: How many operations may stand within each other, sums included. Python's own bound moves with what is imported.
 MAX_NESTED = 500
@@ -81,28 +80,6 @@ def _size(node: Any, sizes: dict[Any, _Size], text: str) -> tuple[_Size, int]:
     # nine digits tell what is too large, and are quick to read
     made = _MAX_TERMS + 1 if int(power[:9]) > _MAX_POWER else left.terms ** int(power)
     return _Size(made, left.degree * min(int(power[:9]), _MAX_POWER), left.names), made
-
-
-def leaves(tree: Any) -> Iterator[Token]:
-    """Yield every token of a tree, those of terms that are taken out again too.
-
-    Parameters
-    ----------
-    tree
-        Formulaic's syntax tree.
-
-    Yields
-    ------
-    formulaic.parser.types.Token
-        Names, values and calls, in no particular order.
-    """
-    stack = [tree]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, ASTNode):
-            stack.extend(part.args)
-        elif part is not None:
-            yield part
 
 
 def balanced(tree: Any) -> Any:

@@ -6,15 +6,17 @@ parser of our own (lme4's findbars and nobars); nothing is evaluated and no data
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.safe import check_expression, check_terms, hide_names, show_names
+from bayes_glmm.spec.names import name_columns, one_name, spell_dots
+from bayes_glmm.spec.response import ResponseFormula, read_response
+from bayes_glmm.spec.safe import check_expression, check_terms
+from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
 
-__all__ = ["Bar", "Formula", "ResponseFormula", "parse_formula"]
+__all__ = ["Bar", "Formula", "parse_formula"]
 
 
 @dataclass(frozen=True)
@@ -39,34 +41,6 @@ class Bar:
     def name(self) -> str:
         """The grouping factor's name, ``"herd"`` or ``"a:b"``."""
         return ":".join(self.group)
-
-
-@dataclass(frozen=True)
-class ResponseFormula:
-    """The left side of a formula.
-
-    Parameters
-    ----------
-    expression
-        What is modelled: a column, or an expression of columns such as ``log(y)``.
-    trials
-        Expression of the number of trials of ``p(y, n)``; None otherwise.
-    weights
-        Expression of the weights of ``weighted(y, w)``, how many times a row counts; None otherwise.
-    precision
-        Expression of the weights of ``precision(y, w)``, how many times less a row varies; None otherwise.
-    """
-
-    expression: str
-    trials: str | None = None
-    weights: str | None = None
-    precision: str | None = None
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The columns the response, trials and weights read."""
-        texts = (self.expression, self.trials, self.weights, self.precision)
-        return _unique(name for text in texts if text is not None for name in check_expression(text))
 
 
 @dataclass(frozen=True)
@@ -99,11 +73,6 @@ class Formula:
         terms = (name for text in (self.fixed, *(bar.effects for bar in self.bars)) for name in check_terms(text))
         return _unique([*terms, *(name for text in self.offsets for name in check_expression(text))])
 
-    def states_factor(self, column: str) -> bool:
-        """Whether a term says that a column is a factor, ``C(column)``."""
-        parts = " ".join([self.fixed, *(bar.effects for bar in self.bars)])
-        return re.search(rf"\bC\(\s*`?{re.escape(column)}`?\s*[,)]", parts) is not None
-
     @property
     def group_columns(self) -> tuple[str, ...]:
         """Columns that make up the grouping factors."""
@@ -118,16 +87,20 @@ class Formula:
         return self.text
 
 
-def parse_formula(text: str) -> Formula:
+def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
     """Parse a formula in lme4's notation.
 
     Parameters
     ----------
     text
-        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)``, ``weighted(y, w)`` (a row
-        counts w times, as w equal rows would), ``precision(y, w)`` (a row's variance is divided by w, as that of a mean
-        of w rows is: lme4's ``weights=``). Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``,
-        ``(x || g)``, ``(1 | a/b)``, ``(1 | a:b)``. Column names that are no identifiers go in backticks.
+        ``response ~ terms``. Responses: a column, an expression, ``p(successes, trials)`` or R's ``cbind(successes,
+        failures)``, ``weighted(y, w)`` (a row counts w times, as w equal rows would), ``precision(y, w)`` (a row's
+        variance is divided by w, as that of a mean of w rows is: lme4's ``weights=``), and brms's ``y | trials(n) +
+        weights(w)``. Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``,
+        ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
+    columns
+        Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
+        columns that the formula does not have as response or grouping factor.
 
     Returns
     -------
@@ -147,9 +120,11 @@ def parse_formula(text: str) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
-    _check_characters(text)
+    names = tuple(columns)
+    text = name_columns(text, names)
+    check_characters(text)
     try:
-        return _parse(_collapse_blanks(text))
+        return _parse(spell_dots(collapse_blanks(text), names))
     except FormulaError:
         raise
     except (RecursionError, MemoryError):
@@ -159,7 +134,9 @@ def parse_formula(text: str) -> Formula:
 
 
 def _parse(text: str) -> Formula:
-    sides = _split(text, "~")
+    if re.match(r"([\w.]+::)?\w+\(.*~", text) and len(split(text, "~")) == 1:
+        raise FormulaError(f"Write the formula itself, 'response ~ terms', not a call that holds one: {text[:60]!r}.")
+    sides = split(text, "~")
     if len(sides) == 1:
         raise FormulaError(f"The formula {text!r} has no '~'; write 'response ~ terms'.")
     if len(sides) > 2:
@@ -171,8 +148,11 @@ def _parse(text: str) -> Formula:
         raise FormulaError(
             f"The formula {text!r} has nothing on the right of '~'; write 'y ~ 1' for an intercept only."
         )
-    fixed, offsets, bars = _right_side(right)
-    formula = Formula(text, _response(left), fixed, tuple(offsets), tuple(bars))
+    if len(split(right, ",")) > 1:
+        after = right[len(split(right, ",")[0]) :]
+        raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
+    fixed, offsets, bars = _right_side(right, [])
+    formula = Formula(text, read_response(left), fixed, tuple(offsets), tuple(bars))
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -180,122 +160,32 @@ def _parse(text: str) -> Formula:
     return formula
 
 
-# characters and top-level splitting -------------------------------------------------------------------------------
-
-_OPEN = {"(": ")", "[": "]"}
-_MAX_LENGTH = 100_000
-_MAX_DEPTH = 100
-
-
-def _scan(text: str) -> Iterator[tuple[int, str, int]]:
-    """Yield position, character and bracket depth outside quotes and backticks."""
-    stack: list[str] = []
-    quote = ""
-    for position, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-            continue
-        if char in "\"'`":
-            quote = char
-            continue
-        if char in _OPEN:
-            stack.append(_OPEN[char])
-        elif char in ")]" and (not stack or stack.pop() != char):
-            raise FormulaError(f"Unbalanced {char!r} at position {position + 1} of the formula {text!r}.")
-        yield position, char, len(stack)
-    if quote:
-        raise FormulaError(f"A {quote} is not closed in the formula {text!r}.")
-    if stack:
-        raise FormulaError(f"Unbalanced parentheses in the formula {text!r}: a {stack[-1]!r} is missing.")
-
-
-def _check_characters(text: str) -> None:
-    if len(text) > _MAX_LENGTH:
-        raise FormulaError(f"The formula has {len(text)} characters; it may have {_MAX_LENGTH}.")
-    if re.search("[\0\ud800-\udfff]", text):
-        raise FormulaError(f"The formula holds a null character or half of one: {text!r}.")
-    if "``" in text:
-        raise FormulaError(f"There is an empty name in backticks in the formula {text!r}.")
-    for position, char, depth in _scan(text):
-        if depth > _MAX_DEPTH:
-            raise FormulaError(f"Parentheses are nested more than {_MAX_DEPTH} deep in the formula {text[:60]!r}...")
-        if char in "{}%\\;$@?!#":
-            raise FormulaError(
-                f"The character {char!r} at position {position + 1} is not allowed in formulas: {text!r}."
-            )
-
-
-def _collapse_blanks(text: str) -> str:
-    """Write any run of blanks and newlines outside quotes and backticks as one blank."""
-    blank = {position for position, char, _ in _scan(text) if char.isspace()}
-    return "".join(
-        " " if position in blank else char
-        for position, char in enumerate(text)
-        if position not in blank or position + 1 not in blank
-    ).strip()
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """Split at a one-character separator outside brackets, quotes and backticks."""
-    cuts = [position for position, char, depth in _scan(text) if char == separator and depth == 0]
-    starts = [0, *(cut + 1 for cut in cuts)]
-    return [text[start:end] for start, end in zip(starts, [*cuts, len(text)], strict=True)]
-
-
-def _pieces(text: str) -> list[tuple[str, str]]:
-    """Split a sum into pairs of a sign and a term."""
-    cuts = [0]
-    for position, char, depth in _scan(text):
-        before = text[max(position - 2, 0) : position].rstrip()  # blanks are single
-        if char in "+-" and depth == 0 and position and before and before[-1] not in "*:/^~+-":
-            cuts.append(position)
-    pieces = []
-    for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
-        piece = text[start:end].strip()
-        sign = "+"
-        while piece and piece[0] in "+-":
-            sign = "-" if (sign == "-") != (piece[0] == "-") else "+"
-            piece = piece[1:].strip()
-        if not piece:
-            raise FormulaError(f"A term is missing after a '+' or '-' in {text!r}.")
-        pieces.append((sign, piece))
-    return pieces
-
-
-def _enclosed(text: str) -> str | None:
-    """Return what one pair of parentheses encloses, or None where the text is not wholly within one."""
-    if not text.startswith("("):
-        return None
-    closes = next(position for position, char, depth in _scan(text) if char == ")" and depth == 0)
-    return text[1:-1].strip() if closes == len(text) - 1 else None
-
-
 # the right side ---------------------------------------------------------------------------------------------------
 
 
-def _right_side(text: str) -> tuple[str, list[str], list[Bar]]:
-    if len(_split(text, "|")) > 1:
+def _right_side(text: str, shared: list[str]) -> tuple[str, list[str], list[Bar]]:
+    if len(split(text, "|")) > 1:
         raise FormulaError(f"Put group terms in parentheses, as in '(1 | g)': {text!r}.")
     fixed: list[tuple[str, str]] = []
     offsets: list[str] = []
     bars: list[Bar] = []
-    for sign, piece in _pieces(text):
-        has_bar = any(char == "|" for _, char, _ in _scan(piece))
-        inside = _enclosed(piece)
+    for sign, piece in signed_terms(text):
+        grouped = has_bar(piece)
+        inside = enclosed(piece)
         if re.match(r"offset\s*\(", piece) and piece.endswith(")"):
             if sign == "-":
                 raise FormulaError(f"An offset cannot be subtracted; write offset(-({piece[7:-1]})).")
             offsets.append(_offset(piece))
-        elif not has_bar:
+        elif not grouped:
             fixed.append((sign, piece))
         elif inside is None:
             raise FormulaError(f"A group term such as '(1 | g)' must be added with '+', not be part of {piece!r}.")
         elif sign == "-":
             raise FormulaError(f"A group term cannot be subtracted: '- {piece}'.")
-        elif len(_split(inside, "|")) > 1:
-            bars.extend(_expand_bar(inside))
+        elif len(split(inside, "|")) > 1:
+            bars.extend(_expand_bar(inside, shared))
         else:
-            nested_fixed, nested_offsets, nested_bars = _right_side(inside)
+            nested_fixed, nested_offsets, nested_bars = _right_side(inside, shared)
             fixed.append(("+", f"({nested_fixed})"))
             offsets.extend(nested_offsets)
             bars.extend(nested_bars)
@@ -317,35 +207,35 @@ def _terms(pieces: list[tuple[str, str]]) -> str:
     stated = any(piece in ("0", "1") for _, piece in pieces)
     text = "" if stated else "1"
     for sign, piece in pieces:
-        if piece == ".":
-            raise FormulaError("'.' (all other columns) is not supported; name the columns.")
-        text += f" {sign} {_carets(piece)}" if text or sign == "-" else _carets(piece)
+        text += f" {sign} {carets(piece)}" if text or sign == "-" else carets(piece)
     text = text.strip()
     check_terms(text)
     return text
 
 
-def _carets(text: str) -> str:
-    """Write R's ^ as Python's **, outside quotes and backticks."""
-    carets = {position for position, char, _ in _scan(text) if char == "^"}
-    return "".join("**" if position in carets else char for position, char in enumerate(text))
-
-
 # bars -------------------------------------------------------------------------------------------------------------
 
-_NAME = r"(?:[^\W\d]\w*(?:\.\w+)*|`[^`]+`)"
-_GROUP = re.compile(rf"{_NAME}(?:\s*[:/]\s*{_NAME})*")
+#: Functions of a grouping factor that leave its levels as they are.
+_SAME_LEVELS = re.compile(r"(?:as\.)?factor|C|gr|as\.character|ordered")
+_CALL = re.compile(r"([\w.]+)\s*\((.*)\)", re.DOTALL)
 
 
-def _expand_bar(inside: str) -> list[Bar]:
-    """Turn the inside of one pair of parentheses into bars, one per grouping factor."""
-    parts = [part.strip() for part in _split(inside, "|")]
+def _expand_bar(inside: str, shared: list[str]) -> list[Bar]:
+    """Turn the inside of one pair of parentheses into bars, one per grouping factor.
+
+    `shared` holds brms's names of terms whose effects are correlated, ``p`` in ``(1 | p | g)``. One term alone has
+    nobody to share its correlations with.
+    """
+    parts = [part.strip() for part in split(inside, "|")]
     double = len(parts) == 3 and parts[1] == "" and "||" in inside
-    if len(parts) > 2 and not double:
+    named = len(parts) == 3 and one_name(parts[1]) is not None
+    if len(parts) > 2 and not (double or named) or (named and parts[1] in shared):
         raise FormulaError(
             f"'({inside})' has more than one bar. Correlations across terms as in brms' (1 | p | g) are not available; "
             "write one term per grouping factor, (x + z | g), or (x || g) for no correlation."
         )
+    if named:
+        shared.append(parts[1])
     left, right = parts[0], parts[-1]
     if not left:
         raise FormulaError(f"'({inside})' has nothing on the left of the bar; write (1 | {right or 'g'}).")
@@ -353,118 +243,55 @@ def _expand_bar(inside: str) -> list[Bar]:
         raise FormulaError(f"'({inside})' has no grouping factor on the right of the bar.")
     if "offset" in left and re.search(r"\boffset\s*\(", left):
         raise FormulaError(f"An offset cannot be within a group term: '({inside})'.")
-    effects = _terms(_pieces(left))
+    effects = _terms(signed_terms(left))
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
     return [Bar(effects, group, correlated=not double) for group in _groups(right, inside)]
 
 
 def _groups(text: str, inside: str) -> list[tuple[str, ...]]:
-    if not _GROUP.fullmatch(text):
-        raise FormulaError(_group_reason(text, inside))
     path: tuple[str, ...] = ()
     groups = []
-    for nested in _split(text, "/"):
-        names = tuple(name.strip().strip("`") for name in _split(nested, ":"))
-        path = (*path, *names)
+    for nested in split(text, "/"):
+        for part in split(nested, ":"):
+            path = (*path, *_group_columns(part.strip(), text, inside))
         if len(set(path)) < len(path):
             raise FormulaError(f"A column appears twice in the grouping factor {text!r}.")
-        if any("__" in name and f"`{name}`" not in text for name in names):
-            raise FormulaError(f"Put {text!r} in backticks if it is a column name.")
         groups.append(path)
     return groups
 
 
+def _group_columns(part: str, text: str, inside: str) -> list[str]:
+    """Return the columns of one part of a grouping factor: a name, ``factor(name)`` or ``interaction(a, b)``."""
+    call = _CALL.fullmatch(part)
+    arguments = split(call[2], ",") if call else [part]
+    if call and not (call[1] == "interaction" or (_SAME_LEVELS.fullmatch(call[1]) and len(arguments) == 1)):
+        raise FormulaError(_group_reason(text, inside))
+    names = [one_name(argument.strip()) for argument in arguments]
+    if None in names:
+        raise FormulaError(_group_reason(text, inside))
+    return [name for name in names if name is not None]
+
+
 def _group_reason(text: str, inside: str) -> str:
     left = inside.split("|")[0].strip()
-    enclosed = _enclosed(text)
-    if enclosed is not None:
-        return f"Write the grouping factor without parentheses: ({left} | {enclosed})."
+    inner = enclosed(text)
+    if inner is not None:
+        return f"Write the grouping factor without parentheses: ({left} | {inner})."
     if re.search(r"\bmm\s*\(", text):
         return f"Multi-membership terms are not available: '({inside})'."
-    if len(parts := _split(text, "+")) > 1:
-        split = " + ".join(f"({left} | {part.strip()})" for part in parts)
-        return f"One grouping factor a term: write {split} for '({inside})'."
-    if len(parts := _split(text, "*")) > 1:
+    if re.search(r"\bgr\s*\(", text):
+        return f"Covariances between levels, and groups of levels, are not available: '({inside})'. Write (1 | g)."
+    if len(parts := split(text, "+")) > 1:
+        each = " + ".join(f"({left} | {part.strip()})" for part in parts)
+        return f"One grouping factor a term: write {each} for '({inside})'."
+    if len(parts := split(text, "*")) > 1:
         names = [part.strip() for part in parts]
         return f"Write {' + '.join(f'({left} | {name})' for name in [*names, ':'.join(names)])} for '({inside})'."
     return (
         f"The grouping factor {text!r} must be a column, or columns joined by ':' or '/'; "
         "make a column in the data for anything else."
     )
-
-
-# the left side ----------------------------------------------------------------------------------------------------
-
-
-def _response(text: str) -> ResponseFormula:
-    if len(_split(text, "|")) > 1:
-        raise FormulaError(
-            f"The response {text!r} has a bar. Write p(successes, trials) for brms' 'y | trials(n)', "
-            "weighted(y, w) for 'y | weights(w)', and precision(y, 1 / s**2) for 'y | se(s, sigma = TRUE)'."
-        )
-    if len(_split(text, ",")) > 1:
-        raise FormulaError(f"One response a model: {text!r}.")
-    text = _carets(text)
-    tree = _tree(text)
-    weights = precision = None
-    if _calls(tree, "weighted"):
-        y, weights = _arguments(tree, "weighted(y, weights)")
-        tree = _tree(y)
-    elif _calls(tree, "precision"):
-        y, precision = _arguments(tree, "precision(y, weights)")
-        tree = _tree(y)
-    if weights is not None or precision is not None:
-        _check_one_meaning(tree, text)
-    trials = None
-    if _calls(tree, "p"):
-        y, trials = _arguments(tree, "p(successes, trials)")
-        tree = _tree(y)
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in ("c", "cbind", "mvbind"):
-        raise FormulaError(f"Write p(successes, trials) for {text!r}; several responses are not available.")
-    response = ResponseFormula(_text(tree), trials, weights, precision)
-    if not check_expression(response.expression):
-        raise FormulaError(f"The response {text!r} reads no column.")
-    for part in (trials, weights, precision):
-        if part is not None:
-            check_expression(part)
-    return response
-
-
-def _check_one_meaning(inner: ast.expr, text: str) -> None:
-    if _calls(inner, "weighted") or _calls(inner, "precision"):
-        raise FormulaError(
-            f"The response {text!r} has two weights. Choose weighted(y, w), rows that count w times, or "
-            "precision(y, w), rows whose variance is divided by w."
-        )
-
-
-def _tree(text: str) -> ast.expr:
-    try:
-        return ast.parse(hide_names(text), mode="eval").body
-    except (SyntaxError, ValueError):
-        raise FormulaError(f"Cannot read the response {text!r}; put names with spaces in backticks.") from None
-
-
-def _text(node: ast.AST) -> str:
-    """Write an expression back, names that are no identifiers in backticks."""
-    return re.sub(r"\bq_[0-9a-f]+_q\b", lambda match: _written(match[0]), ast.unparse(node))
-
-
-def _written(name: str) -> str:
-    shown = show_names(name)
-    return shown if hide_names(shown) == name else f"`{shown}`"
-
-
-def _calls(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-
-
-def _arguments(node: ast.AST, usage: str) -> tuple[str, str]:
-    assert isinstance(node, ast.Call)
-    if len(node.args) != 2 or node.keywords or any(isinstance(item, ast.Starred) for item in node.args):
-        raise FormulaError(f"Write {usage}, with two arguments, not {_text(node)!r}.")
-    return _text(node.args[0]), _text(node.args[1])
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bayes_glmm.errors import FormulaError, GLMMError, PriorError, nearest
-from bayes_glmm.families import FAMILIES, Family, family_named
-from bayes_glmm.links import LINKS, Link, link_named
+from bayes_glmm.errors import FormulaError, GLMMError, PriorError
+from bayes_glmm.families import FAMILIES, Family
+from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
+from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, parse_formula
 
 __all__ = ["ModelSpec"]
@@ -56,9 +57,10 @@ class ModelSpec:
         formula: str | Formula,
         family: str | Family = "gaussian",
         link: str | Link | None = None,
-        priors: Mapping[str, Prior] | None = None,
+        priors: Mapping[str, Prior | str] | None = None,
         center: bool = True,
         missing: str = "drop",
+        columns: Iterable[str] = (),
     ) -> ModelSpec:
         """Check a model's parts together.
 
@@ -71,11 +73,14 @@ class ModelSpec:
         link
             A link or its name; the family's first link when None.
         priors
-            Priors by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``, ``"sigma"``, ...
+            Priors, or their texts, by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``,
+            ``"sigma"``, ...
         center
             Whether the intercept's prior is on the intercept at the predictors' means.
         missing
             ``"drop"`` or ``"error"``.
+        columns
+            Names of the data's columns, by which names that are no words are told from operators.
 
         Returns
         -------
@@ -85,8 +90,7 @@ class ModelSpec:
         Raises
         ------
         FormulaError
-            If the formula cannot be read, or has trials or precisions where the family has none, or lacks trials
-            where it needs them.
+            If the formula cannot be read, or has trials or precisions where the family has none.
         GLMMError
             If the family or link is unknown, the link does not belong to the family, or a switch has no such value.
         PriorError
@@ -98,15 +102,20 @@ class ModelSpec:
         >>> spec.link.name
         'logit'
         """
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula)
-        record = family if isinstance(family, Family) else _family(family)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, columns)
+        record, linked = read_family(family, link)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
             raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
+        response = parsed.response.of_support(record.support)
+        if record.support == "trials" and response.trials is None:
+            record = next(one for one in FAMILIES.values() if one.support == "binary")  # one trial a row, as R has it
+            response = response.of_support(record.support)
+        parsed = replace(parsed, response=response)
         _check_trials(parsed, record)
         _check_precision(parsed, record)
-        return cls(parsed, record, _link(record, link), _priors(priors), center, missing)
+        return cls(parsed, record, linked, _priors(priors), center, missing)
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -158,27 +167,6 @@ class ModelSpec:
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
 
 
-def _family(name: str) -> Family:
-    if not isinstance(name, str):
-        raise GLMMError(f"family must be a name or a Family, not {type(name).__name__}. {nearest('', FAMILIES)}")
-    return family_named(name.strip().lower())
-
-
-def _link(family: Family, link: str | Link | None) -> Link:
-    if link is None:
-        return link_named(family.links[0])
-    if isinstance(link, Link) and link.name not in LINKS:
-        return link
-    name = link.name if isinstance(link, Link) else link
-    if not isinstance(name, str):
-        raise GLMMError(f"link must be a name or a Link, not {type(name).__name__}. {nearest('', family.links)}")
-    if name not in LINKS:
-        raise GLMMError(f"There is no link {name!r}. For {family.name}: {nearest(name, family.links)}")
-    if name not in family.links:
-        raise GLMMError(f"The family {family.name!r} has no link {name!r}. {nearest(name, family.links)}")
-    return link if isinstance(link, Link) else LINKS[name]
-
-
 def _check_precision(formula: Formula, family: Family) -> None:
     response = formula.response
     if response.precision is None or family.at_precision is not None:
@@ -200,11 +188,6 @@ def _check_precision(formula: Formula, family: Family) -> None:
 
 def _check_trials(formula: Formula, family: Family) -> None:
     response = formula.response
-    if family.support == "trials" and response.trials is None:
-        raise FormulaError(
-            f"The family {family.name!r} needs the number of trials: write 'p({response.expression}, n) ~ ...' with n "
-            "the column of trials. For one trial a row (0 or 1) use family='bernoulli'."
-        )
     if family.support != "trials" and response.trials is not None:
         options = " or ".join(repr(item.name) for item in FAMILIES.values() if item.support == "trials")
         raise FormulaError(
@@ -213,7 +196,7 @@ def _check_trials(formula: Formula, family: Family) -> None:
         )
 
 
-def _priors(priors: Mapping[str, Prior] | None) -> tuple[tuple[str, Prior], ...]:
+def _priors(priors: Mapping[str, Prior | str] | None) -> tuple[tuple[str, Prior], ...]:
     if priors is None:
         return ()
     if not isinstance(priors, Mapping):
@@ -222,9 +205,12 @@ def _priors(priors: Mapping[str, Prior] | None) -> tuple[tuple[str, Prior], ...]
     for key, prior in priors.items():
         if not isinstance(key, str):
             raise PriorError(f"Keys of priors must be text such as 'beta[x]', not {key!r}.")
+        if isinstance(prior, str):
+            prior = Prior.from_text(prior)
         if not isinstance(prior, Prior):
             raise PriorError(
-                f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), not {prior!r}."
+                f"The prior of {key!r} must be a Prior, such as Prior('Normal', mu=0, sigma=1), or its text, "
+                f"'Normal(0, 1)', not {prior!r}."
             )
         name = _normal_key(key)
         if name in stated:

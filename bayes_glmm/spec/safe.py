@@ -1,121 +1,60 @@
-"""What a formula may say: a closed list of functions, checked on the syntax tree before anything is evaluated.
+"""What a formula may say: a closed list of functions and operators, checked on a tree before anything is evaluated.
 
 Input: an expression (``log(x) + 1``) or a sum of terms (``1 + poly(x, 2)*f``). Output: the names of the columns it
-reads, or a `FormulaError`. Nothing is evaluated here; `bayes_glmm.design.encoding` evaluates with exactly the names
-listed here.
+reads, or a `FormulaError`. Nothing is evaluated here; `bayes_glmm.design.evaluate` computes exactly what is listed in
+`bayes_glmm.spec.functions`, from the tree.
 """
 
 from __future__ import annotations
 
-import ast
 import keyword
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
-from formulaic.parser.types import Factor, Term, Token
+from formulaic.parser.types import Factor, Term
 
-from bayes_glmm.errors import FormulaError, nearest
-from bayes_glmm.spec.expansion import MAX_NESTED, balanced, check_expansion, leaves, nested_deeper
-
-__all__ = ["ELEMENTWISE", "FUNCTIONS", "UFUNCS", "alias", "check_expression", "check_terms", "hide_names", "show_names"]
-
-#: NumPy functions of one number that may be written bare (``log(x)``) or as ``np.log(x)``.
-ELEMENTWISE = (
-    "log", "log10", "log2", "log1p", "exp", "exp2", "expm1", "sqrt", "cbrt", "square", "abs", "sign", "floor", "ceil",
-    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-)  # fmt: skip
-
-#: What may follow ``np.``, with the number of arguments.
-UFUNCS: dict[str, int] = {
-    **dict.fromkeys((*ELEMENTWISE, "reciprocal", "negative", "deg2rad", "rad2deg", "rint", "trunc"), 1),
-    "power": 2, "minimum": 2, "maximum": 2, "hypot": 2, "arctan2": 2, "fmod": 2,
-}  # fmt: skip
-
-_SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
-
-#: Transforms and contrasts: the names of their arguments after the column.
-TRANSFORMS: dict[str, tuple[str, ...]] = {
-    "I": (),
-    "center": (),
-    "scale": ("center", "scale", "ddof"),
-    "poly": ("degree", "raw"),
-    "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation"),
-    "cr": _SPLINE,
-    "cs": _SPLINE,
-    "cc": _SPLINE,
-    "C": ("contrasts", "levels"),
-}
-
-CONTRASTS: dict[str, tuple[str, ...]] = {
-    "treatment": ("base",),
-    "sum": (),
-    "helmert": ("reverse", "scale"),
-    "poly": ("scores",),
-    "diff": ("backward",),
-    "SAS": ("base",),
-}
-
-#: Every bare function name a formula may call.
-FUNCTIONS: tuple[str, ...] = (*ELEMENTWISE, *TRANSFORMS)
-
-_AGGREGATIONS = frozenset(
-    "mean std var sum min max median average prod cumsum cumprod nanmean nanstd amin amax ptp quantile percentile "
-    "argmax argmin sort rank ewm rolling ave sd diff gradient mad size len".split()
+from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.expansion import balanced, check_expansion
+from bayes_glmm.spec.expression import (
+    CONSTANTS,
+    Binary,
+    Call,
+    Constant,
+    Name,
+    Node,
+    Series,
+    Token,
+    Unary,
+    read_call,
+    read_expression,
+    spine,
+    tokens,
+    walk,
+    write,
 )
+from bayes_glmm.spec.functions import OF_CONSTANTS, TEXT_FROM, Bound, bound, constant, refused
 
-_ELSEWHERE = {
-    "mo": "monotonic effects are not available: use the ordered column itself (treatment contrasts) or "
-    "C(x, contr.diff)",
-    "s": "smooths are not available: use a spline basis, bs(x, df=5) or cr(x, df=5)",
-    "t2": "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)",
-    "te": "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)",
-    "ti": "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)",
-    "ns": "the natural cubic spline is called cr here: cr(x, df=4)",
-    "rcs": "the natural cubic spline is called cr here: cr(x, df=4)",
-    "gp": "Gaussian processes are not available",
-    "hsgp": "Gaussian processes are not available",
-    "me": "measurement error terms are not available",
-    "mi": "imputation terms are not available: rows with missing values are dropped",
-    "mm": "multi-membership terms are not available",
-    "ar": "autocorrelation terms are not available",
-    "factor": "write C(x)",
-    "as.factor": "write C(x)",
-    "ordered": "make the column an ordered categorical in the data",
-    "trials": "write the response as p(successes, trials)",
-    "cbind": "write the response as p(successes, trials)",
-    "p": "p(successes, trials) belongs on the left of '~'",
-    "prop": "write the response as p(successes, trials)",
-    "weighted": "weighted(y, w) belongs on the left of '~'",
-    "precision": "precision(y, w) belongs on the left of '~'",
-    "weights": "write the response as weighted(y, w) or precision(y, w)",
-    "exposure": "write offset(log(n))",
-    "offset": "offset(...) must be a term of its own on the right of '~'",
-    "censored": "censored responses are not available",
-    "truncated": "truncated responses are not available",
-    "standardize": "write scale(x)",
-    "lag": "make the lagged column in the data",
-    "hashed": "make the column in the data",
-    "Treatment": "write contr.treatment('level')",
-    "Sum": "write contr.sum",
-    "Poly": "write contr.poly",
-    "Helmert": "write contr.helmert",
-    "Q": "put the name in backticks",
-    "ifelse": "make the column in the data, or compare: I(x > 1)",
-}
+__all__ = [
+    "alias",
+    "check_expression",
+    "check_terms",
+    "columns_by_level",
+    "columns_of_dates",
+    "factor_columns",
+    "hide_names",
+    "parse_terms",
+    "show_names",
+]
 
 _ALIAS = re.compile(r"\bq_([0-9a-f]+)_q\b")
-_PIECES = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
-_WORD = re.compile(r"[^\W\d]\w*")
-_COLUMN = re.compile(r"^[^\W\d]\w*(?:\.\w+)*$|^_\w*$")
-_MAX_SIZE = 1000
-_MAX_DEGREE = 10
+_PLACE = re.compile(r"\bv([0-9]+)\b")
 _MAX_DEPTH = 10
-
-_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.Mod, ast.FloorDiv, ast.BitAnd)
-_COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_TERM_OPERATORS = ("+", "-", "*", "/", ":", "**", "%in%", "(", ")")
+_BY_LEVEL = ("factor", "C", "relevel", "interaction", "as.character", "ave")
+_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 def alias(name: str) -> str:
@@ -129,7 +68,7 @@ def alias(name: str) -> str:
     Returns
     -------
     str
-        The name itself where it is an identifier and no function of ours; otherwise an identifier that spells it in
+        The name itself where it is an identifier of ASCII letters; otherwise an identifier that spells it in
         hexadecimal, so that nothing has to remember the pair.
 
     Examples
@@ -139,45 +78,35 @@ def alias(name: str) -> str:
     >>> show_names(alias("body mass"))
     'body mass'
     """
-    taken = name in FUNCTIONS or name in ("np", "contr") or keyword.iskeyword(name) or "__" in name
+    taken = keyword.iskeyword(name) or "__" in name or name in ("np", "contr", *CONSTANTS)
     if (name.isidentifier() and name.isascii() and not taken) or not name:
         return name
     return f"q_{name.encode().hex()}_q"
 
 
 def hide_names(text: str) -> str:
-    """Replace each name in backticks by its alias, and each other name that is not of ASCII letters.
+    """Write an expression with an alias for every name that is no identifier.
 
     Parameters
     ----------
     text
-        A formula or a part of one, its quotes and backticks balanced.
+        The expression, such names in backticks or, where they are words with dots, as they are.
 
     Returns
     -------
     str
-        The text without backticks.
+        The same expression without backticks.
 
     Raises
     ------
     FormulaError
-        If a backtick is left, between quotes.
-
-    Notes
-    -----
-    Python reads other letters in a normal form (the micro sign becomes a Greek mu), under which a column is not found.
+        If it cannot be read.
     """
-    pieces = _PIECES.split(text)
-    for position, piece in enumerate(pieces):
-        if piece.startswith("`"):
-            pieces[position] = alias(piece[1:-1])
-        elif position % 2 == 0 and not piece.isascii():
-            pieces[position] = _WORD.sub(lambda match: match[0] if match[0].isascii() else alias(match[0]), piece)
-    hidden = "".join(pieces)
-    if "`" in hidden:
-        # formulaic would look for names in backticks there, and evaluate other text than the text checked here
-        raise FormulaError(f"A backtick may only enclose a column name, not stand between quotes: {text!r}.")
-    return hidden
+    return write(read_expression(text), _hidden)
+
+
+def _hidden(name: str) -> str:
+    return name if name.startswith("contr.") else alias(name)
 
 
 def show_names(text: str) -> str:
@@ -226,15 +155,75 @@ def check_terms(text: str) -> tuple[str, ...]:
     columns: dict[str, None] = {}
     for term in parse_terms(text):
         for factor in term.factors:
-            if factor.eval_method is Factor.EvalMethod.LITERAL:
-                continue
-            found = (
-                (show_names(factor.expr),)
-                if factor.eval_method is Factor.EvalMethod.LOOKUP
-                else check_expression(factor.expr)
-            )
-            columns.update(dict.fromkeys(found))
+            columns.update(dict.fromkeys(factor_columns(factor)))
     return tuple(columns)
+
+
+def factor_columns(factor: Factor) -> tuple[str, ...]:
+    """Return the columns that a factor of a term reads.
+
+    Parameters
+    ----------
+    factor
+        One of the factors that `parse_terms` returns.
+
+    Returns
+    -------
+    tuple of str
+        Names of columns.
+    """
+    if factor.eval_method is Factor.EvalMethod.LITERAL:
+        return ()
+    if factor.eval_method is Factor.EvalMethod.LOOKUP:
+        return (show_names(factor.expr),)
+    return check_expression(factor.expr)
+
+
+def columns_by_level(text: str) -> tuple[str, ...]:
+    """Return the columns that a sum of terms makes a factor of, as ``factor(x)`` and ``C(x)`` do.
+
+    Parameters
+    ----------
+    text
+        Terms without bars or offsets.
+
+    Returns
+    -------
+    tuple of str
+        Names of columns; those that are factors in the data only if they are made one once more.
+    """
+    factors = [factor for term in parse_terms(text) for factor in term.factors]
+    called = [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
+    return tuple(dict.fromkeys(name for expression in called for name in _columns_of(expression, _BY_LEVEL)))
+
+
+def columns_of_dates(terms: Iterable[str], expressions: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that hold dates, which ``as.Date()`` says.
+
+    Parameters
+    ----------
+    terms
+        Sums of terms without bars or offsets.
+    expressions
+        Expressions, such as offsets.
+
+    Returns
+    -------
+    tuple of str
+        Names of columns.
+    """
+    factors = [factor for text in terms for term in parse_terms(text) for factor in term.factors]
+    called = [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
+    every = [*called, *map(hide_names, expressions)]
+    return tuple(dict.fromkeys(name for expression in every for name in _columns_of(expression, ("as.Date",))))
+
+
+def _columns_of(expression: str, functions: tuple[str, ...]) -> list[str]:
+    """Return the columns that stand alone as an argument of one of some functions."""
+    calls = [call for call in _calls(read_expression(expression)) if call.function in functions]
+    # the first argument of ave() is a number, the others are groups
+    values = [value for call in calls for value in call.values[call.function == "ave" :]]
+    return [show_names(value.name) for value in values if isinstance(value, Name)]
 
 
 @lru_cache(maxsize=512)
@@ -255,40 +244,67 @@ def parse_terms(text: str) -> tuple[Term, ...]:
     ------
     FormulaError
         If the text is not a sum of terms.
+
+    Notes
+    -----
+    Formulaic sees operators, numbers and a place for each column and call: what stands there it never reads.
     """
-    hidden = hide_names(text)
-    for char, hint in (("{", "curly braces"), ("[", "square brackets"), ("%", "the operator %"), ("\\", "backslashes")):
-        outside = "".join(_PIECES.split(hidden)[::2])
-        if char in outside and not (char == "[" and "(" in outside):
-            raise FormulaError(f"Formulas may not hold {hint}: {text!r}.")
+    skeleton, places = _skeleton(text)
     parser = DefaultFormulaParser(include_intercept=True, feature_flags=set())
     try:
-        tree = parser.get_ast(hidden)
+        tree = parser.get_ast(skeleton)
         check_expansion(tree, text)
-        for token in leaves(tree):
-            # x - f(z) never evaluates f(z), which may be misspelt all the same
-            if token.kind is Token.Kind.PYTHON:
-                check_expression(token.token)
-            elif token.kind is Token.Kind.NAME:
-                _checked_column(token.token)
         terms = parser.get_terms_from_ast(balanced(tree), context={})
     except (FormulaicError, SyntaxError, ValueError, TypeError, RecursionError, RuntimeError) as error:
         if isinstance(error, FormulaError):
             raise
         reason = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
-        if isinstance(error, SyntaxError):
-            reason = "within functions, names that are words of Python, or hold blanks or dots, go in backticks."
+        reason = _PLACE.sub(lambda match: places[int(match[1])].expr, reason)
         raise FormulaError(f"Cannot read the terms {text!r}: {show_names(reason)}") from None
     if not all(isinstance(term, Term) for term in terms):
         raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")
-    return tuple(Term([_named(factor) for factor in term.factors]) for term in terms)
+    return tuple(Term([_placed(factor, places) for factor in term.factors]) for term in terms)
 
 
-def _named(factor: Factor) -> Factor:
-    """Check a bare name and write it as its alias, so that ``a.b`` and `` `a.b` `` are one column."""
-    if factor.eval_method is not Factor.EvalMethod.LOOKUP:
-        return factor
-    return Factor(alias(_checked_column(factor.expr)), eval_method="lookup")
+def _placed(factor: Factor, places: list[Factor]) -> Factor:
+    return places[int(factor.expr[1:])] if factor.eval_method is Factor.EvalMethod.LOOKUP else factor
+
+
+def _skeleton(text: str) -> tuple[str, list[Factor]]:
+    """Write terms with ``v0``, ``v1``, ... for columns and calls; what each stands for, checked."""
+    places: dict[tuple[str, str], int] = {}
+    pieces, found, position = [], tokens(text), 0
+    while (token := found[position]).kind != "end":
+        if token.kind == "name":
+            called = found[position + 1].text == "(" and not token.quoted
+            if called:
+                tree, position = read_call(text, position)
+                check_tree(tree)
+                key = ("python", write(tree, _hidden))
+            else:
+                key, position = ("lookup", alias(_checked_column(token, text))), position + 1
+            pieces.append(f"v{places.setdefault(key, len(places))}")
+            continue
+        if not (token.text in _TERM_OPERATORS if token.kind == "operator" else token.text.isdecimal()):
+            raise FormulaError(f"Cannot read the terms {text[:200]!r}: {_misplaced(token)}.")
+        # a %in% b is a:b, nested
+        pieces.append({"%in%": ":"}.get(token.text, token.text))
+        position += 1
+    return " ".join(pieces), [Factor(expr, eval_method=method) for method, expr in places]
+
+
+def _misplaced(token: Token) -> str:
+    if token.text in _COMPARISONS or token.text in ("&", "|", "!", "%%", "%/%"):
+        return f"{token.text!r} stands within I(), as in I(x > 0)"
+    if token.text in ("[", "]"):
+        return "terms may not hold square brackets"
+    return f"{token.text!r} is no part of a sum of terms"
+
+
+def _checked_column(token: Token, text: str) -> str:
+    if not token.quoted and (token.text == "." or "__" in token.text):
+        raise FormulaError(f"{token.text!r} is not a plain column name in {text!r}; put it in backticks if it is one.")
+    return token.text
 
 
 @lru_cache(maxsize=512)
@@ -298,7 +314,7 @@ def check_expression(text: str) -> tuple[str, ...]:
     Parameters
     ----------
     text
-        A Python expression of columns, numbers and functions, such as ``"log(x) + 1"``; names with spaces in backticks.
+        An expression of columns, numbers and functions, such as ``"log(x) + 1"``; names with spaces in backticks.
 
     Returns
     -------
@@ -315,179 +331,115 @@ def check_expression(text: str) -> tuple[str, ...]:
     >>> check_expression("np.log(exposure) + `body mass`")
     ('exposure', 'body mass')
     """
-    try:
-        tree = ast.parse(hide_names(text).strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise FormulaError(
-            f"Cannot read the expression {show_names(text)!r}; put column names with spaces or dots in backticks."
-        ) from None
-    if nested_deeper(tree, MAX_NESTED):
-        raise FormulaError(f"{text[:60]!r}... has more than {MAX_NESTED} operations within each other.")
-    checker = _Checker(show_names(text))
-    checker.value(tree.body)
+    return check_tree(read_expression(text))
+
+
+def check_tree(tree: Node) -> tuple[str, ...]:
+    """Check an expression's tree against the closed list.
+
+    Parameters
+    ----------
+    tree
+        The tree.
+
+    Returns
+    -------
+    tuple of str
+        The columns read, in order of appearance.
+
+    Raises
+    ------
+    FormulaError
+        If it says anything outside the closed list.
+    """
+    checker = _Checker(write(tree, str))
+    checker.value(tree)
     return tuple(checker.columns)
 
 
-def _checked_column(name: str) -> str:
-    shown = show_names(name)
-    if shown == name and (not _COLUMN.match(name) or "__" in name):
-        raise FormulaError(
-            f"{name!r} is not a plain column name; put it in backticks if it is one, and write functions as f(x)."
-        )
-    return shown
-
-
-@dataclass
 class _Checker:
     """Walk one expression's tree, collect its columns and refuse what is not listed."""
 
-    text: str
-
-    def __post_init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.columns: dict[str, None] = {}
         self.depth = 0
 
     def fail(self, reason: str) -> FormulaError:
-        return FormulaError(f"In the formula, {self.text!r}: {reason}.")
+        return refused(self.text, reason)
 
-    def value(self, node: ast.AST) -> None:
-        """Check a node that stands for numbers, one per row."""
+    def value(self, node: Node, text: bool = False) -> None:
+        """Check a node that stands for one value per row; `text` where it may be a constant text."""
+        first, rest = spine(node)
+        compared = bool(rest) and rest[0][0] in _COMPARISONS
+        self.single(first, text or compared)
+        for operator, right in rest:
+            if operator == "%in%":
+                self.members(right)
+            elif operator == ":":
+                raise self.fail("':' stands between terms; within functions write interaction(a, b)")
+            else:
+                self.value(right, operator in _COMPARISONS)
+
+    def single(self, node: Node, text: bool) -> None:
         match node:
-            case ast.Name(id=name):
-                self.columns[self.column(name)] = None
-            case ast.Constant(value=bool() | int() | float()):
+            case Name(name):
+                self.columns[show_names(name)] = None
+            case Constant(bool() | int() | float(), _):
                 pass
-            case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Invert(), operand=operand):
+            case Constant(str(), _) if text:
+                pass
+            case Unary(_, operand):
                 self.value(operand)
-            case ast.BinOp(left=left, op=op, right=right) if isinstance(op, _OPERATORS):
-                self.value(left)
-                self.value(right)
-                if isinstance(op, ast.Pow) and not any(isinstance(n, ast.Name) for n in ast.walk(node)):
-                    raise self.fail("powers of plain numbers are refused; write the number")
-            case ast.Compare(ops=[op], left=left, comparators=[right]) if isinstance(op, _COMPARISONS):
-                for side in (left, right):
-                    if not (isinstance(side, ast.Constant) and isinstance(side.value, str)):
-                        self.value(side)
-            case ast.Call():
-                self.call(node)
-            case _:
-                raise self.fail(_refusal(node))
+            case Call():
+                self.call(node, text)
+            case Constant(value, _):
+                raise self.fail(f"the constant {value!r} is not allowed here")
+            case Series():
+                raise self.fail("lists stand right of %in% and in options only")
 
-    def column(self, name: str) -> str:
-        shown = show_names(name)
-        if shown == name and "__" in name:
-            raise self.fail(f"names with two underscores such as {name!r} must be in backticks")
-        if shown == name and name in (*FUNCTIONS, "np", "contr"):
-            raise self.fail(f"{name!r} is a function; put a column of that name in backticks")
-        return shown
+    def members(self, node: Node) -> None:
+        """Check what may stand right of %in%."""
+        try:
+            values = constant(node)
+        except FormulaError as error:
+            raise self.fail(f"right of %in% stand constants, such as c('a', 'b'): {error}") from None
+        if values is None:
+            raise self.fail("right of %in% stand constants, such as c('a', 'b')")
 
-    def call(self, node: ast.Call) -> None:
+    def call(self, node: Call, text: bool) -> None:
         """Check a call: the function is listed, its arguments are of the listed number and names."""
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise self.fail(f"calls are nested more than {_MAX_DEPTH} deep")
-        match node.func:
-            case ast.Name(id=name) if name in TRANSFORMS:
-                self.transform(name, node)
-            case ast.Name(id=name) if name in ELEMENTWISE:
-                self.ufunc(name, node)
-            case ast.Attribute(value=ast.Name(id="np"), attr=name) if name in UFUNCS:
-                self.ufunc(name, node)
-            case _:
-                raise self.fail(_unknown_function(node.func))
+        call: Bound = bound(node)
+        before = len(self.columns)
+        for position, argument in enumerate(call.values):
+            self.value(argument, text=position >= TEXT_FROM.get(call.function, len(call.values)))
+        reads = len(self.columns) > before or any(_reads(argument) for argument in call.values)
+        if not reads and call.function not in OF_CONSTANTS:
+            raise self.fail(f"{node.function} needs a column")
+        for part in walk(node):
+            match part:
+                case Constant(str(level), _) if "\\" in repr(level) or "`" in level:
+                    raise self.fail("text may hold no backslash and no backtick; rename the level in the data")
         self.depth -= 1
 
-    def ufunc(self, name: str, node: ast.Call) -> None:
-        if node.keywords or len(node.args) != UFUNCS[name]:
-            raise self.fail(f"{name} takes {UFUNCS[name]} argument(s) and no keywords")
-        for argument in node.args:
-            self.value(argument)
 
-    def transform(self, name: str, node: ast.Call) -> None:
-        allowed = TRANSFORMS[name]
-        if not node.args or len(node.args) > 1 + len(allowed):
-            raise self.fail(f"{name} takes a column and then at most {', '.join(allowed) or 'nothing else'}")
-        before = len(self.columns)
-        self.value(node.args[0])
-        if len(self.columns) == before and not any(isinstance(n, ast.Name) for n in ast.walk(node.args[0])):
-            raise self.fail(f"{name} needs a column")
-        texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-        if name != "I" and any(repr(text) != f"'{text}'" for text in texts):
-            # formulaic writes the call into code of its own, between quotes
-            raise self.fail(f"text within {name}() may hold no quotes or backslashes; rename the level in the data")
-        given = [*zip(allowed, node.args[1:], strict=False), *((pair.arg, pair.value) for pair in node.keywords)]
-        for option, argument in given:
-            if name == "bs" and option == "degree" and getattr(argument, "value", 0) > _MAX_DEGREE:
-                raise self.fail(f"bs() goes to degree {_MAX_DEGREE}")
-        for argument in node.args[1:]:
-            self.option(argument, name)
-        for pair in node.keywords:
-            if pair.arg not in allowed:
-                hint = nearest(str(pair.arg), allowed) if allowed else "It takes no options."
-                raise self.fail(f"{name} has no option {pair.arg!r}. {hint}".rstrip("."))
-            self.option(pair.value, name)
-
-    def option(self, node: ast.AST, function: str) -> None:
-        """Check an option: numbers, text, lists of them, and contrasts for C()."""
-        match node:
-            case ast.Constant(value=bool() | float() | str() | None):
-                return
-            case ast.Constant(value=int(number)):
-                if number > _MAX_SIZE and function in ("poly", "bs", "cr", "cs", "cc"):
-                    raise self.fail(f"{function} with {number} columns is refused; give at most {_MAX_SIZE}")
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float())):
-                return
-            case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                for element in elements:
-                    if not isinstance(element, (ast.Constant, ast.UnaryOp)):
-                        raise self.fail("lists may hold numbers and text only")
-                    self.option(element, "")
-            case ast.Attribute(value=ast.Name(id="contr"), attr=name) if function == "C" and name in CONTRASTS:
-                return
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="contr"), attr=name)) if (
-                function == "C" and name in CONTRASTS
-            ):
-                self.contrast(name, node)
-            case _ if function == "C":
-                known = ", ".join(f"contr.{name}" for name in CONTRASTS)
-                raise self.fail(f"the contrasts of C() must be one of {known}")
-            case _:
-                raise self.fail(f"options of {function}() must be numbers, text or lists of them")
-
-    def contrast(self, name: str, node: ast.Call) -> None:
-        allowed = CONTRASTS[name]
-        given = [pair.arg for pair in node.keywords]
-        if len(node.args) > len(allowed) or not set(given) <= set(allowed):
-            raise self.fail(f"contr.{name} takes {', '.join(allowed) or 'no arguments'}")
-        for argument in (*node.args, *(pair.value for pair in node.keywords)):
-            self.option(argument, f"contr.{name}")
+def _calls(tree: Node) -> Iterator[Bound]:
+    """Yield every call of a checked tree that is computed from columns."""
+    stack = [tree]
+    while stack:
+        match stack.pop():
+            case Call() as node:
+                call = bound(node)
+                yield call
+                stack += call.values
+            case Unary(_, operand):
+                stack.append(operand)
+            case Binary(operator, left, right):
+                stack += [left] if operator == "%in%" else [left, right]
 
 
-def _unknown_function(func: ast.AST) -> str:
-    name = ast.unparse(func)
-    last = name.rsplit(".", 1)[-1]
-    if last in _AGGREGATIONS:
-        return (
-            f"{show_names(name)}() would be computed again on new data; use center(x) or scale(x), which remember the "
-            "data of the fit, or make the column yourself"
-        )
-    if name in _ELSEWHERE:
-        return f"{name}() cannot be used here: {_ELSEWHERE[name]}"
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in ("np", "numpy"):
-        return f"{name} is not allowed in formulas; after np. may follow: {nearest(last, UFUNCS)}".rstrip(".")
-    if isinstance(func, ast.Name):
-        return f"there is no function {name!r}. {nearest(name, FUNCTIONS)}".rstrip(".")
-    return f"{show_names(name)!r} may not be called; formulas know only {', '.join(FUNCTIONS[:5])} and the like"
-
-
-def _refusal(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        text = ast.unparse(node)
-        return f"{text!r} is attribute access, which is not allowed; write `{text}` in backticks if it is a column"
-    if isinstance(node, ast.Constant):
-        return f"the constant {node.value!r} is not allowed here"
-    if isinstance(node, ast.BoolOp):
-        return "'and' and 'or' are not allowed; multiply comparisons, or make the column in the data"
-    if isinstance(node, ast.Compare):
-        return "only one comparison at a time is allowed"
-    return f"{type(node).__name__} expressions are not allowed"
+def _reads(node: Node) -> bool:
+    return any(isinstance(part, Name) for part in walk(node))

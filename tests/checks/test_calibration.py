@@ -83,7 +83,7 @@ def test_a_wrong_prior_scale_in_the_fit_is_found(cbpp):
     wrong = model_of(cbpp, sd=bg.Prior("HalfNormal", 0.25))
     result = bg.sbc(model_of(cbpp), 60, fitted=wrong, **QUIET)
     assert not result.passed and result.table.loc["sd_herd[Intercept]", "adjusted"] < 0.001
-    assert "sd_herd[Intercept]: The posterior lies below the truth too often" in str(result)
+    assert "sd_herd[Intercept]: The posterior lies below the truth too often" in result.verdict
 
 
 def test_a_likelihood_that_counts_twice_is_found(cbpp, monkeypatch):
@@ -128,7 +128,7 @@ def test_a_sign_error_in_a_derivative_is_found(cbpp, monkeypatch):
     assert bg.sbc(model_of(cbpp), 10, **QUIET).unconverged <= 2
     monkeypatch.setattr(kernel, "kernel_posterior", planted)
     result = bg.sbc(model_of(cbpp), 10, **QUIET)
-    assert kept and not result.passed and "did not converge" in str(result)
+    assert kept and not result.passed and "did not converge" in result.verdict
     assert result.unconverged + len(result.failures) > 5
 
 
@@ -151,8 +151,8 @@ def test_degenerate_data_are_counted_and_left_out():
     result = bg.sbc(bg.GLMM("y ~ x + (1 | g)", data, family="poisson", priors=priors), 60, **QUIET)
     counted = sum(result.degenerate.values())
     assert counted + len(result.failures) + result.ranks.sizes["simulation"] == 60
-    assert counted >= 5 and "too large for a computer" in str(result)
-    assert result.constant > 3 and f"In {result.constant} data sets all responses are the same" in str(result)
+    assert counted >= 5 and "too large for a computer" in result.verdict
+    assert result.constant > 3 and f"In {result.constant} data sets all responses are the same" in result.verdict
 
 
 def test_priors_that_make_no_data_at_all_are_refused():
@@ -166,7 +166,7 @@ def test_priors_that_make_no_data_at_all_are_refused():
 
 
 def test_fits_that_did_not_converge_are_told(right):
-    assert "- 3 fits did not converge (R-hat above 1.05)" in str(replace(right, unconverged=3))
+    assert "- 3 fits did not converge (R-hat above 1.05)" in replace(right, unconverged=3).verdict
 
 
 def test_failed_fits_are_counted_and_the_others_stay(cbpp, monkeypatch):
@@ -182,7 +182,7 @@ def test_failed_fits_are_counted_and_the_others_stay(cbpp, monkeypatch):
     monkeypatch.setattr(calibration, "_rank_one", broken)
     result = bg.sbc(model_of(cbpp), 20, **QUIET)
     assert len(result.failures) == 2 and result.ranks.sizes["simulation"] == 18 and not result.passed
-    assert "2 fits failed: SamplingError: planted" in str(result)
+    assert "2 fits failed: SamplingError: planted" in result.verdict
 
 
 def test_nonsense_is_refused_in_words(cbpp, sleepstudy):

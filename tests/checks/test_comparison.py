@@ -38,7 +38,7 @@ def estimate(cbpp_fit) -> LeaveOneOut:
 
 def test_pointwise_log_likelihoods_are_pymcs(cbpp_fit):
     thinned = cbpp_fit.posterior.isel(draw=slice(0, 1500, 300))
-    ours = bg.log_likelihood(cbpp_fit)["incidence"].isel(draw=slice(0, 1500, 300))
+    ours = bg.log_likelihood(cbpp_fit)["log_likelihood"]["incidence"].isel(draw=slice(0, 1500, 300))
     basis = cbpp_fit.model.prior_table.basis
     centered = thinned["beta"].copy(data=np.linalg.solve(basis, thinned["beta"].to_numpy()[..., None])[..., 0])
     free = thinned.assign(z_herd=thinned["b_herd"] / thinned["sd_herd"], beta_centered=centered)
@@ -56,7 +56,7 @@ def test_loo_is_arvizs_where_importance_sampling_holds():
     data["y"] = (data["x"] + rng.normal(0, 0.5, 42)).where(data.index != 20, 15.0)
     fit = bg.GLMM("y ~ x + (1 | g)", data).fit(**QUIET)
     estimate = bg.loo(fit, **QUIET)
-    tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": bg.log_likelihood(fit)})
+    tree = xr.DataTree.from_dict({"posterior": fit.posterior, **bg.log_likelihood(fit).children})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         theirs = azs.loo(tree, pointwise=True)
@@ -434,7 +434,7 @@ def test_effects_stay_as_drawn_where_the_link_has_no_mean_for_all_of_them():
     rng = np.random.default_rng(2)
     data = pd.DataFrame({"g": np.repeat(np.arange(15), 3), "y": rng.poisson(3, 45)})
     fit = bg.GLMM("y ~ 1 + (1 | g)", data, family="poisson", link="identity").fit(draws=250, **QUIET)
-    drawn = bg.log_likelihood(fit)["y"].to_numpy().reshape(1000, 45)
+    drawn = bg.log_likelihood(fit)["log_likelihood"]["y"].to_numpy().reshape(1000, 45)
     np.testing.assert_array_equal(row_log_likelihood(fit), drawn)
 
 

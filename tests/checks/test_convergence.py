@@ -74,14 +74,14 @@ def slow_energy():
 def test_each_trouble_fails_and_is_named(posterior, stats, words):
     verdict = diagnose(fake_fit(posterior, stats=stats))
     assert not verdict.passed
-    assert words in str(verdict)
-    assert str(verdict).startswith("Do not rely on these draws yet")
+    assert words in verdict.verdict
+    assert verdict.verdict.startswith("Do not rely on these draws yet")
 
 
 def test_good_draws_pass_and_the_verdict_counts_parameters():
     verdict = diagnose(fake_fit(GOOD))
     assert verdict.passed and not verdict.problems and not verdict.advice
-    assert "all 3 parameters (4 chains of 500 draws" in str(verdict)
+    assert "all 3 parameters (4 chains of 500 draws" in verdict.verdict
     assert verdict.divergences == verdict.max_depth_hits == 0
     assert set(verdict.dataset.data_vars) == {"beta", "sigma", "e_bfmi"}
     assert verdict.dataset["sigma"].sel(statistic="r_hat").item() < 1.01
@@ -91,7 +91,7 @@ def test_a_single_bad_scalar_among_thousands_fails():
     draws = noise((4, 500, 3000))
     draws[..., 1234] += np.arange(4)[:, None]
     verdict = diagnose(fake_fit({"b": draws}))
-    assert not verdict.passed and "b[01234]" in str(verdict)
+    assert not verdict.passed and "b[01234]" in verdict.verdict
 
 
 def test_correlations_count_once_and_structural_values_are_left_out():
@@ -100,7 +100,7 @@ def test_correlations_count_once_and_structural_values_are_left_out():
     corr[..., 0, 1] = corr[..., 1, 0] = r
     term = SimpleNamespace(name="g", coefs=("Intercept", "x", "z"), blocks=((0, 1), (2,)))
     verdict = diagnose(fake_fit({"corr_g": corr}, groups=(term,)))
-    assert verdict.passed and "all 1 parameters" in str(verdict)
+    assert verdict.passed and "all 1 parameters" in verdict.verdict
     r_hat = verdict.dataset["corr_g"].sel(statistic="r_hat").values
     assert np.isfinite(r_hat[0, 1]) and r_hat[0, 1] == r_hat[1, 0]
     assert np.isnan(r_hat[[0, 1, 2, 0, 2], [0, 1, 2, 2, 1]]).all()
@@ -128,22 +128,22 @@ def test_divergences_ask_for_smaller_steps_than_this_run_had(had, advice):
 
 def test_interrupted_runs_say_how_many_draws():
     verdict = diagnose(fake_fit(GOOD, interrupted=True))
-    assert not verdict.passed and "interrupted: 500 draws per chain" in str(verdict)
+    assert not verdict.passed and "interrupted: 500 draws per chain" in verdict.verdict
 
 
 def test_approximations_claim_nothing():
     verdict = diagnose(fake_fit(GOOD, method="laplace"))
     assert not verdict.passed
-    assert "Approximate (laplace)" in str(verdict) and "R-hat" not in str(verdict)
+    assert "Approximate (laplace)" in verdict.verdict and "R-hat" not in verdict.verdict
     assert np.isnan(verdict.dataset["beta"].values).all()
 
 
 def test_the_advised_number_of_draws_is_enough():
     slow = np.repeat(noise((4, 60, 1), 2), 10, axis=1)
-    text = str(diagnose(fake_fit({"b": slow})))
+    text = diagnose(fake_fit({"b": slow})).verdict
     wanted = int(text.split("fit(draws=")[1].split(")")[0])
     longer = np.repeat(noise((4, wanted // 10, 1), 3), 10, axis=1)
-    assert "Fewer than 400" not in str(diagnose(fake_fit({"b": longer})))
+    assert "Fewer than 400" not in diagnose(fake_fit({"b": longer})).verdict
 
 
 def test_html_is_escaped():
@@ -156,8 +156,8 @@ def test_html_is_escaped():
 
 def test_a_real_fit_passes_and_every_scalar_was_checked(sleepstudy_fit):
     verdict = sleepstudy_fit.diagnose()
-    assert verdict.passed, str(verdict)
+    assert verdict.passed, verdict.verdict
     # 2 coefficients, 2 sds, 1 correlation, sigma, 2 x 18 effects
-    assert "all 42 parameters" in str(verdict)
+    assert "all 42 parameters" in verdict.verdict
     assert set(verdict.dataset["b_Subject"].dims) == {"statistic", "Subject", "Subject_coef"}
     assert verdict.dataset["b_Subject"].notnull().all()

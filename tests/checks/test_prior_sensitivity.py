@@ -121,7 +121,7 @@ def test_what_the_data_say_of_a_sd_counts():
     fit = bg.GLMM("y ~ 1 + (1 | g)", data, priors={"sd": bg.Prior("HalfNormal", 3)}).fit(**QUIET)
     row = bg.prior_sensitivity(fit).set_index("parameter").loc["sd_g[Intercept]"]
     assert row["likelihood"] > 0.08 and row["diagnosis"] == "the prior hardly matters"
-    responses = bg.log_likelihood(fit)["y"].sum("obs").to_dataset(name="y")
+    responses = bg.log_likelihood(fit)["log_likelihood"]["y"].sum("obs").to_dataset(name="y")
     tree = xr.DataTree.from_dict({"posterior": fit.posterior[["sd_g"]], "log_likelihood": responses})
     assert psense(tree, group="likelihood")["sd_g"].item() < 0.5 * row["likelihood"]
 

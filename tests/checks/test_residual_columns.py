@@ -59,6 +59,33 @@ def test_rows_that_miss_a_column_are_left_out_of_its_test(fit, table):
     np.testing.assert_allclose(checked.loc[["age", "site"], "p_value"], alone.loc[["age", "site"], "p_value"])
 
 
+def test_columns_are_found_by_their_own_names_whatever_the_dataset_calls_its_parts(fit, table):
+    named = table.assign(lower=table["site"], lower_data=table["age"], sample=table["site"])
+    residuals = bg.simulate_residuals(fit, data=named, random_seed=1)
+    checked = bg.check_residuals(residuals, predictors="lower_data", groups=["lower", "sample", "site"])
+    numbers = ["statistic", "p_value"]
+    assert checked.loc["lower", numbers].equals(checked.loc["sample", numbers])
+    assert (
+        checked.loc["lower", "p_value"] == checked.loc["site", "p_value"] < 1e-6 < checked.loc["lower_data", "p_value"]
+    )
+    one, other = (bg.predictive_check(fit, group=name, data=named, random_seed=1) for name in ("lower", "site"))
+    assert list(one.columns[:2]) == ["lower_data", "stat"] and list(other.columns[:2]) == ["site", "stat"]
+    np.testing.assert_array_equal(one["observed"], other["observed"])
+    added = residuals.assign_coords(more=("obs", residuals["site"].to_numpy()))
+    assert bg.check_residuals(added, groups="more").loc["more", "p_value"] == checked.loc["site", "p_value"]
+
+
+def test_effects_of_single_rows_are_named_where_they_hide_what_is_wrong(table):
+    counts = table.assign(y=np.random.default_rng(2).poisson(2, 120), row=np.arange(120).astype(str)).dropna()
+    for bars, named in (("(1 | site)", None), ("(1 | row)", "row"), ("(1 | site:age)", "site:age")):
+        model = bg.GLMM(f"y ~ x + {bars}", counts.assign(age=np.arange(118)), family="poisson")
+        fit = model.fit(method="laplace", draws=50, random_seed=1, progressbar=False)
+        for mode in ("conditional", "new"):
+            verdict = bg.check_residuals(bg.simulate_residuals(fit, mode, random_seed=1)).loc["dispersion", "verdict"]
+            said = f"Effects of {named} fit single rows: only random_effects='new' shows" in verdict
+            assert said == (mode == "conditional" and named is not None)
+
+
 def test_rows_that_cannot_be_lined_up_are_refused(fit, table):
     design, kept = fit.model.design, table.dropna(subset="x")
     with pytest.raises(PredictionError, match="data has 100 rows; the fit used 118 and dropped 2"):

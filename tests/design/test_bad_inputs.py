@@ -99,27 +99,14 @@ def test_responses_that_a_family_cannot_have(formula, family, columns, message):
         build(formula, make_data(**columns), family)
 
 
-TO_NUMERIC = r"is text: use data\['x'\] = pd.to_numeric\(data\['x'\]\)"
 PREDICTORS = [
     *(
-        (
-            f"text in {term}",
-            f"y ~ {term}",
-            {"x": [str(i / 2) for i in range(N)]},
-            rf"'x' must hold .*'0.0' {TO_NUMERIC}",
-        )
+        (f"text in {term}", f"y ~ {term}", {"x": [str(i / 2) for i in range(N)]}, "'0.0'.*pd.to_numeric.data")
         for term in ("log(x)", "scale(x)", "poly(x, 2)", "bs(x, df=4)", "I(x * 2)", "I(x > 3)", "k + offset(x)")
     ),
-    ("a name in backticks", "y ~ log(`a b`)", {"a b": ["u", "v"] * 10}, "'log.a b.': the column 'a b' must hold"),
-    ("another term is at fault", "y ~ I(f == 'u') + log(f)", {}, "Cannot compute 'log.f.'"),
-    (
-        "a category of numbers",
-        "y ~ log(x)",
-        {"x": pd.Categorical([1.5, 2.5] * 10)},
-        "1.5 is a category: .*astype",
-    ),
-    ("words in log", "y ~ log(f)", {}, "Cannot compute 'log.f.': the column 'f' must hold numbers there; 'u' is no n"),
-    ("text of flags", "y ~ log(x)", {"x": ["True", "False"] * 10}, "'True' is text: use .*str.lower.. == 'true'"),
+    ("a name in backticks", "y ~ offset(`a b`)", {"a b": ["u", "v"] * 10}, "'a b' must hold numbers there; 'u' is no"),
+    ("a category of numbers", "y ~ offset(x)", {"x": pd.Categorical([1.5, 2.5] * 10)}, "1.5 is a category: .*astype"),
+    ("text of flags", "y ~ offset(x)", {"x": ["True", "False"] * 10}, "'True' is text: use .*str.lower.. == 'true'"),
     ("infinite", "y ~ x", {"x": at(3, -np.inf)}, "'x' is not finite in row 3"),
     ("log of zero", "y ~ log(x)", {"x": at(3, 0.0)}, r"'log\(x\)' is not finite in row 3"),
     ("zero exposure", "y ~ offset(np.log(x))", {"x": at(3, 0.0)}, r"'np.log\(x\)' is not finite in row 3"),

@@ -43,7 +43,7 @@ def test_cattle_predictive_and_log_likelihood(cbpp_fit, cbpp) -> None:
     total = predictive.sum("obs")
     assert abs(float(total.mean()) - cbpp["incidence"].sum()) < 2 * float(total.std())
     assert (predictive <= cbpp["size"].to_numpy()).all()
-    ll = log_likelihood(cbpp_fit)["incidence"]
+    ll = log_likelihood(cbpp_fit)["log_likelihood"]["incidence"]
     assert ll.dims == ("chain", "draw", "obs") and bool((ll <= 0).all())
 
 

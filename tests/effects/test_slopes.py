@@ -108,7 +108,7 @@ def test_slopes_of_a_spline_on_the_fitted_rows_and_beyond_them(synthetic, data) 
     knots = np.concatenate([[x.min()] * 4, [np.median(x)], [x.max()] * 4])
     exact = interpolate.BSpline(knots, np.array([0, *coefs.values()]), 3).derivative()(x)
     np.testing.assert_allclose(slopes(fit, "x")["estimate"], exact, rtol=1e-8, atol=1e-9)
-    with pytest.raises(PredictionError, match="leave the range of the data that were fitted"):
+    with pytest.raises(PredictionError, match="no values beyond its boundary knots"):
         slopes(fit, "x", newdata={"x": [x.max() + 1]}, random_effects="typical")
 
 

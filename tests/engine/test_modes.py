@@ -145,7 +145,7 @@ def test_the_verdict_names_modes_between_which_chains_do_not_cross():
         fit = bg.GLMM("y ~ 1 + (1 | g)", data.assign(y=apart), priors=prior).fit(random_seed=1, progressbar=False)
     verdict = fit.diagnose()
     assert not verdict.passed
-    assert "2 modes" in str(verdict)
+    assert "2 modes" in verdict.verdict
     sds = fit.dt["posterior"]["sd_g"].mean("draw").to_numpy().ravel()
     print(sds)
     assert sds.min() < 0.01 < 0.5 < sds.max()

@@ -20,7 +20,9 @@ import pytest
 import xarray as xr
 
 import bayes_glmm as bg
+from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.errors import ConvergenceWarning, DataError, DataWarning, GLMMError
+from bayes_glmm.inference import store
 from bayes_glmm.inference.columns import pack_column, unpack_column
 from bayes_glmm.inference.seal import write_sealed
 
@@ -84,6 +86,7 @@ MODELS = {
             "priors": {"beta[scale(z)]": bg.Prior("Cauchy", 0, 1), "variance[g]": bg.Prior("Exponential", 1)},
         },
     ),
+    "no coefficients": ("y ~ 0 + (1 | g)", {}, {}),
     "text, pandas and Python": ("y ~ x + (1 | g)", {"g": pd.array(TEXT, dtype="str")}, {}),
     "text as objects": ("y ~ x + (1 | g)", {"g": TEXT.astype(object)}, {}),
     "whole numbers as levels": ("y ~ x + (1 | g)", {"g": np.resize([3, 1, 20], N)}, {}),
@@ -134,7 +137,7 @@ def test_every_kind_of_column_and_term(name, tmp_path):
     assert np.array_equal(a.response.y, b.response.y) and a.response.event == b.response.event
     assert fit.model.prior_table == again.model.prior_table
     xr.testing.assert_identical(fit.posterior, again.posterior)
-    xr.testing.assert_allclose(bg.log_likelihood(fit), bg.log_likelihood(again))
+    xr.testing.assert_allclose(*(bg.log_likelihood(one)["log_likelihood"].to_dataset() for one in (fit, again)))
     pd.testing.assert_frame_equal(bg.predictions(fit, frame), bg.predictions(again, frame))
 
 
@@ -170,7 +173,7 @@ def test_dropped_rows_are_said_once(tmp_path, recwarn):
 
 def test_what_was_added_to_the_tree_is_saved_too(cbpp_fit, tmp_path):
     fit = bg.FittedGLMM(cbpp_fit.model, cbpp_fit.dt.copy())
-    fit.dt["log_likelihood"] = bg.log_likelihood(fit)
+    fit.extend("log_likelihood")
     again = bg.load(fit.save(tmp_path / "fit.nc"))
     xr.testing.assert_identical(again.dt["log_likelihood"].to_dataset(), fit.dt["log_likelihood"].to_dataset())
 
@@ -187,16 +190,41 @@ def test_arviz_and_xarray_read_the_file(saved, cbpp_fit):
             assert np.array_equal(tree["posterior"]["beta"], cbpp_fit.posterior["beta"])
 
 
-def test_default_priors_of_another_version_do_not_replace_those_of_the_fit(cbpp_fit, saved, monkeypatch):
-    import bayes_glmm.inference.store as store
+def test_priors_are_about_what_they_were_about_when_saved(tmp_path, monkeypatch):
+    """Default priors of another version, other numbers or about something else, do not replace those of the fit."""
+    rng = np.random.default_rng(4)
+    g = np.repeat(list("pqrstu"), 8)
+    frame = pd.DataFrame(
+        {"g": g, "year": np.tile(np.arange(2001.0, 2009.0), 6), "treat": np.resize([0.0, 1.0, 1.0], 48)}
+    )
+    frame["y"] = rng.normal(size=48)
+    fit = bg.GLMM("y ~ treat * year + (year | g)", frame).fit(
+        method="laplace", draws=50, random_seed=1, progressbar=False
+    )
+    path, table = fit.save(tmp_path / "fit.nc"), fit.model.prior_table
+    density = log_prior(fit)
 
-    def wider(spec, design):
-        table = cbpp_fit.model.prior_table
-        beta = tuple(store.replace(row, prior=bg.Prior("Normal", 0, 99)) for row in table.beta)
-        return store.replace(table, beta=beta)
+    def as_reported(spec, design):
+        """The priors of a version that states other ones, all about coefficients as they are reported."""
+        beta = tuple(store.replace(row, prior=bg.Prior("Normal", 0, 99), about="") for row in table.beta)
+        groups = tuple((name, store.replace(group, basis=None)) for name, group in table.groups)
+        plain, zeros = np.eye(len(beta)), np.zeros(len(beta))
+        return store.replace(table, beta=beta, groups=groups, centered=False, basis=plain, location=zeros, means=zeros)
 
-    monkeypatch.setattr(store, "resolve_priors", wider)
-    assert bg.load(saved).model.prior_table == cbpp_fit.model.prior_table
+    monkeypatch.setattr(store, "resolve_priors", as_reported)
+    again = bg.load(path)
+    assert again.model.prior_table == table
+    pd.testing.assert_frame_equal(again.model.priors, fit.model.priors)
+    xr.testing.assert_identical(log_prior(again), density)
+
+
+def test_a_file_of_format_1_is_refused_with_what_to_do(copy):
+    """Its priors do not say which origin they are about, and the default has changed."""
+    resealed(copy, manifest_with(format=1))
+    with pytest.raises(
+        GLMMError, match=r"in format 1; this version \(.*\) reads format 2\. Fit the model again, or read"
+    ):
+        bg.load(copy)
 
 
 # whole or refused ----------------------------------------------------------------------------------------------------
@@ -327,8 +355,19 @@ HOSTILE = {
     ),
     "texts beyond their end": (longer_texts, "lengths of texts do not add up"),
     "no columns": (manifest_with(columns=[]), "no column"),
+    "priors about other coefficients": (
+        lambda file: replaced(file, "bayes_glmm/priors_basis", lambda f, n: f.move("bayes_glmm/priors_means", n)),
+        "priors are not those of its model",
+    ),
+    "priors about nothing": (
+        lambda file: file["bayes_glmm/priors_location"].__setitem__(0, np.nan),
+        "priors are not those of its model",
+    ),
     "no priors": (manifest_with(priors=[]), "priors are not those of its model"),
-    "priors that are none": (manifest_with(priors=[[name, NO_PRIOR, 1.0, "user"] for name in PARAMETERS]), "os.system"),
+    "priors that are none": (
+        manifest_with(priors=[[name, NO_PRIOR, 1.0, "user", ""] for name in PARAMETERS]),
+        "os.system",
+    ),
 }
 
 

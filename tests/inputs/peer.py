@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 import bayes_glmm as bg
-from bayes_glmm.spec.safe import ELEMENTWISE
+from bayes_glmm.spec.functions import ELEMENTWISE
 from tests.inputs import questions
 from tests.inputs.cell import Case, Refused, Warned, standard
 from tests.inputs.judged import JUDGED

@@ -19,9 +19,18 @@ NAMES = (
     "threshold", "thresholds", "category", "variable", "moment", "statistic", "contrast", "estimate", "lower", "upper",
     "component", "group", "term", "level", "response", "index", "test", "value", "rowid", "mean", "sd", "offset",
     "trials", "weights", "X", "h_coef", "b_h", "sd_h", "corr_h", "z_h", "codes_h", "Z_h", "beta_centered",
+    "e_bfmi", "residual", "predicted",
 )  # fmt: skip
 ROLES = {"predictor": "x", "factor": "f", "group": "h"}
-FAST = {("obs", "group"), ("chain", "group"), ("draw", "group"), ("estimate", "predictor"), ("contrast", "factor")}
+FAST = {
+    ("obs", "group"),
+    ("chain", "group"),
+    ("draw", "group"),
+    ("estimate", "predictor"),
+    ("contrast", "factor"),
+    ("statistic", "group"),
+    ("lower", "group"),
+}
 CELLS = [
     pytest.param(name, role, marks=() if (name, role) in FAST else pytest.mark.slow) for name in NAMES for role in ROLES
 ]

@@ -332,7 +332,7 @@ ERRORS = [
     ({"corr[g]": GAMMA}, r"corr\[g\] takes an LKJ prior"),
     ({"sd[g]": bg.Prior("Uniform", -1, 1)}, r"sd\[g\]\[Intercept\] is above 0"),
     ({"sigma": bg.Prior("Uniform", -1, 1)}, "sigma is above 0"),
-    ({"sd": "Normal(0, 1)"}, "Prior"),
+    ({"sd": "Normal(0, 1"}, "Cannot read the prior"),
     ({"beta": 3.0}, "Prior"),
 ]
 
@@ -428,6 +428,15 @@ def test_flat_priors_have_no_draws():
         model.sample_prior()
 
 
+@pytest.mark.parametrize("family", ["poisson", "negativebinomial"])
+def test_counts_of_a_wide_prior_never_turn_negative(family):
+    counts = {"k": np.arange(20) % 4, "x": np.arange(20) / 10}
+    model = bg.GLMM("k ~ x", counts, family=family, priors={"Intercept": bg.Prior("Normal", 40, 10)})
+    with pytest.warns(DataWarning, match=r"of 1000 responses drawn from the prior are greater than 9.2e\+18"):
+        drawn = model.sample_prior(draws=50, random_seed=1)["prior_predictive"]["k"]
+    assert drawn.dtype == np.int64 and drawn.min() >= 0 and drawn.max() == np.iinfo(np.int64).max
+
+
 def test_nothing_of_the_user_is_changed():
     """A peer's fault 15: the prior given to it is changed in place."""
     prior, data = bg.Prior("Normal", mu=0, sigma=5), DATA.copy(deep=True)
@@ -463,3 +472,34 @@ def test_one_bar_correlates_and_two_do_not(bar, variables, correlations):
 def test_parametrizations_have_names():
     with pytest.raises(GLMMError, match="Did you mean 'centered'"):
         bg.GLMM("y ~ x", DATA).to_pymc("centred")
+
+
+@pytest.mark.parametrize(
+    "prior", [bg.Prior("Normal", 0, 2.5), bg.Prior("HalfStudentT", 3), bg.Prior("Flat"), bg.Prior("Uniform", -1, 1)]
+)
+def test_priors_are_read_as_they_print(prior):
+    assert bg.Prior.from_text(str(prior)) == bg.Prior.from_text(f" {str(prior).replace('=', ' = ')} ") == prior
+
+
+def test_priors_by_class_are_keywords_and_texts():
+    long = {"beta": bg.Prior("Normal", mu=0, sigma=2), "sd": bg.Prior("HalfNormal", sigma=1)}
+    short = dict(beta="Normal(0, 2)", sd="HalfNormal(1)")
+    assert bg.GLMM("y ~ x + (1 | g)", DATA, priors=short).spec == bg.GLMM("y ~ x + (1 | g)", DATA, priors=long).spec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Normal(0, 1", "Cannot read the prior"),
+        ("Normal(0, 1) + 1", "Cannot read the prior"),
+        ("Normal(mu=0, 1)", "Values without a name come first"),
+        ("Normal(mu=0, mu=1)", "stands twice"),
+        ("Normal(name=1)", "no parameter"),
+        ("Normal(0, two)", "sigma must be a number, not ' two'"),
+        ("Gauss(0, 1)", "There is no"),
+        ("__import__('os')", "Cannot read|There is no"),
+    ],
+)
+def test_texts_that_are_no_priors_are_refused(text, message):
+    with pytest.raises(bg.errors.PriorError, match=message):
+        bg.Prior.from_text(text)

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import bayes_glmm as bg
+from bayes_glmm.effects.labels import effect_label, for_whom, interval_words, prediction_label
 from bayes_glmm.effects.wording import coefficient_unit, result_words
-from bayes_glmm.plots.wording import effect_label, for_whom, interval_words, prediction_label
 
 N = 12
 
@@ -112,6 +112,9 @@ def test_intervals_and_groups_are_named():
     assert interval_words([{"ci_prob": 0.89}, {"ci_prob": 0.5}]) == interval_words([{}]) == ""
     of_herds = {"random_effects": "marginal", "groups": ["herd", "year"]}
     assert for_whom(of_herds) == "marginal (averaged over herd and year)"
+    some = {"herd": "conditional", "year": "marginal", "herd:year": "marginal"}
+    words = "each row's own herd, averaged over year and herd:year"
+    assert for_whom({"random_effects": some, "groups": list(some)}) == words
     assert for_whom({**of_herds, "groups": []}) == "" and for_whom({"random_effects": "new"}) == "new"
 
 

@@ -77,5 +77,7 @@ def test_the_density_is_zero_where_the_sampler_says_so(fit) -> None:
     eta[:, 1], eta[:, 2] = -1.0, 0.0
     density = row_log_density(predictor, eta, rows)
     assert np.isneginf(density[:, 1:3]).all() and np.isfinite(density[:, [0, 3]]).all()
-    exact = bg.log_likelihood(fit).to_dataarray().to_numpy().reshape(len(eta), -1)[:, [0, 3]]
+    exact = (
+        bg.log_likelihood(fit)["log_likelihood"].to_dataset().to_dataarray().to_numpy().reshape(len(eta), -1)[:, [0, 3]]
+    )
     np.testing.assert_array_equal(density[:, [0, 3]], exact)

@@ -62,7 +62,7 @@ def test_predictive_mean_and_sd_are_those_of_the_family(synthetic, response, fam
 )
 def test_log_likelihood_is_scipys(synthetic, response, family, parameters, log_density) -> None:
     fit = make(synthetic, response, family, parameters, draws=5)
-    got = log_likelihood(fit)
+    got = log_likelihood(fit)["log_likelihood"]
     name = fit.model.design.response.name
     assert list(got.data_vars) == [name]
     mean = expected(fit).to_numpy()
@@ -73,7 +73,7 @@ def test_log_likelihood_is_scipys(synthetic, response, family, parameters, log_d
 
 def test_the_total_is_the_sum_over_rows_however_they_are_cut(synthetic, monkeypatch) -> None:
     fit = make(synthetic, "count", "poisson", {})
-    pointwise = log_likelihood(fit)["count"]
+    pointwise = log_likelihood(fit)["log_likelihood"]["count"]
     for size in (2**24, 8 * fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"] * 7):
         monkeypatch.setattr("bayes_glmm.predict.pieces._CHUNK_BYTES", size)
         total = total_log_likelihood(fit)
@@ -85,7 +85,8 @@ def test_weights_multiply_the_log_likelihood(synthetic) -> None:
     data = synthetic.grouped_data(20)
     plain = synthetic.synthetic_fit("y ~ x", data, beta=BETA, sigma=1.0)
     weighted = synthetic.synthetic_fit("weighted(y, size) ~ x", data, beta=BETA, sigma=1.0)
-    np.testing.assert_allclose(log_likelihood(weighted)["y"], log_likelihood(plain)["y"] * data["size"].to_numpy())
+    once, weighed = (log_likelihood(fit)["log_likelihood"]["y"] for fit in (plain, weighted))
+    np.testing.assert_allclose(weighed, once * data["size"].to_numpy())
 
 
 def test_new_rows_need_trials_but_no_response(synthetic) -> None:

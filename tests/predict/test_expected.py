@@ -8,7 +8,8 @@ import pytest
 from scipy import special
 
 from bayes_glmm.errors import DataWarning, PredictionError
-from bayes_glmm.predict.expected import RANDOM_EFFECTS, expected, row_predictor
+from bayes_glmm.predict.expected import expected, row_predictor
+from bayes_glmm.predict.meanings import RANDOM_EFFECTS
 
 BETA = {"Intercept": -0.5, "x": 0.4}
 
@@ -122,12 +123,11 @@ def test_unseen_levels_under_conditional(logit_fit) -> None:
     np.testing.assert_allclose(typical[:, 1], by_hand, rtol=1e-12)
 
 
-def test_population_needs_no_group_column_but_conditional_does(logit_fit) -> None:
-    for random_effects in ("typical", "marginal"):
+def test_only_conditional_needs_the_groups_columns(logit_fit) -> None:
+    for random_effects in RANDOM_EFFECTS[1:]:
         assert expected(logit_fit, {"x": 1.0}, random_effects=random_effects).sizes["obs"] == 1
-    for random_effects in ("conditional", "new"):
-        with pytest.raises(PredictionError, match="no column 'g'.*'marginal'"):
-            expected(logit_fit, {"x": 1.0}, random_effects=random_effects)
+    with pytest.raises(PredictionError, match="no column 'g'.*'marginal'"):
+        expected(logit_fit, {"x": 1.0})
 
 
 @pytest.mark.parametrize(

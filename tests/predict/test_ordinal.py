@@ -141,7 +141,7 @@ def test_marginal_coefficients_follow_from_the_averaged_probabilities(fit):
 def test_log_likelihood_gives_brms_loo(fit):
     """brms's elpd_loo of these data is -85.6 (se 5.6), p_loo 13.5."""
     tree = fit.dt.copy()
-    density = log_likelihood(fit)
+    density = log_likelihood(fit)["log_likelihood"]
     codes = fit.model.design.response.y.astype(int)
     p = expected(fit)
     at = np.take_along_axis(p.values, codes[None, None, :, None], axis=-1)[..., 0]

@@ -83,7 +83,7 @@ def test_density_and_responses_of_rows_with_precisions(made) -> None:
     mu = bg.predictions(fit, draws="dataarray").to_numpy()
     parameters = {name: posterior[name].to_numpy()[..., None] for name in ("sigma", "nu", "phi") if name in posterior}
     exact = density(data[y].to_numpy(), mu, parameters, data["size"].to_numpy())
-    np.testing.assert_allclose(bg.log_likelihood(fit)[y], exact, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(bg.log_likelihood(fit)["log_likelihood"][y], exact, rtol=1e-9, atol=1e-10)
     drawn = bg.posterior_predictive(fit, random_seed=1)["posterior_predictive"][y]
     noise = (drawn - mu).std(("chain", "draw")).to_numpy() * np.sqrt(data["size"])
     if "nu" in parameters:

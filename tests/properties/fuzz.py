@@ -66,8 +66,8 @@ def section(count: int = 100_000, seed: int = SEED) -> str:
         lines.append(f"| {kind} | {' | '.join(map(str, figures))} |")
     lines += [
         "",
-        "Accepted texts are right to be accepted: the code that ran for them held columns and the closed list of "
-        "functions and nothing else, which the audit hook reads from the compiled code, not from our own check.",
+        "Accepted texts are right to be accepted: no code made from a text ran for them, which the audit hook sees "
+        "whatever our own check says.",
     ]
     seen = report["planted"]
     lines += ["", f"The watch sees what it should: {sum(seen.values())} of {len(seen)} planted intrusions."]
@@ -84,7 +84,10 @@ def make_data(rows: int = 24) -> Any:
     import numpy as np
     import pandas as pd
 
+    from tests.properties.hostile import NAMES
+
     rng = np.random.default_rng(1)
+    awkward = {name: rng.uniform(1, 2, rows) for name in NAMES}
     numbers = {name: rng.normal(size=rows) for name in ("y", "x", "body mass", "e", *(f"x{i}" for i in range(300)))}
     return pd.DataFrame(
         {
@@ -98,6 +101,7 @@ def make_data(rows: int = 24) -> Any:
             "a": rng.permutation(np.resize(["p", "q"], rows)),
             "_a": rng.permutation(np.resize(["p", "q"], rows)),
             "the herd": np.resize([1, 2, 3], rows),
+            **awkward,
         }
     )
 
@@ -118,7 +122,7 @@ class Reader:
 
         self.bg, self.spec, self.prior = bg, ModelSpec, Prior
         data = make_data()
-        self.watch = Watch([*data.columns, "decoy"])
+        self.watch = Watch()
         self.data = data.assign(decoy=[self.watch.decoy] * len(data))
         draws = np.random.default_rng(2).normal(size=(2, 50, 4))
         self.effects = xr.DataArray(draws, dims=("chain", "draw", "obs"))
@@ -140,7 +144,7 @@ class Reader:
         return "binomial" if "p(" in left else "bernoulli" if left.strip() == "b" else "gaussian"
 
     def parse(self, text: str) -> Callable[[], Any]:
-        return lambda: self.spec.build(text, self.family(text))
+        return lambda: self.spec.build(text, self.family(text), columns=self.data.columns)
 
     def build(self, text: str) -> Callable[[], Any]:
         return lambda: self.bg.GLMM(text, self.data, family=self.family(text))
@@ -168,7 +172,7 @@ def planted(watch: Any) -> dict[str, bool]:
         "a command": lambda: os.system("true"),
         "a process": lambda: subprocess.run(["true"], check=True),
         "a socket": lambda: socket.socket().close(),
-        "a name not listed": lambda: eval(compile("canary", "", "eval"), {"canary": 1}),
+        "code of a name": lambda: eval(compile("x", "", "eval"), {"x": 1}),
     }
     found = {}
     for name, act in acts.items():

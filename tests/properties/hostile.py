@@ -12,6 +12,8 @@ from random import Random
 
 import numpy as np
 
+from bayes_glmm.spec.functions import FUNCTIONS
+
 Kind = Callable[[Random], str]
 
 #: Where a term may stand.
@@ -23,6 +25,12 @@ PLACES = (
     "y ~ bs(x, knots={})", "y ~ bs(x, knots=[{}])", "y ~ bs(x, df={})", "y ~ cr(x, constraints={})", "y ~ C(f, {})",
     "y ~ C(f, levels=[{}])", "y ~ C(f, contr.treatment({}))", "y ~ C(f, contr.{})", "y ~ np.{}", "y ~ {}(x)",
     "y ~ x.{}", "y ~ {}.x", "y ~ x[{}]", "y ~ np.power(x, {})", "y ~ center(x, {})", "y ~ log(x, {})",
+    "y ~ factor({})", "y ~ factor(k, levels=c({}))", "y ~ factor(f, labels=c({}))", "y ~ relevel(f, ref={})",
+    "y ~ cut(x, {})", "y ~ cut(x, breaks=c({}))", "y ~ cut(x, 3, labels=c({}))", "y ~ ns(x, {})", "y ~ rcs(x, c({}))",
+    "y ~ ifelse({}, x, 0)", "y ~ ifelse(x > 0, {}, 'b')", "y ~ I(f %in% c({}))", "y ~ I({} %in% f)",
+    "y ~ pmax(x, {})", "y ~ interaction(f, {})", "y ~ interaction(f, a, sep={})", "y ~ as.numeric({})",
+    "y ~ I(x - mean({}))", "y ~ ave(x, {})", "y ~ I(x > 0 & {})", "y ~ I(!{})", "y ~ {} %in% f",
+    "y ~ C(f, contr={})", "y ~ poly(x, 2, raw={})", "y ~ stats::{}", "y ~ (factor({}) | g)",
     "y ~ offset(C(f, levels=[{}]))", "C(f, levels=[{}]) ~ x", "y ~ (C(f, levels=[{}]) | g)", "{}",
 )  # fmt: skip
 
@@ -195,6 +203,11 @@ VALID = (
     "log(w) ~ bs(x, df=4) + scale(w) + (0 + x | g)", "y ~ (x + w + f)^2", "y ~ I(x^2) + np.maximum(x, 1) + center(w)",
     "y ~ C(f, levels=['u', 'v', 'w']) + cr(w, df=3)", "y ~ x + (1 | a:g) + (0 + w | a)", "b ~ x + I(f == 'u')",
     "weighted(p(k, n), w) ~ x/f + offset(log(w)) + offset(x)", "y ~ C(f, contr.treatment(base='v')) + (f | g)",
+    "y ~ factor(k) + relevel(f, ref='v')", "y ~ cut(x, breaks=c(-Inf, 0, 0.5, Inf)) + I(f %in% c('u', 'v'))",
+    "y ~ ifelse(x > 0 & !(f == 'u'), pmax(w, 1), log(w, 2))", "y ~ ns(x, 3) + rcs(w, 3)", "y ~ as.factor(k):x %in% f",
+    "y ~ interaction(f, a) + I((x - mean(x)) / sd(x))", "y ~ as.numeric(factor(k, levels=0:3)) + (factor(k) | g)",
+    "class ~ log(lambda) + RT..s.:dose[mg] + (1 | g)", "total.fruits ~ log(log) + I(I^2) + pi + (np | g)",
+    "y ~ factor(ifelse(k == 1, 'b', 'a'), levels=c('b', 'a')) + sin(2 * pi * x)",
 )  # fmt: skip
 _PIECES = (*"()[]{}|~+-*:/^%,.'\"`\\=<>&!#;@ \n\t0159xyfgIC_", "||", "**", "np.", "log(", "canary()", "\u00e4", "__")
 
@@ -221,7 +234,58 @@ def mutation(rng: Random) -> str:
     return mutated(text, rng, rng.choice([1, 1, 1, 2, 3, 4]))
 
 
+LISTED = ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")
+
+#: What arguments of the closed list's functions may be, right or wrong.
+_GIVEN = (
+    "x", "w", "f", "k", "b", "`body mass`", "y", "x + w", "x > 0", "f == 'u'", "!f", "-f", "log(w)", "f:a", "x %in% f",
+    "'u'", "''", "'no'", "0", "1", "-1", "2", "3.5", "1e300", "1001", "TRUE", "NULL", "Inf", "-Inf", "pi", "T", "NA",
+    "c()", "c(1)", "c(-1, 0, 1)", "c('u', 'v', 'w')", "c('u', 'u')", "[0, 1]", "1:3", "3:1", "seq(-9, 9, 3)", "c",
+    "c(1, 'u')", "c(Inf, 0)", "1e300 * 1e300", "0xffff", "contr.sum", "sum", "'contr.poly'", "contr.treatment('v')",
+    "contr.treatment(9)", "contr.poly(scores=c(1, 2))", "factor(k)", "poly(x, 2)", "ifelse(x > 0, 'a', 'b')",
+    "as.character(k)", "C(f, sum)", "mean(x)", "interaction(f, a)", "decoy", "ave(x, f)", "cut(x, 3)", "ns(x, 2)",
+)  # fmt: skip
+
+
+def listed(rng: Random) -> str:
+    """Functions of the closed list with arguments that may fit or not."""
+    name = pick(rng, tuple(FUNCTIONS))
+    function = FUNCTIONS[name]
+    count = rng.choice([len(function.values), len(function.values), rng.randint(0, 4)])
+    given = [pick(rng, _GIVEN[:14] if rng.random() < 0.7 else _GIVEN) for _ in range(count)]
+    options = rng.sample(function.options, rng.randint(0, min(2, len(function.options))))
+    given += [f"{option}={pick(rng, _GIVEN)}" for option in options]
+    text = f"{name}({', '.join(given)})"
+    return text if rng.random() < 0.7 else f"{pick(rng, tuple(FUNCTIONS))}({text}, {pick(rng, _GIVEN)})"
+
+
+#: Names of columns that are words of Python or R, functions of the closed list, or code.
+NAMES = (
+    "class", "lambda", "yield", "import", "is", "in", "not", "None", "True", "TRUE", "NULL", "pi", "Inf", "np", "contr",
+    "contr.sum", "log", "I", "C", "scale", "p", "weighted", "offset", "function", "canary", "eval", "open", "getattr",
+    "total.fruits", "RT..s.", "Jitter...", ".x", "x.values", "np.log", "x__y", "__class__", "x.__class__", "15N",
+    "dose[mg]", "mass(kg)", "log(x)", "I(x)", "canary()", "eval(1)", "decoy()", "x.system()", "x[0]", "{canary()}",
+    "%canary%", "$x", "x;canary()", "#x", "@x", "C(f)", "(x)", "c(1)", "x\\", "lambda:canary()",
+)  # fmt: skip
+_AROUND = (
+    "{}", "`{}`", "log({})", "I({}^2)", "{}({})", "{}.{}", "{}[{}]", "{}:{}", "{}*{}", "poly({}, 2, raw={})", "{}={}",
+    "{} {}", "factor({})", "C({}, {})", "({} | {})", "np.{}", "{}.log(x)", "{}()", "{} %in% {}", ". + {}", "{}*.",
+)  # fmt: skip
+
+
+def named(rng: Random) -> str:
+    """Such names where columns, functions and options stand."""
+    text = pick(rng, _AROUND)
+    while "{}" in text:
+        text = text.replace("{}", pick(rng, NAMES), 1)
+    return mutated(text, rng, 1) if rng.random() < 0.2 else text
+
+
 KINDS: dict[str, Kind] = {
+    "names of columns": lambda rng: placed(rng, named(rng)),
+    "the closed list": lambda rng: placed(
+        rng, listed(rng), ("y ~ {}", "y ~ ({} | g)", "y ~ x + offset({})", "y ~ x:{}", "{} ~ x")
+    ),
     "calls": lambda rng: placed(rng, call(rng)),
     "attributes": lambda rng: placed(rng, attribute(rng)),
     "other syntax": lambda rng: placed(rng, construct(rng)),

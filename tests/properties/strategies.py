@@ -41,9 +41,13 @@ _NUMBERS = ("x", "w", "`body mass`", "`class`", "x.y", "`1st`", "grösse", "`it'
 _TRANSFORMED = (
     "log(pos2)", "np.log1p(pos2)", "sqrt(pos2)", "I(x^2)", "I(x*w - 1)", "scale(w)", "center(x)", "poly(x, 2)",
     "poly(w, degree=2, raw=True)", "bs(x, df=4)", "cr(w, df=3)", "I(x > 0)", "np.maximum(x, 0.1)", "exp(-abs(w))",
-    "scale(log(pos2))", "I(`body mass` + 1)", "I(f == 'u')", "log(`1st` + 9)",
+    "scale(log(pos2))", "I(`body mass` + 1)", "I(f == 'u')", "log(`1st` + 9)", "ns(w, 3)", "pmax(x, 0, w)",
+    "ifelse(x > 0, w, 1)", "I((x - mean(x)) / sd(x))", "I(x > 0 & flag)", "ave(x, f)", "I(f %in% c('u', 'v'))",
 )  # fmt: skip
-_FACTORS = ("f", "k", "flag", "`a factor`", "C(f, contr.sum)", "C(g3)", "C(f, levels=['w', 'v', 'u'])")
+_FACTORS = (
+    "f", "k", "flag", "`a factor`", "C(f, contr.sum)", "C(g3)", "C(f, levels=['w', 'v', 'u'])", "as.factor(g3)",
+    "cut(w, c(-Inf, 0, Inf))", "relevel(f, ref='v')", "interaction(f, flag)", "ifelse(x > w, 'above', 'below')",
+)  # fmt: skip
 _LEFT_SIDES = (
     "1",
     "x",

@@ -16,13 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.spec import safe
 
-#: Names that code made from a formula may hold besides columns: the closed list, and formulaic's own.
-LISTED = frozenset(
-    {*safe.FUNCTIONS, *safe.UFUNCS, *safe.CONTRASTS, "np", "contr", "get", "get_required_variables"}
-    | {f"__FORMULAIC_{name}__" for name in ("CONTEXT", "METADATA", "STATE", "SPEC")}
-)
 #: Seconds after which a text is given up.
 PATIENCE = 20
 
@@ -75,16 +69,9 @@ class Decoy:
 
 
 class Watch:
-    """The hook, and what it has learned and seen.
+    """The hook, and what it has learned and seen."""
 
-    Parameters
-    ----------
-    columns
-        Names of the data's columns, which code may hold as their aliases.
-    """
-
-    def __init__(self, columns: list[str]) -> None:
-        self.names = LISTED | {safe.alias(name) for name in columns} | set(columns)
+    def __init__(self) -> None:
         self.known: set[str] = set()
         self.active = self.learning = self.silent = False
         self.seen: list[str] = []
@@ -111,8 +98,8 @@ class Watch:
 
     def note(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "exec":
-            for name in sorted(set(names_of(args[0])) - self.names) if made_from_text(args[0]) else ():
-                self.seen.append(f"code with {name!r}")
+            if made_from_text(args[0]):
+                self.seen.append(f"code made from text ran: {args[0].co_names}")
             if self.silent:
                 self.seen.append(f"code ran while the formula was read: {args[0].co_filename!r}")
         where = args[1] if event == "compile" else args[0].co_filename if event == "exec" else ""
@@ -163,9 +150,3 @@ class Watch:
 
 def made_from_text(code: types.CodeType) -> bool:
     return not code.co_filename.endswith(".py")
-
-
-def names_of(code: types.CodeType) -> list[str]:
-    """Names that code uses; code within code, which no formula makes, is a name of its own."""
-    inner = [f"<{constant.co_name}>" for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return [*code.co_names, *inner]

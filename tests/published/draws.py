@@ -46,7 +46,7 @@ def level_effect(fit: bg.FittedGLMM, group: str, level: str, coef: str) -> np.nd
 
 def deviance(fit: bg.FittedGLMM) -> np.ndarray:
     """BUGS's deviance: minus twice the log likelihood given the levels' effects, constants included."""
-    density = next(iter(bg.log_likelihood(fit).data_vars.values()))
+    density = next(iter(bg.log_likelihood(fit)["log_likelihood"].data_vars.values()))
     return -2 * density.sum("obs").values
 
 

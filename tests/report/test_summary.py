@@ -1,6 +1,6 @@
 """The summary: ArviZ's numbers, tidy rows, words above the table."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +12,9 @@ from arviz_stats import ess
 from arviz_stats import summary as arviz_summary
 
 import bayes_glmm as bg
+from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Fit
+from bayes_glmm.printing.table import Table
 from bayes_glmm.report.summary import COLUMNS
 
 
@@ -67,11 +69,74 @@ def test_words_say_what_was_fitted_and_whether_it_converged(cbpp_fit):
     assert text == repr(cbpp_fit.summary())
 
 
-def test_parts_of_a_summary_are_plain_frames(cbpp_fit):
+def test_parts_of_a_summary_are_tables_without_its_verdict(cbpp_fit):
     table = cbpp_fit.summary()
-    assert type(table.query("component == 'sd'")) is pd.DataFrame
-    assert type(table[["mean", "sd"]].round(1)) is pd.DataFrame
-    assert isinstance(table, pd.DataFrame)
+    part = table.query("component == 'sd'")
+    assert type(part) is Table and "Converged" not in repr(part) and "0.73" in repr(part)
+    assert isinstance(table, pd.DataFrame) and isinstance(table.groupby("component")["mean"].max(), pd.Series)
+
+
+def test_paper_forms_hold_the_figures(cbpp_fit):
+    table = cbpp_fit.summary(ci_prob=0.9)
+    row = table.iloc[1]
+    interval = f"[{row['ci_lower']:.2f}, {row['ci_upper']:.2f}]"
+    assert f"| period[2] | {row['mean']:.2f} | {row['sd']:.2f} | {interval} |" in " ".join(table.to_markdown().split())
+    assert f"period[2] & ${row['mean']:.2f}$ & ${row['sd']:.2f}$ & ${interval}$ &" in table.to_latex()
+    assert "90\\% interval" in table.to_latex() and "R-hat" in table.to_html()
+
+
+def test_ratios_are_those_of_the_draws(cbpp_fit):
+    plain, ratios = cbpp_fit.summary(), cbpp_fit.summary(exponentiate=True)
+    odds = np.exp(cbpp_fit.posterior["beta"])
+    fixed = ratios["component"] == "fixed"
+    np.testing.assert_allclose(ratios.loc[fixed, "mean"], odds.mean(("chain", "draw")))
+    np.testing.assert_allclose(ratios.loc[fixed, "ci_upper"], np.exp(plain.loc[fixed, "ci_upper"]), rtol=1e-3)
+    pd.testing.assert_frame_equal(pd.DataFrame(ratios[~fixed]), pd.DataFrame(plain[~fixed]))
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(ratios[["ess_bulk", "r_hat"]]), pd.DataFrame(plain[["ess_bulk", "r_hat"]])
+    )
+    assert "odds ratios of incidence, the intercept odds" in repr(ratios)
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "words"),
+    [
+        ("bernoulli", "logit", "odds ratios of y"),
+        ("bernoulli", "cloglog", "hazard ratios of y"),
+        ("poisson", "log", "ratios of expected y"),
+        ("lognormal", None, "ratios of the median of y"),
+        ("bernoulli", "probit", None),
+        ("gaussian", None, None),
+        ("poisson", "sqrt", None),
+    ],
+)
+def test_ratios_are_named_or_refused(family, link, words):
+    y = np.resize([0, 1, 1, 0, 1, 0], 12) + (family == "lognormal") * np.arange(1.0, 13.0)
+    model = bg.GLMM("y ~ x", {"y": y, "x": np.arange(12.0) % 5}, family=family, link=link)
+    if words is None:
+        with pytest.raises(bg.errors.GLMMError, match=r"no logarithms of ratios.*comparison='ratio'"):
+            ratio_words(Unfitted(model))
+    else:
+        assert words in ratio_words(Unfitted(model))
+
+
+@dataclass
+class Unfitted:
+    """All that the words are read off."""
+
+    model: bg.GLMM
+
+
+def test_a_ratio_without_a_mean_says_its_median(cbpp_fit):
+    """Where a coefficient's tail is exponential its exponential has a tail that no mean exists for."""
+    tree = cbpp_fit.dt.copy()
+    rng = np.random.default_rng(2)
+    beta = tree["posterior"]["beta"].copy()
+    beta.loc[{"coef": "period[4]"}] = rng.exponential(2.0, beta.shape[:2])
+    tree["posterior"] = tree["posterior"].to_dataset().assign(beta=beta)
+    summary = replace(cbpp_fit, dt=tree).summary(exponentiate=True)
+    assert np.isnan(summary.set_index("term").loc["period[4]", "mean"])
+    assert "exp(period[4]) has no mean that draws could tell" in repr(summary)
 
 
 def relabelled(fit, **attrs):

@@ -1,4 +1,4 @@
-"""What figures say: the attributes of results as words for axes, legends and titles."""
+"""What figures and tables say: the attributes of results as words for axes, legends, titles and headings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ _FOR_WHOM = {
     "conditional": "conditional (each row's own {})",
     "typical": "typical {}",
     "marginal": "marginal (averaged over {})",
+    "new": "new {}",
+}
+#: Where factors differ in it.
+_OF_SOME = {
+    "conditional": "each row's own {}",
+    "typical": "typical {}",
+    "marginal": "averaged over {}",
     "new": "new {}",
 }
 _OF_RESPONSE = {"odds_ratio": "odds ratio", "log_odds_ratio": "log odds ratio"}
@@ -98,14 +105,61 @@ def for_whom(attrs: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        ``"typical herd"``, ``"marginal (averaged over herd)"``; empty for models without groups.
+        ``"typical herd"``, ``"marginal (averaged over herd)"``, ``"each row's own Site, averaged over Site:Year"``;
+        empty for models without groups.
     """
     kind, groups = attrs.get("random_effects"), attrs.get("groups")
     if kind is None or (groups is not None and len(groups) == 0):
         return ""
+    if isinstance(kind, Mapping):
+        of = {meaning: [name for name, own in kind.items() if own == meaning] for meaning in _OF_SOME}
+        return ", ".join(_OF_SOME[meaning].format(" and ".join(names)) for meaning, names in of.items() if names)
     if not groups or kind not in _FOR_WHOM:
         return str(kind)
     return _FOR_WHOM[kind].format(" and ".join(map(str, groups)))
+
+
+def heading(attrs: Mapping[str, Any]) -> str:
+    """Say what a table of predictions, comparisons or slopes holds, for the line above it.
+
+    Parameters
+    ----------
+    attrs
+        Its attributes.
+
+    Returns
+    -------
+    str
+        ``"Difference in probability of incidence, marginal (averaged over herd), average over rows; mean and 89%
+        equal-tailed interval."``
+    """
+    kind = attrs.get("quantity")
+    what = prediction_label(attrs) if kind == "prediction" else effect_label(attrs, attrs.get("comparison", "slope"))
+    averaged = "" if "by" not in attrs else "average over rows"
+    if averaged and attrs.get("weights") is not None:
+        averaged += f" weighted by {attrs['weights']}"
+    words = ", ".join(filter(None, (what, for_whom(attrs), averaged)))
+    notes = []
+    if attrs.get("dropped_rows"):
+        notes.append(f"{attrs['dropped_rows']:,} rows with missing values are left out.")
+    notes += [f"Your column {old} is called {new}." for old, new in attrs.get("renamed_columns", {}).items()]
+    return " ".join([f"{words}; {moments_words(attrs)}.", *notes])
+
+
+def moments_words(attrs: Mapping[str, Any]) -> str:
+    """Say what estimates and intervals of a table are.
+
+    Parameters
+    ----------
+    attrs
+        Its attributes.
+
+    Returns
+    -------
+    str
+        ``"mean and 89% equal-tailed interval"``.
+    """
+    return f"mean and {attrs['ci_prob']:.0%} {attrs['interval']} interval"
 
 
 def _capital(text: str) -> str:

@@ -1,0 +1,74 @@
+"""What other packages' formulas call and this one's do not: what to write in its place."""
+
+__all__ = ["ELSEWHERE"]
+
+_SUCCESSES = "write the response as p(successes, trials)"
+_SMOOTH = "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)"
+_COLUMN = "make the column in the data"
+_NONLINEAR = "nonlinear models are not available: a predictor is linear in its coefficients, as bs(x, df=5) is"
+
+#: Functions by name, as R, brms, mgcv, glmmTMB, patsy or formulaic call them.
+ELSEWHERE: dict[str, str] = {
+    **dict.fromkeys(
+        ("SSasymp", "SSasympOff", "SSasympOrig", "SSbiexp", "SSfol", "SSfpl", "SSgompertz", "SSlogis", "SSmicmen",
+         "SSweibull", "nl"),
+        _NONLINEAR,
+    ),
+    "mo": "monotonic effects are not available: use the ordered column itself (treatment contrasts) or "
+    "C(x, contr.diff)",
+    "s": "smooths are not available: use a spline basis, bs(x, df=5), ns(x, df=4) or rcs(x, 5)",
+    "t2": _SMOOTH,
+    "te": _SMOOTH,
+    "ti": _SMOOTH,
+    "gp": "Gaussian processes are not available",
+    "hsgp": "Gaussian processes are not available",
+    "me": "measurement error terms are not available",
+    "mi": "imputation terms are not available: rows with missing values are dropped",
+    "mm": "multi-membership terms are not available",
+    "ar": "autocorrelation terms are not available",
+    "ar1": "autocorrelation terms are not available",
+    "ou": "autocorrelation terms are not available",
+    "trials": _SUCCESSES,
+    "cbind": _SUCCESSES,
+    "p": "p(successes, trials) belongs on the left of '~'",
+    "prop": _SUCCESSES,
+    "weighted": "weighted(y, w) belongs on the left of '~'",
+    "precision": "precision(y, w) belongs on the left of '~'",
+    "weights": "write the response as weighted(y, w) or precision(y, w)",
+    "exposure": "write offset(log(n))",
+    "offset": "offset(...) must be a term of its own on the right of '~'",
+    "censored": "censored responses are not available",
+    "truncated": "truncated responses are not available",
+    "Surv": "survival models are not available",
+    "strata": "survival models are not available; for a baseline of each stratum use the column as a factor",
+    "standardize": "write scale(x)",
+    "lag": "make the lagged column in the data",
+    "hashed": _COLUMN,
+    "Treatment": "write contr.treatment('level')",
+    "Sum": "write contr.sum",
+    "Poly": "write contr.poly",
+    "Helmert": "write contr.helmert",
+    "Diff": "write contr.diff",
+    "Q": "put the name in backticks",
+    "c": "c(...) stands right of %in% and in options, such as levels=c('a', 'b')",
+    "seq": "seq(from, to, by) stands in options, such as breaks=seq(0, 10, 2)",
+    "as.POSIXct": "times become numbers in the data: (pd.to_datetime(data['date']) - start).dt.total_seconds()",
+    "difftime": "write as.numeric(as.Date(end) - as.Date(start)), in days",
+    "as.logical": "write a comparison, such as I(x != 0)",
+    "is.na": "rows with missing values are dropped; make an indicator column in the data",
+    "dummy": "write a comparison, such as I(f == 'level')",
+    "fct_relevel": "write relevel(f, ref='level')",
+    "prcomp": "make the columns of principal components in the data",
+    "mod": "write x %% 2",
+    "findInterval": "write cut(x, breaks)",
+    "cut2": "write cut(x, breaks)",
+    "pol": "write poly(x, 2)",
+    "lsp": "write x + pmax(x - 3, 0) for a line with a knot at 3",
+    "lspline": "write x + pmax(x - 3, 0) for a line with a knot at 3",
+    "nchar": _COLUMN,
+    "substr": _COLUMN,
+    "recode": _COLUMN,
+    "case_when": "write ifelse(test, yes, no), one within another",
+    "rep": _COLUMN,
+    "rnorm": _COLUMN,
+}  # fmt: skip

@@ -1,0 +1,74 @@
+"""Formulas that start from another, as those of R's ``update``: a dot stands for that side of the other.
+
+Input: two texts. Output: a text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.scan import collapse_blanks, signed_terms, split
+
+
+def updated_formula(old: str, new: str) -> str:
+    """Write a formula out.
+
+    Parameters
+    ----------
+    old
+        The formula to start from.
+    new
+        The formula with dots: ``". ~ . + x"``; ``"~ . - x"`` keeps the response; one without dots stands for itself.
+
+    Returns
+    -------
+    str
+        The formula without dots; group terms that are taken away are taken out.
+
+    Raises
+    ------
+    FormulaError
+        If it has no ``~`` or more than one, or takes away a group term that is not there.
+
+    Examples
+    --------
+    >>> updated_formula("y ~ x + (1 | g)", ". ~ . - (1 | g) + (x | g)")
+    'y ~ x + (x | g)'
+    """
+    if not isinstance(new, str):
+        raise FormulaError(f"The formula must be text such as '. ~ . + x', not {type(new).__name__}.")
+    sides = [side.strip() for side in split(collapse_blanks(new), "~")]
+    if len(sides) != 2:
+        raise FormulaError(f"Write a formula to update by as 'response ~ terms', such as '. ~ . + x', not {new!r}.")
+    response, terms = (side.strip() for side in split(old, "~"))
+    return f"{_written_out(sides[0] or '.', response)} ~ {_right(sides[1], terms)}"
+
+
+def _right(new: str, terms: str) -> str:
+    kept: list[tuple[str, str]] = []
+    for sign, piece in signed_terms(new):
+        if piece == "." and sign == "+":
+            kept += signed_terms(terms)
+        elif sign == "-" and "|" in piece:
+            kept = _without(kept, piece)
+        else:
+            kept.append((sign, _written_out(piece, f"({terms})")))
+    text = " ".join(f"{sign} {piece}" for sign, piece in kept)
+    return text.removeprefix("+ ") or "1"
+
+
+def _without(kept: list[tuple[str, str]], bar: str) -> list[tuple[str, str]]:
+    """Leave out a group term, however its blanks are set."""
+    left = [(sign, piece) for sign, piece in kept if "".join(piece.split()) != "".join(bar.split())]
+    if len(left) == len(kept):
+        there = ", ".join(piece for _, piece in kept if "|" in piece) or "none"
+        raise FormulaError(f"There is no group term {bar} to take away. Group terms: {there}.")
+    return left
+
+
+def _written_out(text: str, old: str) -> str:
+    """Put `old` in the place of dots that stand alone, outside backticks."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"(?<![\w.)])\.(?![\w.(])", lambda _: old, part) for part in parts[::2]]
+    return "`".join(parts)
