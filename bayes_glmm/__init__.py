@@ -126,7 +126,10 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"bayes_glmm.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'bayes_glmm' has no attribute {name!r}")
+        from bayes_glmm.errors import nearest
+
+        hint = "" if name.startswith("_") else f". {nearest(name, __all__)}"
+        raise AttributeError(f"module 'bayes_glmm' has no attribute {name!r}{hint}")
     value = getattr(importlib.import_module(f"bayes_glmm.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

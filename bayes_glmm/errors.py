@@ -1,11 +1,15 @@
-"""The errors and warnings of the package, and the hint that names the nearest valid name.
+"""The errors and warnings of the package, how warnings are raised, and the hint that names the nearest valid name.
 
 Input: a wrong name and the names that would have been right. Output: a sentence for the end of an error message.
 Every exception is a `GLMMError` and also the built-in exception that a reader would expect.
 """
 
+import os
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+import numpy as np
 
 __all__ = [
     "ConvergenceWarning",
@@ -17,9 +21,11 @@ __all__ = [
     "PriorError",
     "SamplingError",
     "nearest",
+    "warn",
 ]
 
 _MAX_NAMES = 20
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
 
 class GLMMError(Exception):
@@ -54,43 +60,63 @@ class DataWarning(UserWarning):
     """Data that were changed or look suspicious: dropped rows, groups with one row, constant columns."""
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Make the hint of an error message about an unknown name, the nearest valid name first.
+def warn(message: str, category: type[Warning] = DataWarning) -> None:
+    """Warn at the line outside this package that led here.
+
+    Parameters
+    ----------
+    message
+        What to say.
+    category
+        The kind of warning.
+    """
+    warnings.warn(message, category, skip_file_prefixes=(_PACKAGE,))
+
+
+def nearest(name: object, valid: Iterable[object]) -> str:
+    """Make the hint of an error message about an unknown name or level, the nearest valid one first.
 
     Parameters
     ----------
     name
-        The name that was not found.
+        What was not found.
     valid
-        The names that are allowed, in the order to list them where none is nearer than another.
+        What is allowed, in the order to list it where none is nearer than another.
 
     Returns
     -------
     str
-        One or two sentences: ``Did you mean ...?``, left out where nothing is similar, then the valid names, nearest
+        One or two sentences: ``Did you mean ...?``, left out where nothing is similar, then what is valid, nearest
         first, cut after twenty.
 
     Notes
     -----
-    Similarity is `difflib.SequenceMatcher`'s ratio of the names in lower case, with its usual cutoff of 0.6.
+    Similarity is `difflib.SequenceMatcher`'s ratio of the names in lower case, with its usual cutoff of 0.6. Numbers
+    are similar to text that says the same, and to nothing else.
 
     Examples
     --------
     >>> nearest("perod", ["herd", "period", "size"])
     "Did you mean 'period'? Valid names: 'period', 'herd', 'size'."
+    >>> nearest("3", [1, 2, 3])
+    "Did you mean 3 (int, not str)? Valid values: 3, 1, 2."
     >>> nearest("x", [])
     'There are no valid names.'
     """
-    names = list(dict.fromkeys(str(item) for item in valid))
-    if not names:
+    name, *values = (item.item() if isinstance(item, np.generic) else item for item in (name, *dict.fromkeys(valid)))
+    if not values:
         return "There are no valid names."
-    spelled: dict[str, list[str]] = {}
-    for item in names:
-        spelled.setdefault(item.lower(), []).append(item)
-    close = [item for key in get_close_matches(str(name).lower(), list(spelled), n=3) for item in spelled[key]]
-    ordered = close + [item for item in names if item not in close]
-    listed = ", ".join(f"'{item}'" for item in ordered[:_MAX_NAMES])
+    twins = [item for item in values if str(item) == str(name) and type(item) is not type(name)]
+    spelled: dict[str, list[object]] = {}
+    for item in values:
+        if isinstance(item, str) and isinstance(name, str):
+            spelled.setdefault(item.lower(), []).append(item)
+    close = twins or [item for key in get_close_matches(str(name).lower(), spelled, n=3) for item in spelled[key]]
+    ordered = close + [item for item in values if item not in close]
+    listed = ", ".join(map(repr, ordered[:_MAX_NAMES]))
     left_out = len(ordered) - _MAX_NAMES
     more = f" and {left_out} more" if left_out > 0 else ""
-    question = f"Did you mean '{close[0]}'? " if close else ""
-    return f"{question}Valid names: {listed}{more}."
+    kinds = f" ({type(twins[0]).__name__}, not {type(name).__name__})" if twins else ""
+    question = f"Did you mean {close[0]!r}{kinds}? " if close else ""
+    what = "names" if all(isinstance(item, str) for item in values) else "values"
+    return f"{question}Valid {what}: {listed}{more}."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import pandas as pd
 import xarray as xr
@@ -17,8 +17,8 @@ import xarray as xr
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.checks.propriety import check_propriety
 from bayes_glmm.design.design import Design, build_design
-from bayes_glmm.design.frame import column_names
-from bayes_glmm.errors import ConvergenceWarning, DataError, GLMMError, nearest
+from bayes_glmm.design.tables import column_names
+from bayes_glmm.errors import ConvergenceWarning, DataError, GLMMError, nearest, warn
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import Fit, assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
@@ -29,6 +29,7 @@ from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.equation import equation
 from bayes_glmm.report.model_card import model_html, model_text
+from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS, missing_attribute, refuse_keywords
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.update import updated_formula
@@ -36,6 +37,10 @@ from bayes_glmm.spec.update import updated_formula
 if TYPE_CHECKING:
     import graphviz
     import pymc as pm
+
+_SETTINGS = (
+    "draws", "tune", "chains", "cores", "random_seed", "method", "backend", "target_accept", "progressbar"
+)  # fmt: skip
 
 
 class GLMM:
@@ -50,7 +55,8 @@ class GLMM:
         brms's ``k | trials(n)`` are read as ``p(k, n)``. Names of columns stand as they are, those with blanks or
         operators in backticks; ``.`` is all columns that are neither response nor grouping factor.
     data
-        pandas, polars or pyarrow table, or a dictionary of columns. It is copied, never changed.
+        A pandas or polars DataFrame, an Arrow table, an xarray Dataset (a row for each combination of its dimensions)
+        or a dictionary of columns. It is copied, never changed. Text is a factor with sorted levels, digits by number.
     family
         The response distribution: its name, a key of ``bayes_glmm.FAMILIES``, or R's or brms's name of it, with its
         link in parentheses where that is not the default, ``"Gamma(log)"``; or a `Family`. A binomial response without
@@ -65,6 +71,8 @@ class GLMM:
     missing
         ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses
         them.
+    **unknown
+        None: other packages' arguments (``offset=``, ``weights=``) are refused with what stands for them here.
 
     Raises
     ------
@@ -90,13 +98,15 @@ class GLMM:
         self,
         formula: str,
         data: Any,
-        *,
         family: str | Family = "gaussian",
+        *,
         link: str | Link | None = None,
         priors: Mapping[str, Prior | str] | None = None,
         center: bool = True,
         missing: str = "drop",
+        **unknown: Never,
     ) -> None:
+        refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, ("family", "link", "priors", "center", "missing"))
         self._spec = ModelSpec.build(formula, family, link, priors, center, missing, column_names(data))
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
@@ -169,11 +179,24 @@ class GLMM:
         Returns
         -------
         graphviz.Digraph
-            Shown by Jupyter as it is; ``.render(...)`` needs Graphviz on the system.
+            Shown by Jupyter as it is; ``.render(...)`` writes a file.
+
+        Raises
+        ------
+        GLMMError
+            If Graphviz is not installed.
         """
+        if shutil.which("dot") is None:
+            raise GLMMError(
+                "The graph is drawn by Graphviz, whose program 'dot' is not installed here: conda install "
+                "python-graphviz, or apt install graphviz, or brew install graphviz. model.equation() needs nothing."
+            )
         import pymc as pm
 
-        return pm.model_to_graphviz(self.to_pymc())
+        try:
+            return pm.model_to_graphviz(self.to_pymc())
+        except ImportError:
+            raise GLMMError("The graph needs the Python package graphviz: pip install graphviz.") from None
 
     def sample_prior(self, draws: int = 500, random_seed: int | None = None) -> xr.DataTree:
         """Draw from the prior and the prior predictive distribution.
@@ -218,6 +241,7 @@ class GLMM:
         backend: str = "auto",
         target_accept: float | None = None,
         progressbar: bool = True,
+        **unknown: Never,
     ) -> FittedGLMM:
         """Sample the posterior by NUTS, or approximate it.
 
@@ -241,6 +265,8 @@ class GLMM:
             coordinates, 0.8 elsewhere).
         progressbar
             Whether to show progress.
+        **unknown
+            None: other packages' arguments (``seed=``, ``iter=``) are refused with what stands for them here.
 
         Returns
         -------
@@ -257,6 +283,7 @@ class GLMM:
         ConvergenceWarning
             If any parameter fails a check of convergence.
         """
+        refuse_keywords("fit", unknown, ARGUMENTS_OF_FITS, _SETTINGS)
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
         started = time.perf_counter()
         chosen, reason, sampled = run_sampler(method, backend, self._spec, self._design, self._prior_table, settings)
@@ -270,8 +297,13 @@ class GLMM:
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.convergence
         if not verdict.passed and not fit.approximate:
-            warnings.warn(verdict.verdict, ConvergenceWarning, stacklevel=2)
+            warn(verdict.verdict, ConvergenceWarning)
         return fit
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):  # a property that failed: its own error
+            return object.__getattribute__(self, name)
+        raise AttributeError(missing_attribute("GLMM", name, dir(type(self))))
 
     def __repr__(self) -> str:
         return model_text(self._spec, self._design, self._prior_table)
@@ -510,6 +542,11 @@ class FittedGLMM(Fit):
         from bayes_glmm.inference.store import save_fit
 
         return save_fit(self, path)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):  # a property that failed: its own error
+            return object.__getattribute__(self, name)
+        raise AttributeError(missing_attribute("FittedGLMM", name, dir(type(self))))
 
     def __repr__(self) -> str:
         return fit_text(self)

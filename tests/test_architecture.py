@@ -18,6 +18,7 @@ MAX_FUNCTION = 60
 # From left to right; rooms in one row do not import each other.
 ROWS = [
     ["errors"],
+    ["arguments"],
     ["printing", "progress"],
     ["links", "families", "priors", "covariance", "ordinal", "cdfs"],
     ["datasets", "spec"],

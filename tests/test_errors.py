@@ -1,5 +1,6 @@
 """The hint of error messages, and what each error also is."""
 
+import numpy as np
 import pytest
 
 from bayes_glmm import errors
@@ -14,6 +15,9 @@ NAMES = ["Intercept", "size", "period", "Period2"]
         ("SIZE", NAMES, "Did you mean 'size'? Valid names: 'size', 'Intercept', 'period', 'Period2'."),
         ("zzz", ["a", "b", "a"], "Valid names: 'a', 'b'."),
         ("x", [], "There are no valid names."),
+        ("3", [1, 2, 3], "Did you mean 3 (int, not str)? Valid values: 3, 1, 2."),
+        (np.int64(3), ["2", "3"], "Did you mean '3' (str, not int)? Valid names: '3', '2'."),
+        (9, [90, 91], "Valid values: 90, 91."),
         ("x", (f"c{j}" for j in range(23)), "Valid names: " + ", ".join(f"'c{j}'" for j in range(20)) + " and 3 more."),
     ],
 )

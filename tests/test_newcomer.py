@@ -86,9 +86,9 @@ WRONG = {
     "missing values refused": (WEIGHT, data(**at(2, np.nan, "dose")), {"missing": "error"}, DataError,
                                "1 of 24 rows.*dose: 1"),
     "numbers as text": (WEIGHT, data(weight=[str(i) for i in range(N)]), {}, DataError,
-                        "'weight' holds numbers as text.*pd.to_numeric"),
-    "predictor as text": (WEIGHT, data(dose=[str(i / 2) for i in range(N)]), {}, DataError,
-                          "'dose' holds numbers as text"),
+                        "'weight' holds str values and must be numeric.*pd.to_numeric"),
+    "predictor as text": (WEIGHT.replace("dose", "log(dose)"), data(dose=[str(i / 2) for i in range(N)]), {}, DataError,
+                          "log.. needs numbers and was given text, '0.0'.*pd.to_numeric"),
     "text response": ("ward ~ dose", data(), {}, DataError, "response 'ward'.*must be numeric"),
     "constant response": (WEIGHT, data(weight=60.0), {}, DataError, "'weight' is constant"),
     "constant predictor": (WEIGHT, data(dose=1.0), {}, DataError, "'dose' is constant"),
@@ -189,9 +189,12 @@ def test_what_is_suspicious_is_said_and_kept():
         assert len(bg.GLMM(WEIGHT, data(**at(2, np.nan, "dose"))).design.index) == N - 1
     with pytest.warns(DataWarning, match="'yes' is counted as the event"):
         bg.GLMM(RECOVERY, data(recovered=np.resize(["no", "yes", "yes"], N)), family="bernoulli")
+    with pytest.warns(DataWarning, match=r"'animals' holds numbers as text, such as '4', .*C\(animals\); if not"):
+        bg.GLMM(WEIGHT + " + animals", data(animals=np.resize(["3", "4"], N)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bg.GLMM(RECOVERY, data(), family="bernoulli")
+        bg.GLMM(WEIGHT + " + C(animals)", data(animals=np.resize(["3", "4"], N)))
 
 
 def test_a_users_table_may_be_mutated_afterwards():

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from bayes_glmm.arguments import checked_seed
 from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.inference.prior import sample_prior
-from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.model.naming import reported_names
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
 
@@ -58,7 +58,7 @@ def arviz_groups(
     for name in wanted:
         if name not in GROUPS:
             raise PredictionError(f"extend adds no group {name!r}. {nearest(str(name), GROUPS)}")
-    seed = fresh_seed() if random_seed is None else random_seed
+    seed = checked_seed(random_seed)
     found = _prior_draws(fit, prior_draws, seed) if set(wanted) & set(_OF_THE_PRIOR) else {}
     if "posterior_predictive" in wanted:
         found |= posterior_predictive(fit, random_seed=seed).children

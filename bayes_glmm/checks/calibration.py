@@ -17,14 +17,15 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import as_whole, checked_seed, in_words
 from bayes_glmm.checks.uniform_ranks import rank_band, rank_p_value
 from bayes_glmm.errors import PredictionError, SamplingError
 from bayes_glmm.inference.effective_size import effective_size
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, check_model
 from bayes_glmm.inference.prior import sample_prior
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks, with_response
 from bayes_glmm.inference.scalars import population_scalars
-from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.naming import reported_names
 from bayes_glmm.predict.draws import posterior_predictive, response_name, total_log_likelihood
 from bayes_glmm.printing.grid import wrapped
@@ -206,15 +207,20 @@ def sbc(
     >>> result.table.index.tolist()[:2]
     ['beta[Intercept]', 'sd_Batch[Intercept]']
     """
+    simulations = as_whole("simulations", simulations)
     if simulations < 10:
         raise PredictionError(f"simulations={simulations}: fewer than 10 say nothing; 100 find gross mistakes.")
+    functions = list(quantities.values()) if isinstance(quantities, Mapping) else [quantities]
+    if quantities is not None and not all(map(callable, functions)):
+        raise PredictionError(f"quantities= takes a dict from names to functions, not {in_words(quantities)}.")
     target = model if fitted is None else fitted
     for one in (model, target):
+        check_model(one)
         if one.design.response.weights is not None:
             raise PredictionError("Responses with weights cannot be drawn, so such a model cannot be calibrated.")
     if target.design.response.y.shape != model.design.response.y.shape:
         raise PredictionError("fitted: the two models have different rows.")
-    seed = fresh_seed() if random_seed is None else random_seed
+    seed = checked_seed(random_seed)
     names = reported_names(model.design, model.spec.family)
     prior = sample_prior(model.to_pymc(), names, model.prior_table, simulations, seed, predictive=False)["prior"]
     seeds = np.random.SeedSequence(seed, spawn_key=(5,)).generate_state(simulations)

@@ -13,16 +13,26 @@ import pandas as pd
 from arviz_stats import compare as arviz_compare
 from arviz_stats.utils import ELPDData
 
+from bayes_glmm.arguments import checked_name, in_words
 from bayes_glmm.checks.comparison import OBS, loo
 from bayes_glmm.checks.seen_rows import SeenRows
-from bayes_glmm.errors import PredictionError
+from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.progress import part_of
 
+METHODS = ("stacking", "bb-pseudo-bma", "pseudo-bma")
+
 
 def compare(
-    fits: Mapping[str, Fit | ELPDData], unit: str | None = None, *, method: str = "stacking", **options: Any
+    fits: Mapping[str, Fit | ELPDData],
+    unit: str | None = None,
+    *,
+    method: str = "stacking",
+    refits: bool = True,
+    client: Any = None,
+    random_seed: int | None = None,
+    progressbar: bool = True,
 ) -> pd.DataFrame:
     """Compare models by their expected log predictive density.
 
@@ -35,8 +45,8 @@ def compare(
         As in `loo`, for fits.
     method
         How weights are computed, as in ``arviz.compare``.
-    **options
-        Further arguments of `loo`: refits, client, random_seed, progressbar.
+    refits, client, random_seed, progressbar
+        As in `loo`, for fits.
 
     Returns
     -------
@@ -59,24 +69,27 @@ def compare(
     >>> table.index.tolist()
     ['subjects differ', 'one for all']
     """
+    if checked_name("method", method).lower() not in METHODS:
+        raise PredictionError(f"method={method!r} is not known. {nearest(method, METHODS)}")
     if not isinstance(fits, Mapping):
         raise PredictionError(
-            f"compare takes a dict from names to models, not a {type(fits).__name__}: "
-            "compare({'small': fit_a, 'large': fit_b})."
+            f"compare takes a dict from names to models, not {in_words(fits)}: compare({{'a': fit_a, 'b': fit_b}})."
         )
     wrong = [name for name, fit in fits.items() if not isinstance(fit, Fit | ELPDData)]
     if wrong:
         raise PredictionError(
-            f"{wrong[0]!r} is a {type(fits[wrong[0]]).__name__}: compare takes fits, and results of loo or kfold."
+            f"{wrong[0]!r} is {in_words(fits[wrong[0]])}: compare takes fits, and results of loo or kfold. "
+            "Give the fit itself, not its draws; arviz.compare takes DataTrees with a log_likelihood."
         )
     if len(fits) < 2:
         raise PredictionError("compare needs at least two models: compare({'a': fit_a, 'b': fit_b}).")
     seen = {name: _seen(fit) for name, fit in fits.items()}
     _check_same_data({name: rows for name, rows in seen.items() if rows is not None})
+    options: dict[str, Any] = {"refits": refits, "client": client, "random_seed": random_seed}
     results: dict[str, ELPDData] = {}
     for place, (name, fit) in enumerate(fits.items(), start=1):
         with part_of(f"{name} (model {place} of {len(fits)})"):
-            results[name] = loo(fit, unit, **options) if isinstance(fit, Fit) else fit
+            results[name] = loo(fit, unit, progressbar=progressbar, **options) if isinstance(fit, Fit) else fit
     units = {name: (getattr(result, "unit", OBS), result.n_data_points) for name, result in results.items()}
     if len(set(units.values())) > 1:
         raise PredictionError(f"The results are about different units: {units}.")

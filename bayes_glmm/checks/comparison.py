@@ -18,14 +18,15 @@ from arviz_stats import loo as arviz_loo
 from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 from scipy import special
 
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed
 from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
 from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
-from bayes_glmm.errors import DataWarning, PredictionError, nearest
-from bayes_glmm.inference.fit import Fit, row_labels
+from bayes_glmm.errors import PredictionError, nearest, warn
+from bayes_glmm.inference.fit import Fit, check_fit, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
-from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import row_log_densities
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ def loo(
     >>> int(elpd.n_data_points)
     180
     """
+    check_fit(fit)
+    unit, random_seed = None if unit is None else checked_name("unit", unit), checked_seed(random_seed)
     density = _unit_log_likelihood(fit, unit, _INTEGRATING if progressbar else None)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
     with warnings.catch_warnings():
@@ -279,6 +282,8 @@ def kfold(
     >>> elpd.n_data_points
     180
     """
+    check_fit(fit)
+    group, random_seed = None if group is None else checked_name("group", group), checked_seed(random_seed)
     if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(
             "group='obs': the model has no grouping factor 'obs'; group=None leaves out observations."
@@ -405,19 +410,20 @@ def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
     return np.where(enough, log_mean_exp(density), np.nan)
 
 
-def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int | None) -> npt.NDArray[np.intp]:
+def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int) -> npt.NDArray[np.intp]:
     count = len(rows)
     if k is None:
         return np.arange(count)
+    k = as_whole("k", k)
     if not 2 <= k <= count:
         raise PredictionError(
             f"k={k}: there are {count} units to leave out; give 2 to {count} folds, or None for {count}."
         )
-    rng = np.random.default_rng(fresh_seed() if seed is None else seed)
+    rng = np.random.default_rng(seed)
     order = rng.permutation(count)
     if stratify is not None:
         frame = fit.model.design.frame
-        if stratify not in frame.columns:
+        if checked_name("stratify", stratify) not in frame.columns:
             raise PredictionError(f"stratify: there is no column {stratify!r}. {nearest(stratify, map(str, frame))}")
         values = pd.factorize(frame[stratify].iloc[[unit[0] for unit in rows]], sort=True)[0]
         order = order[np.argsort(values[order], kind="stable")]
@@ -426,8 +432,8 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
     return folds
 
 
-def _seeds(random_seed: int | None, count: int) -> list[int]:
-    sequence = np.random.SeedSequence(fresh_seed() if random_seed is None else random_seed, spawn_key=(4,))
+def _seeds(random_seed: int, count: int) -> list[int]:
+    sequence = np.random.SeedSequence(random_seed, spawn_key=(4,))
     return [int(value) for value in sequence.generate_state(count)]
 
 
@@ -443,16 +449,12 @@ def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
             done.append(task.units)
     unsure = [str(i) for units, value in zip(done, _values(values), strict=True) for i in units[np.isnan(value)]]
     if unsure:
-        warnings.warn(
+        warn(
             f"No density for {len(unsure)} units (positions {', '.join(unsure[:5])}): too few draws of their "
-            "effects come near the data. They are left out of the total.",
-            DataWarning,
-            stacklevel=3,
+            "effects come near the data. They are left out of the total."
         )
     if failed:
-        warnings.warn(
-            f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}", DataWarning, stacklevel=3
-        )
+        warn(f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}")
     return np.concatenate(done) if done else np.array([], dtype=np.intp)
 
 

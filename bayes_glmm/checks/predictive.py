@@ -6,17 +6,19 @@ Input: a `Fit`, a model (for its prior), or a DataTree. Output: a tidy table, a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from arviz_base import rcParams
 from scipy import stats
 
+from bayes_glmm.arguments import checked_name, in_words, interval_probability
 from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import check_model
 from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.printing.table import HEADING, Table
 
@@ -168,12 +170,13 @@ def prior_predictive_check(
     >>> table["stat"].tolist()
     ['mean']
     """
+    check_model(model)
     predictive = model.sample_prior(draws=draws, random_seed=random_seed)["prior_predictive"]
     simulated = next(iter(predictive.data_vars.values())).transpose("chain", "draw", ...).to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1]).astype(float)
     frame, levels = frame_with(model.design, data), None
     if group is not None:
-        if group not in frame.columns:
+        if checked_name("group", group) not in frame.columns:
             raise PredictionError(
                 f"group: there is no column {group!r}. {nearest(group, map(str, frame.columns))} {_OTHERS}"
             )
@@ -191,9 +194,7 @@ def _table(
     levels: npt.NDArray[Any] | None,
     ci_prob: float | None,
 ) -> pd.DataFrame:
-    prob = float(rcParams["stats.ci_prob"] if ci_prob is None else ci_prob)
-    if not 0 < prob < 1:
-        raise PredictionError(f"ci_prob={ci_prob} is not a probability; give a number between 0 and 1, such as 0.89.")
+    prob = interval_probability(ci_prob)
     name, compute = _statistic(stat)
     names = [None] if levels is None else list(dict.fromkeys(levels.tolist()))
     rows = []
@@ -220,4 +221,13 @@ def _statistic(stat: Statistic) -> tuple[str, Callable[[Array], Array]]:
         if stat not in STATISTICS:
             raise PredictionError(f"stat={stat!r} is not known. {nearest(stat, STATISTICS)} Or give a function.")
         return stat, STATISTICS[stat]
-    return str(getattr(stat, "__name__", type(stat).__name__)), lambda y: np.array([float(stat(row)) for row in y])
+    if not callable(stat):
+        raise PredictionError(f"stat= takes a name or a function, not {in_words(stat)}. {nearest(stat, STATISTICS)}")
+    name = str(getattr(stat, "__name__", type(stat).__name__))
+    return name, lambda y: np.array([_number(name, stat(row)) for row in y])
+
+
+def _number(name: str, value: Any) -> float:
+    if np.ndim(value) or not isinstance(value, Real | np.number | np.bool_ | np.ndarray):
+        raise PredictionError(f"stat: {name} must return one number for a vector of responses, not {in_words(value)}.")
+    return float(value)

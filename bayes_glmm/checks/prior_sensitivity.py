@@ -6,7 +6,6 @@ weaker; refits say what happens where it is made twice as strong, or half.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,13 @@ import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
+from bayes_glmm.arguments import checked_name, checked_seed
 from bayes_glmm.checks.log_prior import log_effects, log_prior
-from bayes_glmm.errors import DataWarning, PredictionError, nearest
+from bayes_glmm.errors import PredictionError, nearest, warn
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
-from bayes_glmm.inference.settings import SamplerSettings, fresh_seed
+from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import total_log_likelihood
 from bayes_glmm.printing.table import HEADING, Table
 
@@ -100,9 +101,10 @@ def prior_sensitivity(
     >>> table["parameter"].tolist()[:2]
     ['beta[Intercept]', 'beta[Days]']
     """
-    if by not in BY:
-        raise PredictionError(f"by={by!r}: {nearest(str(by), BY)}")
-    rows = list(fit.model.prior_table)
+    check_fit(fit)
+    if checked_name("by", by) not in BY:
+        raise PredictionError(f"by={by!r} is not known. {nearest(by, BY)}")
+    seed, rows = checked_seed(random_seed), list(fit.model.prior_table)
     groups = _groups(rows, by)
     scalars = population_scalars(fit.posterior, fit.model.design)
     tree = xr.DataTree.from_dict(
@@ -124,7 +126,6 @@ def prior_sensitivity(
         f"How far the posterior moves as priors, or the likelihood, become stronger; {THRESHOLD} is worth a look."
     )
     if refits:
-        seed = fresh_seed() if random_seed is None else random_seed
         shifts = _shifts(fit, groups, scalars, seed, client, progressbar)
         table = table.assign(**shifts)
     return table
@@ -196,9 +197,7 @@ def _shifts(
     )
     failures = [result for result in results if isinstance(result, Failure)]
     if failures:
-        warnings.warn(
-            f"{len(failures)} of {len(tasks)} refits failed; the first: {failures[0].reason}", DataWarning, stacklevel=3
-        )
+        warn(f"{len(failures)} of {len(tasks)} refits failed; the first: {failures[0].reason}")
     mean = np.array([float(values.mean()) for values in scalars.data_vars.values()])
     sd = np.array([float(values.std()) for values in scalars.data_vars.values()])
     lost = np.full(len(mean), np.nan)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayes_glmm.arguments import checked_names, in_words
 from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
 from bayes_glmm.checks.residuals import column_of, ranks_of_all
 from bayes_glmm.errors import PredictionError
@@ -179,6 +182,7 @@ def check_residuals(
     >>> table.index.tolist()
     ['uniformity', 'dispersion', 'outliers', 'zeros', 'predicted', 'period', 'herd']
     """
+    _check_arguments(residuals, space, alpha)
     wanted = _names(residuals, "predictors", predictors), _names(residuals, "groups", groups)
     ranks = Ranks.of_dataset(residuals)
     dispersion = _dispersion(ranks, residuals.attrs["row_effects"])
@@ -199,8 +203,20 @@ def check_residuals(
     return table
 
 
+def _check_arguments(residuals: Any, space: Any, alpha: Any) -> None:
+    """Refuse what are no residuals, no two coordinates or no probability."""
+    if not isinstance(residuals, xr.Dataset) or "residual" not in residuals or "predictors" not in residuals.attrs:
+        raise PredictionError(
+            f"check_residuals takes the result of simulate_residuals(fit), not {in_words(residuals)}."
+        )
+    if space is not None and (isinstance(space, str) or len(checked_names("space", space)) != 2):
+        raise PredictionError(f"space= takes two columns of coordinates, such as ('east', 'north'), not {space!r}.")
+    if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
+        raise PredictionError(f"alpha= must lie between 0 and 1, not {in_words(alpha)}.")
+
+
 def _names(residuals: xr.Dataset, kind: str, given: str | Sequence[str] | None) -> list[str]:
-    names = residuals.attrs[kind] if given is None else [given] if isinstance(given, str) else list(given)
+    names = residuals.attrs[kind] if given is None else checked_names(kind, given)
     for name in names:
         column_of(residuals, name, kind)
     return list(names)
@@ -396,7 +412,11 @@ def _temporal(residuals: xr.Dataset, ranks: Ranks, time: str, groups: list[str])
 
 def _spatial(residuals: xr.Dataset, ranks: Ranks, space: tuple[str, str]) -> _Outcome:
     """Moran's I with inverse distances; places that coincide are as near as the nearest two that do not."""
-    points = np.column_stack([column_of(residuals, name, "space").astype(float) for name in space])
+    columns = {name: column_of(residuals, name, "space") for name in space}
+    for name, values in columns.items():
+        if not np.issubdtype(values.dtype, np.number):
+            raise PredictionError(f"space: the column {name!r} holds {values.dtype}, no coordinates.")
+    points = np.column_stack([values.astype(float) for values in columns.values()])
     n = len(points)
     if n > _MOST_SPATIAL:
         raise PredictionError(f"space: {n} rows make {n * n} distances; average residuals by place first.")

@@ -14,11 +14,11 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import DISCRETE
-from bayes_glmm.inference.fit import Fit
-from bayes_glmm.inference.settings import fresh_seed
+from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.predict.draws import posterior_predictive, response_name, row_log_densities
 from bayes_glmm.predict.expected import row_predictor
@@ -123,14 +123,18 @@ def simulate_residuals(
     56
     """
     check_choice("random_effects", random_effects, MODES)
-    seed = fresh_seed() if random_seed is None else int(random_seed)
+    seed, draws = checked_seed(random_seed), as_whole("draws", draws)
     if draws < 20:
         raise PredictionError(f"draws={draws}: ranks among so few say nothing; ask for at least 20.")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     if isinstance(fit, Fit):
+        if var_name is not None:
+            raise PredictionError("var_name= names the response of a DataTree; a fit has one response: leave it out.")
         variables = _of_fit(fit, random_effects, draws, seed, rng)
         frame, names = frame_with(fit.model.design, data), _columns_of(fit)
     else:
+        if not isinstance(fit, xr.DataTree):
+            check_fit(fit)
         if random_effects != "conditional":
             raise PredictionError("A DataTree holds one kind of simulated responses: use random_effects='conditional'.")
         observed, simulated = _of_tree(fit, var_name, draws)
@@ -190,7 +194,7 @@ def column_of(residuals: xr.Dataset, name: str, kind: str) -> npt.NDArray[Any]:
     """
     coordinates = {str(place): values for place, values in residuals.coords.items() if place not in ("obs", "sample")}
     columns = {str(values.attrs.get("column", place)): values for place, values in coordinates.items()}
-    if name not in columns:
+    if checked_name(kind, name) not in columns:
         raise PredictionError(
             f"{kind}: the residuals have no column {name!r}. {nearest(name, columns)} Columns that the model does not "
             "use come with data= of simulate_residuals."

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.datasets.provenance import SOURCES
 from bayes_glmm.errors import DataError, nearest
 from bayes_glmm.printing.table import Table
@@ -47,7 +48,7 @@ def load_dataset(name: str) -> pd.DataFrame:
     spelled = {known.lower(): known for known in SOURCES}
     known = spelled.get(str(name).lower())
     if known is None:
-        raise DataError(f"There is no data set named {name!r}. {nearest(str(name), SOURCES)}")
+        raise DataError(f"There is no data set named {in_words(name)}. {nearest(name, SOURCES)}")
     frame = _read(known).copy()
     source = SOURCES[known]
     frame.attrs = {

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from bayes_glmm.arguments import checked_seed, in_words
 from bayes_glmm.errors import DataError, nearest
 
 __all__ = ["simulate"]
@@ -74,15 +75,17 @@ def simulate(
     >>> infections.attrs["truth"]["beta"]["protocol"]
     -0.7
     """
-    if story not in _STORIES:
-        raise DataError(f"There is no story named {story!r}. {nearest(str(story), _STORIES)}")
+    if not isinstance(story, str) or story not in _STORIES:
+        raise DataError(f"There is no story named {in_words(story)}. {nearest(story, _STORIES)}")
     tell = _STORIES[story]
     allowed = [name for name, one in inspect.signature(tell).parameters.items() if one.kind is one.KEYWORD_ONLY]
     for name in settings:
         if name not in allowed:
             raise DataError(f"The story {story!r} has no setting {name!r}. {nearest(name, allowed)}")
     checked = {name: _check_setting(name, value) for name, value in settings.items()}
-    frame, truth = tell(np.random.default_rng(random_seed), **checked)
+    if not isinstance(random_seed, np.random.Generator):
+        random_seed = np.random.default_rng(checked_seed(random_seed))
+    frame, truth = tell(random_seed, **checked)
     frame.attrs["truth"] = truth
     return frame
 

@@ -5,7 +5,6 @@ Input: the encoded arrays. Output: nothing, or a `DataError` or `DataWarning` th
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -15,18 +14,20 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 
-from bayes_glmm.design.frame import Kind, listed
+from bayes_glmm.design.frame import Kind, is_text, listed, look_like_numbers
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
-from bayes_glmm.errors import DataError, DataWarning
+from bayes_glmm.errors import DataError, warn
 from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
-from bayes_glmm.spec.safe import check_terms
+from bayes_glmm.spec.safe import check_terms, columns_by_level
 
-__all__ = ["check_collinearity", "check_fixed", "check_groups", "check_names", "triangle"]
+__all__ = ["check_collinearity", "check_factors", "check_fixed", "check_groups", "check_names", "triangle"]
 
 Array = npt.NDArray[np.float64]
 
 _TOLERANCE = 1e-7
+#: What ``.astype(str)`` made of missing values.
+_MISSING_AS_TEXT = ("nan", "NaN", "<NA>", "NaT")
 
 
 def check_names(formula: Formula) -> None:
@@ -104,7 +105,7 @@ def _check_constant(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, fo
         if name == "Intercept" or X[0, j] != X[-1, j] or X[:, j].min() < X[:, j].max():
             continue
         if ":" in name and X[0, j] == 0:
-            _warn(f"No row has the combination of levels {name!r}: that coefficient will be its prior.")
+            warn(f"No row has the combination of levels {name!r}: that coefficient will be its prior.")
         else:
             raise DataError(f"The predictor {name!r} is constant: it is {X[0, j]:g} in every row. Remove it.")
 
@@ -149,11 +150,9 @@ def check_collinearity(X: Array, coefs: Sequence[str], place: str = "") -> None:
     basis, *_ = np.linalg.lstsq(scaled[:, kept], scaled[:, redundant], rcond=None)
     partners = sorted({kept[i] for i in np.flatnonzero(np.abs(basis).max(axis=1) > 1e-6)} | set(redundant))
     why = f"there are more coefficients ({p}) than rows ({n})" if p > n else "they are exact combinations of each other"
-    warnings.warn(
+    warn(
         f"The columns {listed(coefs[j] for j in partners)}{place} are collinear: {why}. Only their priors tell the "
-        f"coefficients apart; removing {listed(coefs[j] for j in redundant)} would cure it.",
-        DataWarning,
-        stacklevel=3,
+        f"coefficients apart; removing {listed(coefs[j] for j in redundant)} would cure it."
     )
 
 
@@ -183,8 +182,8 @@ def triangle(X: Array, rows: int = 65536) -> Array:
     return R
 
 
-def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: ModelSpec, rows: int) -> None:
-    """Check grouping factors and factors with very many levels.
+def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: ModelSpec) -> None:
+    """Check grouping factors.
 
     Parameters
     ----------
@@ -194,8 +193,6 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
         What each predictor is.
     spec
         The specification.
-    rows
-        Number of rows.
 
     Raises
     ------
@@ -205,8 +202,7 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     Warns
     -----
     DataWarning
-        When a factor is also a predictor, when two group the rows alike, or when a predictor has more levels than half
-        the rows.
+        When a factor is also a predictor, or when two group the rows alike.
     """
     fixed = check_terms(spec.formula.fixed)
     for term in groups:
@@ -216,7 +212,7 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
                 "Remove it."
             )
         if len(term.columns) == 1 and "Intercept" in term.coefs and _is_factor(kinds, term.name, fixed):
-            _warn(
+            warn(
                 f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
                 "Keep one."
             )
@@ -224,23 +220,65 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
         _check_slopes(term)
     for first, second in combinations(groups, 2):
         if set(first.coefs) & set(second.coefs) and _same_levels(first, second):
-            _warn(
+            warn(
                 f"{first.name!r} and {second.name!r} group the rows alike: only the sum of their variances is "
                 "identified. Keep one."
             )
-    for name in fixed:
-        kind = kinds.get(name)
-        if kind is not None and len(kind.levels) > max(rows / 2, 2) and rows > 4:
-            _warn(
-                f"The predictor {name!r} is a factor with {len(kind.levels)} levels in {rows} rows; is it a number "
-                f"stored as text, or should it be a grouping factor, (1 | {name})?"
+
+
+def check_factors(frame: pd.DataFrame, kinds: Mapping[str, Kind], spec: ModelSpec) -> None:
+    """Warn of predictors that are factors and may have been meant as numbers or as grouping factors.
+
+    Parameters
+    ----------
+    frame
+        The user's columns.
+    kinds
+        What each predictor is.
+    spec
+        The specification.
+
+    Warns
+    -----
+    DataWarning
+        For text such as 'nan', once for all columns of numbers as text that C() does not name, and for factors with
+        more levels than half the rows.
+    """
+    factors = {name: kind for name, kind in kinds.items() if kind is not None}
+    texts = [name for name in spec.formula.variables if is_text(frame[name])]
+    lost = [name for name in texts if frame[name].isin(_MISSING_AS_TEXT).any()]
+    if lost:
+        level = next(value for value in frame[lost[0]] if value in _MISSING_AS_TEXT)
+        warn(
+            f"The column {lost[0]!r} has the text {level!r}, which reads like a missing value that became text; it is "
+            "taken as a level. Make it missing to leave these rows out: "
+            f"data[{lost[0]!r}] = data[{lost[0]!r}].where(data[{lost[0]!r}] != {level!r})."
+        )
+    digits = [name for name in texts if name in factors and look_like_numbers(factors[name].levels)]
+    parts = (spec.formula.fixed, *(bar.effects for bar in spec.formula.bars))
+    said = {name for text in parts for name in columns_by_level(text)}
+    unsaid = [name for name in digits if name not in said]
+    if unsaid:
+        one, target = len(unsaid) == 1, f"data[{unsaid[0]!r}]"
+        warn(
+            f"The column{'' if one else 's'} {listed(unsaid)} hold{'s' if one else ''} numbers as text, such as "
+            f"{factors[unsaid[0]].levels[-1]!r}, and {'is' if one else 'are'} taken as categories in the order of the "
+            f"numbers. If that is meant, write C({unsaid[0]}); if not, use {target} = pd.to_numeric({target})."
+        )
+    rows = len(frame)
+    for name in check_terms(spec.formula.fixed):
+        levels = factors[name].levels if name in factors and name not in digits else ()
+        if len(levels) > max(rows / 2, 2) and rows > 4:
+            warn(
+                f"The predictor {name!r} is a factor with {len(levels)} levels in {rows} rows; is it a number, or "
+                f"should it be a grouping factor, (1 | {name})?"
             )
 
 
 def _check_slopes(term: GroupTerm) -> None:
     for name, column in zip(term.coefs, term.Z.T, strict=True):
         if not column.any():
-            _warn(f"{name!r} within {term.name!r} is zero in every row: its sd will be its prior. Leave it out.")
+            warn(f"{name!r} within {term.name!r} is zero in every row: its sd will be its prior. Leave it out.")
     check_collinearity(term.Z, term.coefs, f" within {term.name!r}")
 
 
@@ -251,7 +289,3 @@ def _same_levels(first: GroupTerm, second: GroupTerm) -> bool:
 
 def _is_factor(kinds: Mapping[str, Any], name: str, fixed: Sequence[str]) -> bool:
     return name in fixed and kinds.get(name) is not None
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, DataWarning, stacklevel=4)

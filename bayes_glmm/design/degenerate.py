@@ -6,7 +6,6 @@ Input: the arrays of a design. Output: nothing, or a `DataError` or `FormulaErro
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.response import Response
-from bayes_glmm.errors import DataError, DataWarning, FormulaError
+from bayes_glmm.errors import DataError, FormulaError, warn
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["check_exact_fit", "check_offset", "check_parameters"]
@@ -131,7 +130,7 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
                 "repeated over the rows of a group?"
             )
         if name and share <= _NEARLY_WITHIN:
-            warnings.warn(_NEARLY.format(response.name, within, share), DataWarning, stacklevel=3)
+            warn(_NEARLY.format(response.name, within, share))
             return
         if not name and math.isfinite(share):  # what levels can explain is what predictors leave
             reference *= share

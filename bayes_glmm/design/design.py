@@ -5,7 +5,6 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.checks import check_fixed, check_groups, check_names
+from bayes_glmm.design.checks import check_factors, check_fixed, check_groups, check_names
 from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
-from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare, read_columns
+from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.response import (
@@ -30,7 +29,8 @@ from bayes_glmm.design.response import (
     encode_response,
     encode_trials,
 )
-from bayes_glmm.errors import DataError, DataWarning, FormulaError, GLMMError, PredictionError
+from bayes_glmm.design.tables import read_columns
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, warn
 from bayes_glmm.spec.formula import Bar
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -160,7 +160,7 @@ class Design:
         Parameters
         ----------
         newdata
-            A pandas, polars or pyarrow table, or a dict of columns.
+            A table, as `build_design` takes it.
         new_levels
             ``"error"``, or ``"allow"``: each distinct unseen level of a grouping factor gets a code of its own after
             those of the fit and is appended to the factor's levels.
@@ -197,7 +197,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     spec
         The checked specification.
     data
-        A pandas or polars DataFrame, pyarrow Table, or dict of columns; it is not changed. Only the columns used are
+        A table, as `bayes_glmm.design.tables.read_columns` takes it; it is not changed. Only the columns used are
         read.
 
     Returns
@@ -240,7 +240,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         check_fixed(X, fixed.coefs, predictors, formula)
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
-    check_groups(groups, kinds, spec, len(X))
+    check_groups(groups, kinds, spec)
+    check_factors(frame, kinds, spec)
     check_identified(groups, response, spec)
     check_exact_fit(X, offset, groups, response, spec)
     return Design(
@@ -276,9 +277,7 @@ def _complete_rows(
         raise error(f"{dropped} of {len(frame)} rows have missing values ({by_column}), and missing='error'.")
     if dropped == len(frame):
         raise error(f"Every row has a missing value ({by_column}).")
-    warnings.warn(
-        f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).", DataWarning, stacklevel=3
-    )
+    warn(f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).")
     return frame.loc[~mask], dropped, counts
 
 

@@ -28,7 +28,7 @@ from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms.contrasts import C as formulaic_c
 
 from bayes_glmm.design.evaluate import Memory, evaluate
-from bayes_glmm.design.frame import first_rows, listed, plain
+from bayes_glmm.design.frame import as_numbers, first_rows, listed, plain
 from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.expression import read_expression
@@ -168,6 +168,9 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
             raise FormulaError(f"{text!r} is no finite number.")
         encoder = Encoder(text, (), (text,), Encoding(SimpleFormula([])), constant=value)
         return encoder, np.full(len(frame), value)
+    name = columns[0]
+    if text in (name, f"`{name}`") and isinstance(frame[name].dtype, pd.CategoricalDtype):
+        raise DataError(f"The column {name!r} must hold numbers there; {as_numbers(frame[name])}.")
     term = Term([FormulaicFactor(hide_names(text), eval_method="python")])
     encoder, X = _fit(text, SimpleFormula([term]), columns, frame)
     if X.shape[1] != 1:

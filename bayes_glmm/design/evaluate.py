@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import listed, plain
+from bayes_glmm.design.frame import listed, look_like_numbers, plain
 from bayes_glmm.design.transforms import TRANSFORMS
 from bayes_glmm.design.values import Value, is_text, levels_of, numeric, text_of, truth
 from bayes_glmm.errors import DataError
@@ -109,6 +109,8 @@ class _Evaluation:
         if operator in _ORDER:
             for side in (left, other):
                 if _by_level(side) or isinstance(side, str):
+                    if _by_level(side) and look_like_numbers(list(levels_of(side, operator).categories)):
+                        numeric(side, operator)  # says how text becomes numbers
                     raise DataError(f"Levels are compared by == and %in%; {operator!r} needs numbers.")
             return _ORDER[operator](numeric(left, operator), numeric(other, operator))
         same = _equal(left, other, write(first, str))

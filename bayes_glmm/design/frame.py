@@ -1,12 +1,12 @@
-"""The user's table, read once: used columns only, missing values masked once, each column a number or a factor.
+"""Columns: missing values masked once, each column a number or a factor.
 
-Input: pandas, polars, a pyarrow table or a dict of columns. Output: pandas frames that belong to us; the user's own is
-never changed.
+Input: pandas frames that belong to us (`bayes_glmm.design.tables`). Output: floats, categoricals, and what they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,22 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, PredictionError, nearest
+from bayes_glmm.errors import DataError, GLMMError, nearest
 
 __all__ = [
     "Factor",
     "Kind",
+    "as_numbers",
     "column_kind",
-    "column_names",
     "distinct",
     "first_rows",
     "is_text",
     "listed",
+    "look_like_numbers",
     "missing_mask",
     "numbers",
     "plain",
     "prepare",
-    "read_columns",
+    "sorted_text",
 ]
 
 _SHOWN = 5
@@ -49,159 +50,6 @@ class Factor:
 
 
 Kind = Factor | None  # None: a numeric column
-
-
-def column_names(data: Any) -> tuple[str, ...]:
-    """List the names of a table's columns that are text.
-
-    Parameters
-    ----------
-    data
-        A pandas, polars or pyarrow table, or a dict of columns; anything else has none.
-
-    Returns
-    -------
-    tuple of str
-        The names, in order.
-    """
-    names: Any = data if isinstance(data, Mapping) else getattr(data, "column_names", None)  # pyarrow's
-    if names is None and hasattr(data, "__len__"):  # a polars LazyFrame has none, and may not be asked
-        names = getattr(data, "columns", None)
-    return tuple(name for name in names if isinstance(name, str)) if names is not None else ()
-
-
-def read_columns(data: Any, names: Sequence[str], error: type[GLMMError] = DataError) -> pd.DataFrame:
-    """Copy the columns a model uses into a pandas frame.
-
-    Parameters
-    ----------
-    data
-        A pandas, polars or pyarrow table, or a dict of columns; in a dict of new data a single value stands for every
-        row.
-    names
-        The columns to read.
-    error
-        What to raise: `DataError` for the data of a fit, `PredictionError` for new data.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns in the order of `names`; the index is the user's (0, 1, ... where the input has none).
-
-    Raises
-    ------
-    GLMMError
-        If the input is no table, is empty, lacks a column or has one twice.
-    """
-    frame = _as_pandas(data, names, error)
-    if frame.columns.nlevels > 1:
-        raise error("The data have a MultiIndex for columns; flatten it so that each column has one name.")
-    twice = [name for name in names if int((frame.columns == name).sum()) > 1]
-    if twice:
-        raise error(f"The data have more than one column named {listed(twice)}; give each column its own name.")
-    _check_present(names, frame.columns, error, frame.index.names)
-    if len(frame) == 0:
-        raise error("The data have no rows.")
-    frame = frame.loc[:, list(names)].copy()
-    for name, dtype in frame.dtypes.items():
-        if isinstance(dtype, pd.ArrowDtype) and dtype.type is str:
-            frame[name] = frame[name].astype("str")
-        elif isinstance(dtype, pd.ArrowDtype) and "dictionary" in dtype.name:
-            frame[name] = frame[name].astype("category")
-    return frame
-
-
-def _check_present(
-    names: Sequence[str], columns: Iterable[Any], error: type[GLMMError], index_names: Sequence[Any] = ()
-) -> None:
-    held = list(columns)
-    absent = [name for name in names if name not in held]
-    if not absent:
-        return
-    what = f"The data have no column{'s' if len(absent) > 1 else ''} {listed(absent)}."
-    if absent[0] in index_names:
-        what += " It is a level of the index: use data.reset_index()."
-    unlike = [type(name).__name__ for name in held if str(name) == absent[0]]
-    if unlike:
-        raise error(
-            f"{what} That name is of type {unlike[0]}; names are text: data.columns = data.columns.astype(str)."
-        )
-    raise error(f"{what} {nearest(absent[0], map(str, held))}")
-
-
-def _as_pandas(data: Any, names: Sequence[str], error: type[GLMMError]) -> pd.DataFrame:
-    if isinstance(data, pd.DataFrame):
-        return data
-    if isinstance(data, Mapping):
-        return _from_mapping(data, names, error)
-    kind = f"{type(data).__module__.split('.')[0]}.{type(data).__name__}"
-    if kind == "polars.LazyFrame":
-        raise error("The data are a polars LazyFrame; call .collect() first.")
-    if kind == "polars.DataFrame":
-        _check_present(names, data.columns, error)
-        return pd.DataFrame({name: _from_polars(data[name]) for name in names}, index=pd.RangeIndex(len(data)))
-    if kind == "pyarrow.Table":
-        columns = list(data.column_names)
-        _check_present(names, columns, error)
-        return data.select([position for position, name in enumerate(columns) if name in names]).to_pandas()
-    raise error(
-        "The data must be a pandas or polars DataFrame, a pyarrow Table or a dict of columns, not "
-        f"{type(data).__name__}."
-    )
-
-
-def _from_polars(series: Any) -> pd.Series:
-    """Convert one polars column without asking for pyarrow."""
-    import polars as pl
-
-    if series.dtype == pl.Enum:
-        return pd.Series(pd.Categorical(series.cast(pl.String).to_list(), categories=list(series.dtype.categories)))
-    if series.dtype in (pl.Categorical, pl.String):
-        return pd.Series(series.cast(pl.String).to_list(), dtype="str" if series.null_count() == 0 else object)
-    if series.dtype == pl.Boolean and series.null_count():
-        return pd.Series(series.to_list(), dtype="boolean")
-    if series.dtype.is_integer() and series.null_count():
-        return pd.Series(series.to_list(), dtype="Int64")
-    if series.dtype.is_decimal():
-        series = series.cast(pl.Float64)
-    return pd.Series(series.to_numpy())
-
-
-def _from_mapping(data: Mapping[str, Any], names: Sequence[str], error: type[GLMMError]) -> pd.DataFrame:
-    _check_present(names, data, error)
-    columns, single = {}, []
-    for name in names:
-        column = data[name]
-        dimensions = _dimensions(name, column, error)
-        if dimensions > 1:
-            raise error(f"The column {name!r} has {dimensions} dimensions; columns have one.")
-        columns[name] = column if dimensions else [column.item() if isinstance(column, np.ndarray) else column]
-        single += [] if dimensions else [name]
-    if error is PredictionError:  # in the data of a fit a single value is a mistake
-        rows = max((len(column) for name, column in columns.items() if name not in single), default=1)
-        columns |= {name: columns[name] * rows for name in single}
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise error(f"The columns have different lengths: {lengths}.")
-    indexed = [column for column in columns.values() if isinstance(column, pd.Series)]
-    index = indexed[0].index if indexed else pd.RangeIndex(next(iter(lengths.values()), 0))
-    return pd.DataFrame({name: pd.Series(_by_position(column), index=index) for name, column in columns.items()})
-
-
-def _dimensions(name: str, column: Any, error: type[GLMMError]) -> int:
-    if isinstance(column, str):
-        return 0
-    try:
-        return np.ndim(column)
-    except ValueError:
-        raise error(
-            f"The column {name!r} holds sequences of different lengths; columns have one value a row."
-        ) from None
-
-
-def _by_position(column: Any) -> Any:
-    # rows belong together by position, whatever the index of a column given as a Series
-    return column.array if isinstance(column, pd.Series) else column
 
 
 def missing_mask(frame: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], dict[str, int]]:
@@ -246,13 +94,12 @@ def column_kind(column: pd.Series) -> Kind:
     Raises
     ------
     DataError
-        If the column holds dates, complex numbers or a mixture, or numbers written as text.
+        If the column holds dates, complex numbers or a mixture.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return Factor(tuple(plain(level) for level in distinct(column)[1]))
     if is_text(column):
-        _refuse_numbers_as_text(column)
-        return Factor(tuple(sorted(map(str, pd.unique(column)))))
+        return Factor(tuple(sorted_text(map(str, pd.unique(column)))))
     _refuse_odd_types(column, DataError)
     return None
 
@@ -277,32 +124,60 @@ def is_text(column: pd.Series) -> bool:
     return pd.api.types.is_object_dtype(column.dtype) and pd.api.types.infer_dtype(column, skipna=True) == "string"
 
 
-def _refuse_numbers_as_text(column: pd.Series) -> None:
-    values = pd.Series(pd.unique(column).astype(object))
-    if bool(pd.to_numeric(values, errors="coerce").notna().all()):
-        raise DataError(
-            f"The column {str(column.name)!r} holds numbers as text (for example {values.iloc[0]!r}, dtype "
-            f"{column.dtype}); use data[{str(column.name)!r}] = pd.to_numeric(data[{str(column.name)!r}]), or "
-            ".astype('category') if they are labels."
-        )
+def look_like_numbers(labels: Sequence[Any]) -> bool:
+    """Say whether labels are text that reads as finite numbers.
+
+    Parameters
+    ----------
+    labels
+        Distinct labels.
+
+    Returns
+    -------
+    bool
+        True where all of them do.
+    """
+    if not labels or not all(isinstance(label, str) for label in labels):
+        return False
+    return bool(np.isfinite(pd.to_numeric(pd.Series(labels, dtype=object), errors="coerce").to_numpy(float)).all())
+
+
+def sorted_text(labels: Iterable[str]) -> list[str]:
+    """Sort text: by number where all of it reads as numbers, so that 10 comes after 9, otherwise by letters.
+
+    Parameters
+    ----------
+    labels
+        Distinct labels.
+
+    Returns
+    -------
+    list of str
+        The labels in order.
+    """
+    ordered = sorted(labels)
+    if not look_like_numbers(ordered):
+        return ordered
+    numbers = pd.to_numeric(pd.Series(ordered, dtype=object)).to_numpy(float)
+    return [ordered[place] for place in np.argsort(numbers, kind="stable")]
 
 
 def _refuse_odd_types(column: pd.Series, error: type[GLMMError]) -> None:
     name, dtype = str(column.name), column.dtype
-    if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+    inferred = pd.api.types.infer_dtype(column, skipna=True) if pd.api.types.is_object_dtype(dtype) else ""
+    if dtype.kind == "M" or isinstance(dtype, pd.PeriodDtype) or inferred in ("date", "datetime"):
         raise error(
             f"The column {name!r} holds dates ({dtype}); make a number of it, such as days since the first date."
         )
-    if pd.api.types.is_timedelta64_dtype(dtype):
+    if dtype.kind == "m" or inferred == "timedelta":
         raise error(f"The column {name!r} holds time differences ({dtype}); use .dt.total_seconds().")
     if pd.api.types.is_complex_dtype(dtype):
         raise error(f"The column {name!r} holds complex numbers; give the real and imaginary parts their own columns.")
-    if pd.api.types.is_object_dtype(dtype):
-        inferred = pd.api.types.infer_dtype(column, skipna=True)
+    if inferred:
         if inferred not in ("integer", "floating", "mixed-integer-float", "decimal", "boolean"):
             raise error(
                 f"The column {name!r} holds values of more than one kind or of no kind that models can use "
-                f"({inferred}, for example {column.iloc[0]!r}); make it numeric or text."
+                f"({inferred}, for example {reprlib.repr(column.iloc[0])}); make it numeric or text."
             )
     elif not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
         raise error(f"The column {name!r} has the type {dtype}, which models cannot use; make it numeric or text.")
@@ -334,8 +209,8 @@ def prepare(column: pd.Series, kind: Kind, error: type[GLMMError]) -> pd.Series:
     if kind is None:
         if is_text(column) or isinstance(column.dtype, pd.CategoricalDtype):
             raise error(
-                f"The column {name!r} was numeric in the data of the fit but holds {column.dtype} values here (for "
-                f"example {column.iloc[0]!r}); use pd.to_numeric."
+                f"The column {name!r} held numbers in the data of the fit but holds {column.dtype} values here; "
+                f"{as_numbers(column)}."
             )
         _refuse_odd_types(column, error)
         try:
@@ -349,10 +224,34 @@ def prepare(column: pd.Series, kind: Kind, error: type[GLMMError]) -> pd.Series:
         unseen = [plain(value) for value in uniques[position < 0]]
         raise error(
             f"The column {name!r} has levels that the fit did not see: {listed(unseen)}. "
-            f"Levels of the fit: {listed(kind.levels)}."
+            f"{nearest(unseen[0], kind.levels)}"
         )
     factor = pd.Categorical.from_codes(position[codes], categories=levels)
     return pd.Series(factor, index=column.index, name=column.name)
+
+
+def as_numbers(column: pd.Series) -> str:
+    """Say how a column of text or categories becomes numbers.
+
+    Parameters
+    ----------
+    column
+        A column without missing values.
+
+    Returns
+    -------
+    str
+        Such as ``"'0.5' is text: use data['x'] = pd.to_numeric(data['x'])"``.
+    """
+    found = list(pd.unique(column))
+    values, target = [str(value) for value in found], f"data[{str(column.name)!r}]"
+    if {value.lower() for value in values} <= {"true", "false"}:
+        return f"{values[0]!r} is text: use {target} = {target}.astype(str).str.lower() == 'true'"
+    if look_like_numbers(values) and not isinstance(found[0], str):
+        return f"{values[0]} is a category: use {target} = {target}.astype(float)"
+    if look_like_numbers(values):
+        return f"{values[0]!r} is text: use {target} = pd.to_numeric({target})"
+    return f"{values[0]!r} is no number"
 
 
 def numbers(column: pd.Series) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import distinct, is_text, listed, plain
+from bayes_glmm.design.frame import distinct, is_text, listed, plain, sorted_text
 from bayes_glmm.errors import DataError, PredictionError
 
 __all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels"]
@@ -215,7 +215,8 @@ def _factorize(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return codes, _index(uniques)
     try:
-        order = uniques.argsort()
+        texts = [str(value) for value in uniques] if is_text(column) else []
+        order = pd.Index(texts).get_indexer(sorted_text(texts)) if texts else uniques.argsort()
     except TypeError:
         raise DataError(f"The grouping column {name!r} mixes values that cannot be compared; make it text.") from None
     rank = np.empty(len(order), dtype=np.int64)

@@ -5,7 +5,6 @@ Input: the grouping factors, the response and the specification. Output: sentenc
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.response import Response
-from bayes_glmm.errors import DataWarning
+from bayes_glmm.errors import warn
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["check_identified", "unidentified_effects"]
@@ -43,7 +42,7 @@ def check_identified(groups: Sequence[GroupTerm], response: Response, spec: Mode
         As of `unidentified_effects`.
     """
     for sentence in unidentified_effects(groups, response, spec):
-        warnings.warn(sentence, DataWarning, stacklevel=3)
+        warn(sentence)
 
 
 def unidentified_effects(groups: Sequence[GroupTerm], response: Response, spec: ModelSpec) -> Iterator[str]:

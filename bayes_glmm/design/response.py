@@ -5,7 +5,6 @@ Input: the specification and the user's columns without missing values. Output: 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression
-from bayes_glmm.design.frame import column_kind, first_rows, is_text, listed, plain, prepare
-from bayes_glmm.errors import DataError, DataWarning
+from bayes_glmm.design.frame import (
+    as_numbers,
+    column_kind,
+    first_rows,
+    is_text,
+    listed,
+    look_like_numbers,
+    plain,
+    prepare,
+)
+from bayes_glmm.errors import DataError, warn
 from bayes_glmm.families import Family
 from bayes_glmm.spec.response import ResponseFormula
 from bayes_glmm.spec.safe import check_expression
@@ -231,8 +239,7 @@ def encode_precision(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
 
 
 def _replay(encoder: Encoder, frame: pd.DataFrame) -> Array:
-    columns = {name: prepare(frame[name], column_kind(frame[name]), DataError) for name in encoder.columns}
-    return np.ascontiguousarray(encode(encoder, pd.DataFrame(columns, index=frame.index))[:, 0])
+    return np.ascontiguousarray(encode(encoder, _prepared(encoder.text, frame))[:, 0])
 
 
 def _column(formula: ResponseFormula) -> str:
@@ -245,17 +252,23 @@ def _is_column(expression: str) -> bool:
 
 
 def _evaluate(expression: str, frame: pd.DataFrame, response: bool = False) -> tuple[Encoder, Array]:
+    return fit_expression(expression, _prepared(expression, frame, response))
+
+
+def _prepared(expression: str, frame: pd.DataFrame, response: bool = False) -> pd.DataFrame:
+    """Return an expression's columns as floats and categories; text and categories alone are refused."""
     prepared = {}
     for name in check_expression(expression):
         kind = column_kind(frame[name])
-        if kind is not None and _is_column(expression):
+        if kind is not None and (_is_column(expression) or look_like_numbers(kind.levels)):
             what = "response" if response else "column"
+            allowed = " Text and categories are for family='bernoulli' and two levels." if response else ""
             raise DataError(
-                f"The {what} {name!r} holds {frame[name].dtype} values (for example {plain(frame[name].iloc[0])!r}); "
-                "this must be numeric. Text and categories are for family='bernoulli' responses with two levels."
+                f"The {what} {name!r} holds {frame[name].dtype} values and must be numeric; "
+                f"{as_numbers(frame[name])}.{allowed}"
             )
         prepared[name] = prepare(frame[name], kind, DataError)
-    return fit_expression(expression, pd.DataFrame(prepared, index=frame.index))
+    return pd.DataFrame(prepared, index=frame.index)
 
 
 def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame) -> tuple[Any, Any] | None:
@@ -278,11 +291,9 @@ def _binary_labels(formula: ResponseFormula, family: Family, frame: pd.DataFrame
             f"{listed(levels)}."
         )
     if is_text(column):
-        warnings.warn(
-            f"The response {name!r} is text; {levels[1]!r} is counted as the event (1) and {levels[0]!r} as 0, in "
-            f"alphabetical order. Make it an ordered pd.Categorical, or 0/1, to choose.",
-            DataWarning,
-            stacklevel=2,
+        warn(
+            f"The response {name!r} is text; {levels[1]!r} is counted as the event (1) and {levels[0]!r} as 0, which "
+            "sorts first. Make it an ordered pd.Categorical, or 0/1, to choose."
         )
     return levels[0], levels[1]
 
@@ -301,9 +312,10 @@ def _ordered_codes(
     name, value = formula.name, None
     column = frame[_column(formula)] if _is_column(formula.expression) else None
     if column is not None and is_text(column):
+        cure = f"pd.Categorical(data[{name!r}], categories=[lowest, ..., highest], ordered=True)"
         raise DataError(
-            f"The response {name!r} is text, whose order is not known (for example {plain(column.iloc[0])!r}). Make it "
-            f"ordered: pd.Categorical(data[{name!r}], categories=[lowest, ..., highest], ordered=True)."
+            f"The response {name!r} is text, whose order is not known (for example {plain(column.iloc[0])!r}). "
+            f"Make it ordered: {cure}, or whole numbers: pd.to_numeric(data[{name!r}])."
         )
     if column is not None and isinstance(column.dtype, pd.CategoricalDtype):
         declared = list(column.cat.categories)
@@ -315,10 +327,7 @@ def _ordered_codes(
         reason = f"must be whole: family {family.name!r} takes an ordered category, or whole numbers in its place"
         _refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
         _refuse(np.abs(numbers) > 2**53, numbers, name, frame.index, "is too large to be a category")
-        found = np.unique(numbers).astype(np.int64)
-        spread = int(found[-1] - found[0]) + 1
-        # far-apart codes (0, 10, 100) are labels, not a scale with holes
-        declared = list(range(found[0], found[-1] + 1)) if spread <= 2 * len(found) else found.tolist()
+        declared = np.unique(numbers).astype(np.int64).tolist()
         codes = np.searchsorted(declared, numbers.astype(np.int64))
     used = np.unique(codes)
     labels = tuple(declared[code] for code in used)
@@ -327,30 +336,24 @@ def _ordered_codes(
             f"The response {name!r} has one category only, {plain(labels[0])!r}: there is nothing to model."
         )
     if len(labels) > max(len(codes) / 2, 10):
-        warnings.warn(
+        warn(
             f"The response {name!r} has {len(labels)} categories in {len(codes)} rows; is it a number? Such rows say "
-            "little about each threshold.",
-            DataWarning,
-            stacklevel=2,
+            "little about each threshold."
         )
     unused = [label for label in declared if label not in labels]
     if unused:
-        warnings.warn(
+        warn(
             f"No row of the response {name!r} has {listed(map(plain, unused))}; the model has the "
-            f"{len(labels)} categories that occur.",
-            DataWarning,
-            stacklevel=2,
+            f"{len(labels)} categories that occur."
         )
     return labels, value, np.searchsorted(used, codes).astype(np.float64)
 
 
 def _warn_order(name: str, declared: list[Any]) -> None:
     """Say which order is taken where categories in alphabetical order may never have been given one."""
-    warnings.warn(
+    warn(
         f"The response {name!r} is not an ordered category; its order is taken as {' < '.join(map(str, declared))}. "
-        "Make it an ordered pd.Categorical to choose.",
-        DataWarning,
-        stacklevel=2,
+        "Make it an ordered pd.Categorical to choose."
     )
 
 
@@ -394,11 +397,7 @@ def check_response(response: Response, formula: ResponseFormula, family: Family,
         raise DataError(f"The response {name!r} is constant ({y[0]:g} in every row): there is nothing to model.")
     if constant:
         what = f"{y[0]:g} in every row" if response.trials is None else "no successes, or no failures, in any row"
-        warnings.warn(
-            f"The response {name!r} is constant ({what}); the estimates will rest on the priors.",
-            DataWarning,
-            stacklevel=2,
-        )
+        warn(f"The response {name!r} is constant ({what}); the estimates will rest on the priors.")
 
 
 def check_values(response: Response, formula: ResponseFormula, family: Family, index: pd.Index) -> None:
@@ -480,11 +479,9 @@ def _check_trials(response: Response, formula: ResponseFormula, index: pd.Index)
             f"{y[over][0]:g} of {trials[over][0]:g}."
         )
     if (trials == 0).any():
-        warnings.warn(
+        warn(
             f"The number of trials {formula.trials!r} is zero in {first_rows(index, trials == 0)}; these rows say "
-            "nothing.",
-            DataWarning,
-            stacklevel=2,
+            "nothing."
         )
 
 

@@ -117,8 +117,9 @@ def _b_spline(values: list[Any], options: Options, state: State) -> Any:
         low, high = state["lower_bound"], state["upper_bound"]
         if np.any((x < low) | (x > high)):
             raise PredictionError(
-                f"bs() has no values beyond its boundary knots, {low:g} and {high:g}. Stay between them, or use "
-                "ns(x, df), which goes on in straight lines."
+                f"bs() has no values beyond its boundary knots, {low:g} and {high:g}. Stay between them (to compare, "
+                "{'x': (low, high)} or {'x': 'iqr'} rather than a step), or use ns(x, df), which goes on in straight "
+                "lines."
             )
     return _formulaic("bs")([x], given, state)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import listed, plain
+from bayes_glmm.design.frame import listed, look_like_numbers, plain
 from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.spec.functions import Contrast
 
@@ -78,6 +78,11 @@ def numeric(value: Any, function: str) -> Any:
     if isinstance(value, str):
         raise DataError(f"{function} needs numbers and was given {value!r}.")
     if isinstance(value, (pd.Categorical, Coded)) or is_text(value):
+        if look_like_numbers(list(levels_of(value, function).categories)):
+            raise DataError(
+                f"{function} needs numbers and was given text, {shown(value)}; make the column numbers in the data: "
+                "pd.to_numeric(data[...])."
+            )
         raise DataError(
             f"{function} needs numbers and was given levels, {shown(value)}; compare them, f == 'level', or use the "
             "factor as a term."

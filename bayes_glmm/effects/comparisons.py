@@ -285,7 +285,12 @@ def _comparison(request: Request, comparison: Comparison) -> tuple[Callable[[Arr
 
 def _checked(function: Callable[[Array, Array], Array], name: str) -> Callable[[Array, Array], Array]:
     def combine(high: Array, low: Array) -> Array:
-        result = np.asarray(function(high, low), dtype=float)
+        try:
+            result = np.asarray(function(high, low), dtype=float)
+        except ValueError as error:
+            raise PredictionError(
+                f"comparison: {name} gave something else than an array of numbers: {error}."
+            ) from None
         if result.shape != high.shape:
             raise PredictionError(
                 f"comparison: {name} turned draws of shape {high.shape} into shape {result.shape}. It must work "

@@ -6,13 +6,15 @@ Input: a `Fit` and columns. Output: a frame with one row for each combination.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.effects.variables import fitted_levels, is_factor, two_values
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import check_fit
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
 _POINTS = 50
 
 
-def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
+def grid(fit: Fit, /, *unnamed: Never, **columns: Any) -> pd.DataFrame:
     """Make rows for predictions: all combinations of the values given, other predictors at mean or commonest level.
 
     Parameters
     ----------
     fit
         The fit.
+    *unnamed
+        None: columns go by their names.
     **columns
         Column -> a value, several values, or None: every level of a factor, both values of a number that takes two, or
         50 points from the least to the greatest value of any other number. Grouping factors may be given too, and
@@ -58,6 +62,9 @@ def grid(fit: Fit, /, **columns: Any) -> pd.DataFrame:
     ``bg.predictions(fit, bg.grid(fit, Site=None), random_effects={"Site": "conditional"})`` one for each site, in an
     average year.
     """
+    check_fit(fit)
+    if unnamed:
+        raise PredictionError("grid takes columns by their names: grid(fit, x=[0, 1], f=None).")
     formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials
     valid = tuple(dict.fromkeys((*formula.predictors, *formula.group_columns, *(trials.columns if trials else ()))))
     values: dict[str, list[Any]] = {}
@@ -86,11 +93,13 @@ def _values(fit: Fit, name: str, given: Any) -> list[Any]:
     values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
     if not values:
         raise PredictionError(f"grid: {name!r} has no values.")
+    if any(np.ndim(value) or pd.isna(value) for value in values):
+        raise PredictionError(f"grid: {name!r} takes single values, none of them missing; None alone stands for all.")
     if factor and name in fit.model.spec.formula.predictors:
         levels = fitted_levels(fit, name)
         for value in values:
             if value not in levels:
-                raise PredictionError(f"grid: {name!r} has no level {value!r}. {nearest(str(value), map(str, levels))}")
+                raise PredictionError(f"grid: {name!r} has no level {in_words(value)}. {nearest(value, levels)}")
     return values
 
 

@@ -12,16 +12,18 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_base import rcParams
 
+from bayes_glmm.arguments import in_words, interval_probability
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.posterior import posterior_draws
 from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.spec.expansion import MAX_NESTED, nested_deeper
@@ -109,6 +111,10 @@ def hypotheses(
         values, labels = _rows(draws)
         names = {f"b{i + 1}": values[:, i] for i in range(values.shape[1])}
     else:
+        if isinstance(draws, pd.DataFrame | xr.Dataset):
+            kind = in_words(draws)
+            raise PredictionError(f"hypotheses takes a fit or draws, not {kind}: predictions(..., draws='dataarray').")
+        check_fit(draws)
         names = parameter_draws(draws)
         values, labels = np.stack(list(names.values()), axis=1), list(names)
     if hypothesis is None:
@@ -119,7 +125,7 @@ def hypotheses(
         statements = _pairs(hypothesis, values, labels, _kinds(draws))
     else:
         statements = [_statement(label, text, names) for label, text in _named(hypothesis).items()]
-    return _table(statements, rope, float(rcParams["stats.ci_prob"] if ci_prob is None else ci_prob))
+    return _table(statements, rope, interval_probability(ci_prob))
 
 
 def parameter_draws(fit: Fit) -> dict[str, Array]:
@@ -196,7 +202,8 @@ def _pairs(how: str, values: Array, labels: list[str], kinds: list[tuple[str, ..
 def _named(hypothesis: Hypothesis) -> dict[str, str]:
     if isinstance(hypothesis, str):
         return {hypothesis: hypothesis}
-    texts = list(hypothesis.values()) if isinstance(hypothesis, Mapping) else hypothesis
+    texts: Any = list(hypothesis.values()) if isinstance(hypothesis, Mapping) else hypothesis
+    texts = texts.tolist() if isinstance(texts, np.ndarray | pd.Series) else texts
     if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) for text in texts):
         raise PredictionError('hypothesis: give "b2 - b1 = 0", a list of such texts, or a mapping from labels to them.')
     return dict(hypothesis) if isinstance(hypothesis, Mapping) else dict(zip(texts, texts, strict=True))
@@ -229,7 +236,8 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
         tree = ast.parse(side.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = getattr(error, "msg", error)
-        raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be read ({reason}).") from error
+        hint = _in_backticks(text, names)
+        raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be read ({reason}).{hint}") from error
     if nested_deeper(tree, MAX_NESTED):
         raise PredictionError(f"hypothesis {text[:60]!r}... has more than {MAX_NESTED} operations within each other.")
 
@@ -238,6 +246,8 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
             return np.float64(node.value)  # Python's floats raise where numpy's overflow
         if isinstance(node, ast.Name):
             name = quoted.get(node.id, node.id)
+            if name not in names and (of_beta := re.fullmatch(r"beta\[(.+)\]", name)):  # as in the table of priors
+                name = of_beta[1]
             if name not in names:
                 raise PredictionError(f"hypothesis {text!r}: there is no {name!r}. {_known(names, name)}")
             return names[name]
@@ -248,9 +258,13 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
             if len(node.args) == 1 and not node.keywords:
                 return _FUNCTIONS[node.func.id](value(node.args[0]))
+        named = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Subscript)
+        if named and not _in_backticks(text, names):
+            wrong = ast.unparse(node)
+            raise PredictionError(f"hypothesis {text!r}: there is no {wrong!r}. {_known(names, wrong)}")
         raise PredictionError(
             f"hypothesis {text!r}: {ast.unparse(node)!r} is not allowed; use names, numbers, + - * / ** and "
-            f"{', '.join(_FUNCTIONS)}."
+            f"{', '.join(_FUNCTIONS)}.{_in_backticks(text, names)}"
         )
 
     try:
@@ -262,17 +276,31 @@ def _evaluate(side: str, text: str, names: Mapping[str, Array], quoted: Mapping[
         raise PredictionError(f"hypothesis {text!r}: {side.strip()!r} cannot be computed ({error}).") from error
 
 
+def _in_backticks(text: str, names: Mapping[str, Array]) -> str:
+    """Advise backticks where a statement has names in it that are no plain words; empty where it has none."""
+    odd = [name for name in names if not name.isidentifier()] + [f"beta[{name}]" for name in names]
+    found = sorted((name for name in odd if name in text), key=len, reverse=True)
+    if not found or "`" in text:
+        return ""
+    pattern = "|".join(rf"(?<!\w){re.escape(name)}" for name in found)
+    written = re.sub(pattern, lambda match: f"`{match[0]}`", text)
+    return f" Names that are no plain words stand between backticks: {written!r}."
+
+
 def _known(names: Mapping[str, Array], wrong: str = "") -> str:
     if "b1" in names and all(re.fullmatch(r"b\d+", name) for name in names):
         return f"The rows are b1 to b{len(names)}." if len(names) > 1 else "The only row is b1."
     return nearest(wrong, names)
 
 
+def _is_interval(rope: Any) -> bool:
+    ends = list(rope) if isinstance(rope, Sequence | np.ndarray) else []
+    return len(ends) == 2 and all(isinstance(end, Real) for end in ends) and ends[0] < ends[1]
+
+
 def _table(statements: Sequence[_Statement], rope: tuple[float, float] | None, ci_prob: float) -> pd.DataFrame:
-    if not 0 < ci_prob < 1:
-        raise PredictionError(f"ci_prob={ci_prob} is not a probability; give a number between 0 and 1, such as 0.89.")
-    if rope is not None and (len(rope) != 2 or not rope[0] < rope[1]):
-        raise PredictionError(f"rope={rope!r} is not (low, high) with low < high.")
+    if rope is not None and not _is_interval(rope):
+        raise PredictionError(f"rope={rope!r} is not (low, high) with low < high, such as (-0.1, 0.1).")
     draws = np.stack([statement.draws for statement in statements], axis=1)
     summary = summarise(draws, ci_prob)
     positive, negative = (draws > 0).mean(axis=0), (draws < 0).mean(axis=0)

@@ -16,6 +16,7 @@ from bayes_glmm.effects.partition import (
     variance_partition,
 )
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import check_fit
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -92,6 +93,7 @@ def icc(
     >>> table["group"].tolist()
     ['Subject']
     """
+    check_fit(fit)
     if not fit.model.design.groups:
         raise PredictionError("icc: the model has no grouping factor, so no two responses share anything.")
     request = partition_request(fit, newdata, scale, ci_prob, draws)

@@ -15,6 +15,7 @@ from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.model.naming import threshold_labels
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.pieces import piecewise
@@ -68,6 +69,7 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     >>> bool((table["marginal"].abs() < table["conditional"].abs()).all())
     True
     """
+    check_fit(fit)
     request = make_request(
         fit,
         None,

@@ -17,6 +17,7 @@ from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summaris
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import Request, make_request
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
 from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
@@ -87,6 +88,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     PredictionError
         If an argument is not one of its values, or an ordered response is asked for on the response scale.
     """
+    check_fit(fit)
     check_choice("scale", scale, SCALES)
     if scale == "response" and fit.model.spec.family.probabilities is not None:
         raise PredictionError(

@@ -42,7 +42,7 @@ def predictions(
     fit
         The fit; it is not changed.
     newdata
-        Rows: pandas, polars or pyarrow table, dict of columns, or `bayes_glmm.grid`; None for the rows that were
+        Rows: a table as `GLMM` takes it, a dict of columns, or `bayes_glmm.grid`; None for the rows that were
         fitted.
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero, a group at the centre.

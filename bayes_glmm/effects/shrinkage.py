@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayes_glmm.arguments import checked_name
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import make_request
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 from bayes_glmm.printing.table import HEADING, Table
 
@@ -73,6 +75,7 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
     >>> table[["no_pooling", "partial_pooling", "complete_pooling"]].iloc[0].round(-1).tolist()
     [240.0, 250.0, 250.0]
     """
+    check_fit(fit)
     term = _term(fit, group)
     family = fit.model.spec.family
     if family.probabilities is not None:
@@ -118,7 +121,7 @@ def _term(fit: Fit, group: str | None) -> GroupTerm:
         raise PredictionError("shrinkage: the model has no grouping factor.")
     if group is None and len(names) > 1:
         raise PredictionError(f"group= must name one of the grouping factors: {', '.join(map(repr, names))}.")
-    if group is not None and group not in names:
+    if group is not None and checked_name("group", group) not in names:
         raise PredictionError(f"group: the model has no grouping factor {group!r}. {nearest(group, names)}")
     return fit.model.design.groups[0 if group is None else names.index(group)]
 

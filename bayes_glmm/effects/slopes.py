@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import checked_names
 from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
@@ -187,7 +188,7 @@ def avg_slopes(
 
 
 def _slopes(request: Request, variables: str | Sequence[str]) -> pd.DataFrame | xr.DataArray:
-    names = [variables] if isinstance(variables, str) else list(variables)
+    names = checked_names("variables", variables)
     if not names:
         raise PredictionError("variables is empty; name at least one numeric variable of the model.")
     averaging = "none: row by row" if request.by is None else "over rows, per draw"

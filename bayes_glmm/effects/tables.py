@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from arviz_base import rcParams
 
+from bayes_glmm.arguments import checked_name, checked_names, checked_seed, interval_probability
+from bayes_glmm.design.frame import is_text, sorted_text
 from bayes_glmm.effects.evaluation import (
     Contrast,
     Counterfactuals,
@@ -30,7 +31,7 @@ from bayes_glmm.effects.hypotheses import Hypothesis, hypotheses
 from bayes_glmm.effects.labels import heading
 from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
-from bayes_glmm.inference.settings import fresh_seed
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.expected import NEW_LEVELS, RowPredictor, row_predictor, scales
 from bayes_glmm.predict.meanings import RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
@@ -141,6 +142,7 @@ def make_request(
     PredictionError
         If an argument has no such value.
     """
+    check_fit(fit)
     choices = (
         ("new_levels", new_levels, NEW_LEVELS),
         ("scale", scale, scales(fit)),
@@ -154,14 +156,13 @@ def make_request(
             f"hypothesis and rope give a table, not draws={draws!r}: leave one out, or pass the draws to "
             "bayes_glmm.hypotheses."
         )
-    probability = float(rcParams["stats.ci_prob"] if ci_prob is None else ci_prob)
-    if not 0 < probability < 1:
-        raise PredictionError(f"ci_prob={ci_prob} is not a probability; give a number between 0 and 1, such as 0.89.")
+    probability = interval_probability(ci_prob)
     meanings = factor_meanings(fit.model.design, random_effects)
     frame, dropped = _rows(fit, newdata, meanings)
-    columns = None if by is None else (by,) if isinstance(by, str) else tuple(by)
+    columns = None if by is None else checked_names("by", by)
     columns = () if averaged and columns is None else columns
-    for argument, names in (("by", columns or ()), ("weights", () if weights is None else (weights,))):
+    weighed = () if weights is None else (checked_name("weights", weights),)
+    for argument, names in (("by", columns or ()), ("weights", weighed)):
         for name in names:
             _check_column(argument, name, frame)
     if weights is not None and columns is None:
@@ -176,7 +177,7 @@ def make_request(
         by=columns,
         average=average,
         ci_prob=probability,
-        random_seed=fresh_seed() if random_seed is None else random_seed,
+        random_seed=checked_seed(random_seed),
         draws=draws,
         weights=weights,
         hypothesis=hypothesis,
@@ -363,9 +364,14 @@ def _groups(request: Request) -> tuple[npt.NDArray[np.intp] | None, pd.DataFrame
     if not request.by:
         return np.zeros(len(frame), dtype=np.intp), pd.DataFrame(index=pd.RangeIndex(1))
     columns = list(request.by)
-    codes = frame.groupby(columns, sort=True, observed=True, dropna=False).ngroup().to_numpy().astype(np.intp)
+    keys = frame[columns].reset_index(drop=True)  # an index may be called as a column
+    texts = {name: keys[name] for name in columns if is_text(keys[name])}
+    ordered = keys.assign(
+        **{name: pd.Categorical(text, sorted_text(text.dropna().unique())) for name, text in texts.items()}
+    )
+    codes = ordered.groupby(columns, sort=True, observed=True, dropna=False).ngroup().to_numpy().astype(np.intp)
     _, first = np.unique(codes, return_index=True)
-    return codes, frame[columns].iloc[first].reset_index(drop=True)
+    return codes, keys.iloc[first].reset_index(drop=True)
 
 
 def _row_columns(frame: pd.DataFrame, repeats: int) -> tuple[pd.DataFrame, dict[str, str]]:

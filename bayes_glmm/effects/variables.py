@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import checked_names, in_words
+from bayes_glmm.design.frame import distinct, plain, sorted_text
 from bayes_glmm.effects.tables import Request
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.predict.meanings import factor_meanings
@@ -90,10 +92,10 @@ def fitted_levels(fit: Fit, column: str) -> list[Any]:
         In the order of the categories, or sorted.
     """
     values = fit.model.design.frame[column]
+    levels = [plain(level) for level in distinct(values)[1]]
     if isinstance(values.dtype, pd.CategoricalDtype):
-        present = set(values.unique())
-        return [level for level in values.cat.categories if level in present]
-    return sorted(pd.unique(values).tolist())
+        return levels
+    return sorted_text(levels) if all(isinstance(level, str) for level in levels) else sorted(levels)
 
 
 def two_values(fit: Fit, column: str) -> list[float]:
@@ -142,7 +144,7 @@ def resolve_variables(request: Request, variables: str | Sequence[str] | Mapping
     if isinstance(variables, Mapping):
         wanted = dict(variables)
     else:
-        wanted = dict.fromkeys([variables] if isinstance(variables, str) else list(variables))
+        wanted = dict.fromkeys(checked_names("variables", variables))
     if not wanted:
         raise PredictionError("variables is empty; name at least one variable of the model.")
     return [_comparands(request, name, how) for name, how in wanted.items()]
@@ -201,9 +203,7 @@ def check_variable(request: Request, name: str) -> None:
     if name in formula.predictors:
         return
     if name not in formula.group_columns:
-        raise PredictionError(
-            f"variables: the model has no predictor {name!r}. {nearest(str(name), formula.predictors)}"
-        )
+        raise PredictionError(f"variables: the model has no predictor {name!r}. {nearest(name, formula.predictors)}")
     design = request.fit.model.design
     meanings = factor_meanings(design, request.random_effects)
     if all(meanings[term.name] != "conditional" for term in design.groups if name in term.columns):
@@ -224,12 +224,14 @@ def _comparands(request: Request, name: str, how: Any) -> Comparands:
         return _range(request, name, _named(name, how, RANGES))
     if isinstance(how, (tuple, list, np.ndarray, pd.Series)):
         values = list(how)
+        if any(np.ndim(value) or pd.isna(value) for value in values):
+            raise PredictionError(f"variables: {name!r} cannot be compared at {values}; give values, none missing.")
         if len(values) < 2:
             raise PredictionError(f"variables: {name!r} needs at least two values to compare, not {values}.")
         return _levels(request, name, values, "reference")
-    if factor or isinstance(how, bool) or not isinstance(how, Real):
+    if factor or isinstance(how, bool) or not isinstance(how, Real) or not np.isfinite(float(how)):
         raise PredictionError(
-            f"variables: {how!r} cannot be compared for {name!r}; give (low, high), a list of values"
+            f"variables: {in_words(how)} cannot be compared for {name!r}; give (low, high), a list of values"
             + (f", or one of {PAIRS}." if factor else f", a number (a step), or one of {RANGES}.")
         )
     return _shifted(request, name, 0.0, float(how), name, f"{name} {'-' if how < 0 else '+'} {abs(how)}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from inspect import isroutine
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.frame import numbers
+from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.settings import Sampled
 from bayes_glmm.model.autoscale import PriorTable
@@ -70,6 +73,53 @@ class Fit:
     def approximate(self) -> bool:
         """Whether the draws come from an approximation to the posterior rather than from NUTS."""
         return self.dt.attrs["method"] != "nuts"
+
+
+def check_fit(fit: Any) -> None:
+    """Refuse anything else where a fit is meant.
+
+    Parameters
+    ----------
+    fit
+        What the user gave.
+
+    Raises
+    ------
+    PredictionError
+        If it is no fit; the message says how to come by one.
+    """
+    if isinstance(fit, Fit):
+        return
+    hint = ""
+    if isroutine(fit):
+        hint = ": call it, fit = model.fit()"
+    elif isinstance(fit, xr.DataTree | xr.Dataset | xr.DataArray):
+        hint = ": give the fit itself, not its draws"
+    elif _is_model(fit):
+        hint = ", which is not fitted yet: fit = model.fit()"
+    raise PredictionError(f"The first argument must be a fit, as GLMM(...).fit() returns, not {in_words(fit)}{hint}.")
+
+
+def check_model(model: Any) -> None:
+    """Refuse anything else where a model is meant.
+
+    Parameters
+    ----------
+    model
+        What the user gave.
+
+    Raises
+    ------
+    PredictionError
+        If it is no model; the message says how to come by one.
+    """
+    if not _is_model(model):
+        hint = ": give fit.model" if isinstance(model, Fit) else ""
+        raise PredictionError(f"This takes a model, GLMM(formula, data), not {in_words(model)}{hint}.")
+
+
+def _is_model(value: Any) -> bool:
+    return not isinstance(value, type) and all(hasattr(value, name) for name in ("spec", "design", "prior_table"))
 
 
 def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapping[str, Any]) -> xr.DataTree:

@@ -6,13 +6,13 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from bayes_glmm.errors import DataWarning, SamplingError
+from bayes_glmm.arguments import as_whole, checked_seed
+from bayes_glmm.errors import SamplingError, warn
 from bayes_glmm.model.autoscale import PriorTable
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def sample_prior(
     """
     import pymc as pm
 
-    if not isinstance(draws, Integral) or draws < 1:
-        raise SamplingError(f"draws={draws!r} from the prior: give a whole number of 1 or more.")
-
+    draws, random_seed = (
+        as_whole("draws", draws, error=SamplingError),
+        None if random_seed is None else checked_seed(random_seed),
+    )
     flat = [row.parameter for row in priors if row.prior.name in {"Flat", "HalfFlat"}]
     if flat:
         raise SamplingError(
@@ -86,11 +87,9 @@ def _without_overflow(responses: xr.Dataset) -> xr.Dataset:
     if drawn.dtype.kind != "i" or not (drawn < 0).any():
         return responses
     largest = np.iinfo(drawn.dtype).max
-    warnings.warn(
+    warn(
         f"{int((drawn < 0).sum())} of {drawn.size} responses drawn from the prior are greater than {largest:.2g}, the "
-        "largest whole number there is, and stand as that number. Narrower priors make believable data.",
-        DataWarning,
-        stacklevel=4,
+        "largest whole number there is, and stand as that number. Narrower priors make believable data."
     )
     return responses.assign({name: drawn.where(drawn >= 0, largest)})
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.fit import Fit, Model, assemble_tree
@@ -171,6 +172,8 @@ def run_tasks(
     SamplingError
         If every task failed.
     """
+    if client is not None and not hasattr(client, "map"):
+        raise SamplingError(f"client= takes a distributed.Client, not {in_words(client)}.")
     unit = unit if len(tasks) > 1 else unit.removesuffix("s")
     with Progress(label, len(tasks), shown=progressbar, unit=unit) as progress:
         if client is None:

@@ -55,7 +55,7 @@ def choose_sampler(backend: str, spec: ModelSpec, design: Design, priors: PriorT
     if backend == "auto":
         missing = why_not_covered(spec, design, priors)
         return ("kernel", "the kernel covers the model") if missing is None else ("nutpie", missing)
-    if backend not in SAMPLERS:
+    if not isinstance(backend, str) or backend not in SAMPLERS:
         raise SamplingError(f"There is no backend {backend!r}. {nearest(backend, ['auto', *SAMPLERS])}")
     return backend, "asked for"
 

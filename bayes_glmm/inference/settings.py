@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
+from bayes_glmm.arguments import as_whole, fresh_seed
 from bayes_glmm.errors import SamplingError
 
 
@@ -24,17 +24,6 @@ def available_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def fresh_seed() -> int:
-    """Draw a seed from the machine's entropy.
-
-    Returns
-    -------
-    int
-        Between 0 and 2**32 - 1.
-    """
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
 _RANGES = (
     ("draws", 1, 10**8),
     ("tune", 1, 10**8),
@@ -42,13 +31,6 @@ _RANGES = (
     ("cores", 1, 10**4),
     ("random_seed", 0, 2**128),
 )
-
-
-def _whole(value: Any) -> int | None:
-    """Return a whole number as an int; None for anything else."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    return int(value) if isinstance(value, (float, np.floating)) and float(value).is_integer() else None
 
 
 @dataclass(frozen=True)
@@ -90,9 +72,7 @@ class SamplerSettings:
             value = getattr(self, name)
             if value is None and name != "chains":
                 continue
-            whole = _whole(value)
-            if whole is None or whole < least:
-                raise SamplingError(f"{name}= must be a whole number of at least {least}, not {value!r}.")
+            whole = as_whole(name, value, least, SamplingError)
             if whole > most:
                 raise SamplingError(f"{name}= must be at most {most:,}, not {value!r}.")
             object.__setattr__(self, name, whole)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
 from bayes_glmm.errors import DataWarning, GLMMError
@@ -84,7 +85,7 @@ def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
     DataError
         If a column holds Python objects other than numbers, text and dates.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(_checked_path(path)))
     if target.is_dir():
         raise GLMMError(f"{target} is a folder; give the name of a file in it.")
     if not target.parent.is_dir():
@@ -118,7 +119,7 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
         If the file is missing, damaged, was changed after it was saved, refers to anything outside itself, or is of
         another version.
     """
-    source = Path(path)
+    source = Path(_checked_path(path))
     check_seal(source)
     tree = read_tree(source)
     manifest = _manifest(tree, source)
@@ -129,7 +130,19 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
     kept = {str(name): _with_text(child.to_dataset()) for name, child in tree.children.items() if name != _GROUP}
     dt = xr.DataTree.from_dict(kept)
     dt.attrs = {str(key): plain(value) for key, value in tree.attrs.items()}
+    for term in design.groups:
+        if [str(label) for label in dt["posterior"][term.dim].to_numpy()] != [str(level) for level in term.levels]:
+            raise GLMMError(
+                f"{source}: this version orders the levels of {term.name!r} in another way than bayes_glmm "
+                f"{manifest['version']} did; fit it again."
+            )
     return SavedFit(spec, design, priors, dt)
+
+
+def _checked_path(path: Any) -> str:
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise GLMMError(f"path must name a file, such as 'fit.nc', not {in_words(path)}.")
+    return os.fsdecode(path)
 
 
 # ------------------------------------------------------------------ what a file holds

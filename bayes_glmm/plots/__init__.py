@@ -1,5 +1,6 @@
 """One plot a file: it computes nothing, takes a result, returns a Figure or Axes. Matplotlib loads on first use."""
 
+from bayes_glmm.errors import nearest
 from bayes_glmm.plots.calibration import calibration
 from bayes_glmm.plots.conditional_marginal import conditional_marginal
 from bayes_glmm.plots.predictions import predictions
@@ -23,3 +24,8 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def __getattr__(name: str) -> object:
+    hint = "" if name.startswith("_") else f". {nearest(name, __all__)} ArviZ's plots take fit.dt."
+    raise AttributeError(f"module 'bayes_glmm.plots' has no attribute {name!r}{hint}")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import checked_names, in_words
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.layout import fit_paper, new_panels
 from bayes_glmm.plots.names import fitted
@@ -55,7 +56,10 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
     >>> figure.axes[0].get_title().split()[0]
     'beta[Intercept]'
     """
+    if not hasattr(result, "ranks"):
+        raise GLMMError(f"result: give the result of bayes_glmm.sbc, not {in_words(result)}.")
     ranks, table = result.ranks, result.table
+    quantities = None if quantities is None else checked_names("quantities", quantities)
     names = [str(name) for name in table.index]
     for name in quantities or ():
         if name not in names:

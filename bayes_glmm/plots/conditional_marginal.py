@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.effects.labels import effect_label, interval_words
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.curves import draw_curves
@@ -123,15 +124,17 @@ def _kind(table: pd.DataFrame) -> str:
 
 def _by_name(stories: Mapping[str, pd.DataFrame] | pd.DataFrame) -> dict[str, pd.DataFrame]:
     if isinstance(stories, pd.DataFrame):
-        check_table_columns("stories", ["random_effects"], stories.columns)
+        check_table_columns("stories", ["random_effects"], stories)
         split = stories.groupby("random_effects", sort=False, observed=True)
         tables = {str(name): part.drop(columns="random_effects") for name, part in split}
-    else:
+    elif isinstance(stories, Mapping):
         tables = {str(name): table for name, table in stories.items()}
+    else:
+        raise GLMMError(f"stories: give {{'conditional': table, 'marginal': table}}, not {in_words(stories)}.")
     if not tables:
         raise GLMMError("stories: there is no table; give {'conditional': ..., 'marginal': ...}.")
     for name, table in tables.items():
-        check_table_columns(f"stories[{name!r}]", ["estimate", "lower", "upper"], table.columns)
+        check_table_columns(f"stories[{name!r}]", ["estimate", "lower", "upper"], table, "predictions or comparisons")
     return tables
 
 

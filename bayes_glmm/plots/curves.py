@@ -65,7 +65,7 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
         panels are made of, or there is one pair of axes for several panels.
     """
     for name, table in stories.items():
-        check_table_columns(f"stories[{name!r}]", [x], table.columns)
+        check_table_columns(f"stories[{name!r}]", [x], table, "predictions")
         if not pd.api.types.is_numeric_dtype(table[x]) or pd.api.types.is_bool_dtype(table[x]):
             raise GLMMError(f"x: {x!r} is no number in stories[{name!r}]; curves need a numeric column.")
     columns = _panel_columns(stories, x)

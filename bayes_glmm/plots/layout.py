@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bayes_glmm.arguments import in_words
+from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.names import wrapped
 from bayes_glmm.plots.style import style_axes
 
@@ -27,7 +29,16 @@ def own_axes(ax: Axes | None) -> Axes:
     -------
     matplotlib.axes.Axes
         Without top and right frame.
+
+    Raises
+    ------
+    GLMMError
+        If it is something else than one pair of axes.
     """
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise GLMMError(f"ax= takes one matplotlib Axes, such as figure.subplots(), not {in_words(ax)}.")
     return new_panels(1, 1)[1][0] if ax is None else style_axes(ax)
 
 

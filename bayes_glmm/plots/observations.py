@@ -54,7 +54,7 @@ def draw_observations(
     at a level of the horizontal axis each has its prediction's place. The spread is the same every time.
     """
     x, y, color = columns
-    check_table_columns("data", [name for name in columns if name is not None], data.columns)
+    check_table_columns("data", [name for name in columns if name is not None], data)
     if not pd.api.types.is_numeric_dtype(data[y]):
         one = str(data[y].iloc[0]) if len(data) else "yes"
         raise GLMMError(

@@ -87,7 +87,10 @@ def predictions(
     """
     if (data is None) != (y is None):
         raise GLMMError("data= and y= belong together: the observations, and the column to draw.")
+    check_table_columns("table", ["estimate", "lower", "upper"], table, "predictions")
     x, color, others = _places(table, x, color)
+    if data is not None:
+        check_table_columns("data", [x], data)
     numeric = _is_scale(table[x], None if data is None else data.get(x))
     drawn = _Drawn(table, x, color, others, numeric, data, y)
     keys = panel_keys({"": table}, others)
@@ -147,11 +150,12 @@ class _Drawn:
 def _places(table: pd.DataFrame, x: str | None, color: str | None) -> tuple[str, str | None, list[str]]:
     """Columns of the horizontal axis, of the colours, and of the panels."""
     about = [name for name in table.columns if name not in (*NUMBERS, "category")]
+    check_table_columns("table", [name for name in (x, color) if name is not None], table, "predictions")
     if color is None and x != "category" and about and "category" in table and table["category"].nunique() > 1:
         color = "category"
     x = _only_column(table, color) if x is None else x
     places = [x] if color is None else [x, color]
-    check_table_columns("table", [*places, "estimate", "lower", "upper"], table.columns)
+    check_table_columns("table", places, table, "predictions")
     for name in varying_columns(table, places):
         if table.duplicated(places).any() and is_level(table[name], MOST_COLORS):
             places.append(name)
@@ -211,7 +215,7 @@ def _several(drawn: _Drawn, keys: list[tuple[object, ...]]) -> Figure:
 
 def _panel(ax: Axes, drawn: _Drawn, key: tuple[object, ...], width: float) -> None:
     if drawn.data is not None and drawn.y is not None:
-        check_table_columns("data", drawn.others, drawn.data.columns)
+        check_table_columns("data", drawn.others, drawn.data)
         levels = None if drawn.numeric else [level_name(level) for level in drawn.levels]
         columns = (drawn.x, drawn.y, None if drawn.grey else drawn.color)
         draw_observations(ax, rows_at(drawn.data, drawn.others, key), columns, levels, drawn.colors)

@@ -48,7 +48,7 @@ def predictive_check(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> bg.plots.predictive_check(table).get_ylabel()
     'period'
     """
-    check_table_columns("table", _NUMBERS, table.columns)
+    check_table_columns("table", _NUMBERS, table, "predictive_check")
     ordered = table.sort_values("mean", kind="stable").reset_index(drop=True)
     about = [str(name) for name in table.columns if name not in _NUMBERS]
     given, ax = ax, own_axes(ax)

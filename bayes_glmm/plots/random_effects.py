@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.effects.labels import interval_words
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.layout import fit_paper, new_panels
@@ -48,12 +49,12 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
     >>> [ax.get_title() for ax in figure.axes]
     ['Intercept', 'Days']
     """
-    check_table_columns("table", ["group", "level", "term", "estimate", "lower", "upper"], table.columns)
+    check_table_columns("table", ["group", "level", "term", "estimate", "lower", "upper"], table, "random_effects")
     groups = list(dict.fromkeys(table["group"]))
     if group is None and len(groups) != 1:
         raise GLMMError(f"group= must name one of {', '.join(map(repr, groups)) or 'no group: the table is empty'}.")
     if group is not None and group not in groups:
-        raise GLMMError(f"group= names {group!r}. {nearest(group, groups)}")
+        raise GLMMError(f"group= names {in_words(group)}. {nearest(group, groups)}")
     chosen = table[table["group"] == (groups[0] if group is None else group)]
     terms = list(dict.fromkeys(chosen["term"]))
     figure, panels = new_panels(len(terms), len(terms))

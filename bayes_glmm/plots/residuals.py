@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.checks.residuals import column_of
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.layout import fit_paper, new_panels
 from bayes_glmm.plots.names import counted, many, name_columns
-from bayes_glmm.plots.style import ink, quiet_grid, series_color
+from bayes_glmm.plots.style import check_table_columns, ink, quiet_grid, series_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,9 +63,13 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     >>> len(figure.axes)
     4
     """
+    if not isinstance(dataset, xr.Dataset):
+        raise GLMMError(f"dataset: give the result of bayes_glmm.simulate_residuals, not {in_words(dataset)}.")
     for name in ("residual", "predicted"):
         if name not in dataset:
-            raise GLMMError(f"dataset: it has no {name!r}; give the result of simulate_residuals.")
+            raise GLMMError(f"dataset: it has no {name!r}; give the result of bayes_glmm.simulate_residuals.")
+    if table is not None:
+        check_table_columns("table", ["p_value"], table, "check_residuals")
     column = _column(dataset, by)
     figure, axes = new_panels(4, 2)
     residual = dataset["residual"].to_numpy()

@@ -49,7 +49,7 @@ def shrinkage(table: pd.DataFrame) -> Figure:
     >>> [ax.get_title() for ax in figure.axes]
     ['Intercept', 'Days']
     """
-    check_table_columns("table", _NEEDED, table.columns)
+    check_table_columns("table", _NEEDED, table, "shrinkage")
     if table["group"].nunique() != 1:
         raise GLMMError("table: one grouping factor at a time; choose its rows.")
     terms = list(dict.fromkeys(table["term"]))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import pandas as pd
+
+from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.names import fitted, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
@@ -291,8 +293,8 @@ def note_above(ax: Axes, *parts: str) -> None:
     ax.set_title("; ".join(part for part in parts if part), loc="left", fontsize="small", color=ink())
 
 
-def check_table_columns(argument: str, needed: Iterable[str], present: Iterable[str]) -> None:
-    """Refuse a table that lacks a column.
+def check_table_columns(argument: str, needed: Iterable[str], table: Any, made_by: str = "") -> None:
+    """Refuse what is no table, and a table that lacks a column or has no rows.
 
     Parameters
     ----------
@@ -300,18 +302,29 @@ def check_table_columns(argument: str, needed: Iterable[str], present: Iterable[
         Name of the argument, for the message.
     needed
         Columns that must be there.
-    present
-        Columns of the table.
+    table
+        What the user gave.
+    made_by
+        The function of the package whose result it is; empty for the user's own table.
 
     Raises
     ------
     GLMMError
-        If one is missing; the message names the nearest.
+        If it is none, has no rows, or a column is missing; the message names the nearest.
     """
-    columns = [str(name) for name in present]
+    what = f"the result of bayes_glmm.{made_by}" if made_by else "a pandas DataFrame"
+    if not isinstance(table, pd.DataFrame):
+        hint = "; plots draw results and compute nothing" if made_by else ""
+        raise GLMMError(f"{argument}: give {what}, not {in_words(table)}{hint}.")
+    columns = [str(name) for name in table.columns]
     for name in needed:
+        if not isinstance(name, str):
+            raise GLMMError(f"{argument}: {in_words(name)} is no name of a column. {nearest(name, columns)}")
         if name not in columns:
-            raise GLMMError(f"{argument}: the table has no column {name!r}. {nearest(name, columns)}")
+            hint = f" Is it {what}?" if made_by else ""
+            raise GLMMError(f"{argument}: the table has no column {name!r}. {nearest(name, columns)}{hint}")
+    if not len(table):
+        raise GLMMError(f"{argument}: the table has no rows.")
 
 
 def telling_columns(table: pd.DataFrame, columns: list[str]) -> list[str]:

@@ -49,7 +49,9 @@ def variance_components(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['fixed', 'herd', 'residual']
     """
-    check_table_columns("table", ["component", "group", "share", "share_lower", "share_upper"], table.columns)
+    check_table_columns(
+        "table", ["component", "group", "share", "share_lower", "share_upper"], table, "variance_components"
+    )
     given, ax = ax, own_axes(ax)
     y = np.arange(len(table))
     share, lower, upper = (100 * table[name].to_numpy(dtype=float) for name in ("share", "share_lower", "share_upper"))

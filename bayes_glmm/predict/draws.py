@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import DISCRETE
-from bayes_glmm.inference.fit import row_labels
+from bayes_glmm.inference.fit import check_fit, row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
@@ -86,6 +86,7 @@ def posterior_predictive(
     >>> draws["posterior_predictive"]["incidence"].dims
     ('chain', 'draw', 'obs')
     """
+    check_fit(fit)
     meanings = factor_meanings(fit.model.design, random_effects, unnamed="new")
     if "marginal" in (random_effects, *meanings.values()):
         raise PredictionError(
@@ -168,6 +169,7 @@ def row_log_densities(fit: Fit) -> Array:
     numpy.ndarray
         (S, rows), times the rows' weights.
     """
+    check_fit(fit)
     predictor: RowPredictor = row_predictor(fit, None, scale="link", random_seed=0)
     result = np.empty((predictor.draws.size, predictor.rows))
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import checked_seed
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
-from bayes_glmm.inference.settings import fresh_seed
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean
 from bayes_glmm.predict.domain import check_average_exists, check_domain
@@ -354,7 +354,7 @@ def row_predictor(
     meanings = factor_meanings(fit.model.design, random_effects)
     check_choice("new_levels", new_levels, NEW_LEVELS)
     check_choice("scale", scale, scales(fit))
-    seed = fresh_seed() if random_seed is None else int(random_seed)
+    seed = checked_seed(random_seed)
     design = fit.model.design
     if frame is not None:
         design = design_at(fit, frame, meanings=meanings, allow=new_levels != "error", trials=trials)
@@ -388,7 +388,7 @@ def expected(
     fit
         The fit; it is not changed.
     newdata
-        Rows to predict: pandas, polars, pyarrow or a dict of columns; None for the rows that were fitted.
+        Rows to predict, a table as `GLMM` takes it; None for the rows that were fitted.
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
         Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct

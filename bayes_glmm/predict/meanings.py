@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import PredictionError, nearest
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ def check_choice(argument: str, value: object, valid: tuple[str, ...]) -> None:
     PredictionError
         If the value is not one of them; the message names the nearest.
     """
+    if not isinstance(value, str):
+        raise PredictionError(f"{argument}= takes a name, not {in_words(value)}. {nearest(value, valid)}")
     if value not in valid:
-        raise PredictionError(f"{argument}={value!r} is not known. {nearest(str(value), valid)}")
+        raise PredictionError(f"{argument}={value!r} is not known. {nearest(value, valid)}")
 
 
 def factor_meanings(design: Design, random_effects: RandomEffects, unnamed: str = "marginal") -> dict[str, str]:

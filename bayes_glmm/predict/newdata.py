@@ -5,16 +5,15 @@ Input: a table in any form users hold one. Output: a pandas frame in the user's 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.design.frame import read_columns
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.errors import DataWarning, PredictionError, nearest
+from bayes_glmm.design.tables import read_columns
+from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.predict.meanings import READ
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def row_frame(newdata: Any) -> pd.DataFrame:
     Parameters
     ----------
     newdata
-        A pandas, polars or pyarrow table, or a dict of columns; a dict of single values is one row.
+        A table, as `GLMM` takes it, or a dict of columns; a dict of single values is one row.
 
     Returns
     -------
@@ -39,15 +38,7 @@ def row_frame(newdata: Any) -> pd.DataFrame:
     PredictionError
         If it is no table, has no rows, or has two columns of one name.
     """
-    if isinstance(newdata, pd.DataFrame):
-        names = list(newdata.columns)
-    elif isinstance(newdata, Mapping):
-        names = list(newdata)
-    elif hasattr(newdata, "collect"):  # lazy: refused below, and asking it for its columns is slow
-        names = []
-    else:  # pyarrow, polars; read_columns refuses anything else
-        names = list(getattr(newdata, "column_names", getattr(newdata, "columns", ())))
-    return read_columns(newdata, names, PredictionError)
+    return read_columns(newdata, None, PredictionError)
 
 
 def complete_rows(fit: Fit, frame: pd.DataFrame, *, meanings: Mapping[str, str], trials: bool = False) -> pd.DataFrame:
@@ -94,11 +85,7 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, meanings: Mapping[str, str],
     reasons = ", ".join(f"{name} in {count}" for name, count in missing.sum().items() if count)
     if bad.all():
         raise PredictionError(f"Every row of newdata misses a value that the prediction needs ({reasons} rows).")
-    warnings.warn(
-        f"{int(bad.sum())} of {len(frame)} rows of newdata were dropped: missing values ({reasons} rows).",
-        DataWarning,
-        stacklevel=2,
-    )
+    warn(f"{int(bad.sum())} of {len(frame)} rows of newdata were dropped: missing values ({reasons} rows).")
     return frame.loc[~bad]
 
 
@@ -174,5 +161,5 @@ def _check_levels(term: GroupTerm, fitted: int) -> None:
         raise PredictionError(
             f"{len(fresh)} level(s) of {term.name!r} were not in the data that were fitted: {shown}. Use "
             "new_levels='sample' (deviations drawn from N(0, Sigma)), new_levels='typical' (deviation zero), or "
-            f"another random_effects. {nearest(str(fresh[0]), map(str, term.levels[:fitted]))}"
+            f"another random_effects. {nearest(fresh[0], term.levels[:fitted])}"
         )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bayes_glmm.arguments import as_whole
 from bayes_glmm.errors import PredictionError
 
 if TYPE_CHECKING:
@@ -113,12 +114,13 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
     Raises
     ------
     PredictionError
-        If `per_chain` is not between 1 and the number of draws in a chain.
+        If `per_chain` is no whole number between 1 and the number of draws in a chain.
     """
     posterior = fit.posterior
     if per_chain is not None:
         available = posterior.sizes["draw"]
-        if not 1 <= per_chain <= available:
+        per_chain = as_whole("draws", per_chain)
+        if per_chain > available:
             raise PredictionError(
                 f"draws={per_chain}: the fit has {available} draws in a chain; ask for 1 to {available}."
             )

@@ -7,39 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.errors import GLMMError
-
 #: Tail index from which a variance does not exist, and a mean of draws has no error that draws could tell.
 _NO_VARIANCE = 0.5
 #: Draws from which tails are judged.
 _FEWEST = 100
-
-
-def interval_probability(ci_prob: float | None) -> float:
-    """Return the probability of intervals, ArviZ's default where none is given.
-
-    Parameters
-    ----------
-    ci_prob
-        A probability, or None for ArviZ's ``rcParams["stats.ci_prob"]``.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Raises
-    ------
-    GLMMError
-        If it is not between 0 and 1.
-    """
-    if ci_prob is None:
-        from arviz_base import rcParams
-
-        return float(rcParams["stats.ci_prob"])
-    if not 0 < ci_prob < 1:
-        raise GLMMError(f"ci_prob= must lie between 0 and 1 (0.89, say), not {ci_prob!r}.")
-    return float(ci_prob)
 
 
 def tail_index(draws: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

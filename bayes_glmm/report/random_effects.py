@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import interval_probability
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.printing.table import HEADING, Table
-from bayes_glmm.report.moments import interval_probability, posterior_moments
+from bayes_glmm.report.moments import posterior_moments
 
 _NAMES = {"mean": "estimate", "sd": "sd", "ci_lower": "lower", "ci_upper": "upper"}
 
@@ -52,6 +53,7 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     >>> table.loc[0, ["group", "level", "term"]].tolist()
     ['Subject', '308', 'Intercept']
     """
+    check_fit(fit)
     check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)
     blocks = [

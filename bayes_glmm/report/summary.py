@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import interval_probability
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
@@ -19,7 +20,7 @@ from bayes_glmm.inference.fit import Model
 from bayes_glmm.printing.grid import Grid, as_html, as_text
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.model_card import rows_in_words, weights_in_words
-from bayes_glmm.report.moments import interval_probability, posterior_moments
+from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.

@@ -35,6 +35,7 @@ ELSEWHERE: dict[str, str] = {
     "weighted": "weighted(y, w) belongs on the left of '~'",
     "precision": "precision(y, w) belongs on the left of '~'",
     "weights": "write the response as weighted(y, w) or precision(y, w)",
+    "exposure": "write offset(log(n))",
     "offset": "offset(...) must be a term of its own on the right of '~'",
     "censored": "censored responses are not available",
     "truncated": "truncated responses are not available",

@@ -412,7 +412,7 @@ def test_results_of_other_responses_or_rows_are_not_compared(cbpp_fit):
         bg.compare({"a": plain, "b": fewer})
     with pytest.raises(PredictionError, match="takes a dict from names to models, not a list"):
         bg.compare([plain, plain])
-    with pytest.raises(PredictionError, match="'b' is a int"):
+    with pytest.raises(PredictionError, match="'b' is 3"):
         bg.compare({"a": plain, "b": 3})
     assert len(bg.compare({"a": plain, "b": result("y ~ x + z", data.set_index(data.index + 5))})) == 2
 

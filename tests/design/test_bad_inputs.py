@@ -48,7 +48,7 @@ RESPONSES = [
         "y ~ x",
         "gaussian",
         {"y": [str(i) for i in range(N)]},
-        r"'y' holds numbers as text.*'0'.*pd.to_numeric",
+        r"response 'y' .* must be numeric; '0' is text: use .*pd.to_numeric\(data\['y'\]\)",
     ),
     ("text", "f ~ x", "gaussian", {}, "response 'f' holds .* values .*must be numeric"),
     ("category", "f ~ x", "poisson", {"f": pd.Categorical(["u", "v"] * 10)}, "response 'f' holds category"),
@@ -100,8 +100,13 @@ def test_responses_that_a_family_cannot_have(formula, family, columns, message):
 
 
 PREDICTORS = [
-    ("numbers as text", "y ~ x", {"x": [str(i / 2) for i in range(N)]}, "'x' holds numbers as text.*pd.to_numeric"),
-    ("numbers as objects", "y ~ x", {"x": pd.Series(["1", "2"] * 10, dtype=object)}, "'x' holds numbers as text"),
+    *(
+        (f"text in {term}", f"y ~ {term}", {"x": [str(i / 2) for i in range(N)]}, "'0.0'.*pd.to_numeric.data")
+        for term in ("log(x)", "scale(x)", "poly(x, 2)", "bs(x, df=4)", "I(x * 2)", "I(x > 3)", "k + offset(x)")
+    ),
+    ("a name in backticks", "y ~ offset(`a b`)", {"a b": ["u", "v"] * 10}, "'a b' must hold numbers there; 'u' is no"),
+    ("a category of numbers", "y ~ offset(x)", {"x": pd.Categorical([1.5, 2.5] * 10)}, "1.5 is a category: .*astype"),
+    ("text of flags", "y ~ offset(x)", {"x": ["True", "False"] * 10}, "'True' is text: use .*str.lower.. == 'true'"),
     ("infinite", "y ~ x", {"x": at(3, -np.inf)}, "'x' is not finite in row 3"),
     ("log of zero", "y ~ log(x)", {"x": at(3, 0.0)}, r"'log\(x\)' is not finite in row 3"),
     ("zero exposure", "y ~ offset(np.log(x))", {"x": at(3, 0.0)}, r"'np.log\(x\)' is not finite in row 3"),

@@ -55,8 +55,8 @@ def test_cbpp_formula():
     assert design.coefs == ("Intercept", "period[2]", "period[3]", "period[4]")
     np.testing.assert_array_equal(design.X[:, 1:].argmax(axis=1)[1:4], [0, 1, 2])
     (herd,) = design.groups
-    assert (herd.name, herd.levels, herd.coefs, herd.blocks) == ("herd", ("1", "10", "2"), ("Intercept",), ((0,),))
-    assert herd.codes.tolist() == [0, 0, 0, 0, 2, 2, 2, 1]
+    assert (herd.name, herd.levels, herd.coefs, herd.blocks) == ("herd", ("1", "2", "10"), ("Intercept",), ((0,),))
+    assert herd.codes.tolist() == [0, 0, 0, 0, 1, 1, 1, 2]
     assert herd.codes.dtype == np.int32
     np.testing.assert_array_equal(design.response.trials, data["size"])
     np.testing.assert_array_equal(design.trials, data["size"])
@@ -371,7 +371,7 @@ def test_trials_are_read_without_the_successes():
 
 NEW_DATA_ERRORS = [
     ({"f": ["zz", "lo"]}, "'f' has levels that the fit did not see: 'zz'"),
-    ({"x": ["1", "2"]}, "'x' was numeric in the data of the fit"),
+    ({"x": ["1", "2"]}, "'x' held numbers in the data of the fit.*'1' is text: use data..x.. = pd.to_numeric"),
     ({"x": [np.inf, 1]}, "row 0"),
     ({"x": [-1.0, 1]}, r"'log\(x\)' is not finite in row 0"),
     ({"k": [99, 1]}, "C\\(\\) met values that the fit did not see: 99"),

@@ -542,3 +542,12 @@ def replace_spec(model, spec):
 
 def test_fits_pickle(cbpp_fit):
     check_same(cbpp_fit, pickle.loads(pickle.dumps(cbpp_fit)))
+
+
+def test_levels_in_another_order_are_refused(cbpp_fit, tmp_path):
+    """Draws belong to levels by position: what another version ordered in another way would be other levels'."""
+    tree = cbpp_fit.dt.copy()
+    tree["posterior"] = tree["posterior"].to_dataset().assign_coords(herd=tree["posterior"]["herd"].to_numpy()[::-1])
+    path = bg.FittedGLMM(cbpp_fit.model, tree).save(tmp_path / "other.nc")
+    with pytest.raises(GLMMError, match="orders the levels of 'herd' in another way .* fit it again"):
+        bg.load(path)

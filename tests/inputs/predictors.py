@@ -30,6 +30,8 @@ def objects(values) -> object:
     return columns(x=lambda frame: pd.Series(values, dtype=object))
 
 
+NUMBERS = [2 + 5 * (i % 3) for i in range(N)]
+LABELS = coefs("Intercept", "x[7]", "x[12]")
 INTEGERS = [1 + i % 7 for i in range(N)]
 DTYPES = (
     *(
@@ -59,10 +61,16 @@ DTYPES = (
          change=objects([fractions.Fraction(i, 3) for i in INTEGERS])),
     Case("ints of 400 digits", Refused(DataError, "'x' holds whole numbers too large for a float"),
          change=objects([10**400 + i for i in INTEGERS])),
-    Case("numbers as text", Refused(DataError, "'x' holds numbers as text .*'1'.*pd.to_numeric"),
-         change=columns(x=list(map(str, INTEGERS)))),
-    Case("numbers as text, objects", Refused(DataError, "'x' holds numbers as text"),
-         change=objects(list(map(str, INTEGERS)))),
+    Case("numbers as text", Warned("'x' holds numbers as text, such as '12', .* as categories .*pd.to_numeric", LABELS),
+         change=columns(x=list(map(str, NUMBERS)))),
+    Case("numbers as text, objects", Warned("'x' holds numbers as text, such as '12'", LABELS),
+         change=objects(list(map(str, NUMBERS)))),
+    Case("numbers as text, stated to be labels", Right(holds(lambda m: m.design.coefs[-1] == "C(x)[12]")),
+         formula="{y} ~ C(x) + (1 | g)", change=columns(x=list(map(str, NUMBERS)))),
+    Case("numbers as text in a function", Refused(DataError, "needs numbers and was given text, '2', '7', '12'.*pd.to_numeric"),
+         formula="{y} ~ I(x * 2) + (1 | g)", change=columns(x=list(map(str, NUMBERS)))),
+    Case("missing values that became text", Warned("'f' has the text 'nan', which reads like a missing value", coefs(
+        "Intercept", "f[u]", "f[v]", "f[w]")), formula="{y} ~ f + (1 | g)", change=at("f", 3, "nan", dtype=object)),
     Case("numbers and words", Refused(DataError, "'x' holds values of more than one kind.*mixed"),
          change=objects([i if i > 3 else "few" for i in INTEGERS])),
     Case("bytes", Refused(DataError, "'x' (holds values of more|has the type)"),
@@ -70,7 +78,7 @@ DTYPES = (
     Case("dates", Refused(DataError, "'x' holds dates"), change=columns(x=pd.date_range("2020", periods=N))),
     Case("dates with a time zone", Refused(DataError, "'x' holds dates"),
          change=columns(x=pd.date_range("2020", periods=N, tz="Europe/Vienna"))),
-    Case("date objects", Refused(DataError, "'x' holds values of more than one kind.*date"),
+    Case("date objects", Refused(DataError, "'x' holds dates"),
          change=objects([datetime.date(2020, 1, i) for i in INTEGERS])),
     Case("periods", Refused(DataError, "'x' holds dates"),
          change=columns(x=pd.period_range("2020", periods=N, freq="M"))),

@@ -10,10 +10,12 @@ import xarray as xr
 
 from bayes_glmm.errors import ConvergenceWarning, DataError
 from tests.inputs.cell import NUMERIC, Case, N, Refused, Right, Warned, columns
-from tests.inputs.checks import finite, fit, holds, same
+from tests.inputs.checks import coefs, finite, fit, holds, same
 
 SAME = Right(same())
-NO_TABLE = Refused(DataError, "must be a pandas or polars DataFrame, a pyarrow Table or a dict of columns, not")
+NO_TABLE = Refused(
+    DataError, "must be a pandas or polars DataFrame, an Arrow table, an xarray Dataset or a dict of columns, not"
+)
 FEW_DIVERGE = (ConvergenceWarning,)
 
 
@@ -32,6 +34,18 @@ def masked(frame):
     data = {name: frame[name].to_numpy() for name in frame}
     data["x"] = np.ma.masked_array(data["x"], np.arange(N) == 3)
     return data
+
+
+def in_dask(frame):
+    import dask.dataframe
+
+    return dask.dataframe.from_pandas(frame, npartitions=2)
+
+
+def in_two_dimensions(frame):
+    """Rows a place and a time, what only depends on the time once for each."""
+    wide = {name: (("place", "time"), frame[name].to_numpy().reshape(6, 8)) for name in frame if name != "g"}
+    return xr.Dataset(wide).assign(g=("time", frame["g"].to_numpy()[:8]))
 
 
 class Subclass(pd.DataFrame):
@@ -54,15 +68,34 @@ KINDS = (
     Case("arrow arrays in a dict", SAME, NUMERIC, change=lambda f: {name: pa.array(f[name]) for name in f}),
     Case("polars", SAME, NUMERIC, change=pl.from_pandas),
     Case("polars columns in a dict", SAME, NUMERIC, change=lambda f: {name: pl.Series(f[name]) for name in f}),
-    Case("polars, lazy", Refused(DataError, "LazyFrame; call .collect"), change=lambda f: pl.from_pandas(f).lazy()),
+    Case("polars, lazy", Refused(DataError, "not polars.LazyFrame: call .collect"),
+         change=lambda f: pl.from_pandas(f).lazy()),
+    Case("polars, categorical and enumerated", SAME, NUMERIC, formula="{y} ~ x + f + (1 | g)",
+         change=lambda f: pl.from_pandas(f).with_columns(
+             pl.col("f").cast(pl.Categorical), pl.col("g").cast(pl.Enum(list("abcdefgh"))))),
+    Case("enumerated polars columns in a dict", Right(coefs("Intercept", "x", "f[v]", "f[u]")), NUMERIC,
+         formula="{y} ~ x + f + (1 | g)", change=lambda f: {name: (
+             pl.Series(f[name]).cast(pl.Enum(list("wvu"))) if name == "f" else pl.Series(f[name])) for name in f}),
+    Case("polars of 128 bits", Right(same(columns(x=np.arange(N) * 1.0))), NUMERIC,
+         change=lambda f: pl.from_pandas(f).with_columns(x=pl.Series(range(N)).cast(pl.Int128))),
+    Case("polars with two numbers a row", Refused(DataError, "'x' holds values of more than one kind.*mixed"), NUMERIC,
+         change=lambda f: pl.from_pandas(f).with_columns(x=pl.Series([[1, 2]] * N).cast(pl.Array(pl.Int64, 2)))),
+    Case("dask", Refused(DataError, "not dask.DataFrame: call .compute"), NUMERIC, change=in_dask),
     Case("polars with null", Warned("dropped for missing values .g: 1, x: 1|.x: 1, g: 1", same(
         lambda f: f.drop(index=[3, 4]))), NUMERIC, change=lambda f: pl.from_pandas(f).with_columns(
             x=pl.when(pl.int_range(pl.len()) == 3).then(None).otherwise(pl.col("x")),
             g=pl.when(pl.int_range(pl.len()) == 4).then(None).otherwise(pl.col("g")))),
     Case("an arrow table", SAME, change=pa.Table.from_pandas),
     Case("an arrow table, numbers and text", SAME, NUMERIC, change=lambda f: pa.table({n: pa.array(f[n]) for n in f})),
-    Case("an arrow batch", NO_TABLE, change=pa.RecordBatch.from_pandas),
+    Case("an arrow batch", SAME, change=pa.RecordBatch.from_pandas),
     Case("an xarray Dataset", SAME, NUMERIC, change=xr.Dataset.from_dataframe),
+    Case("an xarray Dataset, a column among its coordinates", SAME, NUMERIC,
+         change=lambda f: xr.Dataset.from_dataframe(f.set_index("x"))),
+    Case("an xarray Dataset of two dimensions", SAME, NUMERIC, change=in_two_dimensions),
+    Case("an xarray Dataset of rows that do not meet", Refused(DataError, "'x' has the dimensions .'other',."), NUMERIC,
+         change=lambda f: xr.Dataset.from_dataframe(f).assign(x=("other", f["x"].to_numpy()))),
+    Case("an xarray DataTree", Refused(DataError, "not xarray.DataTree: call .to_dataset"), NUMERIC,
+         change=lambda f: xr.DataTree(xr.Dataset.from_dataframe(f))),
     Case("a subclass of DataFrame", SAME, change=Subclass),
     Case("a list of dicts", NO_TABLE, change=lambda f: f.to_dict("records")),
     Case("a record array", NO_TABLE, change=lambda f: f.to_records()),

@@ -272,7 +272,7 @@ def test_many_groups_are_drawn_in_the_order_of_their_medians():
 
 def test_residuals_need_what_simulate_residuals_gives():
     dataset = simulated(g=np.resize(["a", "b"], 120))
-    with pytest.raises(GLMMError, match="no 'predicted'; give the result of simulate_residuals"):
+    with pytest.raises(GLMMError, match="no 'predicted'; give the result of bayes_glmm.simulate_residuals"):
         bg.plots.residuals(dataset.drop_vars("predicted"))
     with pytest.raises(GLMMError, match="no column 'h'"):
         bg.plots.residuals(dataset, by="h")

@@ -1,6 +1,7 @@
 """The summary: ArviZ's numbers, tidy rows, words above the table."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from arviz_stats import summary as arviz_summary
 
 import bayes_glmm as bg
 from bayes_glmm.effects.wording import ratio_words
+from bayes_glmm.inference.fit import Fit
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.summary import COLUMNS
 
@@ -184,13 +186,8 @@ def test_draws_of_level_effects(sleepstudy_fit):
 def test_a_model_without_groups_has_no_level_effects():
     draws = xr.Dataset({"beta": (("chain", "draw", "coef"), np.zeros((1, 4, 1)))})
 
-    class Fit:
-        posterior = draws
-
-        class model:  # noqa: N801
-            class design:  # noqa: N801
-                groups = ()
-
-    assert bg.random_effects(Fit()).empty
+    model = SimpleNamespace(design=SimpleNamespace(groups=()))
+    fit = Fit(model, xr.DataTree.from_dict({"posterior": draws}))
+    assert bg.random_effects(fit).empty
     with pytest.raises(bg.errors.PredictionError, match="no grouping factor"):
-        bg.random_effects(Fit(), draws="dataarray")
+        bg.random_effects(fit, draws="dataarray")

@@ -1,0 +1,160 @@
+"""Where things are that users look for in other places: on a fit, on a model, among arguments.
+
+Input: a name that does not exist. Output: the sentence that says which one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from bayes_glmm.errors import GLMMError, nearest
+
+__all__ = ["missing_attribute", "refuse_keywords"]
+
+_ARVIZ = "arviz takes fit.dt"
+#: What other packages have as methods of a fit, and what does it here.
+_OF_A_FIT = {
+    "predict": "bg.predictions(fit), or bg.posterior_predictive(fit) for new responses",
+    "fitted": "bg.predictions(fit)",
+    "fittedvalues": "bg.predictions(fit)",
+    "predict_response": "bg.predictions(fit)",
+    "marginaleffects": "bg.slopes(fit, 'x') or bg.comparisons(fit, 'x')",
+    "contrasts": "bg.comparisons(fit, 'x')",
+    "emmeans": "bg.avg_predictions(fit, by='x')",
+    "residuals": "bg.simulate_residuals(fit)",
+    "resid": "bg.simulate_residuals(fit)",
+    "plot": f"bg.plots, which draws results, such as bg.plots.predictions(bg.predictions(fit)); {_ARVIZ}",
+    "plots": "bg.plots, which draws results, such as bg.plots.predictions(bg.predictions(fit))",
+    "plot_trace": f"arviz.plot_trace_dist(fit.dt): {_ARVIZ}",
+    "trace": "fit.posterior, or fit.dt",
+    "idata": "fit.dt",
+    "samples": "fit.posterior",
+    "draws": "fit.posterior",
+    "waic": "bg.loo(fit)",
+    "aic": "bg.loo(fit)",
+    "bic": "bg.loo(fit)",
+    "pp_check": "bg.predictive_check(fit)",
+    "ppc": "bg.predictive_check(fit)",
+    "ranef": "bg.random_effects(fit)",
+    "fixef": "fit.summary()",
+    "coef": "fit.summary()",
+    "params": "fit.summary()",
+    "conf_int": "fit.summary(ci_prob=0.95)",
+    "VarCorr": "bg.variance_components(fit)",
+    "hypothesis": "bg.hypotheses(fit, 'x > 0')",
+    "formula": "fit.model.spec.formula.text",
+    "data": "fit.model.design.frame",
+    "priors": "fit.model.priors",
+    "equation": "fit.model.equation()",
+    "graph": "fit.model.graph()",
+    "to_pymc": "fit.model.to_pymc()",
+    "fit": "fit.model.fit(...), which samples again",
+    "sbc": "bg.sbc(fit.model)",
+    "prior_predictive_check": "bg.prior_predictive_check(fit.model)",
+    "load": "bg.load(path)",
+}
+#: Public functions whose first argument is a fit.
+_FUNCTIONS = (
+    "predictions", "avg_predictions", "comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses",
+    "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients", "posterior_predictive", "predictive_check",
+    "prior_sensitivity", "r2", "random_effects", "shrinkage", "simulate_residuals", "variance_components",
+)  # fmt: skip
+_OF_A_MODEL = {
+    "sample": "model.fit()",
+    "build": "model.to_pymc()",
+    "predict": "fit = model.fit(), then bg.predictions(fit)",
+    "plot_priors": "model.sample_prior() and model.priors",
+    "prior_predictive": "model.sample_prior() or bg.prior_predictive_check(model)",
+    "formula": "model.spec.formula.text",
+    "family": "model.spec.family",
+    "data": "model.design.frame",
+    "summary": "fit = model.fit(), then fit.summary()",
+    "sbc": "bg.sbc(model)",
+    "prior_predictive_check": "bg.prior_predictive_check(model)",
+}
+#: Other packages' arguments of models and of fits, and what stands for them here.
+ARGUMENTS_OF_MODELS = {
+    "offset": "an offset is a term of the formula: 'y ~ x + offset(log(n))'",
+    "exposure": "an exposure is an offset in the formula: 'y ~ x + offset(log(n))'",
+    "weights": "weights are in the formula: 'weighted(y, w) ~ x' or 'precision(y, w) ~ x'",
+    "trials": "trials are in the formula: 'p(successes, trials) ~ x'",
+    "prior": "write priors={'beta': bg.Prior('Normal', mu=0, sigma=1)}",
+    "groups": "group effects are in the formula: 'y ~ x + (1 | g)'",
+    "random": "group effects are in the formula: 'y ~ x + (1 | g)'",
+    "na_action": "write missing='drop' or missing='error'",
+    "dropna": "write missing='drop' or missing='error'",
+    **dict.fromkeys(("draws", "tune", "chains", "cores", "random_seed", "seed"), "it belongs to GLMM(...).fit(...)"),
+}
+ARGUMENTS_OF_FITS = {
+    "seed": "write random_seed=",
+    "iter": "write draws= (kept) and tune= (warm-up)",
+    "warmup": "write tune=",
+    "burnin": "write tune=",
+    "samples": "write draws=",
+    "adapt_delta": "write target_accept=",
+    "inference_method": "write method= or backend=",
+    "nuts_sampler": "write backend=",
+    "sampler": "write backend=",
+    "data": "data belong to GLMM(formula, data)",
+    "family": "it belongs to GLMM(formula, data, family=...)",
+    "priors": "they belong to GLMM(formula, data, priors=...)",
+}
+
+
+def missing_attribute(kind: str, name: str, valid: Iterable[str]) -> str:
+    """Say where something is that is no attribute of a fit or a model.
+
+    Parameters
+    ----------
+    kind
+        ``"FittedGLMM"`` or ``"GLMM"``.
+    name
+        What was asked for.
+    valid
+        The attributes there are.
+
+    Returns
+    -------
+    str
+        The message of an `AttributeError`.
+    """
+    message = f"{kind!r} object has no attribute {name!r}"
+    if name.startswith("_"):
+        return message
+    places = _OF_A_FIT | {function: f"bg.{function}(fit, ...)" for function in _FUNCTIONS}
+    if kind == "GLMM":
+        fitted = {key: f"fit = model.fit(), then {place}" for key, place in places.items()}
+        places = fitted | _OF_A_MODEL
+    if name in places:
+        return f"{message}. Use {places[name]}."
+    attributes = [one for one in valid if not one.startswith("_")]
+    if close := get_close_matches(name, attributes, n=1):
+        return f"{message}. Did you mean {close[0]!r}?"
+    if close := get_close_matches(name, places, n=1):
+        return f"{message}. Did you mean {places[close[0]]}?"
+    return f"{message}. What is asked of a fit is a function, bg.<name>(fit)."
+
+
+def refuse_keywords(function: str, given: Iterable[str], hints: Mapping[str, str], valid: Iterable[str]) -> None:
+    """Refuse arguments that a function does not have.
+
+    Parameters
+    ----------
+    function
+        Its name, for the message.
+    given
+        The arguments it does not have.
+    hints
+        What stands for those of other packages.
+    valid
+        The arguments it has.
+
+    Raises
+    ------
+    GLMMError
+        If there is one; the message says what to write.
+    """
+    for name in given:
+        hint = f"{hints[name]}." if name in hints else nearest(name, valid)
+        raise GLMMError(f"{function} has no argument {name!r}: {hint}")
