@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.slopes import avg_slopes, slopes
     from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
-    from bayes_glmm.glmm import GLMM, FittedGLMM, load
+    from bayes_glmm.fitted import FittedGLMM
+    from bayes_glmm.glmm import GLMM, load
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
@@ -82,7 +83,7 @@ _HOMES = {
     "FAMILIES": "families",
     "GLMM": "glmm",
     "Family": "families",
-    "FittedGLMM": "glmm",
+    "FittedGLMM": "fitted",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
     "avg_predictions": "effects.predictions",

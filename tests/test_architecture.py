@@ -29,6 +29,7 @@ ROWS = [
     ["predict"],
     ["effects", "checks"],
     ["report", "plots"],
+    ["fitted"],
     ["glmm"],
     ["bayes_glmm"],
 ]

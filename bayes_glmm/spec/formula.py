@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.names import name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
-from bayes_glmm.spec.safe import check_expression, check_terms
+from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
 from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
 
 __all__ = ["Bar", "Formula", "parse_formula"]
@@ -72,6 +72,11 @@ class Formula:
         """Columns that the fixed part, the offsets and the bars' left sides read."""
         terms = (name for text in (self.fixed, *(bar.effects for bar in self.bars)) for name in check_terms(text))
         return _unique([*terms, *(name for text in self.offsets for name in check_expression(text))])
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """Columns that predictors read as dates, within as.Date()."""
+        return columns_of_dates((self.fixed, *(bar.effects for bar in self.bars)), self.offsets)
 
     @property
     def group_columns(self) -> tuple[str, ...]:

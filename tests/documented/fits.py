@@ -23,7 +23,7 @@ import bayes_glmm as bg
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.predict.linear import term_variance
 from bayes_glmm.predict.posterior import posterior_draws
-from tests.documented.models import HERE, KEY, DocumentedModel, documented_models
+from tests.documented.models import HERE, KEY, documented_models
 from tests.published.data import rdataset
 
 Array = npt.NDArray[np.float64]
@@ -121,7 +121,8 @@ def main() -> None:
             continue
         found = fitted(name)
         told = found.refused or " ".join(f"{s.factor} {s.lme4:.3g} {s.mode:.3g} ({s.off:.2f})" for s in found.sds)
-        print(f"{name}: {'' if found.refused else 'converged' if found.converged else 'NOT converged'} {told}", flush=True)
+        verdict = "refused:" if found.refused else "converged" if found.converged else "NOT converged"
+        print(f"{name}: {verdict} {told}", flush=True)
 
 
 if __name__ == "__main__":
