@@ -69,6 +69,14 @@ def warn(message: str, category: type[Warning] = DataWarning) -> None:
         What to say.
     category
         The kind of warning.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     warn("3 rows were dropped.")
+    >>> said[0].category.__name__
+    'DataWarning'
     """
     warnings.warn(message, category, skip_file_prefixes=(_PACKAGE,))
 
