@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.slopes import avg_slopes, slopes
     from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
-    from bayes_glmm.fitted import FittedGLMM
-    from bayes_glmm.glmm import GLMM, load
+    from bayes_glmm.glmm.fitted import FittedGLMM
+    from bayes_glmm.glmm.model import GLMM, load
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
@@ -81,9 +81,9 @@ __all__ = [
 #: The module of each public name.
 _HOMES = {
     "FAMILIES": "families",
-    "GLMM": "glmm",
+    "GLMM": "glmm.model",
     "Family": "families",
-    "FittedGLMM": "fitted",
+    "FittedGLMM": "glmm.fitted",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
     "avg_predictions": "effects.predictions",
@@ -96,7 +96,7 @@ _HOMES = {
     "icc": "effects.icc",
     "kfold": "checks.comparison",
     "list_datasets": "datasets.load",
-    "load": "glmm",
+    "load": "glmm.model",
     "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
     "loo": "checks.comparison",

@@ -29,7 +29,6 @@ ROWS = [
     ["predict"],
     ["effects", "checks"],
     ["report", "plots"],
-    ["fitted"],
     ["glmm"],
     ["bayes_glmm"],
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import bayes_glmm as bg
-from bayes_glmm.fitted import FittedGLMM
+from bayes_glmm.glmm.fitted import FittedGLMM
 from tests.inputs.cell import Asked, Case, Change, Check
 
 SEED = 20240501

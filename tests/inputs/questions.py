@@ -12,7 +12,7 @@ import polars as pl
 
 import bayes_glmm as bg
 from bayes_glmm.errors import PredictionError, SamplingError
-from bayes_glmm.fitted import FittedGLMM
+from bayes_glmm.glmm.fitted import FittedGLMM
 from tests.inputs.cell import FAMILIES, TRIALS, Asked, Case, Expectation, Refused, Right, Warned
 from tests.inputs.checks import approximate, holds
 

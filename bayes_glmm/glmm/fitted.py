@@ -20,7 +20,7 @@ from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
 from bayes_glmm.spec.update import updated_formula
 
 if TYPE_CHECKING:
-    from bayes_glmm.glmm import GLMM
+    from bayes_glmm.glmm.model import GLMM
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.tables import column_names
 from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest, warn
 from bayes_glmm.families import Family
-from bayes_glmm.fitted import FittedGLMM
+from bayes_glmm.glmm.fitted import FittedGLMM
 from bayes_glmm.inference.fit import assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings
