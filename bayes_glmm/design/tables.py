@@ -38,6 +38,8 @@ def column_names(data: Any) -> tuple[str, ...]:
     tuple of str
         The names, in order.
     """
+    if isinstance(data, type):
+        return ()
     names: Any = [*data, *data.coords] if isinstance(data, xr.Dataset) else data if isinstance(data, Mapping) else None
     if names is None:
         names = getattr(data, "column_names", None)  # pyarrow's

@@ -111,7 +111,7 @@ VALUES = (
     Case("coded 1 and 2", Refused(DataError, r"'y' must be 0 or 1.*I\(y - 1\)"), BINARY,
          change=columns(y=np.resize([1, 2, 2], N))),
     Case("coded -1 and 1", Refused(DataError, "'y' must be 0 or 1"), BINARY, change=columns(y=np.resize([-1, 1], N))),
-    Case("proportions, binary", Refused(DataError, r"'y' must be 0 or 1.*p\(successes, trials\)"), BINARY,
+    Case("proportions, binary", Refused(DataError, r"'y' must be 0 or 1.*p\(round\(y \* n\), n\)"), BINARY,
          change=columns(y=np.linspace(0.1, 0.9, N))),
     Case("bool response", Right(same(columns(y=ZERO_ONE))), (*REAL, *BINARY, *TRIALS, *COUNTS),
          change=columns(y=ZERO_ONE == 1)),
