@@ -178,8 +178,10 @@ FACTORS = (
          change=columns(x=np.arange(N) % 3 + 1.0)),
     Case("a level that C() does not name", Refused(DataError, "values that levels= does not name: 'w'"),
          formula="{y} ~ C(f, levels=['u', 'v'])"),
-    Case("text in arithmetic", Refused(DataError, r"\* needs numbers and was given levels, 'u'"), formula="{y} ~ I(f * 2)"),
-    Case("text compared with a number", Refused(DataError, "Levels are compared by ==.*'>' needs numbers"), formula="{y} ~ I(f > 2)"),
+    Case("text in arithmetic", Refused(DataError, r"\* needs numbers and was given levels, 'u'"),
+         formula="{y} ~ I(f * 2)"),
+    Case("text compared with a number", Refused(DataError, "Levels are compared by ==.*'>' needs numbers"),
+         formula="{y} ~ I(f > 2)"),
     Case("two words as a predictor", Right(coefs("Intercept", "x[yes]")), change=TEXT),
 )  # fmt: skip
 
