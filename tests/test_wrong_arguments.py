@@ -88,7 +88,10 @@ DRAWING = [
     (lambda fit: bg.plots.predictions(TABLE, "x", ax=Figure()), "one matplotlib Axes, .* not a Figure"),
     (lambda fit: bg.plots.conditional_marginal([TABLE, TABLE]), "give {'conditional': table, .*not a list"),
     (lambda fit: bg.plots.residuals(bg.simulate_residuals(fit, draws=20), fit), "result of bayes_glmm.check_residuals"),
-    (lambda fit: bg.plots.residuals(bg.simulate_residuals(fit, draws=20), by=["x"]), "by= takes a name, .* not a list"),
+    (
+        lambda fit: bg.plots.residuals(bg.simulate_residuals(fit, draws=20), by=TABLE["x"]),
+        "by= takes a name, .* not a Series",
+    ),
 ]
 
 

@@ -96,7 +96,7 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
 
 def _column(dataset: xr.Dataset, by: str | None) -> str | None:
     choices = [*dataset.attrs.get("groups", ()), *dataset.attrs.get("predictors", ())]
-    return by or next(iter(choices), None)
+    return next(iter(choices), None) if by is None else by
 
 
 def _ranks(values: Array) -> Array:
