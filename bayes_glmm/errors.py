@@ -107,7 +107,7 @@ def nearest(name: object, valid: Iterable[object]) -> str:
     >>> nearest("perod", ["herd", "period", "size"])
     "Did you mean 'period'? Valid names: 'period', 'herd', 'size'."
     >>> nearest("3", [1, 2, 3])
-    "Did you mean 3 (int, not str)? Valid values: 3, 1, 2."
+    'Did you mean 3 (int, not str)? Valid values: 3, 1, 2.'
     >>> nearest("x", [])
     'There are no valid names.'
     """

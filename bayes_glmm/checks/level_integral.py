@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 #: Nodes in each dimension by the number of dimensions: a draw gets the next rule where the last moved its log.
-NODES = {1: (1, 3, 7, 15, 31, 63, 127), 2: (1, 3, 5, 9, 15, 25, 41), 3: (1, 3, 5, 9, 13), 4: (1, 2, 4, 7)}
+NODES = {1: (3, 7, 15, 31, 63, 127), 2: (3, 5, 9, 15, 25, 41), 3: (3, 5, 9, 13), 4: (2, 4, 7)}
 _MOVED = 1e-4  # a rule that moves the log by less than this is itself in error by about the square
 _STEPS, _HALVINGS = 30, 12
 _NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there
@@ -133,8 +133,6 @@ class LevelIntegral:
             total[moved] = result
             if not still.any():
                 break
-            if nodes == finer[0]:  # coarse rules agree by chance in some draws; in all where the likelihood is normal
-                continue
             moved, integrand, mode = moved[still], integrand.taking(still), mode.taking(still)
         return total
 

@@ -352,7 +352,7 @@ def test_refusals_say_what_to_do(data, line) -> None:
     with pytest.raises(PredictionError, match="no group 'loglikelihood'.*'log_likelihood'"):
         flat.extend(["posterior_predictive", "loglikelihood"])
     for draws in (0, 2.5, "many"):
-        with pytest.raises(SamplingError, match=f"draws={draws!r} from the prior: give a whole number"):
+        with pytest.raises(SamplingError, match=r"draws= must be a whole number.*extend\(\['posterior_predictive'"):
             line.extend("prior", prior_draws=draws)
     assert list(flat.dt.children) == before
     assert "log_prior" in flat.extend(["log_prior", "log_likelihood"]).dt.children
