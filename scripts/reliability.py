@@ -1,8 +1,8 @@
 """Run the checks of docs/reliability.md and write their tables into it.
 
-Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, traps, invariance,
-residuals, residual_sizes, inputs, fuzz, coverage, mutation) for these alone; all parts take about three hours on two
-cores. Each part replaces what stands between its two markers.
+Run from the repository's root as ``python scripts/reliability.py``, with names of parts (published, documented, traps,
+invariance, residuals, residual_sizes, inputs, fuzz, coverage, mutation) for these alone; all parts take about three
+hours on two cores. Each part replaces what stands between its two markers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ PAGE = ROOT / "docs" / "reliability.md"
 def published() -> str:
     """Compare with published fits and posteriors."""
     return str(importlib.import_module("tests.published.table").section())
+
+
+def documented() -> str:
+    """Fit documented models of other people's data, and compare sds with lme4's."""
+    return str(importlib.import_module("tests.documented.fits").section())
 
 
 def traps() -> str:
@@ -107,7 +112,7 @@ def mutation() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     part.__name__: part
-    for part in (published, traps, invariance, residuals, residual_sizes, inputs, fuzz, coverage, mutation)
+    for part in (published, documented, traps, invariance, residuals, residual_sizes, inputs, fuzz, coverage, mutation)
 }
 
 

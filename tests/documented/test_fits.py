@@ -6,11 +6,9 @@ import csv
 
 import pytest
 
-from tests.documented.fits import fitted, likelihood_fits, names
+from tests.documented.fits import NEAR, fitted, likelihood_fits, names
 from tests.documented.models import HERE, documented_models
 from tests.published.data import AbsentError
-
-NEAR = 0.25  # posterior standard deviations
 
 
 def found(name):
