@@ -85,7 +85,8 @@ def fitted(name: str) -> Fitted:
             return Fitted(refused=str(error))
     verdict = fit.diagnose()
     ours = _sds(fit)
-    known = table[(table["status"] == "ok") & (table["n_obs"] == str(len(fit.model.design.offset)))]
+    alike = (table["family"] == model.stated_family) & (table["n_obs"] == str(len(fit.model.design.offset)))
+    known = table[(table["status"] == "ok") & alike]
     sds = [
         Sd(
             factor,
@@ -141,8 +142,8 @@ def section() -> str:
     lines = [
         f"Of {len(found)} models {len(left)} are fitted and {len(refused)} refused for what the package has not "
         f"(`tests/documented/refused.csv`). {len(converged)} of the {len(left)} converge at the defaults.",
-        f"Of {len(sds)} sds that lme4 gives without complaint, {near} lie within {NEAR} posterior standard deviations of "
-        "the posterior's mode. Three sds of `glmer` are by quadrature (`BY_QUADRATURE` in `tests/documented/fits.py`): "
+        f"Of {len(sds)} sds that lme4 gives without complaint, {near} lie within {NEAR} posterior standard deviations "
+        "of the posterior's mode. Three sds of `glmer` are by quadrature (`BY_QUADRATURE` in `tests/documented/fits.py`): "
         "Laplace's approximation gives 11.9 for muscatine, 2.35 for ohio.",
         "",
         "| model | converged | sd: lme4, posterior mode (distance in posterior sds) |",
