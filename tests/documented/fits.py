@@ -143,8 +143,8 @@ def section() -> str:
         f"Of {len(found)} models {len(left)} are fitted and {len(refused)} refused for what the package has not "
         f"(`tests/documented/refused.csv`). {len(converged)} of the {len(left)} converge at the defaults.",
         f"Of {len(sds)} sds that lme4 gives without complaint, {near} lie within {NEAR} posterior standard deviations "
-        "of the posterior's mode. Three sds of `glmer` are by quadrature (`BY_QUADRATURE` in `tests/documented/fits.py`): "
-        "Laplace's approximation gives 11.9 for muscatine, 2.35 for ohio.",
+        "of the posterior's mode. Three sds of `glmer` are by quadrature (`BY_QUADRATURE` in "
+        "`tests/documented/fits.py`): Laplace's approximation gives 11.9 for muscatine, 2.35 for ohio.",
         "",
         "| model | converged | sd: lme4, posterior mode (distance in posterior sds) |",
         "| --- | --- | --- |",
