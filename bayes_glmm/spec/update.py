@@ -24,7 +24,7 @@ def updated_formula(old: str, new: str) -> str:
     Returns
     -------
     str
-        The formula without dots; group terms that are taken away are taken out.
+        The formula without dots; group terms and names that are taken away are left out.
 
     Raises
     ------
@@ -52,10 +52,21 @@ def _right(new: str, terms: str) -> str:
             kept += signed_terms(terms)
         elif sign == "-" and "|" in piece:
             kept = _without(kept, piece)
+        elif sign == "-" and _can_be_left_out(piece, kept):
+            kept = [pair for pair in kept if pair != ("+", piece)]
         else:
             kept.append((sign, _written_out(piece, f"({terms})")))
     text = " ".join(f"{sign} {piece}" for sign, piece in kept)
     return text.removeprefix("+ ") or "1"
+
+
+def _can_be_left_out(piece: str, kept: list[tuple[str, str]]) -> bool:
+    """Whether a term is a column's name among names, so that nothing else of the text holds it."""
+    return (
+        ("+", piece) in kept
+        and not piece.isdecimal()
+        and all("|" in other or re.fullmatch(r"(?!\.$)[\w.]+|`[^`]+`", other) for _, other in kept)
+    )
 
 
 def _without(kept: list[tuple[str, str]], bar: str) -> list[tuple[str, str]]:
