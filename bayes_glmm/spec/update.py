@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.expression import tokens
 from bayes_glmm.spec.scan import collapse_blanks, signed_terms, split
 
 
@@ -61,12 +62,12 @@ def _right(new: str, terms: str) -> str:
 
 
 def _can_be_left_out(piece: str, kept: list[tuple[str, str]]) -> bool:
-    """Whether a term is a column's name among names, so that nothing else of the text holds it."""
-    return (
-        ("+", piece) in kept
-        and not piece.isdecimal()
-        and all("|" in other or re.fullmatch(r"(?!\.$)[\w.]+|`[^`]+`", other) for _, other in kept)
-    )
+    """Whether a term is a column's name that no other term holds, group terms aside."""
+    others = [other for _, other in kept if other != piece and "|" not in other]
+    held = {token.text for other in others for token in tokens(other) if token.kind == "name"}
+    (name, *more) = tokens(piece)
+    plain = name.kind == "name" and len(more) == 1
+    return plain and ("+", piece) in kept and held.isdisjoint((name.text, "."))
 
 
 def _without(kept: list[tuple[str, str]], bar: str) -> list[tuple[str, str]]:

@@ -37,6 +37,22 @@ def test_a_product_with_a_dot_is_a_product_with_all_of_it():
 
 
 @pytest.mark.parametrize(
+    ("old", "written"),
+    [
+        ("y ~ x", "y ~ 1"),
+        ("y ~ 0 + x + z", "y ~ 0 + z"),
+        ("y ~ factor(w) * z + x + (x | g)", "y ~ factor(w) * z + (x | g)"),
+        ("y ~ x * z", "y ~ x * z - x"),  # what holds the name otherwise stays as it is written
+        ("y ~ x + x * z", "y ~ x + x * z - x"),
+        ("y ~ x + log(x)", "y ~ x + log(x) - x"),
+        ("y ~ . + x", "y ~ . + x - x"),
+    ],
+)
+def test_a_name_taken_away_is_left_out(old, written):
+    assert updated_formula(old, ". ~ . - x") == written
+
+
+@pytest.mark.parametrize(
     ("new", "message"),
     [
         ("x + z", "Write a formula to update by"),
