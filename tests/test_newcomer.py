@@ -112,7 +112,7 @@ WRONG = {
     "bar from a typeset page": ("weight ~ dose + (1∣hospital)", data(), {}, FormulaError, "for which | is written"),
     "tilde from a typeset page": ("weight ∼ dose", data(), {}, FormulaError, "for which ~ is written"),
     "some numbers, some not": ("weight ~ as.numeric(ward)", data(ward=np.resize(["1", "2", "n/a"], N)), {}, DataError,
-                               r"numbers themselves: '1', '2'. And these are none: 'n/a'.*pd.to_numeric"),
+                               r"numbers themselves: '1', '2'. These are none: 'n/a'.*pd.to_numeric"),
     "glmmTMB's argument": (WEIGHT, data(), {"ziformula": "~1"}, GLMMError, "zero inflation is not available"),
     "code in the formula": ("weight ~ __import__('os').getcwd()", data(), {}, FormulaError, "__import__"),
     "attribute access": ("weight ~ dose.sum()", data(), {}, GLMMError, "dose"),

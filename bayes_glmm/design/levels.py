@@ -196,7 +196,7 @@ def _as_numbers(values: list[Any], options: Options, state: State) -> Any:
         mend = (
             "Write as.numeric(as.character(f)) for the numbers."
             if spelled.all()
-            else f"And these are none: {listed([text for text in texts if text not in known])}. Make the column numbers "
+            else f"These are none: {listed([text for text in texts if text not in known])}. Make the column numbers "
             "in the data, pd.to_numeric(data[...], errors='coerce')."
         )
         raise DataError(

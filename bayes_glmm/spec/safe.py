@@ -293,8 +293,8 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
             beside = {found[position - 1].text if position else "", found[position + 1].text}
             if beside.isdisjoint((":", "*", "/", "**", "%in%")):
                 raise FormulaError(
-                    f"Cannot read the terms {_shown(text)}: {token.text!r} is no term; arithmetic stands within I(), as "
-                    "in I(x - 1)."
+                    f"Cannot read the terms {_shown(text)}: {token.text!r} is no term; arithmetic stands within I(), "
+                    "as in I(x - 1)."
                 )
         # a %in% b is a:b, nested
         pieces.append({"%in%": ":"}.get(token.text, token.text))
