@@ -127,10 +127,9 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"bayes_glmm.{name}")
     if name not in _HOMES:
-        from bayes_glmm.errors import nearest
+        from bayes_glmm.report.pointers import missing_function
 
-        hint = "" if name.startswith("_") else f". {nearest(name, __all__)}"
-        raise AttributeError(f"module 'bayes_glmm' has no attribute {name!r}{hint}")
+        raise AttributeError(missing_function(name, __all__))
     value = getattr(importlib.import_module(f"bayes_glmm.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

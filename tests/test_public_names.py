@@ -33,5 +33,9 @@ def test_every_public_name_is_there():
 
 
 def test_unknown_names_are_attribute_errors():
-    with pytest.raises(AttributeError, match="no attribute 'glm'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'glm'. Use bg.GLMM\(...\).fit\(\)"):
         _ = bayes_glmm.glm
+    with pytest.raises(AttributeError, match=r"no attribute 'VarCorr'. Use bg.variance_components\(fit\)"):
+        _ = bayes_glmm.VarCorr
+    with pytest.raises(AttributeError, match="no attribute 'slope'. Did you mean 'slopes'"):
+        _ = bayes_glmm.slope

@@ -62,7 +62,8 @@ def check_names(formula: Formula) -> None:
         )
     if "Intercept" in formula.predictors:
         raise DataError(
-            "A predictor cannot be named 'Intercept': that is the name of the intercept. Rename the column."
+            "A predictor cannot be named 'Intercept': that is the name of the intercept. Write 1 for the intercept, or "
+            "rename the column."
         )
 
 

@@ -190,10 +190,18 @@ def _as_numbers(values: list[Any], options: Options, state: State) -> Any:
             raise DataError(f"as.numeric() met text that is no number: {texts[int(np.argmax(np.isnan(numbers)))]!r}.")
         return numbers[levels.codes]
     places = np.arange(1.0, len(texts) + 1.0)
-    if not np.isnan(numbers).any() and np.any(numbers != places):
+    spelled = ~np.isnan(numbers)
+    if spelled.any() and np.any(numbers != places):
+        known = [text for text, one in zip(texts, spelled, strict=True) if one]
+        mend = (
+            "Write as.numeric(as.character(f)) for the numbers."
+            if spelled.all()
+            else f"These are none: {listed([text for text in texts if text not in known])}. Make the column numbers "
+            "in the data, pd.to_numeric(data[...], errors='coerce')."
+        )
         raise DataError(
             f"as.numeric() of a factor gives the places of its levels, 1 to {len(texts)}, and these are numbers "
-            f"themselves: {listed(texts)}. Write as.numeric(as.character(f)) for the numbers."
+            f"themselves: {listed(known)}. {mend}"
         )
     return places[levels.codes]
 

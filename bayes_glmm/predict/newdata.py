@@ -5,7 +5,7 @@ Input: a table in any form users hold one. Output: a pandas frame in the user's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -124,7 +124,8 @@ def design_at(
     absent = [(term, name) for term in groups for name in term.columns if name not in frame.columns]
     for term, name in absent:
         if meanings[term.name] == "conditional":
-            raise PredictionError(_absent_message(name, term, meanings))
+            readers = [one.name for one in groups if name in one.columns and meanings[one.name] == "conditional"]
+            raise PredictionError(_absent_message(name, term, readers, meanings))
     frame = frame.assign(
         **{name: _new_value(fit.model.design.frame[name]) for term, name in absent if meanings[term.name] == "new"}
     )
@@ -135,9 +136,10 @@ def design_at(
     return design
 
 
-def _absent_message(column: str, term: GroupTerm, meanings: Mapping[str, str]) -> str:
+def _absent_message(column: str, term: GroupTerm, readers: Container[str], meanings: Mapping[str, str]) -> str:
     """Say what to do without a column of a conditional factor."""
-    instead = repr("marginal" if len(meanings) == 1 else {**meanings, term.name: "marginal"})
+    without = {name: "marginal" if name in readers else meaning for name, meaning in meanings.items()}
+    instead = repr(without if set(without.values()) - {"marginal"} else "marginal")
     return (
         f"newdata has no column {column!r}, and random_effects='conditional' reads the levels of {term.name!r}. Add "
         f"the column, or use random_effects={instead} (averaged over its levels); 'typical' is a level at the centre, "

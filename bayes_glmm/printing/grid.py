@@ -182,15 +182,20 @@ def _beside(columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """Narrow the widest columns of words until all fit."""
+    """Narrow the widest columns of words until all fit, as far as can be without breaking a word."""
     widths, least = [_natural(column) for column in columns], [_least(column) for column in columns]
-    while sum(widths) + len(widths) - 1 > width:
-        loose = [j for j in range(len(widths)) if widths[j] > least[j]]
-        if not loose:
-            break
-        widest = max(loose, key=lambda j: widths[j])
-        widths[widest] -= 1
+    whole = [max(one, _longest_word(column)) for one, column in zip(least, columns, strict=True)]
+    for floors in (whole, least):
+        while sum(widths) + len(widths) - 1 > width:
+            loose = [j for j in range(len(widths)) if widths[j] > floors[j]]
+            if not loose:
+                break
+            widths[max(loose, key=lambda j: widths[j])] -= 1
     return widths
+
+
+def _longest_word(column: Column) -> int:
+    return max((len(word) for cell in column.cells for word in cell.split()), default=0)
 
 
 def _lines(columns: Sequence[Column], ruled: Sequence[int], width: int) -> Iterator[str]:

@@ -10,13 +10,17 @@ from difflib import get_close_matches
 
 from bayes_glmm.errors import GLMMError, nearest
 
-__all__ = ["missing_attribute", "refuse_keywords"]
+__all__ = ["missing_attribute", "missing_function", "refuse_keywords"]
 
 _ARVIZ = "arviz takes fit.dt"
 #: What other packages have as methods of a fit, and what does it here.
 _OF_A_FIT = {
     "predict": "bg.predictions(fit), or bg.posterior_predictive(fit) for new responses",
     "fitted": "bg.predictions(fit)",
+    "posterior_predict": "bg.posterior_predictive(fit)",
+    "posterior_epred": "bg.predictions(fit)",
+    "conditional_effects": "bg.predictions(fit, bg.grid(fit, x=[...]), random_effects='typical')",
+    "prior_summary": "fit.model.priors",
     "fittedvalues": "bg.predictions(fit)",
     "predict_response": "bg.predictions(fit)",
     "marginaleffects": "bg.slopes(fit, 'x') or bg.comparisons(fit, 'x')",
@@ -54,6 +58,14 @@ _OF_A_FIT = {
     "prior_predictive_check": "bg.prior_predictive_check(fit.model)",
     "load": "bg.load(path)",
 }
+#: What other packages have as functions and this one as something else.
+_OF_THE_PACKAGE = {
+    **dict.fromkeys(("fit", "lmer", "glmer", "glmmTMB", "glm", "brm", "stan_glmer", "Model"), "bg.GLMM(...).fit()"),
+    "summary": "fit.summary()",
+    "update": "fit.update(...)",
+    "extend": "fit.extend()",
+    "save": "fit.save(path)",
+}
 #: Public functions whose first argument is a fit.
 _FUNCTIONS = (
     "predictions", "avg_predictions", "comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses",
@@ -77,7 +89,10 @@ _OF_A_MODEL = {
 ARGUMENTS_OF_MODELS = {
     "offset": "an offset is a term of the formula: 'y ~ x + offset(log(n))'",
     "exposure": "an exposure is an offset in the formula: 'y ~ x + offset(log(n))'",
-    "weights": "weights are in the formula: 'weighted(y, w) ~ x' or 'precision(y, w) ~ x'",
+    "weights": "weights are in the formula: 'weighted(y, w) ~ x' or 'precision(y, w) ~ x', and trials: 'p(k, n) ~ x'",
+    "ziformula": "zero inflation is not available; bg.predictive_check(fit, stat='zeros') shows whether it is needed",
+    "dispformula": "formulas of the dispersion are not available",
+    "REML": "leave it out: the posterior averages over the fixed effects, as REML does",
     "trials": "trials are in the formula: 'p(successes, trials) ~ x'",
     "prior": "write priors={'beta': bg.Prior('Normal', mu=0, sigma=1)}",
     "groups": "group effects are in the formula: 'y ~ x + (1 | g)'",
@@ -134,6 +149,28 @@ def missing_attribute(kind: str, name: str, valid: Iterable[str]) -> str:
     if close := get_close_matches(name, places, n=1):
         return f"{message}. Did you mean {places[close[0]]}?"
     return f"{message}. What is asked of a fit is a function, bg.<name>(fit)."
+
+
+def missing_function(name: str, valid: Iterable[str]) -> str:
+    """Say what there is in the package in the place of a name that it does not have.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    valid
+        The names there are.
+
+    Returns
+    -------
+    str
+        The message of an `AttributeError`.
+    """
+    message = f"module 'bayes_glmm' has no attribute {name!r}"
+    if name.startswith("_"):
+        return message
+    places = _OF_A_FIT | _OF_THE_PACKAGE
+    return f"{message}. Use {places[name]}." if name in places else f"{message}. {nearest(name, valid)}"
 
 
 def refuse_keywords(function: str, given: Iterable[str], hints: Mapping[str, str], valid: Iterable[str]) -> None:

@@ -182,6 +182,11 @@ _ODD = {
     "`": "a backtick that encloses no name",
     "'": "a quote that is not closed",
     '"': "a quote that is not closed",
+    **{
+        char: f"the character {char!r}, for which {plain} is written,"
+        for plain, chars in {"~": "∼˜～", "|": "∣│｜", "*": "×∗", "-": "−–—", ":": "∶", "'": "‘’", '"': "“”"}.items()
+        for char in chars
+    },
 }
 
 

@@ -260,9 +260,11 @@ def parse_terms(text: str) -> tuple[Term, ...]:
             raise
         reason = re.sub(r"\x1b\[[0-9;]*m|[⧛⧚]", "", str(error)).split("\n")[0]
         reason = _PLACE.sub(lambda match: places[int(match[1])].expr, reason)
-        raise FormulaError(f"Cannot read the terms {text!r}: {show_names(reason)}") from None
+        if reason.startswith("Missing operator"):
+            reason += " Names with blanks stand between backticks, such as `body mass`."
+        raise FormulaError(f"Cannot read the terms {_shown(text)}: {show_names(reason)}") from None
     if not all(isinstance(term, Term) for term in terms):
-        raise FormulaError(f"Cannot read the terms {text!r}: expected one sum of terms.")
+        raise FormulaError(f"Cannot read the terms {_shown(text)}: expected one sum of terms.")
     return tuple(Term([_placed(factor, places) for factor in term.factors]) for term in terms)
 
 
@@ -286,11 +288,23 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
             pieces.append(f"v{places.setdefault(key, len(places))}")
             continue
         if not (token.text in _TERM_OPERATORS if token.kind == "operator" else token.text.isdecimal()):
-            raise FormulaError(f"Cannot read the terms {text[:200]!r}: {_misplaced(token)}.")
+            raise FormulaError(f"Cannot read the terms {_shown(text)}: {_misplaced(token)}.")
+        if token.text.isdecimal() and token.text not in ("0", "1"):
+            beside = {found[position - 1].text if position else "", found[position + 1].text}
+            if beside.isdisjoint((":", "*", "/", "**", "%in%")):
+                raise FormulaError(
+                    f"Cannot read the terms {_shown(text)}: {token.text!r} is no term; arithmetic stands within I(), "
+                    "as in I(x - 1)."
+                )
         # a %in% b is a:b, nested
         pieces.append({"%in%": ":"}.get(token.text, token.text))
         position += 1
     return " ".join(pieces), [Factor(expr, eval_method=method) for method, expr in places]
+
+
+def _shown(text: str) -> str:
+    """Quote terms for a message, without the intercept that is put before them."""
+    return repr(text.removeprefix("1 + ")[:200])
 
 
 def _misplaced(token: Token) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.expression import tokens
 from bayes_glmm.spec.scan import collapse_blanks, signed_terms, split
 
 
@@ -24,7 +25,7 @@ def updated_formula(old: str, new: str) -> str:
     Returns
     -------
     str
-        The formula without dots; group terms that are taken away are taken out.
+        The formula without dots; group terms and names that are taken away are left out.
 
     Raises
     ------
@@ -52,10 +53,21 @@ def _right(new: str, terms: str) -> str:
             kept += signed_terms(terms)
         elif sign == "-" and "|" in piece:
             kept = _without(kept, piece)
+        elif sign == "-" and _can_be_left_out(piece, kept):
+            kept = [pair for pair in kept if pair != ("+", piece)]
         else:
             kept.append((sign, _written_out(piece, f"({terms})")))
     text = " ".join(f"{sign} {piece}" for sign, piece in kept)
     return text.removeprefix("+ ") or "1"
+
+
+def _can_be_left_out(piece: str, kept: list[tuple[str, str]]) -> bool:
+    """Whether a term is a column's name that no other term holds, group terms aside."""
+    others = [other for _, other in kept if other != piece and "|" not in other]
+    held = {token.text for other in others for token in tokens(other) if token.kind == "name"}
+    (name, *more) = tokens(piece)
+    plain = name.kind == "name" and len(more) == 1
+    return plain and ("+", piece) in kept and held.isdisjoint((name.text, "."))
 
 
 def _without(kept: list[tuple[str, str]], bar: str) -> list[tuple[str, str]]:

@@ -18,7 +18,9 @@ SHORT = {"random_seed": 1, "progressbar": False}
         ("~ . + z", "y ~ x + (1 | g) + z"),
         (".~.", "y ~ x + (1 | g)"),
         ("log(.) ~ .", "log(y) ~ x + (1 | g)"),
-        (". ~ . - x", "y ~ x + (1 | g) - x"),
+        (". ~ . - x", "y ~ (1 | g)"),
+        (". ~ . - 1", "y ~ x + (1 | g) - 1"),
+        (". ~ . * z - x", "y ~ (x + (1 | g)) * z - x"),
         (". ~ . - (1|g) + (x | g)", "y ~ x + (x | g)"),
         (". ~ z", "y ~ z"),
         ("w ~ .", "w ~ x + (1 | g)"),
@@ -32,6 +34,22 @@ def test_dots_stand_for_the_old_sides(new, written):
 def test_a_product_with_a_dot_is_a_product_with_all_of_it():
     assert updated_formula("y ~ a + b", ". ~ . * z") == "y ~ (a + b) * z"
     assert updated_formula("y ~ (1 | g)", ". ~ . - (1 | g)") == "y ~ 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "written"),
+    [
+        ("y ~ x", "y ~ 1"),
+        ("y ~ 0 + x + z", "y ~ 0 + z"),
+        ("y ~ factor(w) * z + x + (x | g)", "y ~ factor(w) * z + (x | g)"),
+        ("y ~ x * z", "y ~ x * z - x"),  # what holds the name otherwise stays as it is written
+        ("y ~ x + x * z", "y ~ x + x * z - x"),
+        ("y ~ x + log(x)", "y ~ x + log(x) - x"),
+        ("y ~ . + x", "y ~ . + x - x"),
+    ],
+)
+def test_a_name_taken_away_is_left_out(old, written):
+    assert updated_formula(old, ". ~ . - x") == written
 
 
 @pytest.mark.parametrize(

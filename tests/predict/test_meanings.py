@@ -286,6 +286,16 @@ def test_refusals(make, random_effects, message: str) -> None:
             function(make("logit"), {"x": [0.0], "g": ["g1"]}, random_effects=random_effects)
 
 
+def test_the_way_out_of_a_missing_column_is_one(make) -> None:
+    """Of several factors that hold the column, all are averaged over."""
+    fit, rows = make("logit"), {"x": [0.0], "h": ["h1"]}
+    with pytest.raises(PredictionError, match="{'g': 'marginal', 'h': 'conditional', 'g:h': 'marginal'}"):
+        predictions(fit, rows)
+    assert len(predictions(fit, rows, random_effects={"g": "marginal", "h": "conditional", "g:h": "marginal"})) == 1
+    with pytest.raises(PredictionError, match="random_effects={'g': 'marginal', 'h': 'conditional'"):
+        predictions(fit, rows, random_effects={"g:h": "conditional", "h": "conditional", "g": "conditional"})
+
+
 def test_a_response_is_no_average_over_any_factor(make) -> None:
     with pytest.raises(PredictionError, match="Use 'new'"):
         posterior_predictive(make("logit"), random_effects={"g": "conditional", "h": "marginal"})

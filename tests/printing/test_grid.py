@@ -38,6 +38,18 @@ def test_a_long_name_is_wrapped_and_numbers_stay_whole():
     assert "".join(line[:39].strip() for line in text.replace("-1.234e-12", "").split("\n")[1:]) == name
 
 
+def test_names_stay_whole_while_words_can_be_wrapped():
+    name = "sd[Site:year][Intercept]"
+    columns = (
+        Column("parameter", (name,), key=True),
+        Column("prior", ("HalfStudentT(nu=3, sigma=1)",)),
+        Column("scale", ("intercept at the predictors' means",)),
+        Column("source", ("default",)),
+    )
+    text = as_text(Grid(columns), 70)
+    assert name in text and max(map(len, text.split("\n"))) <= 70
+
+
 def test_columns_that_do_not_fit_stand_below_with_the_key_repeated():
     models = tuple(Column(f"model {j}", ("1.23\n[0.98, 1.45]", f"{j}"), True) for j in range(12))
     text = as_text(Grid((Column("", ("slope", "rows"), key=True), *models), ruled=(1,)), 80)
