@@ -66,7 +66,7 @@ def _powered_location_t(alpha: float, nu: float, mu: float, sigma: float) -> tup
 
 
 def _lkj_log_density(log_det: Any, eta: float) -> Any:
-    return (eta - 1.0) * log_det
+    return (eta - 1.0) * log_det if eta != 1.0 else np.zeros_like(log_det)  # flat, at correlations of one, too
 
 
 def _flat(x: Any) -> Any:

@@ -28,7 +28,7 @@ from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms.contrasts import C as formulaic_c
 
 from bayes_glmm.design.evaluate import Memory, evaluate
-from bayes_glmm.design.frame import as_numbers, first_rows, listed, plain
+from bayes_glmm.design.frame import Kind, as_numbers, column_kind, first_rows, listed, plain
 from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.expression import read_expression
@@ -60,6 +60,8 @@ class Encoder:
         The value of an expression that is a plain number and reads no column.
     skipped
         How many leading columns are encoded but left out: 1 where thresholds take the place of the intercept.
+    kinds
+        What each of the columns that an expression reads was in the data of the fit.
     """
 
     text: str
@@ -68,6 +70,7 @@ class Encoder:
     encoding: Encoding
     constant: float | None = None
     skipped: int = 0
+    kinds: tuple[Kind, ...] = ()
 
 
 class _Materializer(PandasMaterializer):
@@ -177,7 +180,8 @@ def fit_expression(text: str, frame: pd.DataFrame) -> tuple[Encoder, Array]:
         raise DataError(
             f"{text!r} must be one number per row; it gives {X.shape[1]} columns: {', '.join(encoder.coefs)}."
         )
-    return encoder, np.ascontiguousarray(X[:, 0])
+    kinds = tuple(column_kind(frame[column]) for column in columns)
+    return replace(encoder, kinds=kinds), np.ascontiguousarray(X[:, 0])
 
 
 def _fit(text: str, formula: SimpleFormula, columns: tuple[str, ...], frame: pd.DataFrame) -> tuple[Encoder, Array]:

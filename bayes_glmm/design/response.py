@@ -239,7 +239,9 @@ def encode_precision(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
 
 
 def _replay(encoder: Encoder, frame: pd.DataFrame) -> Array:
-    return np.ascontiguousarray(encode(encoder, _prepared(encoder.text, frame))[:, 0])
+    kinds = zip(encoder.columns, encoder.kinds, strict=True)
+    columns = {name: prepare(frame[name], kind, DataError) for name, kind in kinds}
+    return np.ascontiguousarray(encode(encoder, pd.DataFrame(columns, index=frame.index))[:, 0])
 
 
 def _column(formula: ResponseFormula) -> str:

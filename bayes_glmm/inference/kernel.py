@@ -38,6 +38,7 @@ from bayes_glmm.spec.model_spec import ModelSpec
 Array = npt.NDArray[np.float64]
 
 DEFAULT_DRAWS, DEFAULT_TUNE, LAPLACE_DRAWS = 1000, 150, 1000
+_REDRAWS = 20  # rounds in which Laplace draws that are not finite are drawn again
 #: Draws a chain below which a run says nothing about the geometry, and about how well it mixes.
 SHORTEST, SHORTEST_MIXED = 10, 250
 #: Along straight trajectories. Less takes a few gradients off, and now and then a draw far out diverges.
@@ -131,7 +132,7 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     Returns
     -------
     Sampled
-        Independent draws; ``sample_stats`` is empty.
+        Independent draws; ``sample_stats`` is empty, and the details say how many draws were ``redrawn``.
 
     Raises
     ------
@@ -145,12 +146,28 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     prepared = _prepare(spec, design, priors, settings)
     best = prepared.posteriors[0]
     shape = (settings.chains, settings.draws or LAPLACE_DRAWS, best.dimension)
-    z = np.random.default_rng(settings.seed).standard_normal(shape)
-    x = prepared.positions(expand_draws(best, z.reshape(-1, shape[2])).reshape(shape))
-    details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started}
+    x, redrawn = _finite_positions(prepared, np.random.default_rng(settings.seed), shape)
+    details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started, "redrawn": redrawn}
     details |= record_of_modes(prepared.masses, chains=1)  # the draws are those around the first
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
     return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
+
+
+def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, int]:
+    """Draw positions (chains, draws, D) about the first mode, and say how many were drawn again.
+
+    Where a correlation rounds to one, group effects have no density and no finite place.
+    """
+    best, redrawn = prepared.posteriors[0], 0
+    z = rng.standard_normal(shape)
+    for _ in range(_REDRAWS):
+        x = prepared.positions(expand_draws(best, z.reshape(-1, shape[2])).reshape(shape))
+        bad = ~np.isfinite(x).all(axis=-1)
+        if not bad.any():
+            return x, redrawn
+        redrawn += int(bad.sum())
+        z[bad] = rng.standard_normal((int(bad.sum()), shape[2]))
+    raise SamplingError("The Laplace approximation has draws that are not finite; fit with method='nuts'.")
 
 
 def _compile(spec: ModelSpec, integrated: bool) -> None:

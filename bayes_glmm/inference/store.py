@@ -136,6 +136,12 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
                 f"{source}: this version orders the levels of {term.name!r} in another way than bayes_glmm "
                 f"{manifest['version']} did; fit it again."
             )
+    assert design.response is not None
+    if not any(np.array_equal(y, design.response.y) for y in dt["observed_data"].data_vars.values()):
+        raise GLMMError(
+            f"{source}: this version reads the response {design.response.name!r} in another way than bayes_glmm "
+            f"{manifest['version']} did, such as which of two levels is the event; fit it again."
+        )
     return SavedFit(spec, design, priors, dt)
 
 

@@ -116,11 +116,12 @@ CONSTANTS: dict[str, bool | float | None] = {
 _COMPARISON = 4
 _BINDING = {
     "|": 1, "||": 1, "&": 2, "&&": 2, "==": _COMPARISON, "!=": _COMPARISON, "<": _COMPARISON, "<=": _COMPARISON,
-    ">": _COMPARISON, ">=": _COMPARISON, "+": 5, "-": 5, "*": 6, "/": 6, "%%": 7, "%/%": 7, "%in%": 7, ":": 8,
+    ">": _COMPARISON, ">=": _COMPARISON, "+": 5, "-": 5, "*": 6, "/": 6, "//": 6, "%%": 7, "%/%": 7, "%in%": 7, ":": 8,
     "**": 10,
 }  # fmt: skip
 _NOT, _SIGN = 3, 9
-_SAME = {"^": "**", "//": "%/%", "~": "!"}
+_SAME = {"^": "**", "~": "!"}
+_MEANT = {"&&": "&", "||": "|", "//": "%/%"}  # Python's // binds as / does, R's %/% tighter
 
 _TOKEN = re.compile(
     r"""
@@ -202,7 +203,7 @@ def read_expression(text: str) -> Node:
     Returns
     -------
     Node
-        Its tree. ``^`` is ``**``, ``~`` is ``!``, ``//`` is ``%/%``.
+        Its tree. ``^`` is ``**``, ``~`` is ``!``, ``//`` is ``%/%``, each binding as where it is from.
 
     Raises
     ------
@@ -285,7 +286,7 @@ class _Reader:
             compared = binding == _COMPARISON
             self.position += 1
             right = self.expression(_SIGN - 1 if operator == "**" else binding)
-            left = Binary(operator[0] if operator in ("&&", "||") else operator, left, right)
+            left = Binary(_MEANT.get(operator, operator), left, right)
             count += 1
             if count > MAX_NESTED:
                 raise FormulaError(f"{self.text[:60]!r}... has more than {MAX_NESTED} operations within each other.")

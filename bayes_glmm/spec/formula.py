@@ -157,7 +157,7 @@ def _parse(text: str) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars = _right_side(right, [])
-    formula = Formula(text, read_response(left), fixed, tuple(offsets), tuple(bars))
+    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars))
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -168,7 +168,8 @@ def _parse(text: str) -> Formula:
 # the right side ---------------------------------------------------------------------------------------------------
 
 
-def _right_side(text: str, shared: list[str]) -> tuple[str, list[str], list[Bar]]:
+def _right_side(text: str, shared: list[str]) -> tuple[list[tuple[str, str]], list[str], list[Bar]]:
+    """Take a sum apart: its fixed terms with their signs, offsets and bars; parentheses that are added are opened."""
     if len(split(text, "|")) > 1:
         raise FormulaError(f"Put group terms in parentheses, as in '(1 | g)': {text!r}.")
     fixed: list[tuple[str, str]] = []
@@ -181,20 +182,20 @@ def _right_side(text: str, shared: list[str]) -> tuple[str, list[str], list[Bar]
             if sign == "-":
                 raise FormulaError(f"An offset cannot be subtracted; write offset(-({piece[7:-1]})).")
             offsets.append(_offset(piece))
-        elif not grouped:
+        elif not grouped and (inside is None or sign == "-"):
             fixed.append((sign, piece))
         elif inside is None:
             raise FormulaError(f"A group term such as '(1 | g)' must be added with '+', not be part of {piece!r}.")
         elif sign == "-":
             raise FormulaError(f"A group term cannot be subtracted: '- {piece}'.")
-        elif len(split(inside, "|")) > 1:
+        elif grouped and len(split(inside, "|")) > 1:
             bars.extend(_expand_bar(inside, shared))
         else:
             nested_fixed, nested_offsets, nested_bars = _right_side(inside, shared)
-            fixed.append(("+", f"({nested_fixed})"))
+            fixed.extend(nested_fixed)
             offsets.extend(nested_offsets)
             bars.extend(nested_bars)
-    return _terms(fixed), offsets, bars
+    return fixed, offsets, bars
 
 
 def _offset(piece: str) -> str:
@@ -248,7 +249,7 @@ def _expand_bar(inside: str, shared: list[str]) -> list[Bar]:
         raise FormulaError(f"'({inside})' has no grouping factor on the right of the bar.")
     if "offset" in left and re.search(r"\boffset\s*\(", left):
         raise FormulaError(f"An offset cannot be within a group term: '({inside})'.")
-    effects = _terms(signed_terms(left))
+    effects = _terms(_right_side(left, [])[0])
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
     return [Bar(effects, group, correlated=not double) for group in _groups(right, inside)]

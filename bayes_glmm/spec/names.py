@@ -7,6 +7,7 @@ name that is no word of the grammar in backticks. ``class``, ``body.mass`` and `
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -97,18 +98,25 @@ def spell_dots(text: str, columns: Sequence[str]) -> str:
 
 
 def _taken(found: Sequence[Token]) -> set[str]:
-    """Return the names left of ``~``, and those between a bar and the end of its parentheses."""
-    taken, bars, left = set(), [False], True
-    for token in found:
-        if token.kind == "name" and (left or bars[-1]):
-            taken.add(token.text)
-        elif token.text in ("(", "["):
-            bars.append(bars[-1])
+    """Return the columns left of ``~``, and those between a group term's bar and the end of its parentheses."""
+    taken: set[str] = set()
+    left, called = True, False
+    inside = [(False, False)]  # of every open bracket: whether a bar stands before, and whether it is in a call
+    for token, following in itertools.pairwise(found):
+        barred, in_call = inside[-1]
+        if token.kind == "name":
+            called = following.text == "(" and not token.quoted
+            taken |= {token.text} if (left or barred) and not called else set()
+            continue
+        if token.text in ("(", "["):
+            inside.append((barred, in_call or called))
         elif token.text in (")", "]"):
-            bars = bars[:-1] or [False]
-        elif token.text in ("|", "||"):
-            bars[-1] = True
-        left = left and (token.kind != "operator" or token.text != "!")  # the grammar's name of ~
+            inside = inside[:-1] or [(False, False)]
+        elif token.text in ("|", "||") and not in_call:  # within a call it means 'or'
+            inside[-1] = (True, in_call)
+        elif token.text == "!" and len(inside) == 1:  # the grammar's name of ~
+            left, inside = False, [(False, False)]
+        called = False
     return taken
 
 

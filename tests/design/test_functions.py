@@ -98,6 +98,25 @@ def test_new_rows_are_read_with_what_the_fit_learned(term):
         np.testing.assert_allclose(alone.groups[0].Z, design.groups[0].Z[[row]], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("response", "expected"), [("as.numeric(r)", [3, 2, 3]), ("I(r == 'lo')", [0, 0, 0]), ("as.integer(r)", [3, 2, 3])]
+)
+def test_responses_keep_the_levels_of_the_fit(response, expected):
+    """New rows need not have every level."""
+    levels = pd.Categorical(["lo", "mid", "hi"] * 4, categories=["lo", "mid", "hi"])
+    design = build_design(ModelSpec.build(f"{response} ~ x"), pd.DataFrame({"r": levels, "x": np.arange(12.0) % 5}))
+    new = pd.DataFrame({"r": ["hi", "mid", "hi"], "x": 1.0})
+    assert design.at(new, response=True).response.y.tolist() == expected
+
+
+def test_integer_division_of_python_binds_as_python_does():
+    frame = pd.DataFrame({"x": [3.0, 5.0, -7.0, 4.0], "y": [1.0, 2.0, 3.0, 5.0]})
+    of_python = build_design(ModelSpec.build("y ~ 0 + I(x * 2 // 4)"), frame).X[:, 0]
+    of_r = build_design(ModelSpec.build("y ~ 0 + I(x * 7 %/% 4)"), frame).X[:, 0]
+    assert of_python.tolist() == (frame.x * 2 // 4).tolist()
+    assert of_r.tolist() == frame.x.tolist()
+
+
 def test_numbers_that_print_alike_are_one_level():
     data = DATA.assign(share=np.resize([0.1 + 0.2, 0.3, 0.7], len(DATA)))
     design = build("factor(share)", data)

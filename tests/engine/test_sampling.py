@@ -279,6 +279,19 @@ def test_cell_means_have_a_start_under_every_link(models, formula, family):
         assert np.isfinite(fit.posterior["beta"]).all()
 
 
+def test_laplace_draws_are_finite_where_correlations_round_to_one():
+    rng = np.random.default_rng(0)
+    g, h = np.repeat(list("abcdefgh"), 10), np.tile(list("uvwxy"), 16)
+    x, level = rng.normal(size=80), np.repeat(rng.normal(size=8), 10)
+    data = pd.DataFrame({"x": x, "g": g, "h": h, "y": rng.poisson(np.exp(0.3 * x + level))})
+    fit = bg.GLMM("y ~ x + (x | g/h)", data, family="poisson").fit(
+        draws=4000, random_seed=1, progressbar=False, method="laplace"
+    )
+    assert fit.attrs["redrawn"] > 0
+    assert all(np.isfinite(values).all() for values in fit.posterior.data_vars.values())
+    assert not fit.diagnose().passed  # without a warning of numbers that are none
+
+
 # the machine around it ----------------------------------------------------------------------------------------------
 
 SCRIPT = """

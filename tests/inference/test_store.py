@@ -544,6 +544,15 @@ def test_fits_pickle(cbpp_fit):
     check_same(cbpp_fit, pickle.loads(pickle.dumps(cbpp_fit)))
 
 
+def test_a_response_read_in_another_way_is_refused(cbpp_fit, tmp_path):
+    """Another version may have counted the other of two levels as the event."""
+    tree = cbpp_fit.dt.copy()
+    tree["observed_data"] = tree["observed_data"].to_dataset().map(lambda y: y.max() - y)
+    path = bg.FittedGLMM(cbpp_fit.model, tree).save(tmp_path / "other.nc")
+    with pytest.raises(GLMMError, match="reads the response 'incidence' in another way .* fit it again"):
+        bg.load(path)
+
+
 def test_levels_in_another_order_are_refused(cbpp_fit, tmp_path):
     """Draws belong to levels by position: what another version ordered in another way would be other levels'."""
     tree = cbpp_fit.dt.copy()

@@ -102,6 +102,22 @@ def test_a_dot_is_all_other_columns(text, expected):
     assert spell_dots(text, ["y", "x", "body mass", "g"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "columns", "others"),
+    [
+        ("p(k, n) ~ .", ["k", "n", "p", "x"], "p + x"),
+        ("log(y) ~ .", ["y", "log", "x"], "log + x"),
+        ("y ~ . + (1 | factor(g))", ["y", "g", "factor"], "factor"),
+        ("y ~ . + I(a == 1 | b == 2)", ["y", "a", "b"], "a + b"),
+        ("y | weights(w) ~ . + I(x^2)", ["y", "w", "weights", "x"], "weights + x"),
+        ("I(!y) ~ .", ["y", "x"], "x"),
+        ("y ~ . + (1 | interaction(g, h))", ["y", "g", "h", "x"], "x"),
+    ],
+)
+def test_a_dot_leaves_out_columns_not_functions(text, columns, others):
+    assert spell_dots(text, columns) == text.replace(".", f"({others})", 1)
+
+
 def test_dots_in_models(frame):
     spelt_out = bg.GLMM("yy ~ (XX + FF + WW)^2 + (1 | GG)", frame).design.coefs
     assert bg.GLMM("yy ~ .^2 + (1 | GG)", frame).design.coefs == spelt_out
