@@ -294,7 +294,7 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
 
 
 def _misplaced(token: Token) -> str:
-    if token.text in _COMPARISONS or token.text in ("&", "|", "!", "%%", "%/%"):
+    if token.text in _COMPARISONS or token.text in ("&", "|", "!", "%%", "%/%", "//"):
         return f"{token.text!r} stands within I(), as in I(x > 0)"
     if token.text in ("[", "]"):
         return "terms may not hold square brackets"
