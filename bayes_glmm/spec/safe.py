@@ -294,7 +294,7 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
             if beside.isdisjoint((":", "*", "/", "**", "%in%")):
                 raise FormulaError(
                     f"Cannot read the terms {_shown(text)}: {token.text!r} is no term; arithmetic stands within I(), "
-                    "as in I(x - 1)."
+                    "as in I(x - 1). A column of that name stands between backticks."
                 )
         # a %in% b is a:b, nested
         pieces.append({"%in%": ":"}.get(token.text, token.text))
