@@ -137,7 +137,8 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
                 f"{manifest['version']} did; fit it again."
             )
     assert design.response is not None
-    if not any(np.array_equal(y, design.response.y) for y in dt["observed_data"].data_vars.values()):
+    observed, y = dt["observed_data"].to_dataset(), design.response.y
+    if not any(one.shape == y.shape and np.allclose(one, y, rtol=1e-6, atol=0.0) for one in observed.values()):
         raise GLMMError(
             f"{source}: this version reads the response {design.response.name!r} in another way than bayes_glmm "
             f"{manifest['version']} did, such as which of two levels is the event; fit it again."

@@ -163,7 +163,8 @@ def tokens(text: str) -> tuple[Token, ...]:
         if match is None:
             char = text[position]
             hint = _ODD.get(char, f"the character {char!r}")
-            raise FormulaError(f"Cannot read {text[:60]!r}: {hint} is not allowed at position {position + 1}.")
+            instead = f"; write {_TYPESET[char]}" if char in _TYPESET else ""
+            raise FormulaError(f"Cannot read {text[:60]!r}: {hint} is not allowed at position {position + 1}{instead}.")
         kind, piece, position = str(match.lastgroup), match[0], match.end()
         if kind == "quoted":
             found.append(Token("name", piece[1:-1], match.start(), match.end(), quoted=True))
@@ -183,11 +184,12 @@ _ODD = {
     "`": "a backtick that encloses no name",
     "'": "a quote that is not closed",
     '"': "a quote that is not closed",
-    **{
-        char: f"the character {char!r}, for which {plain} is written,"
-        for plain, chars in {"~": "∼˜～", "|": "∣│｜", "*": "×∗", "-": "−–—", ":": "∶", "'": "‘’", '"': "“”"}.items()
-        for char in chars
-    },
+}
+#: Characters of typeset pages, and what is written for them.
+_TYPESET = {
+    char: plain
+    for plain, chars in {"~": "∼˜～", "|": "∣│｜", "*": "×∗", "-": "−–—", ":": "∶", "'": "‘’", '"': "“”"}.items()
+    for char in chars
 }
 
 

@@ -294,7 +294,7 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
             if beside.isdisjoint((":", "*", "/", "**", "%in%")):
                 raise FormulaError(
                     f"Cannot read the terms {_shown(text)}: {token.text!r} is no term; arithmetic stands within I(), "
-                    "as in I(x - 1)."
+                    "as in I(x - 1). A column of that name stands between backticks."
                 )
         # a %in% b is a:b, nested
         pieces.append({"%in%": ":"}.get(token.text, token.text))
@@ -308,7 +308,7 @@ def _shown(text: str) -> str:
 
 
 def _misplaced(token: Token) -> str:
-    if token.text in _COMPARISONS or token.text in ("&", "|", "!", "%%", "%/%"):
+    if token.text in _COMPARISONS or token.text in ("&", "|", "!", "%%", "%/%", "//"):
         return f"{token.text!r} stands within I(), as in I(x > 0)"
     if token.text in ("[", "]"):
         return "terms may not hold square brackets"
