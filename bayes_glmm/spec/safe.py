@@ -7,9 +7,10 @@ reads, or a `FormulaError`. Nothing is evaluated here; `bayes_glmm.design.evalua
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from formulaic.errors import FormulaicError
@@ -291,7 +292,7 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
             raise FormulaError(f"Cannot read the terms {_shown(text)}: {_misplaced(token)}.")
         if token.text.isdecimal() and token.text not in ("0", "1"):
             beside = {found[position - 1].text if position else "", found[position + 1].text}
-            if beside.isdisjoint((":", "*", "/", "**", "%in%")):
+            if beside.isdisjoint((":", "*", "/", "**", "%in%")) and not _in_power(found[:position]):
                 raise FormulaError(
                     f"Cannot read the terms {_shown(text)}: {token.text!r} is no term; arithmetic stands within I(), "
                     "as in I(x - 1). A column of that name stands between backticks."
@@ -305,6 +306,17 @@ def _skeleton(text: str) -> tuple[str, list[Factor]]:
 def _shown(text: str) -> str:
     """Quote terms for a message, without the intercept that is put before them."""
     return repr(text.removeprefix("1 + ")[:200])
+
+
+def _in_power(before: Sequence[Token]) -> bool:
+    """Whether a bracket is open that follows ``**``."""
+    opened: list[str] = []
+    for last, token in itertools.pairwise(before):
+        if token.text == "(":
+            opened.append(last.text)
+        elif token.text == ")" and opened:
+            opened.pop()
+    return "**" in opened
 
 
 def _misplaced(token: Token) -> str:

@@ -20,6 +20,7 @@ PARTS = [
     ("y ~ ((0 + x) | g)", "1", (), (Bar("0 + x", ("g",)),)),
     ("y ~ (x + offset(e))", "1 + x", ("e",), ()),
     ("y ~ (a + b)^2", "1 + (a + b)**2", (), ()),
+    ("y ~ (a + b)^(2)", "1 + (a + b)**(2)", (), ()),
     ("Reaction ~ Days + (Days | Subject)", "1 + Days", (), (Bar("1 + Days", ("Subject",)),)),
     ("y ~ x + (x || g)", "1 + x", (), (Bar("1 + x", ("g",), correlated=False),)),
     ("y ~ (0 + x | g)", "1", (), (Bar("0 + x", ("g",)),)),
