@@ -10,7 +10,6 @@ from tests.documented.fits import NEAR, fitted, likelihood_fits, names
 from tests.documented.models import HERE, documented_models
 from tests.published.data import AbsentError
 
-
 #: What is not reached yet, by name.
 SPARSE = "0/1 data with few rows a level mix slowly"
 MAXIMUM = "a maximum of the likelihood lies below the posterior's mode, which allows for the coefficients' uncertainty"
