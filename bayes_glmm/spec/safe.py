@@ -193,8 +193,7 @@ def columns_by_level(text: str) -> tuple[str, ...]:
     tuple of str
         Names of columns; those that are factors in the data only if they are made one once more.
     """
-    factors = [factor for term in parse_terms(text) for factor in term.factors]
-    called = [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
+    called = _expressions(parse_terms(text))
     return tuple(dict.fromkeys(name for expression in called for name in _columns_of(expression, _BY_LEVEL)))
 
 
@@ -213,10 +212,14 @@ def columns_of_dates(terms: Iterable[str], expressions: Iterable[str]) -> tuple[
     tuple of str
         Names of columns.
     """
-    factors = [factor for text in terms for term in parse_terms(text) for factor in term.factors]
-    called = [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
-    every = [*called, *map(hide_names, expressions)]
+    every = [*_expressions(term for text in terms for term in parse_terms(text)), *map(hide_names, expressions)]
     return tuple(dict.fromkeys(name for expression in every for name in _columns_of(expression, ("as.Date",))))
+
+
+def _expressions(terms: Iterable[Term]) -> list[str]:
+    """Return the factors of terms that are calls."""
+    factors = [factor for term in terms for factor in term.factors]
+    return [factor.expr for factor in factors if factor.eval_method is Factor.EvalMethod.PYTHON]
 
 
 def _columns_of(expression: str, functions: tuple[str, ...]) -> list[str]:
