@@ -25,7 +25,9 @@ extensions = [
     "sphinx_design",
     "mathml",
     "notebooks",
+    "reference",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_extensions"]
 
 # Pages ------------------------------------------------------------------------------------------------------------
@@ -38,14 +40,20 @@ _digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdi
 nb_execution_cache_path = str(ROOT / "out" / "executed" / _digest)
 # Notebooks are shown as they are committed, and run by the tests.
 nb_execution_excludepatterns = ["examples/*"]
-nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 
 # Reference --------------------------------------------------------------------------------------------------------
 autosummary_generate = True
-autodoc_typehints = "none"
+autosummary_ignore_module_all = False
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
+default_role = "py:obj"
+nitpicky = True
 
 # Looks ------------------------------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
