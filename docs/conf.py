@@ -24,6 +24,7 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "mathml",
+    "families",
     "notebooks",
     "reference",
 ]

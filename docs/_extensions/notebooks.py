@@ -1,7 +1,7 @@
 """Pages whose code runs: the notebooks of examples/, and a quiet IPython of the site's own for all of them.
 
-Input: `examples/*.ipynb`. Output: the same files, and a page that lists them, in docs/examples/, which git ignores; an IPython
-profile in out/ipython, so that no page depends on what the user has set up.
+Input: `examples/*.ipynb`. Output: the same files, and a page that lists them, in docs/examples/, which git ignores; an
+IPython profile in out/ipython, so that no page depends on what the user has set up.
 """
 
 import os

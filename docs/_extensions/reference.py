@@ -1,7 +1,8 @@
 """Names in docstrings and signatures: which are links to where, and which are none.
 
-Input: a reference that Sphinx cannot resolve. Output: a link where the reference has the name under another one, plain code where
-there is nothing to link to, and nothing where the name is a mistake, which is then a warning and an error of the build.
+Input: a reference that Sphinx cannot resolve. Output: a link where the reference has the name under another one, plain
+code where there is nothing to link to, and nothing where the name is a mistake, which is then a warning and an error of
+the build.
 """
 
 import re
