@@ -148,9 +148,10 @@ def section() -> str:
         f"(`tests/documented/refused.csv`). {len(converged)} of the {len(left)} converge at the defaults.",
         f"Of {len(sds)} sds that lme4 gives without complaint, {near} lie within {NEAR} posterior standard deviations "
         "of the posterior's mode. Three sds of `glmer` are by quadrature (`BY_QUADRATURE` in "
-        "`tests/documented/fits.py`): Laplace's approximation gives 11.9 for muscatine, 2.35 for ohio. Contraception's and "
-        "epil's are maxima of a likelihood that does not average over the coefficients; glmmTMB's restricted likelihood does, "
-        f"and its sds ({', '.join(map(str, RESTRICTED.values()))}) lie within {NEAR} posterior standard deviations of ours.",
+        "`tests/documented/fits.py`): Laplace's approximation gives 11.9 for muscatine, 2.35 for ohio. The "
+        "sds of Contraception and epil maximise a likelihood that does not average over the coefficients; glmmTMB's "
+        f"restricted likelihood does, and its sds ({', '.join(map(str, RESTRICTED.values()))}) lie within {NEAR} "
+        "posterior standard deviations of ours.",
         "",
         "| model | converged | sd: lme4, posterior mode (distance in posterior sds) |",
         "| --- | --- | --- |",
