@@ -32,7 +32,6 @@ from bayes_glmm.printing.grid import wrapped
 from bayes_glmm.printing.table import Table
 
 if TYPE_CHECKING:
-
     from bayes_glmm.inference.fit import Model
 
 Array = npt.NDArray[np.float64]
