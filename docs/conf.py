@@ -62,6 +62,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"gallery": [], "search": []}
 html_math_renderer = "mathml"
 html_theme_options = {
     "show_prev_next": True,

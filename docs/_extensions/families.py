@@ -22,7 +22,7 @@ RESPONSES = {
     "real": "any number",
     "positive": "numbers above 0",
     "count": "0, 1, 2, ...",
-    "binary": "0 and 1, or two levels",
+    "binary": "0 and 1, or a column of two levels",
     "trials": "successes out of trials",
     "unit": "numbers strictly between 0 and 1",
     "ordered": "ordered categories",
@@ -48,16 +48,14 @@ $$
 {symbol}(y) = {density}
 $$
 
-| | |
-| --- | --- |
-| response | {response} |
-| links | {links} |
-| other names | {aliases} |
+- Response: {response}.
+- Links: {links}.
+- Other names: {aliases}.
 
 {parameters}
 ```{{figure}} figures/{name}.svg
 :alt: {symbol_words} of the {name} family for three sets of parameters
-:width: 480px
+:width: 560px
 ```
 """
 
@@ -167,7 +165,7 @@ def draw(family: Family, path: Path) -> None:
     discrete = family.support in DISCRETE
     y = np.arange(low, high + 1.0) if discrete else np.linspace(low, high, 301)
     with plt.rc_context({"svg.hashsalt": family.name, "svg.fonttype": "path", "font.size": 9}):
-        figure, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
+        figure, ax = plt.subplots(figsize=(6, 2.2), layout="constrained")
         for style, curve in zip(("o-", "s--", "^:"), text["curves"], strict=True):
             label = ", ".join(f"{name} = {value}" for name, value in curve.items() if name != "thresholds")
             line = style if discrete else style[1:]
@@ -176,7 +174,7 @@ def draw(family: Family, path: Path) -> None:
         if discrete and len(y) < 12:
             ax.set_xticks(y)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False)
+        figure.legend(loc="outside right upper", frameon=False)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
 
