@@ -19,7 +19,9 @@ epil <- MASS::epil; epil$subject <- factor(epil$subject)
 nb <- glmmTMB(y ~ trt * lbase + lage + (1 | subject), epil, family = nbinom2)
 se <- function(m) unname(sqrt(diag(as.matrix(if (inherits(m, "glmmTMB")) vcov(m)$cond else vcov(m)))))
 cat("{")
-put <- function(name, x, end = ",") cat(sprintf('"%s": [%s]%s', name, paste(format(x, digits = 10), collapse = ","), end))
+put <- function(name, x, end = ",") {
+  cat(sprintf('"%s": [%s]%s', name, paste(format(x, digits = 10), collapse = ","), end))
+}
 put("fm_fixef", unname(fixef(fm))); put("fm_se", se(fm)); put("fm_fitted", unname(fitted(fm)))
 put("fm_population", unname(predict(fm, re.form = NA)))
 put("gm_fixef", unname(fixef(gm))); put("gm_se", se(gm)); put("gm_link", unname(predict(gm, re.form = NA)))
@@ -41,8 +43,8 @@ def there() -> dict[str, np.ndarray]:
     return {name: np.array(values) for name, values in json.loads(done.stdout).items()}
 
 
-def of_a_fit(fit, by):
-    """Posterior means of coefficients, in standard errors from the estimates: 0.15, as in tests/published."""
+def distances(fit, by):
+    """How far posterior means of coefficients lie from the estimates, in their standard errors."""
     means = fit.posterior["beta"].mean(("chain", "draw")).to_numpy()
     return np.abs(means - by[0]) / by[1]
 
@@ -51,13 +53,15 @@ def of_a_fit(fit, by):
 @pytest.mark.skipif(not installed(), reason="needs R with lme4 and glmmTMB")
 def test_the_numbers_of_lme4_and_glmmtmb(there):
     fm = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy")).fit(random_seed=1)
-    gm = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", bg.load_dataset("cbpp"), family="binomial").fit(random_seed=1)
+    cbpp = bg.load_dataset("cbpp")
+    gm = bg.GLMM("p(incidence, size) ~ period + (1 | herd)", cbpp, family="binomial").fit(random_seed=1)
     epil = bg.load_dataset("epil")
     nb = bg.GLMM("y ~ trt * lbase + lage + (1 | subject)", epil, family="nbinom2").fit(random_seed=1)
     order = _order(nb, there)
     for fit, name, places in ((fm, "fm", slice(None)), (gm, "gm", slice(None)), (nb, "nb", order)):
         by = there[f"{name}_fixef"][places], there[f"{name}_se"][places]
-        assert (of_a_fit(fit, by) < 0.2).all(), (name, of_a_fit(fit, by))
+        # 0.15 of wide priors, as in tests/published, and the Monte-Carlo error
+        assert (distances(fit, by) < 0.2).all(), (name, distances(fit, by))
     # fitted values and those without group effects, in units of the residual sd and of the link
     fitted = bg.predictions(fm)["estimate"].to_numpy()
     assert np.abs(fitted - there["fm_fitted"]).max() < 0.3 * 25.6

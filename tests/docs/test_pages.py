@@ -1,4 +1,4 @@
-"""The pages of tutorial, how-to and explanation: their code is Python and, slowly, runs from top to bottom as they say."""
+"""The pages of tutorial, how-to and explanation: their code is Python and, slowly, runs from top to bottom."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_pages_run(page, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_tutorial_says_what_its_code_gives(tmp_path, monkeypatch):
-    """The numbers of its sentences, within four Monte-Carlo errors of a mean of 2000 effective draws and the rounding."""
+    """Numbers of its sentences, within four Monte-Carlo errors (2000 effective draws) and the rounding."""
     monkeypatch.chdir(tmp_path)
     space: dict[str, object] = {}
     for _, code in CELL.findall((DOCS / "tutorial" / "from_csv.md").read_text(encoding="utf-8")):

@@ -16,7 +16,9 @@ ENTRIES = [entry for page in BOOKS for entry in entries(page)]
 FORMULAS = [entry for entry in ENTRIES if entry.data]
 CALLS = [entry for entry in ENTRIES if any(map(is_call, entry.codes))]
 #: Calls that fit again many times or go through PyMC's graph; too slow for every run.
-SLOW = re.compile(r"sbc\(|kfold\(|sample_prior|prior_predictive|to_pymc|loo\(.*obs|compare\(|tune=|save\(|check_residuals\(.*nb")
+SLOW = re.compile(
+    r"sbc\(|kfold\(|sample_prior|prior_predictive|to_pymc|loo\(.*obs|compare\(|tune=|save\(|check_residuals\(.*nb"
+)
 
 
 @pytest.fixture(scope="module")
