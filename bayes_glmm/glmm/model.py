@@ -24,7 +24,7 @@ from bayes_glmm.links import Link
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
-from bayes_glmm.report.equation import equation
+from bayes_glmm.report.equation import Equation, equation
 from bayes_glmm.report.model_card import model_html, model_text
 from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS, missing_attribute, refuse_keywords
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -133,13 +133,14 @@ class GLMM:
         """The prior of every parameter, default or the user's, as a table."""
         return Table(self._prior_table.frame())
 
-    def equation(self) -> str:
-        """Return the model as LaTeX.
+    def equation(self) -> Equation:
+        """Return the model as LaTeX, which notebooks show as a formula.
 
         Returns
         -------
         str
-            An ``aligned`` environment: response, linear predictor, group effects.
+            An ``aligned`` environment: response, linear predictor, group effects. At the end of a notebook's cell it
+            is shown as MathML, which needs no internet; ``print`` shows the LaTeX.
         """
         return equation(self._spec, self._design)
 
