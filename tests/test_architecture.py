@@ -28,7 +28,7 @@ ROWS = [
     ["inference"],
     ["predict"],
     ["effects", "checks"],
-    ["report", "plots"],
+    ["report", "plots", "widgets"],
     ["glmm"],
     ["bayes_glmm"],
 ]
