@@ -25,6 +25,7 @@ extensions = [
     "sphinx_design",
     "mathml",
     "notebooks",
+    "widgets",
 ]
 exclude_patterns = ["_extensions"]
 
