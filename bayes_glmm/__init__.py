@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayes_glmm import errors, plots
+    from bayes_glmm import errors, plots, widgets
     from bayes_glmm.checks.calibration import sbc
     from bayes_glmm.checks.compare import compare
     from bayes_glmm.checks.comparison import kfold, loo
@@ -76,6 +76,7 @@ __all__ = [
     "slopes",
     "table",
     "variance_components",
+    "widgets",
 ]
 
 #: The module of each public name.
@@ -116,7 +117,7 @@ _HOMES = {
     "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }
-_ROOMS = ("errors", "plots")
+_ROOMS = ("errors", "plots", "widgets")
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ ROWS = [
     ["inference"],
     ["predict"],
     ["effects", "checks"],
-    ["plots"],
+    ["plots", "widgets"],
     ["report"],
     ["glmm"],
     ["bayes_glmm"],
