@@ -30,6 +30,7 @@ ROWS = [
     ["effects", "checks"],
     ["report", "plots"],
     ["glmm"],
+    ["interop"],
     ["bayes_glmm"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
