@@ -33,6 +33,7 @@ ROWS = [
     ["plots", "widgets"],
     ["report"],
     ["glmm"],
+    ["interop"],
     ["bayes_glmm"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
