@@ -206,7 +206,7 @@ WRITERS = {"bayes_glmm.printing.markup", "bayes_glmm.printing.html", "bayes_glmm
 
 
 def tags(module: str, tree: ast.AST) -> list[str]:
-    if module == "bayes_glmm.printing.markup":
+    if module in {"bayes_glmm.printing.markup", "bayes_glmm.widgets.page"}:  # the latter's pages are mostly script
         return []
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     found = [
