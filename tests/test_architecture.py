@@ -34,6 +34,8 @@ ROWS = [
     ["report"],
     ["glmm"],
     ["bayes_glmm"],
+    ["cli"],
+    ["__main__"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
 VOCABULARY = {"links", "families", "priors", "covariance", "ordinal", "cdfs"}
