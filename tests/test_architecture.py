@@ -35,6 +35,8 @@ ROWS = [
     ["glmm"],
     ["interop"],
     ["bayes_glmm"],
+    ["cli"],
+    ["__main__"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
 VOCABULARY = {"links", "families", "priors", "covariance", "ordinal", "cdfs"}

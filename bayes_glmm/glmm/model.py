@@ -6,6 +6,8 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Never
 
 import pandas as pd
@@ -281,6 +283,7 @@ class GLMM:
         """
         refuse_keywords("fit", unknown, ARGUMENTS_OF_FITS, _SETTINGS)
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
+        settings = replace(settings, random_seed=settings.seed)
         started = time.perf_counter()
         chosen, reason, sampled = run_sampler(method, backend, self._spec, self._design, self._prior_table, settings)
         attrs = {
@@ -289,6 +292,9 @@ class GLMM:
             "reason": reason,
             "total_seconds": time.perf_counter() - started,
             "inference_library": "bayes_glmm",
+            "inference_library_version": version("bayes_glmm"),
+            "random_seed": settings.seed,
+            "call": settings.call(method, backend),
         }
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.convergence

@@ -125,9 +125,12 @@ class _Writer:
         return self.grid(block.grid, block.caption)
 
     def figure(self, block: Figure) -> Markup:
-        dark = tag("source", srcset=_address(block.dark), media="(prefers-color-scheme: dark) and (not print)")
+        dark = tag("source", srcset=_address(block.dark), media="screen and (prefers-color-scheme: dark)")
         light = tag("img", src=_address(block.light), alt=block.alternative, width=block.width)
-        return tag("figure", tag("picture", dark, light), tag("figcaption", block.caption))
+        # on narrow screens letters stay legible, and the figure is what moves
+        inside = tag("picture", dark, light, style=f"min-width:{round(0.7 * block.width)}px")
+        shown = tag("div", inside, class_="wide", tabindex=0, role="region", aria_label=block.caption)
+        return tag("figure", shown, tag("figcaption", block.caption))
 
     def verdict(self, block: Verdict) -> Markup:
         look = self.look("passed" if block.passed else "failed")

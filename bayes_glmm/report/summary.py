@@ -155,7 +155,7 @@ def summarize(
     summary = Summary(table)
     summary.attrs = {"ci_prob": prob}
     ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
-    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *_without_mean(fit, table)))), verdict)
+    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *without_mean(fit, table)))), verdict)
 
 
 _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
@@ -205,8 +205,21 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     )
 
 
-def _without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
-    """Say what is known of the parameters whose mean the table leaves out."""
+def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
+    """Say what is known of the parameters whose mean the table leaves out.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    table
+        Its summary.
+
+    Yields
+    ------
+    str
+        The median of each, and what has a mean in its place.
+    """
     missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
         name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
