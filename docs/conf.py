@@ -27,6 +27,7 @@ extensions = [
     "families",
     "notebooks",
     "reference",
+    "widgets",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_extensions"]
