@@ -109,8 +109,8 @@ def prior_sensitivity(
     scalars = population_scalars(fit.posterior, fit.model.design)
     tree = xr.DataTree.from_dict(
         {
-            "posterior": scalars,
-            "log_prior": log_prior(fit),
+            "posterior": _without_paths(scalars),
+            "log_prior": _without_paths(log_prior(fit)),
             "log_likelihood": _joint_likelihood(fit).to_dataset(name="y"),
         }
     )
@@ -118,7 +118,7 @@ def prior_sensitivity(
     flat = {row.parameter for row in rows if row.prior.name in _CONSTANT}
     parts = []
     for name, members in groups.items():
-        moving = [member for member in members if member not in flat]
+        moving = [_without_path(member) for member in members if member not in flat]
         prior = psense(tree, group="prior", group_var_names=moving) if moving else xr.zeros_like(likelihood)
         parts.append(_sensitivities(name, list(scalars), prior, likelihood))
     table = Table(pd.concat(parts, ignore_index=True))
@@ -132,6 +132,16 @@ def prior_sensitivity(
 
 
 _CONSTANT = ("Flat", "HalfFlat", "Uniform")
+
+
+def _without_path(name: Any) -> str:
+    """Name of a variable in a DataTree, which takes ``/`` for a path: ``log(x / 4)`` with another sign of division."""
+    return str(name).replace("/", "\N{DIVISION SLASH}")
+
+
+def _without_paths(dataset: xr.Dataset) -> xr.Dataset:
+    """The same variables under names that a DataTree takes."""
+    return dataset.rename({name: _without_path(name) for name in dataset.data_vars})
 
 
 def _joint_likelihood(fit: Fit) -> xr.DataArray:
@@ -155,8 +165,8 @@ def _groups(rows: Sequence[ParameterPrior], by: str) -> dict[str, list[str]]:
 
 
 def _sensitivities(scaled: str, names: list[Any], prior: xr.Dataset, likelihood: xr.Dataset) -> pd.DataFrame:
-    of_prior = np.array([float(prior[name]) for name in names])
-    of_likelihood = np.array([float(likelihood[name]) for name in names])
+    of_prior = np.array([float(prior[_without_path(name)]) for name in names])
+    of_likelihood = np.array([float(likelihood[_without_path(name)]) for name in names])
     words = [_diagnosis(*pair) for pair in zip(of_prior, of_likelihood, strict=True)]
     columns = {"prior": of_prior, "likelihood": of_likelihood, "diagnosis": words}
     return pd.DataFrame({"scaled": scaled, "parameter": [str(name) for name in names], **columns})
