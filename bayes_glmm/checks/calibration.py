@@ -6,11 +6,10 @@ to the responses, and the rank of every true value among its posterior draws is 
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,12 @@ from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.naming import reported_names
 from bayes_glmm.predict.draws import posterior_predictive, response_name, total_log_likelihood
+from bayes_glmm.printing.document import Verdict
 from bayes_glmm.printing.grid import wrapped
+from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.table import Table
 
 if TYPE_CHECKING:
-    import pymc as pm
-
     from bayes_glmm.inference.fit import Model
 
 Array = npt.NDArray[np.float64]
@@ -53,13 +52,6 @@ _OUTSIDE: Mapping[str, Callable[[Array], bool]] = {
     "unit": lambda y: bool(np.any((y <= 0) | (y >= 1))),
     "count": lambda y: bool(np.any(y > _MOST_RESOLVED)),
 }
-
-
-class GenerativeModel(Protocol):
-    """What calibration needs of a model besides its parts."""
-
-    def to_pymc(self) -> pm.Model:
-        """Build the PyMC model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +115,9 @@ class Calibration:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        color = "#2e8b57" if self.passed else "#d9822b"
         first, *rest = self.verdict.split("\n")
-        items = "".join(f"<li>{html.escape(line.removeprefix('- '))}</li>" for line in rest)
-        return (
-            f'<div style="border-left:4px solid {color};padding-left:.8em"><p><b>{html.escape(first)}</b></p>'
-            f"<ul>{items}</ul>{self.table._repr_html_()}</div>"
-        )
+        found = tuple(line.removeprefix("- ") for line in rest)
+        return fragment(Verdict(self.passed, first, found), self.table.grid())
 
 
 @dataclass(frozen=True, eq=False)
