@@ -261,7 +261,7 @@ def _comparison_figure(fit: Fit, effects: list[_Effects], prob: float) -> Iterat
         + f", and a dashed line at zero. Furthest from it, measured by its interval: {name}, {with_interval(largest)}"
     )
     caption = f"Average differences in the {first.attrs['predicted']}: mean and {prob:.0%} interval."
-    yield picture("effects", lambda: conditional_marginal(together), alternative, caption)
+    yield picture("effects", lambda: conditional_marginal(_named(together)), alternative, caption)
 
 
 def _curves(fit: Fit, prob: float) -> Iterator[Block]:
@@ -292,7 +292,12 @@ def _curves(fit: Fit, prob: float) -> Iterator[Block]:
     others = [one for one in names if one != x]
     rest = f"; {listed(others)} at {'its' if len(others) == 1 else 'their'} mean or commonest level" if others else ""
     caption = f"Predictions of the {predicted} over {x}{rest}: mean and {prob:.0%} band."
-    yield picture("predictions", lambda: conditional_marginal(told, x=x), alternative, caption)
+    yield picture("predictions", lambda: conditional_marginal(_named(told), x=x), alternative, caption)
+
+
+def _named(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Name stories for a legend: a single one is no story."""
+    return tables if len(tables) > 1 else {"estimate": next(iter(tables.values()))}
 
 
 def _plain(value: float) -> str:
