@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm.fitted import FittedGLMM
     from bayes_glmm.glmm.model import GLMM, load
+    from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
@@ -51,6 +52,7 @@ __all__ = [
     "compare",
     "comparisons",
     "errors",
+    "from_bambi",
     "grid",
     "hypotheses",
     "icc",
@@ -92,6 +94,7 @@ _HOMES = {
     "check_residuals": "checks.residual_tests",
     "compare": "checks.compare",
     "comparisons": "effects.comparisons",
+    "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",

@@ -50,8 +50,7 @@ class FramedWidget(Widget):
         return repr_of(self._design, self._values)
 
     def _repr_html_(self) -> str:
-        hint = 'To read and set the sliders from Python: <code>pip install "bayes_glmm[widgets]"</code>.'
-        return f"{frame(self.to_html(), self._design.title, self._design.height)}<p><small>{hint}</small></p>"
+        return frame(self.to_html(), self._design.title, self._design.height, hint=True)
 
 
 def make_widget(design: Design, values: Mapping[str, Any]) -> Widget:

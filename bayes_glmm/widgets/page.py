@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _IMPORT = re.compile(r'^import\s+\{[^}]*\}\s+from\s+"\./(\w+\.js)";\n', re.MULTILINE)
+_HINT = 'To read and set the sliders from Python: <code>pip install "bayes_glmm[widgets]"</code>.'
 _EXPORT = re.compile(r"^export (?=const|function|class)", re.MULTILINE)
 
 _PAGE = """<!doctype html>
@@ -101,7 +102,7 @@ def page(module: str, title: str, state: Mapping[str, Any]) -> str:
     return _PAGE.format(title=html.escape(title), styles=styles(), script=script_of(module), state=data)
 
 
-def frame(text: str, title: str, height: int) -> str:
+def frame(text: str, title: str, height: int, hint: bool = False) -> str:
     """Put a page into a frame, for notebooks.
 
     Parameters
@@ -112,6 +113,8 @@ def frame(text: str, title: str, height: int) -> str:
         What screen readers call the frame.
     height
         CSS pixels, where the frame cannot take the height of the page itself.
+    hint
+        Whether to say below it what makes the sliders known to Python.
 
     Returns
     -------
@@ -119,7 +122,8 @@ def frame(text: str, title: str, height: int) -> str:
         An ``iframe``.
     """
     style = f"width: 100%; height: {height}px; border: 0"
-    return f'<iframe title="{html.escape(title)}" style="{style}" srcdoc="{html.escape(text)}"></iframe>'
+    below = f"<p><small>{_HINT}</small></p>" if hint else ""
+    return f'<iframe title="{html.escape(title)}" style="{style}" srcdoc="{html.escape(text)}"></iframe>{below}'
 
 
 class Widget:
