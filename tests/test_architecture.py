@@ -20,7 +20,7 @@ ROWS = [
     ["errors"],
     ["arguments"],
     ["printing", "progress"],
-    ["links", "families", "priors", "covariance", "ordinal", "cdfs"],
+    ["links", "families", "priors", "covariance"],
     ["datasets", "spec"],
     ["design"],
     ["model"],
@@ -33,7 +33,7 @@ ROWS = [
     ["bayes_glmm"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
-VOCABULARY = {"links", "families", "priors", "covariance", "ordinal", "cdfs"}
+VOCABULARY = {"links", "families", "priors", "covariance"}
 
 
 def module_of(path: Path) -> str:
