@@ -35,7 +35,7 @@ reliability: setup  ## the tables of docs/reliability.md, about an hour
 
 docs:  ## the documentation as HTML, in out/docs
 	@sh scripts/bootstrap.sh docs
-	@$(PYTHON_RUN) -m sphinx -W -b html docs out/docs
+	@$(PYTHON_RUN) -m sphinx -W --keep-going -q -b html docs out/docs
 
 clean:  ## remove what the other targets made, .venv included
 	rm -rf .venv build dist out .pytest_cache .mypy_cache .ruff_cache

@@ -36,3 +36,31 @@ def cbpp_fit(cbpp):
 def sleepstudy_fit(sleepstudy):
     """A linear model with correlated intercepts and slopes."""
     return bg.GLMM("Reaction ~ Days + (Days | Subject)", sleepstudy).fit(**SHORT)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless Chromium for all tests of pages, started on first use."""
+    from tests.browser import chromium
+
+    path = chromium.find()
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or name one in CHROMIUM")
+    with chromium.Browser(path) as started:
+        yield started
+
+
+@pytest.fixture
+def pages(browser):
+    """A function that opens pages, `pages(width=400, dark=True)`; they must have raised no error when the test ends."""
+    opened = []
+
+    def page(**looks):
+        opened.append(browser.page(**looks))
+        return opened[-1]
+
+    yield page
+    faults = [fault for one in opened for fault in one.faults()]
+    for one in opened:
+        one.close()
+    assert faults == []

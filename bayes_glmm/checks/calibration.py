@@ -10,7 +10,7 @@ import html
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,6 @@ from bayes_glmm.printing.grid import wrapped
 from bayes_glmm.printing.table import Table
 
 if TYPE_CHECKING:
-    import pymc as pm
-
     from bayes_glmm.inference.fit import Model
 
 Array = npt.NDArray[np.float64]
@@ -54,13 +52,6 @@ _OUTSIDE: Mapping[str, Callable[[Array], bool]] = {
     "unit_zero": lambda y: bool(np.any(y >= 1)),
     "count": lambda y: bool(np.any(y > _MOST_RESOLVED)),
 }
-
-
-class GenerativeModel(Protocol):
-    """What calibration needs of a model besides its parts."""
-
-    def to_pymc(self) -> pm.Model:
-        """Build the PyMC model."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,12 +79,13 @@ def simulate_residuals(
     Returns
     -------
     xarray.Dataset
-        Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses), and the
-        data's columns as coordinates (one called obs, say, as ``obs_data``; its own name finds it in every check). Over
-        (sample, obs): ``simulated``; and for ``"conditional"`` residuals of a fit, of every single posterior draw,
-        ``residual_draws``, the expected response ``predicted_draws``, P(Y < y) and P(Y <= y) as ``lower`` and
-        ``upper``, and ``zero_probability``, P(Y = 0) of whole-numbered responses; with what tests expect when the model
-        is right, ``level_covariance`` and ``score_variance`` over obs.
+        Over obs: ``residual`` (between 0 and 1), ``observed``, ``predicted`` (mean of the simulated responses; of
+        successes in so many trials, their share), and the data's columns as coordinates (one called obs, say, as
+        ``obs_data``; its own name finds it in every check). Over (sample, obs): ``simulated``; and for
+        ``"conditional"`` residuals of a fit, of every single posterior draw, ``residual_draws``, the expectation
+        ``predicted_draws``, P(Y < y) and P(Y <= y) as ``lower`` and ``upper``, and ``zero_probability``, P(Y = 0) of
+        whole-numbered responses; with what tests expect when the model is right, ``level_covariance`` and
+        ``score_variance`` over obs.
         ``attrs``: random_effects, seed, the names of ``predictors`` and ``groups``, and of the grouping factors most of
         whose levels have one row as ``row_effects``.
 
@@ -138,7 +139,7 @@ def simulate_residuals(
         if random_effects != "conditional":
             raise PredictionError("A DataTree holds one kind of simulated responses: use random_effects='conditional'.")
         observed, simulated = _of_tree(fit, var_name, draws)
-        variables = _by_rank(observed, simulated, rng)
+        variables = {**_by_rank(observed, simulated, rng), "predicted": simulated.mean(axis=0)}
         frame = pd.DataFrame(index=pd.RangeIndex(len(observed))) if data is None else row_frame(data)
         if len(frame) != len(observed):
             raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
@@ -219,20 +220,23 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
     )
     simulated = tree["posterior_predictive"][response_name(fit)].to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1])
+    predicted = simulated.mean(axis=0) / (1.0 if response.trials is None else response.trials)
     if mode == "new":
-        return _by_rank(observed, simulated, rng)
+        return {**_by_rank(observed, simulated, rng), "predicted": predicted}
     of_draws = _of_draws(fit, observed, simulated, per_chain)
     lower, upper = of_draws["lower"], of_draws["upper"]
     within = rng.random(len(observed))
     if mode == "loo":
         weights = _loo_weights(fit, per_chain)
         below, most = (weights * lower).sum(axis=0), (weights * upper).sum(axis=0)
-        return {"residual": below + within * (most - below), "observed": observed, "simulated": simulated}
+        residual = below + within * (most - below)
+        return {"residual": residual, "observed": observed, "simulated": simulated, "predicted": predicted}
     residuals = lower + within * (upper - lower)
     return {
         "residual": residuals.mean(axis=0),
         "observed": observed,
         "simulated": simulated,
+        "predicted": predicted,
         "residual_draws": residuals,
         **of_draws,
     }
@@ -251,7 +255,7 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     for rows in predictor.row_chunks():
         mu, n = predictor.location(rows), None if trials is None else trials[rows]
         parameters = predictor.parameters(rows)
-        result["predicted_draws"][:, rows] = _expected(family, mu, parameters, n)
+        result["predicted_draws"][:, rows] = _expected(family, mu, parameters)
 
         def places(y: Array, model: tuple[Any, ...] = (mu, parameters, n)) -> tuple[Array, Array]:
             return _places(family, y, *model)
@@ -278,12 +282,11 @@ def _places(family: Family, y: Array, mu: Array, parameters: Parameters, trials:
     return np.where(np.isin(y, family.atoms), below, upper), upper
 
 
-def _expected(family: Family, mu: Array, parameters: Parameters, trials: Array | None) -> Array:
-    """Compute the mean (S, rows) of a response on its own scale: successes of so many trials, codes of categories."""
+def _expected(family: Family, mu: Array, parameters: Parameters) -> Array:
+    """Compute the mean (S, rows) of a response on its own scale: of a single trial, of the codes of categories."""
     if family.probabilities is not None:
         return np.asarray(mu @ np.arange(mu.shape[-1], dtype=float))
-    mean = mu if family.mean is None else np.asarray(family.mean(mu, parameters), dtype=float)
-    return mean if trials is None else mean * trials
+    return mu if family.mean is None else np.asarray(family.mean(mu, parameters), dtype=float)
 
 
 def _is_response(column: pd.Series, observed: Array) -> bool:
@@ -348,7 +351,6 @@ def _dataset(variables: dict[str, Array], frame: pd.DataFrame, attrs: dict[str, 
         {name: (over.get(name, ("sample", "obs")[-values.ndim :]), values) for name, values in variables.items()},
         coords=coords,
     )
-    dataset["predicted"] = ("obs", variables["simulated"].mean(axis=0))
     dataset.attrs = {
         **attrs,
         "predictors": [name for name in attrs["predictors"] if name in frame],

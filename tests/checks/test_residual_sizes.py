@@ -63,10 +63,20 @@ def test_no_right_model_is_called_wrong_too_often(family, shape):
 def test_the_prediction_is_the_draw_s_own(cbpp_fit):
     residuals = bg.simulate_residuals(cbpp_fit, draws=200, random_seed=1)
     rates = expected(cbpp_fit).stack(sample=("chain", "draw")).transpose("sample", "obs").to_numpy()
-    counts = rates * cbpp_fit.model.design.response.trials
     each = residuals["predicted_draws"].to_numpy()
     assert each.shape == (200, 56)
-    assert all(np.isclose(counts, row).all(axis=1).any() for row in each[::20])
+    assert all(np.isclose(rates, row).all(axis=1).any() for row in each[::20])
     pd.testing.assert_frame_equal(
         bg.check_residuals(residuals), bg.check_residuals(residuals.assign(predicted=-residuals["predicted"]))
     )
+
+
+def test_which_category_counts_as_a_success_does_not_matter(cbpp_fit):
+    other = cbpp_fit.update(
+        data=bg.load_dataset("cbpp").assign(incidence=lambda d: d["size"] - d["incidence"]), random_seed=1
+    )
+    ours, swapped = (
+        bg.check_residuals(bg.simulate_residuals(fit, draws=400, random_seed=1), predictors=[])["p_value"]
+        for fit in (cbpp_fit, other)
+    )
+    assert abs(ours["predicted"] - swapped["predicted"]) < 0.08  # 0.15 when predictions were counts

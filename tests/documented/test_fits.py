@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from tests.documented.fits import NEAR, fitted, likelihood_fits, names
+from tests.documented.fits import NEAR, RESTRICTED, fitted, likelihood_fits, names
 from tests.documented.models import HERE, documented_models
 from tests.published.data import AbsentError
 
@@ -48,6 +48,13 @@ def test_documented_models_on_their_data(name):
     assert model.refused or model.converged, model.verdict
     far = {sd.factor: sd for sd in model.sds if sd.off > NEAR}
     assert not far
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RESTRICTED)
+def test_sds_of_a_restricted_likelihood(name):
+    (ours,) = found(name).sds
+    assert abs(ours.mode - RESTRICTED[name]) <= NEAR * ours.sd
 
 
 def test_every_model_with_data_is_documented():

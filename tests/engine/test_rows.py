@@ -26,7 +26,7 @@ PARAMETERS = {
     "lognormal": [(0.3, 1.0), (2.0, 1.0)],
     "beta": [(0.4, 1.0), (6.0, 1.0), (80.0, 1.0)],
 }
-#: Compiled; every other pair is held to the same in Python (tests/families), ordered categories in test_ordinal_rows.py.
+#: Compiled; the others are held to the same in Python (tests/families), ordered categories in test_ordinal_rows.py.
 LATER = {"cauchit", "loglog", "softplus", "1/mu^2"}
 PAIRS = sorted(pair for pair in EVERY if pair[0] in PARAMETERS and pair[1] not in LATER)
 NAMES = {family.kernel: tuple(row.name for row in family.parameters) for family in FAMILIES.values() if family.kernel}

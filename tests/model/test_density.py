@@ -616,7 +616,7 @@ def test_binary_tails_do_not_cancel(link, eta):
     assert log_density({"beta_centered": np.array([eta])}) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("family", NUMBERS)
+@pytest.mark.parametrize("family", LIKELIHOODS)
 def test_pointwise_density_of_the_families(family):
     """The numpy densities that predictions and LOO use, against the same oracles."""
     parameters = {"sigma": 0.8, "phi": 2.5, "nu": 4.5}
