@@ -72,7 +72,7 @@ class Composed:
         return {"logp": logp, "dist": dist}
 
 
-def with_atom(distribution: Any, weight: str, truncated: bool, mixed: bool) -> Composed:
+def with_atom(distribution: Any, weight: str, mixed: bool) -> Composed:
     """Put an atom at zero on a distribution.
 
     Parameters
@@ -81,10 +81,8 @@ def with_atom(distribution: Any, weight: str, truncated: bool, mixed: bool) -> C
         A PyMC distribution class, or what is used as one.
     weight
         Name of the atom's probability among the arguments.
-    truncated
-        Whether zeros of the distribution itself are cut off.
     mixed
-        Whether zeros of the distribution itself are added to the atom; where neither, it has none.
+        Whether the distribution has zeros of its own, which are added to the atom.
 
     Returns
     -------
@@ -92,39 +90,60 @@ def with_atom(distribution: Any, weight: str, truncated: bool, mixed: bool) -> C
         Its arguments are the distribution's and `weight`.
     """
 
-    def parts(arguments: Mapping[str, Any]) -> tuple[Any, Any]:
-        rest = {name: value for name, value in arguments.items() if name != weight}
-        return arguments[weight], distribution.dist(**rest)
+    def rest(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in arguments.items() if name != weight}
 
     def log_density(value: Any, arguments: Mapping[str, Any]) -> Any:
         import pymc as pm
         import pytensor.tensor as pt
 
-        share, base = parts(arguments)
-        zero = pt.eq(value, 0)
+        share, base, zero = arguments[weight], distribution.dist(**rest(arguments)), pt.eq(value, 0)
         # where the atom is taken the other branch stands at a point that keeps its derivative finite
-        away = pt.switch(zero, 0.5 if not (truncated or mixed) else 1, value)
-        others = pt.log1p(-share) + pm.logp(base, away)
-        if not (truncated or mixed):
+        others = pt.log1p(-share) + pm.logp(base, pt.switch(zero, 1 if mixed else 0.5, value))
+        if not mixed:
             return pt.switch(zero, pt.log(share), others)
         of_zero = pm.logp(base, pt.zeros_like(value))
-        if truncated:
-            return pt.switch(zero, pt.log(share), others - pt.log1mexp(of_zero))
         return pt.switch(zero, pt.logaddexp(pt.log(share), pt.log1p(-share) + of_zero), others)
 
     def draws(arguments: Mapping[str, Any], shape: Any) -> Any:
         import pymc as pm
         import pytensor.tensor as pt
 
-        share, base = parts(arguments)
-        rest = {name: value for name, value in arguments.items() if name != weight}
-        if truncated:
-            others = pm.Truncated.dist(base, lower=1, size=shape)
-        else:
-            others = distribution.dist(**rest, size=shape)
-        return pt.switch(pm.Uniform.dist(0.0, 1.0, size=shape) < share, pt.zeros_like(others), others)
+        others = distribution.dist(**rest(arguments), size=shape)
+        return pt.switch(pm.Uniform.dist(0.0, 1.0, size=shape) < arguments[weight], pt.zeros_like(others), others)
 
     return Composed(log_density, draws)
+
+
+def cut_with_atom(
+    base_of: Callable[[Mapping[str, Any]], Any], weight: str, simulate: Callable[[Any, Mapping[str, Any]], Any]
+) -> Composed:
+    """Cut a distribution of counts off at zero and put an atom there.
+
+    Parameters
+    ----------
+    base_of
+        Arguments by name -> a PyMC variable of the distribution.
+    weight
+        Name of the atom's probability among the arguments.
+    simulate
+        (rng, arguments by name) -> draws; PyMC rejects zeros until there are none, of which some means have too many.
+
+    Returns
+    -------
+    Composed
+        Its arguments are those of `base_of` and `weight`.
+    """
+
+    def log_density(value: Any, arguments: Mapping[str, Any]) -> Any:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        share, base, zero = arguments[weight], base_of(arguments), pt.eq(value, 0)
+        others = pm.logp(base, pt.switch(zero, 1, value)) - pt.log1mexp(pm.logp(base, pt.zeros_like(value)))
+        return pt.switch(zero, pt.log(share), pt.log1p(-share) + others)
+
+    return Composed(log_density, simulate=simulate)
 
 
 def generalized_poisson(simulate: Callable[[Any, Mapping[str, Any]], Any]) -> Composed:

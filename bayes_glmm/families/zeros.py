@@ -17,12 +17,13 @@ import numpy as np
 
 from bayes_glmm.families.counts import NEGATIVEBINOMIAL, POISSON
 from bayes_glmm.families.family import Family, Parameters, probability, shape_of
-from bayes_glmm.families.graphs import with_atom
+from bayes_glmm.families.graphs import cut_with_atom, with_atom
 from bayes_glmm.families.positive import GAMMA, LOGNORMAL
 from bayes_glmm.families.trials import BETABINOMIAL, BINOMIAL
 from bayes_glmm.families.unit import BETA
-from bayes_glmm.links import Link
+from bayes_glmm.links import LINKS, Link
 
+_LARGEST = 1e15  # of a mean that counts are drawn for
 _STEPS = 200  # doublings and halvings of an interval of counts: more than a double has digits
 
 
@@ -147,7 +148,7 @@ def hurdle(base: Family, aliases: tuple[str, ...], weight: str = "hu", name: str
         simulate=simulate,
         variance=variance,
         cdf=cdf,
-        graph=_graph_with_atom(base, weight, truncated=whole),
+        graph=_graph_cut(base, weight, simulate) if whole else _graph_with_atom(base, weight, mixed=False),
         mean=lambda mu, parameters: mean_factor(parameters) * mean_of(mu, parameters),
         mean_factor=mean_factor if cut.mean is None else None,
         averaged_mean=_times(base.averaged_mean, mean_factor),
@@ -235,11 +236,25 @@ def _times(averaged: Any, factor: Callable[[Parameters], Any]) -> Any:
     return averaged and (lambda eta, variance, parameters: factor(parameters) * averaged(eta, variance, parameters))
 
 
-def _graph_with_atom(base: Family, weight: str, *, truncated: bool = False, mixed: bool = False) -> Any:
+def _graph_with_atom(base: Family, weight: str, mixed: bool) -> Any:
     def graph(eta: Any, link: Link, parameters: Parameters, trials: Any) -> tuple[Any, dict[str, Any]]:
         distribution, arguments = base.graph(eta, link, parameters, trials)
-        composed = with_atom(distribution, "atom", truncated, mixed)
-        return composed, {**arguments, "atom": parameters[weight]}
+        return with_atom(distribution, "atom", mixed), {**arguments, "atom": parameters[weight]}
+
+    return graph
+
+
+def _graph_cut(base: Family, weight: str, simulate: Callable[..., Any]) -> Any:
+    def base_of(arguments: Parameters) -> Any:
+        distribution, own = base.graph(arguments["mu"], LINKS["identity"], arguments, None)
+        return distribution.dist(**own)
+
+    def draws(rng: np.random.Generator, arguments: Parameters) -> Any:
+        parameters = {name: value for name, value in arguments.items() if name != "mu"}
+        return simulate(rng, np.minimum(arguments["mu"], _LARGEST), parameters, None)
+
+    def graph(eta: Any, link: Link, parameters: Parameters, trials: Any) -> tuple[Any, dict[str, Any]]:
+        return cut_with_atom(base_of, weight, draws), {"mu": link.graph_inverse(eta), **parameters}
 
     return graph
 
