@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+import bayes_glmm as bg
+
 matplotlib.use("Agg")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -90,6 +92,84 @@ def test_answers_of_step_counts():
     width = {name: row["ci_upper"] - row["ci_lower"] for name, row in last.items()}
     assert width["epil_negative"] > 1.5 * width["epil_poisson"]
     assert last["epil_poisson"]["ci_upper"] < 0 < last["epil_negative"]["ci_upper"]
+
+
+def test_the_crowd_predicts_best_and_believes_no_two_women():
+    space = run("the_crowd")
+    assert list(space["misses"].idxmin(axis=1).unique()) == ["partial pooling"]
+    miss = space["typical_miss"]
+    assert miss["no pooling"] > 0.99 * miss["complete pooling"] > 1.1 * miss["partial pooling"]
+    assert space["overall"] == pytest.approx(0.39, abs=0.005) and space["outside"] > 9
+    small = space["small"]["estimate"]
+    assert space["overall"] < small["3"] < 0.5 and small["11"] < small["49"] and small["14"] > 0.58
+    assert space["first"].iloc[0] < 0.5 and space["last"].index[0] == "11"
+    three, hundred = space["spread"][3], space["spread"][100]
+    assert three["ci_upper"] > 3 * three["ci_lower"] and hundred["ci_upper"] < 1.3 * hundred["ci_lower"]
+    assert "rests on its prior" in space["of_three"].notes[0]
+
+
+@pytest.mark.slow
+def test_answers_of_the_crowd():
+    space = run("the_crowd", with_answers=True)
+    assert space["ends"]["tiny"].std() < 0.01
+    kept = space["kept"]
+    assert kept["Days"] == pytest.approx(0.8, abs=0.05) and kept["Intercept"] == pytest.approx(0.8, abs=0.05)
+    assert kept["share of a district"] == pytest.approx(0.5, abs=0.03)
+    assert space["batch_sd"]["ci_lower"] < 0.2 and 2 < space["batch_sd"]["ci_upper"] < 3
+    assert float(space["batches"].posterior["sigma"].mean()) < 4
+
+
+def test_under_the_hood_quadrature_and_nuts_agree_and_both_laplaces_bend():
+    space = run("under_the_hood")
+    sd = space["likelihood"]["sd"]
+    assert sd[1] > 4.5 and sd[5] < 3.8 and sd[[15, 25, 51]].to_numpy() == pytest.approx(4.0, abs=0.07)
+    assert space["by_patient"].eq(0).mean() > 0.5
+    sds = space["answers"].loc["sd"]
+    assert sds["NUTS"] == pytest.approx(sds["quadrature"], abs=0.12)  # posterior mean and maximum
+    assert sds["package's Laplace"] < sds["quadrature"] - 0.3 < sds["quadrature"] + 0.5 < sds["Laplace"]
+    best, laplace = space["fits_well"].index
+    assert space["fits_well"].loc[laplace, "by Laplace"] > space["fits_well"].loc[best, "by Laplace"]
+    assert space["fits_well"].loc[laplace, "by 51 points"] < space["fits_well"].loc[best, "by 51 points"] - 3
+    common, rare = space["found"].values()
+    assert all(0.84 < values[0] / sd <= 0.905 and values[-1] / sd > 0.965 for sd, values in common.items())
+    assert all(values[0] / sd > 2 and values[-1] / sd == pytest.approx(1, abs=0.02) for sd, values in rare.items())
+    prior = space["small"].prior_table.beta[0].prior
+    assert space["log_odds"] == pytest.approx(prior["mu"], abs=1e-3)
+    assert space["walked"].mean() == pytest.approx(space["exact_mean"], abs=0.02)
+
+
+@pytest.mark.slow
+def test_answers_of_under_the_hood():
+    space = run("under_the_hood", with_answers=True)
+    rules = space["both_rules"]
+    assert rules.loc[101, "adaptive"] == pytest.approx(rules.loc[101, "not adaptive"], abs=0.02)
+    assert rules.loc[5, "adaptive"] - rules.loc[5, "not adaptive"] > 60
+    near, far = space["cbpp_nuts"].summary(), space["cbpp_laplace"].summary()
+    assert ((near["mean"] - far["mean"]).abs() < 0.25 * near["sd"]).all()
+    ratio, risk = space["misled"].to_numpy()
+    assert ratio[0] == pytest.approx(ratio[1], abs=0.03) and 1.6 < risk[1] / risk[0] < 2
+
+
+def test_question_to_sentence_says_what_the_text_says():
+    space = run("question_to_sentence")
+    ratios = {whom: space["statements"][whom, "odds_ratio"]["estimate"] for whom in ("typical", "marginal")}
+    assert ratios["typical"] > 1.2 * ratios["marginal"]  # and near four, which no sentence should call "four times"
+    assert ratios["typical"] == pytest.approx(4, abs=0.4)
+    assert space["positive"] > 0.99 and space["enough"] > 0.95 and space["nothing"] < 0.01
+    pairs = bg.avg_comparisons(space["fit"], "treatment", by="visit", random_effects="marginal", hypothesis="pairwise")
+    assert len(pairs) == 6 and ((pairs["lower"] < 0) & (pairs["upper"] > 0)).all()
+    between, centres = space["between"].iloc[0], space["by_centre"]
+    assert holds(between, 0.0)
+    assert between["upper"] - between["lower"] > (centres["upper"] - centres["lower"]).max()
+    assert f"{100 * space['by_arm']['estimate'].iloc[0]:.0f} more patients" in space["sentence"]
+
+
+@pytest.mark.slow
+def test_answers_of_question_to_sentence():
+    space = run("question_to_sentence", with_answers=True)
+    width = {whom: (table["upper"] - table["lower"]).min() for whom, table in space["chances"].items()}
+    assert width["new"] > 3 * width["marginal"]
+    assert 0.5 < space["largest"] < 0.8 and space["practically_one"] < 0.01
 
 
 def test_the_course_lists_every_notebook_once():
