@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayes_glmm import errors, plots
+    from bayes_glmm import errors, plots, widgets
     from bayes_glmm.checks.calibration import sbc
     from bayes_glmm.checks.compare import compare
     from bayes_glmm.checks.comparison import kfold, loo
@@ -78,6 +78,7 @@ __all__ = [
     "slopes",
     "table",
     "variance_components",
+    "widgets",
 ]
 
 #: The module of each public name.
@@ -119,7 +120,7 @@ _HOMES = {
     "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }
-_ROOMS = ("errors", "plots")
+_ROOMS = ("errors", "plots", "widgets")
 
 
 def __getattr__(name: str) -> Any:

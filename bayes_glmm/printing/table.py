@@ -16,7 +16,9 @@ import pandas as pd
 
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.printing.excel import write_excel
-from bayes_glmm.printing.grid import Column, Grid, as_html, as_latex, as_markdown, as_text
+from bayes_glmm.printing.grid import Column, Grid, as_latex, as_text
+from bayes_glmm.printing.html import as_html
+from bayes_glmm.printing.markdown import as_markdown
 from bayes_glmm.printing.numbers import MISSING, number_columns
 
 if TYPE_CHECKING:
