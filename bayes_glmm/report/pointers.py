@@ -13,41 +13,87 @@ from bayes_glmm.errors import GLMMError, nearest
 __all__ = ["missing_attribute", "missing_function", "refuse_keywords"]
 
 _ARVIZ = "arviz takes fit.dt"
+_PLOTS = "bg.plots, which draws results, such as bg.plots.predictions(bg.avg_predictions(fit, by='x'), 'x')"
 #: What other packages have as methods of a fit, and what does it here.
 _OF_A_FIT = {
-    "predict": "bg.predictions(fit), or bg.posterior_predictive(fit) for new responses",
-    "fitted": "bg.predictions(fit)",
-    "posterior_predict": "bg.posterior_predictive(fit)",
-    "posterior_epred": "bg.predictions(fit)",
-    "conditional_effects": "bg.predictions(fit, bg.grid(fit, x=[...]), random_effects='typical')",
-    "prior_summary": "fit.model.priors",
+    # statsmodels and scikit-learn
+    "params": "fit.summary()",
+    "fe_params": "fit.summary()",
+    "coef_": "fit.summary()",
+    "intercept_": "fit.summary()",
+    "bse": "fit.summary()['sd']",
+    "bse_fe": "fit.summary()['sd']",
+    "conf_int": "fit.summary(ci_prob=0.95)",
+    "pvalues": "bg.hypotheses(fit, 'x > 0'), the posterior probability",
+    "tvalues": "fit.summary(), whose intervals take the place of tests",
+    "summary2": "fit.summary()",
+    "cov_params": "fit.posterior['beta'], whose draws have every covariance",
+    "vcov": "fit.posterior['beta'], whose draws have every covariance",
+    "cov_re": "fit.posterior['sd_g'] and, of correlated effects, fit.posterior['corr_g'] of a factor g",
+    "vcomp": "bg.variance_components(fit)",
+    "scale": "fit.summary(), where sigma and phi stand below the sds",
+    "sigma": "fit.posterior['sigma']",
     "fittedvalues": "bg.predictions(fit)",
+    "predict": "bg.predictions(fit), or bg.posterior_predictive(fit) for new responses",
+    "get_prediction": "bg.predictions(fit)",
+    "predict_proba": "bg.predictions(fit)",
+    "resid": "bg.simulate_residuals(fit)",
+    "resid_pearson": "bg.simulate_residuals(fit)",
+    "resid_response": "bg.simulate_residuals(fit)",
+    "llf": "bg.log_likelihood(fit), or bg.loo(fit) to compare models",
+    "score": "bg.loo(fit)",
+    "rsquared": "bg.r2(fit)",
+    "nobs": "len(fit.model.design.frame)",
+    "converged": "fit.convergence.passed",
+    "t_test": "bg.hypotheses(fit, 'x > 0')",
+    "wald_test": "bg.hypotheses(fit, 'x > 0')",
+    "get_margeff": "bg.avg_slopes(fit, 'x')",
+    "get_influence": "bg.loo(fit)",
+    "bic": "bg.loo(fit)",
+    "aic": "bg.loo(fit)",
+    # lme4 and R
+    "fitted": "bg.predictions(fit)",
+    "residuals": "bg.simulate_residuals(fit)",
+    "ranef": "bg.random_effects(fit)",
+    "fixef": "fit.summary()",
+    "coef": "fit.summary()",
+    "confint": "fit.summary(ci_prob=0.95)",
+    "VarCorr": "bg.variance_components(fit)",
+    "varcorr": "bg.variance_components(fit)",
+    "anova": "bg.compare({'small': bg.loo(fit), 'large': bg.loo(fit)}), with the fits of two models",
+    "logLik": "bg.log_likelihood(fit), or bg.loo(fit) to compare models",
+    "simulate": "bg.posterior_predictive(fit)",
+    "model_matrix": "fit.model.design.X",
+    "emmeans": "bg.avg_predictions(fit, by='x')",
+    "contrasts": "bg.comparisons(fit, 'x')",
     "predict_response": "bg.predictions(fit)",
     "marginaleffects": "bg.slopes(fit, 'x') or bg.comparisons(fit, 'x')",
-    "contrasts": "bg.comparisons(fit, 'x')",
-    "emmeans": "bg.avg_predictions(fit, by='x')",
-    "residuals": "bg.simulate_residuals(fit)",
-    "resid": "bg.simulate_residuals(fit)",
-    "plot": f"bg.plots, which draws results, such as bg.plots.predictions(bg.predictions(fit)); {_ARVIZ}",
-    "plots": "bg.plots, which draws results, such as bg.plots.predictions(bg.predictions(fit))",
+    "tidy": "fit.summary()",
+    "glance": "fit.diagnose() and bg.r2(fit)",
+    # brms, rstanarm, Bambi and ArviZ
+    "posterior_predict": "bg.posterior_predictive(fit)",
+    "posterior_epred": "bg.predictions(fit)",
+    "posterior_linpred": "bg.predictions(fit, scale='link')",
+    "conditional_effects": "bg.predictions(fit, bg.grid(fit, x=[0, 1]), random_effects='typical')",
+    "marginal_effects": "bg.avg_slopes(fit, 'x')",
+    "prior_summary": "fit.model.priors",
+    "as_draws_df": "fit.posterior.to_dataframe()",
+    "plot": f"{_PLOTS}; {_ARVIZ}",
+    "plots": _PLOTS,
     "plot_trace": f"arviz.plot_trace_dist(fit.dt): {_ARVIZ}",
     "trace": "fit.posterior, or fit.dt",
     "idata": "fit.dt",
     "samples": "fit.posterior",
     "draws": "fit.posterior",
     "waic": "bg.loo(fit)",
-    "aic": "bg.loo(fit)",
-    "bic": "bg.loo(fit)",
     "pp_check": "bg.predictive_check(fit)",
     "ppc": "bg.predictive_check(fit)",
-    "ranef": "bg.random_effects(fit)",
-    "fixef": "fit.summary()",
-    "coef": "fit.summary()",
-    "params": "fit.summary()",
-    "conf_int": "fit.summary(ci_prob=0.95)",
-    "VarCorr": "bg.variance_components(fit)",
     "hypothesis": "bg.hypotheses(fit, 'x > 0')",
+    "bayes_R2": "bg.r2(fit)",
+    "rhat": "fit.summary()['r_hat']",
+    # what a model has
     "formula": "fit.model.spec.formula.text",
+    "family": "fit.model.spec.family",
     "data": "fit.model.design.frame",
     "priors": "fit.model.priors",
     "equation": "fit.model.equation()",
@@ -72,6 +118,8 @@ _FUNCTIONS = (
     "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients", "posterior_predictive", "predictive_check",
     "prior_sensitivity", "r2", "random_effects", "shrinkage", "simulate_residuals", "variance_components",
 )  # fmt: skip
+#: Of these, the ones that want names of variables, too.
+_OF_VARIABLES = ("comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses")
 _OF_A_MODEL = {
     "sample": "model.fit()",
     "build": "model.to_pymc()",
@@ -137,7 +185,7 @@ def missing_attribute(kind: str, name: str, valid: Iterable[str]) -> str:
     message = f"{kind!r} object has no attribute {name!r}"
     if name.startswith("_"):
         return message
-    places = _OF_A_FIT | {function: f"bg.{function}(fit, ...)" for function in _FUNCTIONS}
+    places = _OF_A_FIT | {one: f"bg.{one}(fit{', ...' if one in _OF_VARIABLES else ''})" for one in _FUNCTIONS}
     if kind == "GLMM":
         fitted = {key: f"fit = model.fit(), then {place}" for key, place in places.items()}
         places = fitted | _OF_A_MODEL
