@@ -25,11 +25,13 @@ CONFIG = """c.IPKernelApp.log_level = "ERROR"
 c.HistoryManager.enabled = False
 c.InlineBackend.rc = {"figure.dpi": 110}
 """
-#: Whether the engine is compiled while a page runs depends on the machine, not on the page.
-STARTUP = """from bayes_glmm.engine import native
+#: Whether the engine is compiled while a page runs, and how long fits take, depends on the machine, not on the page.
+STARTUP = """from bayes_glmm import progress
+from bayes_glmm.engine import native
 
 native.announce = lambda: None
-del native
+progress._DELAY = float("inf")
+del native, progress
 """
 
 
