@@ -241,9 +241,14 @@ OF_OTHERS = {
 }
 
 
+#: Functions that want names of variables beside the fit.
+OF_VARIABLES = ("comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses")
+
+
 @pytest.mark.parametrize("name", [*OF_OTHERS, *OF_A_FIT])
 def test_attributes_of_other_packages_and_functions_point_to_what_there_is(name, fit):
-    words = OF_OTHERS.get(name, rf"Use bg.{name}\(fit, ...\)")
+    more = ", ..." if name in OF_VARIABLES else ""
+    words = OF_OTHERS.get(name, rf"Use bg.{name}\(fit{more}\)")
     with pytest.raises(AttributeError, match=f"no attribute '{name}'. {words}"):
         getattr(fit, name)
     assert not hasattr(fit, name)
