@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayes_glmm import errors, plots
+    from bayes_glmm import errors, plots, widgets
     from bayes_glmm.checks.calibration import sbc
     from bayes_glmm.checks.compare import compare
     from bayes_glmm.checks.comparison import kfold, loo
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm.fitted import FittedGLMM
     from bayes_glmm.glmm.model import GLMM, load
+    from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
@@ -51,6 +52,7 @@ __all__ = [
     "compare",
     "comparisons",
     "errors",
+    "from_bambi",
     "grid",
     "hypotheses",
     "icc",
@@ -76,6 +78,7 @@ __all__ = [
     "slopes",
     "table",
     "variance_components",
+    "widgets",
 ]
 
 #: The module of each public name.
@@ -91,6 +94,7 @@ _HOMES = {
     "check_residuals": "checks.residual_tests",
     "compare": "checks.compare",
     "comparisons": "effects.comparisons",
+    "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",
@@ -116,7 +120,7 @@ _HOMES = {
     "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }
-_ROOMS = ("errors", "plots")
+_ROOMS = ("errors", "plots", "widgets")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ done within half a second shows nothing.
 
 from __future__ import annotations
 
-import html
 import shutil
 import sys
 import time
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Protocol, Self
+
+from bayes_glmm.printing.html import progress_html
 
 #: Seconds of work before anything is shown, between two looks in a terminal or notebook, and before a log's first line.
 _DELAY, _INTERVAL, _FIRST_LINE = 0.5, 0.1, 10.0
@@ -249,19 +250,19 @@ class _Notebook:
     def say(self, words: str) -> None:
         from IPython.display import HTML, display
 
-        display(HTML(f"<div>{html.escape(words)}</div>"))
+        display(HTML(progress_html(words, None)))
 
     def show(self, words: str, share: float, seconds: float) -> None:
-        self._put(f'<progress max="1" value="{share:.4f}" style="width:40%"></progress> {html.escape(words)}')
+        self._put(words, share)
 
     def close(self, words: str) -> None:
         if self._handle is not None:
-            self._put(html.escape(words))
+            self._put(words, None)
 
-    def _put(self, text: str) -> None:
+    def _put(self, words: str, share: float | None) -> None:
         from IPython.display import HTML, display
 
-        content = HTML(f"<div>{text}</div>")
+        content = HTML(progress_html(words, share))
         if self._handle is None:
             self._handle = display(content, display_id=True)
         else:

@@ -24,8 +24,12 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "mathml",
+    "families",
     "notebooks",
+    "reference",
+    "widgets",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_extensions"]
 
 # Pages ------------------------------------------------------------------------------------------------------------
@@ -38,21 +42,31 @@ _digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdi
 nb_execution_cache_path = str(ROOT / "out" / "executed" / _digest)
 # Notebooks are shown as they are committed, and run by the tests.
 nb_execution_excludepatterns = ["examples/*"]
-nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 
 # Reference --------------------------------------------------------------------------------------------------------
 autosummary_generate = True
-autodoc_typehints = "none"
+autosummary_ignore_module_all = False
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+toc_object_entries_show_parents = "hide"
+python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
+default_role = "py:obj"
+nitpicky = True
 
 # Looks ------------------------------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"gallery": [], "search": []}
 html_math_renderer = "mathml"
 html_theme_options = {
     "show_prev_next": True,

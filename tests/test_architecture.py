@@ -5,6 +5,7 @@ The house is read with `ast`, never imported. Imports inside functions count lik
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,8 @@ MAX_FUNCTION = 60
 ROWS = [
     ["errors"],
     ["arguments"],
-    ["printing", "progress"],
+    ["printing"],
+    ["progress"],
     ["links", "families", "priors", "covariance"],
     ["datasets", "spec"],
     ["design"],
@@ -28,9 +30,13 @@ ROWS = [
     ["inference"],
     ["predict"],
     ["effects", "checks"],
-    ["report", "plots"],
+    ["plots", "widgets"],
+    ["report"],
     ["glmm"],
+    ["interop"],
     ["bayes_glmm"],
+    ["cli"],
+    ["__main__"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
 VOCABULARY = {"links", "families", "priors", "covariance"}
@@ -191,3 +197,45 @@ BREACHES = [
 @pytest.mark.parametrize(("rule", "module", "source", "count"), BREACHES)
 def test_rules_find_breaches(rule, module, source, count):
     assert len(rule(module, ast.parse(source))) == count
+
+
+# Tags are written in one place: elsewhere a text that looks like one is a fault, and so is the use of what writes them.
+TAG = re.compile(
+    r"</?(a|b|br|code|details|div|em|figure|h\d|i|img|li|math|ol|p|pre|progress|section|span|strong|style|su[bp]|table|"
+    r"t[dhr]|tbody|thead|ul)(\s[^<>]*)?/?>"
+)
+WRITERS = {"bayes_glmm.printing.markup", "bayes_glmm.printing.html", "bayes_glmm.printing.mathml"}
+
+
+def tags(module: str, tree: ast.AST) -> list[str]:
+    if module in {"bayes_glmm.printing.markup", "bayes_glmm.widgets.page"}:  # the latter's pages are mostly script
+        return []
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = [
+        f"{module}:{node.lineno} {node.value[:40]!r}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+        if TAG.search(node.value)
+    ]
+    if module not in WRITERS:
+        found += [
+            f"{module}:{line} imports {other}" for other, line, _ in imports_of(tree) if other.endswith(".markup")
+        ]
+    return found
+
+
+def test_tags_are_written_in_one_place():
+    assert [fault for module, tree in TREES.items() for fault in tags(module, tree)] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("x = '<div>'", 1),
+        ("x = f'<td style=\"a\">{y}</td>'", 2),
+        ("from bayes_glmm.printing.markup import tag", 1),
+        ("def f():\n    'Writes <div>.'\n    return 'a < b > c'", 0),
+    ],
+)
+def test_tags_are_found(source, count):
+    assert len(tags("bayes_glmm.report.a", ast.parse(source))) == count

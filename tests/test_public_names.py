@@ -15,6 +15,7 @@ HEAVY = ("pymc", "pytensor", "nutpie", "numba", "matplotlib", "arviz", "arviz_pl
     [
         ("import bayes_glmm", HEAVY + ("pandas", "xarray", "scipy")),
         ("import bayes_glmm.plots", ("pymc", "pytensor", "nutpie", "matplotlib", "arviz_plots")),
+        ("import bayes_glmm.widgets", HEAVY + ("anywidget", "ipywidgets", "traitlets", "scipy.stats")),
         ("from bayes_glmm import GLMM", ("pymc", "pytensor", "nutpie", "matplotlib", "arviz", "arviz_plots")),
         ("from bayes_glmm import avg_comparisons", ("pymc", "pytensor", "nutpie", "matplotlib", "arviz_plots")),
     ],

@@ -6,7 +6,6 @@ to the responses, and the rank of every true value among its posterior draws is 
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,9 @@ from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.naming import reported_names
 from bayes_glmm.predict.draws import posterior_predictive, response_name, total_log_likelihood
+from bayes_glmm.printing.document import Verdict
 from bayes_glmm.printing.grid import wrapped
+from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.table import Table
 
 if TYPE_CHECKING:
@@ -115,13 +116,9 @@ class Calibration:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        color = "#2e8b57" if self.passed else "#d9822b"
         first, *rest = self.verdict.split("\n")
-        items = "".join(f"<li>{html.escape(line.removeprefix('- '))}</li>" for line in rest)
-        return (
-            f'<div style="border-left:4px solid {color};padding-left:.8em"><p><b>{html.escape(first)}</b></p>'
-            f"<ul>{items}</ul>{self.table._repr_html_()}</div>"
-        )
+        found = tuple(line.removeprefix("- ") for line in rest)
+        return fragment(Verdict(self.passed, first, found), self.table.grid())
 
 
 @dataclass(frozen=True, eq=False)

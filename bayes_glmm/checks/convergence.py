@@ -5,7 +5,6 @@ Input: a `Fit`. Output: a `Diagnosis`: whether the draws can be trusted, why not
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ import xarray as xr
 from bayes_glmm.inference.effective_size import MIN_DRAWS, effective_size
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.scalars import population_scalars
+from bayes_glmm.printing.document import Verdict
 from bayes_glmm.printing.grid import wrapped
+from bayes_glmm.printing.html import fragment
 
 Array = npt.NDArray[np.float64]
 
@@ -65,11 +66,17 @@ class Diagnosis:
     @property
     def verdict(self) -> str:
         """What was checked, what failed, and what to do."""
-        lines = [self.opening]
-        lines += [f"- {problem}" for problem in self.problems]
-        lines += [f"To do: {' '.join(self.advice)}"] if self.advice else []
-        lines += ["Worth knowing:", *(f"- {note}" for note in self.notes)] if self.notes else []
-        return "\n".join(lines)
+        return self.block().text
+
+    def block(self) -> Verdict:
+        """Return the verdict as a block of a document.
+
+        Returns
+        -------
+        Verdict
+            Opening, problems, advice and notes.
+        """
+        return Verdict(self.passed, self.opening, self.problems, " ".join(self.advice), self.notes)
 
     @property
     def divergences(self) -> int | None:
@@ -87,15 +94,7 @@ class Diagnosis:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        color = "#2e8b57" if self.passed else "#d9822b"
-        items = "".join(f"<li>{html.escape(problem)}</li>" for problem in self.problems)
-        advice = f"<p><b>To do:</b> {html.escape(' '.join(self.advice))}</p>" if self.advice else ""
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        advice += f"<p>Worth knowing:</p><ul>{notes}</ul>" if notes else ""
-        return (
-            f'<div style="border-left:4px solid {color};padding-left:.8em">'
-            f"<p><b>{html.escape(self.opening)}</b></p>{f'<ul>{items}</ul>' if items else ''}{advice}</div>"
-        )
+        return fragment(self.block())
 
 
 def _recorded(number: int) -> int | None:

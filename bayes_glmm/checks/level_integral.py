@@ -31,9 +31,12 @@ Rows = npt.NDArray[np.intp]
 
 #: Nodes in each dimension by the number of dimensions: a draw gets the next rule where the last moved its log.
 NODES = {1: (3, 7, 15, 31, 63, 127), 2: (3, 5, 9, 15, 25, 41), 3: (3, 5, 9, 13), 4: (2, 4, 7)}
-_MOVED = 1e-4  # a rule that moves the log by less than this is itself in error by about the square
+_MOVED = 1e-3  # a rule that moves the log by less than this is itself in error by about the square
+_SHARED = 3  # rules that rows left out one at a time try together, about the mode of them all
 _STEPS, _HALVINGS = 30, 12
 _NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there
+_EXACT = 1e-9
+_FAR = 4.0  # standard deviations: as far as a log density must be quadratic for integrals to be known
 _APART = 0.1  # of a standard deviation: between the three points a row's derivatives are taken from
 
 
@@ -114,31 +117,53 @@ class LevelIntegral:
         numpy.ndarray
             (S,) logs; zeros where there are no rows.
         """
-        if not len(rows):
-            return np.zeros(self.predictor.draws.size)
-        # draws have nothing to do with each other: a level of many rows takes a part of them at a time
-        width = len(rows) * (1 + sum(len(term.coefs) for term in self.chain))
-        return np.concatenate([self._in_part(part, rows) for part in chunks(self.predictor.draws.size, width)])
+        return np.concatenate([self._in_part(part, rows)[:, 0] for part in self._parts(rows)])
 
-    def _in_part(self, part: Rows, rows: Rows) -> Array:
-        """Integrate in some draws, by a finer rule in those where the last one moved the result."""
+    def of_each_row(self, rows: Rows) -> Array:
+        """Compute the density of each of some rows of one level given the others, the level's effects integrated out.
+
+        Parameters
+        ----------
+        rows
+            Positions of rows of the same level.
+
+        Returns
+        -------
+        numpy.ndarray
+            (S, rows) logs.
+
+        Notes
+        -----
+        The integrals with all rows and with all but one have their nodes in common. In draws in which no rule about the
+        mode of all rows settles what the others say without one of them, that integral gets nodes of its own.
+        """
+        return np.concatenate([self._in_part(part, rows, each=True) for part in self._parts(rows)])
+
+    def _parts(self, rows: Rows) -> list[Rows]:
+        """Divide the draws, which have nothing to do with each other: a level of many rows takes a part at a time."""
+        return list(chunks(self.predictor.draws.size, len(rows) * (1 + sum(len(term.coefs) for term in self.chain))))
+
+    def _in_part(self, part: Rows, rows: Rows, each: bool = False) -> Array:
+        """Integrate in some draws: (S, 1) logs, or by how much each row raises the log (S, rows)."""
+        if not len(rows):
+            return np.zeros((len(part), 1))
         integrand = self._integrand(part, rows)
         mode = _find_mode(integrand, self._start(part, integrand.levels))
-        first, *finer = NODES[integrand.dimension]
-        total = _integrate(integrand, mode, first)
-        moved = np.arange(len(part))
-        for nodes in finer:
-            result = _integrate(integrand, mode, nodes)
-            still = ~(np.abs(result - total[moved]) < _MOVED)
-            total[moved] = result
-            if not still.any():
-                break
-            moved, integrand, mode = moved[still], integrand.taking(still), mode.taking(still)
-        return total
+        back = np.argsort(_by_level(self.chain, rows))
+        known = _of_quadratic(integrand, mode)
+        if known is not None:
+            return known[:, back] if each else _integrate(integrand, mode, 1, each)
+        found, still = _refined(integrand, mode, each)
+        if not each:
+            return found
+        for column in np.flatnonzero(still.any(axis=0)):
+            there, kept = np.flatnonzero(still[:, column]), np.arange(len(rows)) != column - 1
+            found[there, column] = self._in_part(part[there], integrand.rows[kept])[:, 0]
+        return (found[:, :1] - found[:, 1:])[:, back]
 
     def _integrand(self, part: Rows, rows: Rows) -> _Integrand:
         """Prepare the rows, sorted by level, and their linear predictor without the effects in question."""
-        rows = rows[np.lexsort([term.codes[rows] for term in reversed(self.chain)])]
+        rows = rows[_by_level(self.chain, rows)]
         predictor = self.predictor.taking(part)
         draws, design = predictor.draws, predictor.design
         base, integrated = fixed_part(draws, design, rows), {term.name for term in self.chain}
@@ -270,27 +295,85 @@ class _Mode:
         return _Mode(tuple(z), tuple(spread), tuple(follow))
 
 
-def _integrate(integrand: _Integrand, mode: _Mode, nodes: int) -> Array:
-    """Integrate over all z by a product rule: (S,) logs."""
+def _by_level(chain: tuple[GroupTerm, ...], rows: Rows) -> Rows:
+    """Sort rows by the levels they belong to, outermost factor first: (rows,) places."""
+    return np.lexsort([term.codes[rows] for term in reversed(chain)])
 
-    def over(depth: int, eta: Array, ahead: Array) -> Array:
-        """Integrate over z of a factor and those within, the outer ones `ahead` (S, levels, outer) of their modes."""
+
+def _refined(integrand: _Integrand, mode: _Mode, each: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Integrate by a finer rule in every draw where the last one moved a log; with what is still moved in the end."""
+    first, *finer = NODES[integrand.dimension][: _SHARED if each else None]
+    found = _integrate(integrand, mode, first, each)
+    moved = np.ones(found.shape, dtype=bool)
+    left = np.arange(len(found))
+    for nodes in finer:
+        last, found[left] = found[left], _integrate(integrand, mode, nodes, each)
+        moved[left] = ~(np.abs(found[left] - last) < _MOVED)
+        further = moved[left].any(axis=1)
+        if not further.any():
+            break
+        left, integrand, mode = left[further], integrand.taking(further), mode.taking(further)
+    return found, moved
+
+
+def _integrate(integrand: _Integrand, mode: _Mode, nodes: int, each: bool) -> Array:
+    """Integrate over all z by a product rule: (S, 1) logs; or (S, 1 + rows), those without each of the rows behind."""
+    levels, last = integrand.levels, integrand.depth - 1
+
+    def over(depth: int, eta: Array, ahead: Array) -> tuple[Array, Array]:
+        """Integrate over z of a factor and those within, the outer ones `ahead` (S, levels, outer) of their modes.
+
+        Returns logs of the integrals (S, levels), and of those without each row (S, rows or none).
+        """
         centre = mode.z[depth] - _times(mode.follow[depth], ahead)
-        spread, size = mode.spread[depth], mode.z[depth].shape[2]
-        total = np.full(centre.shape[:2], -np.inf)
+        spread, size, of_row = mode.spread[depth], mode.z[depth].shape[2], levels.of_row[depth]
+        total, without = np.full(centre.shape[:2], -np.inf), np.full((len(eta), len(of_row) * each), -np.inf)
         for node, log_weight in zip(*_grid(size, nodes), strict=True):
             z = centre + spread @ node
             there = integrand.moved(eta, depth, z)
-            if depth + 1 == integrand.depth:
-                parts = integrand.log_density(there)
+            if depth == last:
+                parts = row = integrand.log_density(there)
             else:
                 further = np.concatenate([ahead, z - mode.z[depth]], axis=2)
-                parts = over(depth + 1, there, further[:, integrand.levels.parents[depth + 1]])
-            likelihood = integrand.sums(parts, depth)
-            total = np.logaddexp(total, likelihood + log_weight - 0.5 * np.square(z).sum(axis=2))
-        return total + _log_determinant(spread) - 0.5 * size * np.log(2 * np.pi)
+                parts, rest = over(depth + 1, there, further[:, levels.parents[depth + 1]])
+                row = parts[:, levels.of_row[depth + 1]] - rest if each else rest
+            terms = integrand.sums(parts, depth) + log_weight - 0.5 * np.square(z).sum(axis=2)
+            total = np.logaddexp(total, terms)
+            if each:
+                without = np.logaddexp(without, terms[:, of_row] - row)
+        constant = _log_determinant(spread) - 0.5 * size * np.log(2 * np.pi)
+        if each:
+            without += constant[:, of_row]
+            without[:, np.bincount(of_row)[of_row] == 1] = 0.0  # nothing but the effects' own distribution is left
+        return total + constant, without
 
-    return over(0, integrand.base, np.empty((len(integrand.base), 1, 0)))[:, 0]
+    with np.errstate(invalid="ignore"):  # a row that is impossible at a node leaves nothing to take away
+        total, without = over(0, integrand.base, np.empty((len(integrand.base), 1, 0)))
+    return np.concatenate([total, without], axis=1)
+
+
+def _of_quadratic(integrand: _Integrand, mode: _Mode) -> Array | None:
+    """Compute (S, rows) by how much each row raises the log integral where log densities are quadratic; else None.
+
+    Under the posterior of all z a row's linear predictor is normal, with mean m and variance v. Of a log density
+    c + s (eta - m) - w (eta - m)^2 / 2 this is -log E[1 / density] = c + log(1 - w v) / 2 - s^2 v / (2 (1 - w v)).
+    """
+    eta, along = integrand.base, np.concatenate(integrand.along, axis=2)
+    variance = np.zeros_like(eta)
+    for depth in reversed(range(integrand.depth)):
+        eta = integrand.moved(eta, depth, mode.z[depth])
+        outer, of_row = along.shape[2] - mode.z[depth].shape[2], integrand.levels.of_row[depth]
+        own = along[:, :, None, outer:]
+        variance += np.square(own @ mode.spread[depth][:, of_row]).sum(axis=(2, 3))
+        along = along[:, :, :outer] - (own @ mode.follow[depth][:, of_row])[:, :, 0]
+    reach, middle = np.sqrt(variance), integrand.log_density(eta)
+    slope, curvature = _derivatives(integrand, eta, reach)
+    for away in (-_FAR * reach, _FAR * reach):
+        expected = middle + away * (slope - 0.5 * away * curvature)
+        if not np.allclose(integrand.log_density(eta + away), expected, rtol=_EXACT, atol=_EXACT):
+            return None
+    left = 1.0 - curvature * variance
+    return np.asarray(middle + 0.5 * np.log(left) - 0.5 * np.square(slope) * variance / left)
 
 
 def _find_mode(integrand: _Integrand, start: tuple[Array, ...]) -> _Mode:
@@ -313,6 +396,8 @@ def _find_mode(integrand: _Integrand, start: tuple[Array, ...]) -> _Mode:
         step, reach, distance, mode = _newton_step(integrand, z, eta, reach)
         arrived = stuck | (distance < _NEAR)
         if np.all(arrived):
+            # the last step needs no check so near; where log densities are quadratic it ends at the very mode
+            z = tuple(own + ~stuck[:, None, None] * by for own, by in zip(z, step, strict=True))
             break
         # draws that are there stay: rounding would make their steps look worse, and all be halved
         length = np.where(arrived, 0.0, 1.0)

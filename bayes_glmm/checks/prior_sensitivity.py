@@ -6,7 +6,7 @@ weaker; refits say what happens where it is made twice as strong, or half.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,10 +107,12 @@ def prior_sensitivity(
     seed, rows = checked_seed(random_seed), list(fit.model.prior_table)
     groups = _groups(rows, by)
     scalars = population_scalars(fit.posterior, fit.model.design)
-    tree = xr.DataTree.from_dict(
+    densities = log_prior(fit)
+    numbers = {str(name): f"v{place}" for place, name in enumerate({**scalars, **densities})}
+    tree = xr.DataTree.from_dict(  # by numbers: a tree takes no slash in a name
         {
-            "posterior": scalars,
-            "log_prior": log_prior(fit),
+            "posterior": scalars.rename({name: numbers[str(name)] for name in scalars}),
+            "log_prior": densities.rename({name: numbers[str(name)] for name in densities}),
             "log_likelihood": _joint_likelihood(fit).to_dataset(name="y"),
         }
     )
@@ -118,9 +120,9 @@ def prior_sensitivity(
     flat = {row.parameter for row in rows if row.prior.name in _CONSTANT}
     parts = []
     for name, members in groups.items():
-        moving = [member for member in members if member not in flat]
+        moving = [numbers[member] for member in members if member not in flat]
         prior = psense(tree, group="prior", group_var_names=moving) if moving else xr.zeros_like(likelihood)
-        parts.append(_sensitivities(name, list(scalars), prior, likelihood))
+        parts.append(_sensitivities(name, {one: numbers[str(one)] for one in scalars}, prior, likelihood))
     table = Table(pd.concat(parts, ignore_index=True))
     table.attrs[HEADING] = (
         f"How far the posterior moves as priors, or the likelihood, become stronger; {THRESHOLD} is worth a look."
@@ -154,9 +156,9 @@ def _groups(rows: Sequence[ParameterPrior], by: str) -> dict[str, list[str]]:
     return groups
 
 
-def _sensitivities(scaled: str, names: list[Any], prior: xr.Dataset, likelihood: xr.Dataset) -> pd.DataFrame:
-    of_prior = np.array([float(prior[name]) for name in names])
-    of_likelihood = np.array([float(likelihood[name]) for name in names])
+def _sensitivities(scaled: str, names: Mapping[Any, str], prior: xr.Dataset, likelihood: xr.Dataset) -> pd.DataFrame:
+    of_prior = np.array([float(prior[number]) for number in names.values()])
+    of_likelihood = np.array([float(likelihood[number]) for number in names.values()])
     words = [_diagnosis(*pair) for pair in zip(of_prior, of_likelihood, strict=True)]
     columns = {"prior": of_prior, "likelihood": of_likelihood, "diagnosis": words}
     return pd.DataFrame({"scaled": scaled, "parameter": [str(name) for name in names], **columns})

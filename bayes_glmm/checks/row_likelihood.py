@@ -71,9 +71,7 @@ def row_log_likelihood(fit: Fit, label: str | None = None) -> Array:
 
         def of_level(level: int, integral=integral, codes=codes, chosen=chosen) -> tuple[Rows, Array]:  # type: ignore[no-untyped-def]
             rows = np.flatnonzero(codes == level)
-            own = rows[chosen[rows]]
-            together = integral.of_rows(rows)
-            return own, np.stack([together - integral.of_rows(rows[rows != i]) for i in own], axis=1)
+            return rows[chosen[rows]], integral.of_each_row(rows)[:, chosen[rows]]
 
         levels = np.unique(codes[chosen]).tolist()
         unit, shown = f"levels of {chain[0].name}", label is not None

@@ -254,6 +254,62 @@ class FittedGLMM(Fit):
 
         return save_fit(self, path)
 
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        question: str | None = None,
+        title: str | None = None,
+        ci_prob: float | None = None,
+    ) -> Path:
+        """Write a report: one file that opens in any browser, prints, and needs no internet.
+
+        Parameters
+        ----------
+        path
+            A file that ends in ``.html``; or in ``.md`` for Markdown, whose figures are put into the folder
+            ``<name>_files`` beside it. One that is there is replaced in one step.
+        question
+            What was asked, in a sentence or two; it stands at the top.
+        title
+            Its title; None for one that names response and model.
+        ci_prob
+            Probability of the equal-tailed intervals; None for ArviZ's default.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        GLMMError
+            If the file cannot be written or ends in something else, or an argument is not what it should be.
+
+        Notes
+        -----
+        It says, in this order: whether the draws can be relied on; what each predictor does on the response's own
+        scale, for a typical group and averaged over groups, in sentences, a table and figures; how groups differ; what
+        priors decide, whether the model makes such data, and what residuals show; formula, equation and priors; all
+        estimates; and the lines that make the fit again, with versions and seed.
+
+        What would take long is limited, and the report says so: averages of large data are over some of the rows,
+        evenly spaced; beyond 100 000 rows no data are simulated. The same fit gives the same file.
+
+        Examples
+        --------
+        >>> import bayes_glmm as bg
+        >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
+        >>> fit = model.fit(method="laplace", random_seed=1, progressbar=False)
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "sleep.html"
+        >>> fit.report(path, question="How much slower are reactions after each night of short sleep?").name
+        'sleep.html'
+        """
+        from bayes_glmm.report.written import write_report
+
+        return write_report(self, path, question=question, title=title, ci_prob=ci_prob)
+
     def __getattr__(self, name: str) -> Any:
         if hasattr(type(self), name):  # a property that failed: its own error
             return object.__getattribute__(self, name)

@@ -6,6 +6,8 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Never
 
 import pandas as pd
@@ -24,7 +26,7 @@ from bayes_glmm.links import Link
 from bayes_glmm.model.autoscale import PriorTable, resolve_priors
 from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
-from bayes_glmm.report.equation import equation
+from bayes_glmm.report.equation import Equation, equation
 from bayes_glmm.report.model_card import model_html, model_text
 from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS, missing_attribute, refuse_keywords
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -133,13 +135,14 @@ class GLMM:
         """The prior of every parameter, default or the user's, as a table."""
         return Table(self._prior_table.frame())
 
-    def equation(self) -> str:
-        """Return the model as LaTeX.
+    def equation(self) -> Equation:
+        """Return the model as LaTeX, which notebooks show as a formula.
 
         Returns
         -------
         str
-            An ``aligned`` environment: response, linear predictor, group effects.
+            An ``aligned`` environment: response, linear predictor, group effects. At the end of a notebook's cell it
+            is shown as MathML, which needs no internet; ``print`` shows the LaTeX.
         """
         return equation(self._spec, self._design)
 
@@ -280,6 +283,7 @@ class GLMM:
         """
         refuse_keywords("fit", unknown, ARGUMENTS_OF_FITS, _SETTINGS)
         settings = SamplerSettings(draws, tune, chains, cores, random_seed, target_accept, progressbar)
+        settings = replace(settings, random_seed=settings.seed)
         started = time.perf_counter()
         chosen, reason, sampled = run_sampler(method, backend, self._spec, self._design, self._prior_table, settings)
         attrs = {
@@ -288,6 +292,9 @@ class GLMM:
             "reason": reason,
             "total_seconds": time.perf_counter() - started,
             "inference_library": "bayes_glmm",
+            "inference_library_version": version("bayes_glmm"),
+            "random_seed": settings.seed,
+            "call": settings.call(method, backend),
         }
         fit = FittedGLMM(self, assemble_tree(self._spec, self._design, sampled, attrs))
         verdict = fit.convergence

@@ -5,15 +5,13 @@ HDF5 does not look behind its own end, so a sealed netCDF file is read as any ot
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import re
-import secrets
 from collections.abc import Buffer
 from pathlib import Path
 
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.printing.files import write_whole
 
 __all__ = ["check_seal", "write_sealed"]
 
@@ -36,18 +34,7 @@ def write_sealed(content: Buffer, path: Path) -> None:
     OSError
         If the disk refuses; the old file stays, and nothing is left of the new one.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as stream:
-            stream.write(content)
-            stream.write(f"\nbayes_glmm sha256 {hashlib.sha256(content).hexdigest()}\n".encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-    _flush_names(path.parent)
+    write_whole(path, content, f"\nbayes_glmm sha256 {hashlib.sha256(content).hexdigest()}\n".encode())
 
 
 def check_seal(path: Path) -> None:
@@ -80,17 +67,6 @@ def check_seal(path: Path) -> None:
         raise GLMMError(f"{path} cannot be read: {error.strerror or error}.") from error
     if digest != found[1].decode():
         raise GLMMError(f"{path} was changed after it was saved: its checksum does not fit. Save the fit again.")
-
-
-def _flush_names(folder: Path) -> None:
-    """Have a folder's list of names written to the disk, where the system lets one."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest(path: Path, size: int) -> str:

@@ -33,6 +33,10 @@ _RANGES = (
 )
 
 
+#: Settings that the draws depend on, besides the seed.
+_DECISIVE = ("draws", "tune", "chains", "target_accept")
+
+
 @dataclass(frozen=True)
 class SamplerSettings:
     """Lengths, parallelism and seed of a run of NUTS.
@@ -104,6 +108,24 @@ class SamplerSettings:
     def parallel(self) -> int:
         """Chains that run at once."""
         return min(self.chains, self.cores or available_processors())
+
+    def call(self, method: str, backend: str) -> str:
+        """Write the call of `GLMM.fit` that makes these draws again.
+
+        Parameters
+        ----------
+        method, backend
+            As in `GLMM.fit`.
+
+        Returns
+        -------
+        str
+            ``"fit(random_seed=1)"``: what decides the draws and is not the default.
+        """
+        stated = {"method": method, "backend": backend, **{name: getattr(self, name) for name in _DECISIVE}}
+        usual = {"method": "nuts", "backend": "auto", "draws": None, "tune": None, "chains": 4, "target_accept": None}
+        words = (f"{name}={value!r}" for name, value in stated.items() if value != usual[name])
+        return f"fit({', '.join([*words, f'random_seed={self.seed}'])})"
 
     @property
     def seed(self) -> int:

@@ -21,7 +21,6 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
 from bayes_glmm.errors import DataWarning, GLMMError
@@ -32,6 +31,7 @@ from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
 from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
+from bayes_glmm.printing.files import checked_path, checked_target
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -85,11 +85,7 @@ def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
     DataError
         If a column holds Python objects other than numbers, text and dates.
     """
-    target = Path(os.path.realpath(_checked_path(path)))
-    if target.is_dir():
-        raise GLMMError(f"{target} is a folder; give the name of a file in it.")
-    if not target.parent.is_dir():
-        raise GLMMError(f"There is no folder {target.parent}; make it first.")
+    target = checked_target(path, "fit.nc")
     # in memory first: HDF5 does not survive a disk that is full
     content = _file_tree(fit).to_netcdf(engine="h5netcdf")
     try:
@@ -119,7 +115,7 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
         If the file is missing, damaged, was changed after it was saved, refers to anything outside itself, or is of
         another version.
     """
-    source = Path(_checked_path(path))
+    source = Path(checked_path(path, "fit.nc"))
     check_seal(source)
     tree = read_tree(source)
     manifest = _manifest(tree, source)
@@ -144,12 +140,6 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
             f"{manifest['version']} did, such as which of two levels is the event; fit it again."
         )
     return SavedFit(spec, design, priors, dt)
-
-
-def _checked_path(path: Any) -> str:
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise GLMMError(f"path must name a file, such as 'fit.nc', not {in_words(path)}.")
-    return os.fsdecode(path)
 
 
 # ------------------------------------------------------------------ what a file holds

@@ -1,4 +1,4 @@
-"""Cells of text as a table for a terminal, a notebook, LaTeX or Markdown.
+"""Cells of text as a table for a terminal or LaTeX; `html` and `markdown` of this room write the others.
 
 Input: a `Grid` of strings, with sentences above and below. Output: text. Nothing is cut: what is too wide for a
 terminal is wrapped, and columns that do not fit beside each other stand below each other.
@@ -6,8 +6,6 @@ terminal is wrapped, and columns that do not fit beside each other stand below e
 
 from __future__ import annotations
 
-import html
-import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -21,8 +19,6 @@ _NARROW = 14
 _LONG_NAME = 24
 #: Sentences are wrapped here even where there is more room.
 _READABLE = 120
-_LEFT, _RIGHT = "text-align:left", "text-align:right"
-_EXPONENT = re.compile(r"(?<=\d)e([+-])0*(\d+)")
 
 
 @dataclass(frozen=True)
@@ -227,11 +223,11 @@ def _pieces(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, width) or [""]
 
 
-# HTML ----------------------------------------------------------------------------------------------------------------
+# LaTeX --------------------------------------------------------------------------------------------------
 
 
-def as_html(grid: Grid) -> str:
-    """Write a table as HTML that notebooks show and word processors take, colours left to them.
+def one_line_a_row(grid: Grid) -> Grid:
+    """Give every further line of a cell a row of its own.
 
     Parameters
     ----------
@@ -240,41 +236,9 @@ def as_html(grid: Grid) -> str:
 
     Returns
     -------
-    str
-        A ``div``; the user's names are escaped.
+    Grid
+        The same without a line break in its cells.
     """
-    head = "".join(_cell("th", column.name, column) for column in grid.columns)
-    rows = []
-    for i in range(len(grid.columns[0].cells) if grid.columns else 0):
-        line = "border-top:1px solid" if i in grid.ruled else ""
-        rows.append(f"<tr>{''.join(_cell('td', column.cells[i], column, line) for column in grid.columns)}</tr>")
-    above, below = ("".join(f"<p>{_escaped(line)}</p>" for line in lines) for lines in (grid.above, grid.below))
-    table = (
-        '<table style="border-collapse:collapse;border-top:1px solid;border-bottom:1px solid">'
-        f'<thead><tr style="border-bottom:1px solid">{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    )
-    return f"<div>{above}{table}{below}</div>"
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text).replace("\n", "<br>")
-
-
-def _cell(tag: str, text: str, column: Column, line: str = "") -> str:
-    style = _RIGHT if column.numeric else f"{_LEFT};white-space:normal;overflow-wrap:break-word;max-width:34em"
-    shown = _escaped(text)
-    if column.numeric and tag == "td":
-        shown = _EXPONENT.sub(lambda e: f" &times; 10<sup>{'&minus;' if e[1] == '-' else ''}{e[2]}</sup>", shown)
-        style += ";white-space:nowrap"
-    style = ";".join(filter(None, (style, "padding:.2em .6em;vertical-align:top", line)))
-    return f'<{tag} style="{style}">{shown}</{tag}>'
-
-
-# LaTeX and Markdown --------------------------------------------------------------------------------------------------
-
-
-def _one_line_a_row(grid: Grid) -> Grid:
-    """Give every further line of a cell a row of its own."""
     parts = [[cell.split("\n") for cell in column.cells] for column in grid.columns]
     depths = [max(map(len, row)) for row in zip(*parts, strict=True)]
     cells = [
@@ -302,7 +266,7 @@ def as_latex(grid: Grid, caption: str | None = None, label: str | None = None) -
     str
         A ``tabular``, or a ``table`` around it; the user's names are escaped.
     """
-    grid = _one_line_a_row(grid)
+    grid = one_line_a_row(grid)
     lines = [_latex_row([column.name for column in grid.columns], [replace(c, numeric=False) for c in grid.columns])]
     lines.append(r"\midrule")
     for i in range(len(grid.columns[0].cells) if grid.columns else 0):
@@ -324,42 +288,3 @@ def _latex_row(cells: Sequence[str], columns: Sequence[Column]) -> str:
         latex_number(cell) if column.numeric else latex_text(cell) for cell, column in zip(cells, columns, strict=True)
     ]
     return " & ".join(texts) + r" \\"
-
-
-def as_markdown(grid: Grid) -> str:
-    """Write a table as Markdown.
-
-    Parameters
-    ----------
-    grid
-        The table.
-
-    Returns
-    -------
-    str
-        A pipe table, as GitHub, Jupyter, Quarto and pandoc read it.
-    """
-    columns = _one_line_a_row(grid).columns
-    cells = [
-        [_markdown(column.name), *(cell if column.numeric else _markdown(cell) for cell in column.cells)]
-        for column in columns
-    ]
-    widths = [max(3, *map(len, texts)) for texts in cells]
-    rule = [
-        "-" * (width - 1) + ":" if column.numeric else "-" * width
-        for width, column in zip(widths, columns, strict=True)
-    ]
-    rows = [
-        [
-            texts[i].rjust(width) if column.numeric else texts[i].ljust(width)
-            for texts, width, column in zip(cells, widths, columns, strict=True)
-        ]
-        for i in range(len(cells[0]) if cells else 0)
-    ]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in [*rows[:1], rule, *rows[1:]])
-    return "\n\n".join([*map(_markdown, grid.above), table])
-
-
-def _markdown(text: str) -> str:
-    """Escape what Markdown would read as markup."""
-    return re.sub(r"([\\`*_<>|~^$])", r"\\\1", text)

@@ -14,7 +14,9 @@ from typing import IO, Any
 
 import pandas as pd
 
-from bayes_glmm.printing.grid import Column, Grid, as_html, as_latex, as_markdown, as_text
+from bayes_glmm.printing.grid import Column, Grid, as_latex, as_text
+from bayes_glmm.printing.html import as_html
+from bayes_glmm.printing.markdown import as_markdown
 from bayes_glmm.printing.numbers import MISSING, number_columns
 
 #: The first columns of effects: those before them are columns of the user's rows.

@@ -1,9 +1,11 @@
-"""A model as LaTeX. Input: a specification and a design. Output: an ``aligned`` environment."""
+"""A model as LaTeX and MathML. Input: a specification and a design. Output: an ``aligned`` environment."""
 
 from __future__ import annotations
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.printing.document import Formula
+from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.latex import upright
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import shown
@@ -12,7 +14,17 @@ _TERMS_PER_LINE = 4
 _MOST_TERMS = 24
 
 
-def equation(spec: ModelSpec, design: Design) -> str:
+class Equation(str):
+    """LaTeX that notebooks show as a formula; in all else text."""
+
+    def _repr_html_(self) -> str:
+        return fragment(Formula(self))
+
+    def _repr_latex_(self) -> str:
+        return f"$${self}$$"
+
+
+def equation(spec: ModelSpec, design: Design) -> Equation:
     """Write the model as LaTeX.
 
     Parameters
@@ -24,7 +36,7 @@ def equation(spec: ModelSpec, design: Design) -> str:
 
     Returns
     -------
-    str
+    Equation
         An ``aligned`` environment: response, linear predictor, group effects. Row i; j[i] is the row's level.
     """
     response = design.response
@@ -38,7 +50,7 @@ def equation(spec: ModelSpec, design: Design) -> str:
         lines = [rf"{left} &= \tau_c - \eta_i", *_predictor_lines(r"\eta_i", design)]
     for term in design.groups:
         lines += _group_lines(term)
-    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
 
 
 def _distribution(spec: ModelSpec) -> str:

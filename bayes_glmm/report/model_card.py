@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.autoscale import PriorTable
-from bayes_glmm.printing.grid import as_html, as_text, display_width
+from bayes_glmm.printing.document import Facts, Folded, Formula, Words
+from bayes_glmm.printing.grid import as_text, display_width
+from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.equation import equation
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -50,17 +51,13 @@ def model_html(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
     Returns
     -------
     str
-        HTML with the equation for MathJax; the user's names are escaped.
+        HTML with the equation as MathML; the user's names are escaped.
     """
-    rows = "".join(
-        f'<tr><th style="text-align:left">{html.escape(key)}</th>'
-        f'<td style="text-align:left">{html.escape(value)}</td></tr>'
-        for key, value in model_facts(spec, design).items()
-    )
-    priors = as_html(Table(prior_table.frame()).grid())
-    return (
-        f"<div><p><b>Bayesian GLMM</b>, not fitted yet</p><div>$${html.escape(equation(spec, design))}$$</div>"
-        f"<table>{rows}</table><details open><summary>Priors</summary>{priors}</details></div>"
+    return fragment(
+        Words("Bayesian GLMM, not fitted yet", strong=True),
+        Formula(equation(spec, design)),
+        Facts(tuple(model_facts(spec, design).items())),
+        Folded("Priors", (Table(prior_table.frame()).grid(),)),
     )
 
 

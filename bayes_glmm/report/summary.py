@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
@@ -17,7 +16,9 @@ from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
-from bayes_glmm.printing.grid import Grid, as_html, as_text
+from bayes_glmm.printing.document import Words
+from bayes_glmm.printing.grid import Grid, as_text
+from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.model_card import rows_in_words, weights_in_words
 from bayes_glmm.report.moments import posterior_moments
@@ -101,9 +102,8 @@ class Summary(Table):
         return as_text(replace(self.grid(), above=(*self._words, *verdict)))
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(html.escape(line) for line in self._words)
-        verdict = "" if self._verdict is None else self._verdict._repr_html_()
-        return f"<div><p>{lines}</p>{verdict}{as_html(self.grid())}</div>"
+        verdict = () if self._verdict is None else (self._verdict.block(),)
+        return fragment(Words("\n".join(self._words)), *verdict, self.grid())
 
 
 def summarize(
@@ -155,7 +155,7 @@ def summarize(
     summary = Summary(table)
     summary.attrs = {"ci_prob": prob}
     ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
-    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *_without_mean(fit, table)))), verdict)
+    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *without_mean(fit, table)))), verdict)
 
 
 _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
@@ -205,8 +205,21 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     )
 
 
-def _without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
-    """Say what is known of the parameters whose mean the table leaves out."""
+def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
+    """Say what is known of the parameters whose mean the table leaves out.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    table
+        Its summary.
+
+    Yields
+    ------
+    str
+        The median of each, and what has a mean in its place.
+    """
     missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
         name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])

@@ -4,20 +4,26 @@ Input: the math nodes of a page (LaTeX). Output: `<math>` elements, by docutils'
 is a warning, and so an error of the build.
 """
 
+import re
+
 from docutils import nodes
-from docutils.utils.math import MathError, latex2mathml, wrap_math_code
+from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
+#: Environments that only say that an equation is displayed; the converter aligns lines by itself.
+DISPLAY = re.compile(
+    r"\\begin\{(?P<name>(?:equation|align|gather)\*?)\}(?P<inner>.*)\\end\{(?P=name)\}", flags=re.DOTALL
+)
 LOG = logging.getLogger(__name__)
 
 
 def as_mathml(node: nodes.math | nodes.math_block, *, block: bool) -> str:
     """Return one equation as a `<math>` element."""
     code = node.astext()
-    if block and not code.lstrip().startswith(r"\begin{"):
-        code = wrap_math_code(code, as_block=True)
+    if whole := DISPLAY.fullmatch(code.strip()):
+        code = whole["inner"]
     try:
         return latex2mathml.tex2mathml(code, as_block=block)
     except MathError as error:

@@ -231,6 +231,10 @@ class Page:
         size = self.send("Page.getLayoutMetrics")["cssContentSize"] if whole else None
         return {"clip": {"x": 0, "y": 0, "scale": 1, "width": size["width"], "height": size["height"]}} if size else {}
 
+    def events(self) -> list[dict]:
+        """Events of the tab so far, those of domains that were enabled."""
+        return self._browser.events(self._session)
+
     def faults(self) -> list[str]:
         """Exceptions, errors on the console, and files that did not load, since the tab was opened."""
         self.evaluate("0")  # what came before has arrived

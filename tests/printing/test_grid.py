@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from bayes_glmm.printing.grid import Column, Grid, as_html, as_latex, as_markdown, as_text, wrapped
+from bayes_glmm.printing.grid import Column, Grid, as_latex, as_text, wrapped
+from bayes_glmm.printing.html import as_html
+from bayes_glmm.printing.markdown import as_markdown
 
 UGLY = ("x_1", "a & b", "50 %", "[2]", "*", "{b}", "a\\b", "#1", "$x$", "~t^2", "<i>", "|bar|", "`t`")
 SENTENCE = "Residuals depend on predicted: the shape of its effect, an interaction or the spread is not right."

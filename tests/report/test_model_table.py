@@ -64,7 +64,7 @@ def test_twelve_models_at_eighty_columns(cbpp_fit):
     text = repr(table)
     assert max(map(len, text.split("\n"))) <= 80
     assert text.count(rows_of_markdown(table)["Intercept"][1][0]) == 12
-    assert table._repr_html_().count("<th ") == 13
+    assert table._repr_html_().count('scope="col"') == 13
     latex = table.to_latex()
     assert latex.count("more\\_of\\_it") == 12 and "\\begin{tabular}{l" + 12 * "r" + "}" in latex
 

@@ -1,0 +1,300 @@
+"""What predictors do on the response's own scale, for a typical group and averaged over groups: the report's main part.
+
+Input: a fit. Output: blocks: sentences made from the numbers, one table, figures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_glmm.effects.comparisons import avg_comparisons
+from bayes_glmm.effects.grids import grid
+from bayes_glmm.effects.predictions import predictions
+from bayes_glmm.effects.variables import fitted_levels, is_factor, two_values
+from bayes_glmm.effects.wording import result_words
+from bayes_glmm.errors import GLMMError
+from bayes_glmm.plots import conditional_marginal
+from bayes_glmm.printing.document import Block, Captioned, Items, Words
+from bayes_glmm.printing.table import Table, in_words
+from bayes_glmm.report.figures import picture
+from bayes_glmm.report.sentences import counted, direction, listed, sentence, with_interval
+
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+#: Rows times values compared that averages are taken over; beyond, every so many rows.
+_MOST_AVERAGED, _FEWEST_ROWS = 20_000, 200
+#: Rows of the table, rows of the figure, sentences about one predictor.
+_MOST_ROWS, _MOST_DRAWN, _MOST_SENTENCES = 120, 40, 3
+#: Numbers are compared across one unit where their sd is between these, otherwise across about one sd.
+_ONE_UNIT = (0.5, 20.0)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A predictor and what is compared: the argument of `avg_comparisons`, and each contrast in words."""
+
+    name: str
+    compared: Any
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Effects:
+    """A predictor's effects, a table for each story."""
+
+    change: _Change
+    tables: dict[str, pd.DataFrame]
+
+
+def effects_blocks(fit: Fit, prob: float) -> Iterator[Block]:
+    """Say what each predictor does.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    prob
+        Probability of the intervals.
+
+    Yields
+    ------
+    Block
+        Sentences, a table, figures.
+    """
+    stories = _stories(fit)
+    changes = [_change(fit, name) for name in fit.model.spec.formula.predictors]
+    if not changes:
+        yield Words("The model has no predictors, so there is nothing to compare.")
+        return
+    rows, words = _rows(fit, sum(len(one.words) for one in changes))
+    yield Words(_what_is_compared(fit, words))
+    effects, refused = [], []
+    for change in changes:
+        try:
+            effects.append(_Effects(change, _tables(fit, change, rows, prob, stories)))
+        except GLMMError as error:
+            refused.append(f"{change.name}: not compared. {error}")
+    if effects:
+        yield Items(tuple(one for effect in effects for one in _sentences(effect, stories)))
+        yield from _table(effects, stories, prob)
+        yield from _comparison_figure(fit, effects, prob)
+    if refused:
+        yield Items(tuple(refused))
+    yield from _curves(fit, prob)
+
+
+def _stories(fit: Fit) -> dict[str, str]:
+    """Return meaning -> for whom: one where there are no groups, else two."""
+    groups = [term.name for term in fit.model.design.groups]
+    if not groups:
+        return {"typical": ""}
+    return {"typical": f"for a typical {listed(groups)}", "marginal": f"averaged over {listed(groups)}"}
+
+
+def _change(fit: Fit, name: str) -> _Change:
+    """Choose what is compared: levels with the first, two values with each other, numbers across a round step."""
+    if is_factor(fit, name):
+        first, *others = fitted_levels(fit, name)
+        return _Change(name, None, tuple(f"where {name} is {level} rather than {first}" for level in others))
+    if both := two_values(fit, name):
+        return _Change(name, None, (f"where {name} is {both[1]:g} rather than {both[0]:g}",))
+    spread = float(np.std(fit.model.design.frame[name].to_numpy(dtype=float)))
+    step = 1.0 if _ONE_UNIT[0] <= spread <= _ONE_UNIT[1] else float(f"{spread:.0e}")
+    return _Change(name, step, (f"where {name} is {step:,.10g} more",))
+
+
+def _rows(fit: Fit, contrasts: int) -> tuple[pd.DataFrame | None, str]:
+    """Return the rows that averages are over, None for all, and say which."""
+    frame = fit.model.design.frame
+    most = max(_FEWEST_ROWS, _MOST_AVERAGED // max(1, contrasts))
+    if len(frame) <= most:
+        return None, f"all {counted(len(frame), 'row')}"
+    chosen = np.linspace(0, len(frame) - 1, most).round().astype(int)
+    return frame.iloc[chosen], f"{most:,} of the {len(frame):,} rows, evenly spaced"
+
+
+def _what_is_compared(fit: Fit, rows: str) -> str:
+    words, groups = result_words(fit), [term.name for term in fit.model.design.groups]
+    text = (
+        f"Each comparison changes one predictor, leaves the others as they are in each row, and averages the change of "
+        f"the {words['predicted']} over {rows}."
+    )
+    if not groups:
+        return text
+    names = listed(groups)
+    return (
+        f"{text} There are two answers, because there are two questions. For a typical {names}: the change where the "
+        f"group's own departure is zero, which matters to somebody in one {names}. Averaged over {names}: the change "
+        "in the mean of the whole population of groups, which matters to somebody who decides for all of them."
+    )
+
+
+def _tables(
+    fit: Fit, change: _Change, rows: pd.DataFrame | None, prob: float, stories: dict[str, str]
+) -> dict[str, pd.DataFrame]:
+    variables: Any = change.name if change.compared is None else {change.name: change.compared}
+    return {
+        meaning: avg_comparisons(fit, variables, random_effects=meaning, newdata=rows, ci_prob=prob, random_seed=0)
+        for meaning in stories
+    }
+
+
+# sentences -----------------------------------------------------------------------------------------------------------
+
+
+def _sentences(effect: _Effects, stories: dict[str, str]) -> Iterator[str]:
+    """Write a sentence for each contrast, the clearest where there are many."""
+    words, first = effect.change.words, next(iter(effect.tables.values()))
+    per = len(first) // max(1, len(words))
+    clear = np.abs(first["estimate"].to_numpy()) / np.maximum(first["sd"].to_numpy(), 1e-300)
+    order = np.argsort(-clear.reshape(len(words), per).max(axis=1), kind="stable")
+    shown = sorted(order[:_MOST_SENTENCES]) if len(words) > _MOST_SENTENCES + 1 else range(len(words))
+    for place in shown:
+        tables = {key: table.iloc[place * per : (place + 1) * per] for key, table in effect.tables.items()}
+        write = _of_categories if per > 1 else _of_one
+        yield sentence(f"{words[place]}, {write(tables, stories)}")
+    if len(words) > _MOST_SENTENCES + 1:
+        apart = (np.sign(first["lower"]) * np.sign(first["upper"]) > 0).to_numpy().reshape(len(words), per).any(axis=1)
+        yield (
+            f"{effect.change.name} has {len(words) + 1} levels; the {_MOST_SENTENCES} clearest differences from the "
+            f"first are above. For {int(apart.sum())} of {len(words)} the interval does not hold zero."
+        )
+
+
+def _of_one(tables: dict[str, pd.DataFrame], stories: dict[str, str]) -> str:
+    rows = {key: table.iloc[0] for key, table in tables.items()}
+    what = f"the {first_attrs(tables)['predicted']}"
+    sides = {direction(row) for row in rows.values()}
+    if len(sides) == 1 and (side := sides.pop()):
+        verb = "higher" if side > 0 else "lower"
+        parts = [f"{stories[key]} by {with_interval(row, side < 0)}".strip() for key, row in rows.items()]
+        return (
+            f"{what} is {verb}: {' and '.join(parts)}" if stories[next(iter(rows))] else f"{what} is {verb} {parts[0]}"
+        )
+    parts = [f"{stories[key]} by {with_interval(row)}".strip() for key, row in rows.items()]
+    return f"{what} changes {' and '.join(parts)}; an interval that holds zero leaves the direction open"
+
+
+def _of_categories(tables: dict[str, pd.DataFrame], stories: dict[str, str]) -> str:
+    """Say which category of an ordered response gains most and which loses most."""
+    first = next(iter(tables.values()))
+    estimates = first["estimate"].to_numpy()
+    told = []
+    for place, verb in ((int(estimates.argmax()), "rises"), (int(estimates.argmin()), "falls")):
+        rows = {key: table.iloc[place] for key, table in tables.items()}
+        parts = [f"{stories[key]} by {with_interval(row, verb == 'falls')}".strip() for key, row in rows.items()]
+        told.append(f"the probability of category {first['category'].iloc[place]} {verb} most, {' and '.join(parts)}")
+    return "; ".join(told)
+
+
+def first_attrs(tables: dict[str, pd.DataFrame]) -> dict[Any, Any]:
+    """Return what the first of some tables says of itself.
+
+    Parameters
+    ----------
+    tables
+        Tables of effects.
+
+    Returns
+    -------
+    dict
+        Its attributes.
+    """
+    return next(iter(tables.values())).attrs
+
+
+# table and figures ---------------------------------------------------------------------------------------------------
+
+
+def _together(effects: list[_Effects]) -> dict[str, pd.DataFrame]:
+    """Put the effects of all predictors below each other, a table for each story."""
+    together = {}
+    for meaning in effects[0].tables:
+        table = Table(pd.concat([effect.tables[meaning] for effect in effects], ignore_index=True))
+        table.attrs = {key: value for key, value in effects[0].tables[meaning].attrs.items() if key != "heading"}
+        together[meaning] = table
+    return together
+
+
+def _table(effects: list[_Effects], stories: dict[str, str], prob: float) -> Iterator[Block]:
+    together = _together(effects)
+    about = [name for name in ("term", "contrast", "category") if name in next(iter(together.values()))]
+    first = next(iter(together.values()))[about].iloc[:_MOST_ROWS].reset_index(drop=True)
+    parts = {
+        meaning: in_words(Table(table.iloc[:_MOST_ROWS][["estimate", "sd", "lower", "upper"]]).grid(), prob)
+        for meaning, table in together.items()
+    }
+    left = in_words(Table(first).grid(), prob)
+    columns = list(left.columns)
+    for meaning, part in parts.items():
+        kept = [column for column in part.columns if column.name != "sd"]
+        for column in kept:
+            of = "" if len(parts) == 1 else f"{meaning}: "
+            columns.append(type(column)(f"{of}{column.name}", column.cells, numeric=True))
+    more = len(next(iter(together.values()))) - _MOST_ROWS
+    below = (f"{more:,} more rows: avg_comparisons(fit, ...).",) if more > 0 else ()
+    predicted = first_attrs(together)["predicted"]
+    told = "; ".join(f"{meaning}: {whom}" for meaning, whom in stories.items() if whom)
+    caption = sentence(
+        f"Differences in the {predicted}: posterior means and {prob:.0%} intervals", told and f"({told})"
+    )
+    yield Captioned(type(left)(tuple(columns), below=below), caption)
+
+
+def _comparison_figure(fit: Fit, effects: list[_Effects], prob: float) -> Iterator[Block]:
+    together = _together(effects)
+    first = next(iter(together.values()))
+    if len(first) > _MOST_DRAWN:
+        yield Words(f"A figure of {len(first):,} comparisons would show nothing; the table has them.")
+        return
+    largest = first.iloc[int((first["estimate"].abs() / first["sd"].clip(lower=1e-300)).to_numpy().argmax())]
+    name = " ".join(str(largest[key]) for key in ("term", "contrast", "category") if key in first)
+    alternative = sentence(
+        f"{counted(len(first), 'comparison')}, each a point with an interval"
+        + (" for either story" if len(together) > 1 else "")
+        + f", and a dashed line at zero. Furthest from it, measured by its interval: {name}, {with_interval(largest)}"
+    )
+    caption = f"Average differences in the {first.attrs['predicted']}: mean and {prob:.0%} interval."
+    yield picture("effects", lambda: conditional_marginal(together), alternative, caption)
+
+
+def _curves(fit: Fit, prob: float) -> Iterator[Block]:
+    """Draw predictions over the first predictor that is a number, others at their mean or commonest level."""
+    names = fit.model.spec.formula.predictors
+    x = next((one for one in names if not is_factor(fit, one) and not two_values(fit, one)), None)
+    if x is None:
+        return
+    rows, meanings = grid(fit, **{x: None}), _stories(fit)
+    try:
+        told = {key: predictions(fit, rows, random_effects=key, ci_prob=prob, random_seed=0) for key in meanings}
+    except GLMMError as error:
+        yield Words(f"Predictions over {x} are not drawn: {error}")
+        return
+    first: pd.DataFrame = next(iter(told.values()))
+    ends = []
+    if "category" not in first:
+        for key, table in told.items():
+            low, high = (with_interval(table.iloc[place]) for place in (0, -1))
+            ends.append(f"{meanings[key]} from {low} to {high}".strip())
+    shape = "Two curves with bands" if len(told) > 1 else "A curve with a band"
+    values = first[x].to_numpy(dtype=float)
+    predicted = first.attrs["predicted"]
+    alternative = sentence(
+        f"{shape} of the {predicted} over {x} from {_plain(values[0])} to {_plain(values[-1])}"
+        + (f": {', '.join(ends)}" if ends else ", a panel for each category")
+    )
+    others = [one for one in names if one != x]
+    rest = f"; {listed(others)} at {'its' if len(others) == 1 else 'their'} mean or commonest level" if others else ""
+    caption = f"Predictions of the {predicted} over {x}{rest}: mean and {prob:.0%} band."
+    yield picture("predictions", lambda: conditional_marginal(told, x=x), alternative, caption)
+
+
+def _plain(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "-"

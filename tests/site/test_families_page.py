@@ -1,0 +1,129 @@
+"""The page of families says of each what its record says, and its formula is the record's density."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+from bayes_glmm.families import DISCRETE, FAMILIES
+
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.insert(0, str(DOCS / "_extensions"))
+import families as page  # noqa: E402
+
+GREEK = r"\\(mu|sigma|phi|nu|eta|tau|pi|alpha|beta|gamma|kappa|theta|lambda)(?![a-z])"
+TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z_]\w*|\*\*|\S")
+FUNCTIONS = {
+    "gamma_of": special.gamma,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "log": np.log,
+    "choose": special.binom,
+    "Phi": special.ndtr,
+}
+
+
+def argument(text: str, start: int) -> tuple[str, int]:
+    """Return what one pair of braces holds, and where it ends."""
+    depth = 0
+    for place in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[start + 1 : place], place + 1
+    raise ValueError(f"a brace is not closed: {text}")
+
+
+def without_commands(text: str, command: str, pattern: str, count: int) -> str:
+    """Write a command's arguments as Python: ``\\frac{a}{b}`` as ``((a)/(b))``."""
+    while command in text:
+        start = text.index(command)
+        place, given = start + len(command), []
+        for _ in range(count):
+            place += len(text[place:]) - len(text[place:].lstrip())
+            inner, place = argument(text, place)
+            given.append(inner)
+        text = text[:start] + " " + pattern.format(*given) + text[place:]
+    return text
+
+
+def as_python(latex: str) -> str:
+    """Write the LaTeX of a density as a Python expression."""
+    text = latex.replace(r"\left", "").replace(r"\right", "").replace(r"\,", " ").replace("\n", " ")
+    text = without_commands(text, r"\mathit", "{0}", 1).replace(r"\Phi", " Phi ")
+    text = without_commands(text, r"\frac", "(({0})/({1}))", 2)
+    text = without_commands(text, r"\binom", "choose({0},{1})", 2)
+    text = without_commands(text, r"\sqrt", "sqrt({0})", 1)
+    text = text.replace(r"\Gamma", " gamma_of").replace(r"\exp", " exp").replace(r"\log y", " log(y)")
+    text = re.sub(GREEK, r" \1 ", text)
+    text = text.replace("y!", "gamma_of(y+1)")
+    text = without_commands(text, "e^", "exp({0})", 1)
+    tokens = TOKEN.findall(powers(text))
+    written = tokens[:1]
+    for before, token in zip(tokens, tokens[1:], strict=False):
+        ends = before == ")" or re.match(r"[\w.]", before)
+        starts = token == "(" or re.match(r"[\w.]", token)
+        written += ["*", token] if ends and starts and before not in FUNCTIONS else [token]
+    return "".join(written)
+
+
+def powers(text: str) -> str:
+    """Write exponents, in braces or one symbol, as Python's."""
+    while "^" in text:
+        start = text.index("^")
+        rest = text[start + 1 :].lstrip()
+        symbol = re.match(r"\w+", rest)
+        inner, end = argument(rest, 0) if symbol is None else (symbol[0], symbol.end())
+        text = f"{text[:start]}**({inner}){rest[end:]}"
+    return text
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_formula_is_the_density(name):
+    family, text = FAMILIES[name], page.TEXTS[name]
+    if family.probabilities is not None:
+        assert text["density"] == r"F(\tau_{y} - \eta) - F(\tau_{y - 1} - \eta)"
+        return
+    expressions = {symbol: as_python(one) for symbol, one in text.get("where", ())}
+    expressions["density"] = as_python(text["density"])
+    low, high = text["range"]
+    y = np.arange(low, high + 1.0) if family.support in DISCRETE else np.linspace(low, high, 7)
+    for curve in text["curves"]:
+        symbols = {**curve, "n": text.get("trials"), "pi": np.pi, "y": y if family.mean is None else y[y > 0]}
+        for symbol, expression in expressions.items():
+            symbols[symbol] = eval(expression, {"__builtins__": {}}, {**symbols, **FUNCTIONS})
+        exact = page.values_at(family, symbols["y"], curve)
+        assert np.allclose(symbols["density"], exact), expressions
+
+
+def test_the_formula_of_ordered_categories_is_the_density():
+    eta, thresholds = 0.3, np.array([-np.inf, -1, 0, 1, np.inf])
+    written = np.diff(special.expit(thresholds - eta))
+    curve = {"eta": eta, "thresholds": [-1, 0, 1]}
+    assert np.allclose(page.values_at(FAMILIES["cumulative"], np.arange(4.0), curve), written)
+
+
+def test_every_family_has_its_texts_and_stands_on_the_page():
+    assert set(page.TEXTS) == set(FAMILIES), "docs/families.toml and FAMILIES differ"
+    text = page.page()
+    for name, family in FAMILIES.items():
+        assert f"\n## {name}\n" in text
+        for parameter in family.parameters:
+            assert f"| `{parameter.name}` |" in text
+    for support in {family.support for family in FAMILIES.values()}:
+        assert support in page.RESPONSES
+
+
+def test_probabilities_of_whole_numbers_add_up_to_one():
+    for name, family in FAMILIES.items():
+        if family.support in DISCRETE - {"count"}:
+            low, high = page.TEXTS[name]["range"]
+            for curve in page.TEXTS[name]["curves"]:
+                assert page.values_at(family, np.arange(low, high + 1.0), curve).sum() == pytest.approx(1)
+
+
+def test_the_table_of_the_readme_is_the_records():
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert page.with_table(readme) == readme, "run: python docs/_extensions/families.py"
