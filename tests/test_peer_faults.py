@@ -157,7 +157,8 @@ COMPOSED = {
     "exponential": "pos", "weibull": "pos", "inversegaussian": "pos", "skewnormal": "r", "exgaussian": "r",
     "ordbeta": "uz1", "zero_one_inflated_beta": "uz1", "zero_inflated_beta": "uz", "hurdle_gamma": "posz",
     "hurdle_lognormal": "posz", "hurdle_poisson": "c", "hurdle_negativebinomial": "c", "zero_inflated_poisson": "c",
-    "zero_inflated_negativebinomial": "c", "zero_inflated_binomial": "p(s, n)", "zero_inflated_betabinomial": "p(s, n)",
+    "zero_inflated_negativebinomial": "c", "zero_inflated_negativebinomial1": "c",
+    "hurdle_negativebinomial1": "c", "zero_inflated_binomial": "p(s, n)", "zero_inflated_betabinomial": "p(s, n)",
 }  # fmt: skip
 RESPONSES |= COMPOSED
 FAST = [family for family in RESPONSES if family not in COMPOSED]

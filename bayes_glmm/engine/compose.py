@@ -274,7 +274,7 @@ COMBINATORS: Mapping[str, Callable[[Row, int], Row]] = {
     "hurdle_": hurdle,
     "zero_one_inflated_": zero_one_inflated,
 }
-_COUNTS = ("poisson", "negativebinomial")
+_COUNTS = ("poisson", "negativebinomial", "negativebinomial1")
 
 
 def row_of(kernel: str, link: str) -> Row | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_glmm.families.counts import NEGATIVEBINOMIAL, POISSON
+from bayes_glmm.families.counts import NEGATIVEBINOMIAL, NEGATIVEBINOMIAL1, POISSON
 from bayes_glmm.families.family import Family, Parameters, probability, shape_of
 from bayes_glmm.families.graphs import cut_with_atom, with_atom
 from bayes_glmm.families.positive import GAMMA, LOGNORMAL
@@ -262,10 +262,12 @@ def _graph_cut(base: Family, weight: str, simulate: Callable[..., Any]) -> Any:
 FAMILIES_WITH_ZEROS = (
     zero_inflated(POISSON, ("zip", "zi_poisson")),
     zero_inflated(NEGATIVEBINOMIAL, ("zinb", "zero_inflated_negbinomial", "zinbinom", "zi_negbinomial")),
+    zero_inflated(NEGATIVEBINOMIAL1, ("zinb1", "zero_inflated_nbinom1")),
     zero_inflated(BINOMIAL, ("zib", "zi_binomial")),
     zero_inflated(BETABINOMIAL, ("zibb", "zero_inflated_beta_binomial")),
     hurdle(POISSON, ("hurdle_pois",)),
     hurdle(NEGATIVEBINOMIAL, ("hurdle_negbinomial", "hurdle_nb", "hurdle_nbinom2")),
+    hurdle(NEGATIVEBINOMIAL1, ("hurdle_nbinom1", "hurdle_negbinomial1")),
     hurdle(GAMMA, ("zi_gamma", "zero_inflated_gamma"), support="nonnegative"),
     hurdle(LOGNORMAL, ("zero_inflated_lognormal",), support="nonnegative"),
     hurdle(BETA, (), weight="zi", name="zero_inflated_beta", support="unit_zero"),

@@ -138,7 +138,7 @@ ARGUMENTS_OF_MODELS = {
     "offset": "an offset is a term of the formula: 'y ~ x + offset(log(n))'",
     "exposure": "an exposure is an offset in the formula: 'y ~ x + offset(log(n))'",
     "weights": "weights are in the formula: 'weighted(y, w) ~ x' or 'precision(y, w) ~ x', and trials: 'p(k, n) ~ x'",
-    "ziformula": "zero inflation is not available; bg.predictive_check(fit, stat='zeros') shows whether it is needed",
+    "ziformula": "zero inflation is part of the family: 'zero_inflated_poisson', 'zero_inflated_negativebinomial'",
     "dispformula": "formulas of the dispersion are not available",
     "REML": "leave it out: the posterior averages over the fixed effects, as REML does",
     "trials": "trials are in the formula: 'p(successes, trials) ~ x'",

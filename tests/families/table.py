@@ -71,6 +71,10 @@ def negativebinomial(y, mu, trials, phi):
     return nbinom(y, mu, phi)
 
 
+def negativebinomial1(y, mu, trials, phi):
+    return nbinom(y, mu, np.asarray(mu) / phi)
+
+
 def binomial(y, mu, trials):
     return stats.binom.logpmf(y, trials, mu)
 
@@ -153,7 +157,7 @@ ORACLES = {
     "betabinomial": Oracle(betabinomial, SUCCESSES, PHIS, TRIALS),
     "poisson": Oracle(poisson, COUNTS),
     "negativebinomial": Oracle(negativebinomial, COUNTS, PHIS),
-    "negativebinomial1": Oracle(lambda y, mu, trials, phi: nbinom(y, mu, np.asarray(mu) / phi), COUNTS, PHIS),
+    "negativebinomial1": Oracle(negativebinomial1, COUNTS, PHIS),
     "geometric": Oracle(lambda y, mu, trials: stats.geom.logpmf(y, 1 / (1 + np.asarray(mu)), loc=-1), COUNTS),
     "generalizedpoisson": Oracle(generalizedpoisson, COUNTS, each({"phi": 1.05}, {"phi": 4.0})),
     "gamma": Oracle(gamma, ABOVE, PHIS),
@@ -170,6 +174,8 @@ ORACLES = {
     ),
     "zero_inflated_poisson": Oracle(mixed(poisson), COUNTS, each({}, zi=SHARES)),
     "zero_inflated_negativebinomial": Oracle(mixed(negativebinomial), COUNTS, each(*PHIS, zi=SHARES)),
+    "zero_inflated_negativebinomial1": Oracle(mixed(negativebinomial1), COUNTS, each(*PHIS, zi=SHARES)),
+    "hurdle_negativebinomial1": Oracle(apart(negativebinomial1, negativebinomial1), COUNTS, each(*PHIS, hu=SHARES)),
     "zero_inflated_binomial": Oracle(mixed(binomial), SUCCESSES, each({}, zi=SHARES), TRIALS),
     "zero_inflated_betabinomial": Oracle(mixed(betabinomial), SUCCESSES, each(*PHIS, zi=SHARES), TRIALS),
     "hurdle_poisson": Oracle(apart(poisson, poisson), COUNTS, each({}, hu=SHARES)),

@@ -1,6 +1,6 @@
 """Published models of zero-inflated, hurdle and overdispersed responses, against maximum likelihood.
 
-Figures: glmmTMB 1.1 on the same data; the Owls models are those of Brooks et al. (2017), R Journal 9, 378-400
+Figures: glmmTMB 1.1.5 on the same data; the Owls models are those of Brooks et al. (2017), R Journal 9, 378-400
 (doi:10.32614/RJ-2017-066), and of its vignette, with the sex of the parent in place of the arrival time.
 """
 
@@ -24,6 +24,10 @@ FIGURES = {
     "owls zinb": (
         "zinb", OWLS, owls, (0.81790, -0.31099, -0.02464), (0.0906, 0.0892, 0.0820), {"zi": 0.2209, "phi": 2.228},
         0.274,
+    ),
+    "owls zinb1": (
+        "zinb1", OWLS, owls, (0.76807, -0.70292, 0.01827), (0.1066, 0.1064, 0.0888), {"zi": 0.1091, "phi": 5.191},
+        0.348,
     ),
     "owls nb1": (
         "nbinom1", OWLS, owls, (0.64962, -0.79576, 0.08846), (0.1072, 0.0885, 0.0874), {"phi": 7.054}, 0.355,
