@@ -52,7 +52,8 @@ def without_commands(text: str, command: str, pattern: str, count: int) -> str:
 
 def as_python(latex: str) -> str:
     """Write the LaTeX of a density as a Python expression."""
-    text = latex.replace(r"\left", "").replace(r"\right", "").replace(r"\,", " ").replace("\n", " ")
+    text = re.sub(r"\\mathit\{(\w+)\}", r" \1 ", latex)
+    text = text.replace(r"\left", "").replace(r"\right", "").replace(r"\,", " ").replace("\n", " ")
     text = without_commands(text, r"\frac", "(({0})/({1}))", 2)
     text = without_commands(text, r"\binom", "choose({0},{1})", 2)
     text = without_commands(text, r"\sqrt", "sqrt({0})", 1)
