@@ -161,6 +161,8 @@ def _without_equal(model: Any) -> Iterator[str]:
         try:
             name, _ = _FAMILIES.get(type(family).__name__, (family.name, {}))
             read_family(name, family.link[location].name)
+            if type(family).__name__ not in _FAMILIES:
+                yield f"the family {name!r}, which is not translated; state the model with bg.GLMM(family={name!r})"
         except GLMMError as error:
             yield str(error).removesuffix(".")
     for name in model.conditional_parameters:

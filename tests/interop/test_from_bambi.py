@@ -220,6 +220,7 @@ REFUSED = [
     (lambda: bmb.Model("truncated(y, lb=-20) ~ x", ODD), ["the truncated response"]),
     (lambda: bmb.Model("rank ~ x", ODD, family="sratio"), ["'sratio' is not available. It is for ordered categories"]),
     (lambda: bmb.Model("rank ~ x", ODD, family="cumulative"), ["a prior of its own for every threshold"]),
+    (lambda: bmb.Model("positive ~ x", ODD, family="weibull"), ["the family 'weibull', which is not translated"]),
     (lambda: bmb.Model("flag ~ x", ODD, family="bernoulli", link="identity"), ["has no link 'identity'"]),
     (lambda: bmb.Model("y ~ x", ODD, priors={"sigma": 2.0}), ["sigma fixed at 2.0; here it is estimated"]),
     (lambda: bmb.Model("y ~ x", ODD, potentials=[("x", lambda x: -x)]), ["- potentials"]),
