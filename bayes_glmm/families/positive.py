@@ -126,7 +126,7 @@ EXPONENTIAL = Family(
 )
 
 
-_SHAPE = AuxiliaryParameter("shape", Prior("HalfNormal", sigma=1), power=-0.5, latex=r"\mathit{shape}", start=1.5)
+_SHAPE = AuxiliaryParameter("shape", Prior("HalfNormal", sigma=1), power=-0.5, latex=r"k", start=1.5)
 
 
 def _weibull_scale(mu: Any, parameters: Parameters) -> Any:
@@ -173,12 +173,12 @@ WEIBULL = Family(
     cdf=_weibull_cdf,
     graph=_weibull_graph,
     kernel="weibull",
-    latex=r"\operatorname{Weibull}(\text{mean}={mu}, \mathit{shape})",
+    latex=r"\operatorname{Weibull}(\text{mean}={mu}, \text{shape}=k)",
 )
 
 
 _LAMBDA = AuxiliaryParameter(
-    "shape", Prior("HalfStudentT", nu=3, sigma=1), power=-0.5, scaled=True, latex=r"\mathit{shape}", start=1.0
+    "shape", Prior("HalfStudentT", nu=3, sigma=1), power=-0.5, scaled=True, latex=r"\lambda", start=1.0
 )
 
 
@@ -212,6 +212,6 @@ INVERSEGAUSSIAN = Family(
     cdf=_inversegaussian_cdf,
     graph=_inversegaussian_graph,
     kernel="inversegaussian",
-    latex=r"\operatorname{InverseGaussian}({mu}, \mathit{shape})",
+    latex=r"\operatorname{InverseGaussian}({mu}, \lambda)",
     aliases=("inverse_gaussian", "wald"),
 )
