@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,6 +17,18 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [page for room in ("tutorial", "howto", "explanation") for page in sorted((DOCS / room).glob("[!i]*.md"))]
 CELL = re.compile(r"```\{code-cell\} ipython3\n((?::[^\n]*\n)*)(.*?)```", flags=re.DOTALL)
 FENCE = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
+SHELL = re.compile(r"^!((?:.*\\\n)*.*)", flags=re.MULTILINE)
+
+
+def as_python(code: str) -> str:
+    """Write lines for the shell, `!command`, as calls of `shell`."""
+    return SHELL.sub(lambda line: f"shell({line[1]!r})", code)
+
+
+def shell(command: str) -> None:
+    """Run a command with this interpreter, as the builds of the site do; `check` and `fit` may end with 1."""
+    command = re.sub(r"^python\b", f"'{sys.executable}'", command)
+    assert subprocess.run(command, shell=True, capture_output=True).returncode in (0, 1), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -23,7 +37,7 @@ def test_pages_hold_python_and_fits_have_seeds(page):
     codes = [code for _, code in CELL.findall(text)] + FENCE.findall(text)
     assert codes
     for code in codes:
-        ast.parse(code)
+        ast.parse(as_python(code))
     for call in re.findall(r"\.fit\(([^)]*)\)", "\n".join(codes)):
         assert "random_seed=" in call, call
     # a page shows what its cells give; nothing stands for it that somebody forgot to fill in
@@ -35,13 +49,13 @@ def test_pages_hold_python_and_fits_have_seeds(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    space: dict[str, object] = {"__name__": "page"}
+    space: dict[str, object] = {"__name__": "page", "shell": shell}
     for tags, code in CELL.findall(page.read_text(encoding="utf-8")):
         if "raises-exception" in tags:
             with pytest.raises(bg.errors.GLMMError):
-                exec(compile(code, page.name, "exec"), space)
+                exec(compile(as_python(code), page.name, "exec"), space)
         else:
-            exec(compile(code, page.name, "exec"), space)
+            exec(compile(as_python(code), page.name, "exec"), space)
         plt.close("all")
 
 
