@@ -87,11 +87,12 @@ def _bounds(fit: Fit) -> Iterator[str]:
 def _simpler(fit: Fit) -> Iterator[str]:
     family = fit.model.spec.family
     for row in family.parameters:
-        overdispersion = row.power == -0.5 and family.support == "count"
+        overdispersion = row.power == -0.5 and family.limit is not None
         if overdispersion and _piles_at_zero(fit.posterior[row.name].to_numpy() ** -0.5):
             yield (
                 f"1/sqrt({row.name}) cannot be told from zero: the counts show no more spread than a Poisson's, so how "
-                f"large {row.name} is, and whether it has a mean, is the prior's choice. family='poisson' would do."
+                f"large {row.name} is, and whether it has a mean, is the prior's choice. "
+                f"family={family.limit!r} would do."
             )
 
 

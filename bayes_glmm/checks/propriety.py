@@ -103,10 +103,14 @@ def _sds(design: Design, priors: PriorTable) -> Iterator[str]:
 
 
 def _dispersions(design: Design, priors: PriorTable) -> Iterator[str]:
+    # alpha of a skew normal, where ends of shares begin: at either end the likelihood need not vanish
+    unbounded = [own.name for own in design.spec.family.parameters if own.lower is None and not own.ordered]
     precisions = [own.name for own in design.spec.family.parameters if own.power == -0.5]
     for row in priors.auxiliary:
         # as they grow the family becomes another one, whose likelihood is not zero
-        tends = row.parameter == "nu" or (row.parameter in precisions and design.spec.family.support in _LIMITED)
+        tends = row.parameter in ("nu", *unbounded) or (
+            row.parameter in precisions and design.spec.family.support in _LIMITED
+        )
         if tends and row.prior.name in FLAT and row.power > 0:
             yield f"a flat prior on {row.parameter}, which the data cannot keep from infinity"
 

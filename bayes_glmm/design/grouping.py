@@ -16,6 +16,7 @@ import pandas as pd
 
 from bayes_glmm.design.frame import distinct, is_text, listed, plain, sorted_text
 from bayes_glmm.errors import DataError, PredictionError
+from bayes_glmm.families import FAMILIES
 
 __all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels"]
 
@@ -24,7 +25,8 @@ Codes = npt.NDArray[np.int32]
 
 #: Names that variables and dimensions of results and of the PyMC model have already, ArviZ's own among them.
 _RESERVED = frozenset(
-    {"chain", "draw", "obs", "coef", "beta", "sigma", "phi", "nu", "lp", "sample", "ci_bound"}
+    {"chain", "draw", "obs", "coef", "beta", "lp", "sample", "ci_bound"}
+    | {row.name for family in FAMILIES.values() for row in family.parameters}
     | {"threshold", "thresholds", "category", "statistic", "e_bfmi"}
     | {"X", "offset", "trials", "weights", "precision", "beta_centered", "thresholds_centered"}
 )

@@ -125,5 +125,6 @@ def _meaning(term: GroupTerm, spec: ModelSpec, own: str | None) -> str:
         one = "only the sum of its variance and the residual variance is identified, and how it divides"
         more = "only the sums of its variances and the residual variance are identified, and how they divide"
         return f"{more if several else one} is the priors' choice. {fewer}: {own} stands for it."
-    keep = f"{fewer}, or keep it with family='poisson'." if spec.family.support == "count" else f"{fewer}."
+    limit = spec.family.limit
+    keep = f"{fewer}." if limit is None else f"{fewer}, or keep it with family={limit!r}."
     return f"{sd} and {own} both say how much rows vary, and only shapes of distributions tell them apart. {keep}"

@@ -474,16 +474,18 @@ def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array)
 
 
 def _root(rise: Callable[[float], float], largest: float) -> float:
-    """Return a in [0, largest] where `rise` turns positive, to a tenth; the bounds where it does not."""
+    """Return a in [0, largest] where `rise` first turns positive, to a tenth; the bounds where it does not.
+
+    From below: far beyond, where a correlation rounds to one, the objective is rounding error.
+    """
     if rise(0.0) > -1.0:
         return 0.0
-    low, high = 0.0, largest
-    if rise(high) < 0:
-        return high
-    while high - low > 0.1 * high:
-        # geometric at first: a spans orders of magnitude
-        middle = 0.25 * high if low == 0.0 else 0.5 * (low + high)
+    low, high = 0.0, 1e-2 * largest
+    while rise(high) < 0:
+        if high == largest:
+            return largest
+        low, high = high, min(2.0 * high, largest)
+    while low > 0.0 and high - low > 0.1 * high:
+        middle = 0.5 * (low + high)
         low, high = (middle, high) if rise(middle) < 0 else (low, middle)
-        if high < 1e-2 * largest:
-            break
     return 0.5 * (low + high)

@@ -102,6 +102,8 @@ def constrained(row: Array, theta: Array) -> Array:
     numpy.ndarray
         Parameters, the shape of `theta`.
     """
+    if row[codes.KIND] == codes.UNBOUNDED:
+        return np.asarray(theta)
     if row[codes.KIND] == codes.ABOVE:
         return np.asarray(row[codes.LOWER] + np.exp(theta))
     powered = row[codes.LOWER] + (row[codes.UPPER] - row[codes.LOWER]) * special.expit(theta)

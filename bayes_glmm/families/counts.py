@@ -77,6 +77,7 @@ NEGATIVEBINOMIAL = Family(
     variance=lambda mu, p, trials: mu + np.square(mu) / p["phi"],
     cdf=_negativebinomial_cdf,
     graph=_negativebinomial_graph,
+    limit="poisson",
     kernel="negativebinomial",
     latex=r"\operatorname{NegativeBinomial}({mu}, \phi)",
     aliases=("negative_binomial", "negbinomial", "negbin", "nb", "nb2", "nbinom", "nbinom2", "neg_binomial_2"),

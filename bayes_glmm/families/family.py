@@ -112,6 +112,8 @@ class Family:
         Whether responses of rows with one mean may be added up: 0/1, successes, Poisson counts.
     single
         Name of the family of one trial a row, for a family of trials that becomes it; None elsewhere.
+    limit
+        Name of the family that this one becomes as its overdispersion goes to zero; None where it has none.
     kernel
         Name of the family's row kernel in the engine; None where models go through PyMC's graph.
     latex
@@ -146,6 +148,7 @@ class Family:
     zeros_apart: bool = False
     rows_add: bool = False
     single: str | None = None
+    limit: str | None = None
     kernel: str | None = None
     latex: str = ""
     aliases: tuple[str, ...] = field(default=())

@@ -16,20 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties.positions import RTOL, assert_identical, build, compare, labels
-from tests.properties.strategies import FAST, LARGE, PAIRS, make_frame, problems
+from tests.properties.strategies import FAST, LARGE, PAIRS, RESPONSES, make_frame, problems
 
-RESPONSE = {
-    "gaussian": "r",
-    "student": "r",
-    "bernoulli": "yes",
-    "binomial": "p(s, n)",
-    "poisson": "c",
-    "negativebinomial": "c",
-    "gamma": "pos",
-    "lognormal": "pos",
-    "beta": "u",
-    "cumulative": "o",
-}
+#: The first of each family's responses.
+RESPONSE = {family: responses[0] for family, responses in RESPONSES.items()}
 
 TERMS = ["f*x", "w", "k", "flag", "log(pos2)", "offset(0.1 * w)", "(x || g)", "(1 + w | h)", "(1 | a:b)"]
 DATA = make_frame(48, 7)

@@ -76,11 +76,18 @@ SCALED = [
     ("student", "identity", "times"), ("student", "log", "plus"), ("student", "inverse", "over"),
     ("gamma", "log", "plus"), ("gamma", "inverse", "over"), ("gamma", "identity", "times"),
     ("lognormal", "identity", "plus"),
+    ("skewnormal", "identity", "times"), ("exgaussian", "identity", "times"), ("exponential", "log", "plus"),
+    ("weibull", "log", "plus"), ("inversegaussian", "log", "plus"),
 ]  # fmt: skip
+UNITLESS = ("softplus",)
+#: Parameters that have the response's unit.
+IN_UNITS = {"exgaussian": ("sigma", "tau"), "inversegaussian": ("shape",), "lognormal": ()}
+IN_UNITS |= dict.fromkeys(("gaussian", "student", "skewnormal"), ("sigma",))
 
 
 def test_every_family_with_a_unit_is_covered():
-    units = {(f.name, link) for f in FAMILIES.values() if f.support in ("real", "positive") for link in f.links}
+    # a softplus is the identity far above zero and an exponential far below: no change of the predictor is one of units
+    units = {row for row in PAIRS if FAMILIES[row[0]].support in ("real", "positive") and row[1] not in UNITLESS}
     assert {row[:2] for row in SCALED} == units
 
 
@@ -99,7 +106,7 @@ def test_the_responses_unit_is_that_of_the_linear_predictor(family, link, effect
             return value * multiple
         if label[0] == "sd":
             return value + math.log(multiple)
-        return value + math.log(factor) if label[0] == "sigma" and family != "lognormal" else value
+        return value + math.log(factor) if label[0] in IN_UNITS.get(family, ()) else value
 
     compare(one, other, move=move, slope=lambda p: 1 / multiple if p[0] in ("u", "beta") else 1.0, up_to_constant=True)
 
@@ -110,12 +117,12 @@ def test_the_responses_unit_is_that_of_the_linear_predictor(family, link, effect
 STATED = {
     "Intercept": Prior("Normal", 0.5, 2), "beta": Prior("StudentT", 3, 0, 1), "sd": Prior("Exponential", 2),
     "sigma": Prior("HalfNormal", 2), "nu": Prior("Gamma", 2, 0.1), "phi": Prior("Gamma", 2, 0.5),
-    "thresholds": Prior("Normal", 0, 3),
+    "thresholds": Prior("Normal", 0, 3), "tau": Prior("HalfNormal", 2), "shape": Prior("Gamma", 2, 0.5),
 }  # fmt: skip
 
 
 def stated(family, formula, data, link):
-    keys = {"sigma", "nu", "phi", "thresholds"} - {row.name for row in FAMILIES[family].parameters}
+    keys = set(STATED) - {"Intercept", "beta", "sd"} - {row.name for row in FAMILIES[family].parameters}
     keys |= {"Intercept"} if family == "cumulative" else set()
     priors = {key: prior for key, prior in STATED.items() if key not in keys}
     return build(formula, data, family, link, priors=priors, center=False)
@@ -164,7 +171,8 @@ def test_added_up_rows_of_a_balanced_table_have_the_same_default_priors(link):
 @pytest.mark.parametrize(("family", "link"), PAIRS)
 def test_a_weight_is_how_often_a_row_was_seen(family, link):
     data = repeated()
-    names = ["f", "x", "e", "g3", RESPONSE[family]] if family != "binomial" else ["f", "x", "e", "g3", "s", "n"]
+    response = ["s", "n"] if FAMILIES[family].support == "trials" else [RESPONSE[family]]
+    names = ["f", "x", "e", "g3", *response]
     once = data.groupby(names, as_index=False).size()
     assert len(once) < 0.95 * len(data)
     one = stated(family, f"{RESPONSE[family]} ~ {TERMS}", data, link)
