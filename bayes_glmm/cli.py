@@ -7,6 +7,9 @@ they are asked for, and an exit code that says how it went.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import re
 import sys
 import warnings
@@ -20,11 +23,14 @@ if TYPE_CHECKING:
     from bayes_glmm.glmm.fitted import FittedGLMM
 
 FINE, UNRELIABLE, REFUSED = 0, 1, 2
+#: As a shell counts what ended by Ctrl-C, or because nobody reads its output any more.
+INTERRUPTED, UNREAD = 130, 141
 _CODES = """\
 exit codes:
   0  done, and the draws passed every check
   1  done, but the draws cannot be relied on: the verdict says why
   2  not done: wrong arguments, or data, formula or file were refused
+  130  interrupted; 141  done, but nobody read the output to its end
 """
 _DESCRIPTION = "Bayesian generalized linear mixed models from a formula and a table."
 _EXAMPLES = f"""\
@@ -68,6 +74,7 @@ examples:
 {_CODES}"""
 _PRIOR = re.compile(r"(.+?)\s*=\s*([A-Za-z]+(?:\(.*\))?)\s*")
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_CALLED = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,9 +88,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 for done, 1 for draws that cannot be relied on, 2 for not done.
+        The exit code: 0 for done, 1 for draws that cannot be relied on, 2 for not done, 130 for interrupted, 141 where
+        nobody reads the output any more.
     """
-    options = _parser().parse_args(arguments)
+    try:
+        try:
+            return _done(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()  # here, where a reader that has gone is no failure
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return UNREAD
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+
+
+def _done(options: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     with warnings.catch_warnings():
         # the verdict is printed in any case
@@ -169,13 +190,13 @@ def _fit(options: argparse.Namespace) -> int:
     from bayes_glmm.report.written import report_target
 
     # before hours of work, not after them
-    if options.save is not None:
-        checked_target(options.save, "fit.nc")
-    if options.report is not None:
-        report_target(options.report)
-    elif options.question is not None or options.title is not None:
+    files = {"DATA": None if options.data == "-" else Path(os.path.realpath(options.data))}
+    files["--save"] = None if options.save is None else checked_target(options.save, "fit.nc")
+    files["--report"] = None if options.report is None else report_target(options.report)
+    _check_apart(files)
+    if options.report is None and (options.question is not None or options.title is not None):
         raise GLMMError("--question and --title are of a report: add --report report.html.")
-    priors = dict(map(_prior, options.prior))
+    priors = _priors(options.prior)
     model = GLMM(
         options.formula,
         read_table(options.data),
@@ -194,11 +215,13 @@ def _fit(options: argparse.Namespace) -> int:
         target_accept=options.target_accept,
         progressbar=not options.quiet,
     )
-    print(fit.summary(ci_prob=options.ci_prob))
-    if options.save is not None:
-        _say(f"saved: {fit.save(options.save)}")
-    if options.report is not None:
-        _write_report(fit, options, options.report)
+    try:  # files first: printing may fail where the reader has gone
+        if options.save is not None:
+            _say(f"saved: {fit.save(options.save)}")
+        if options.report is not None:
+            _write_report(fit, options, options.report)
+    finally:
+        print(fit.summary(ci_prob=options.ci_prob))
     return FINE if fit.approximate or fit.convergence.passed else UNRELIABLE
 
 
@@ -218,7 +241,7 @@ def _report(options: argparse.Namespace) -> int:
     from bayes_glmm.glmm.model import load
     from bayes_glmm.report.written import report_target
 
-    report_target(options.path)
+    _check_apart({"FIT": Path(os.path.realpath(options.fit)), "REPORT": report_target(options.path)})
     fit = load(options.fit)
     _write_report(fit, options, options.path)
     return FINE if fit.approximate or fit.convergence.passed else UNRELIABLE
@@ -230,6 +253,24 @@ def _write_report(fit: FittedGLMM, options: argparse.Namespace, path: str) -> No
     matplotlib.use("Agg")  # no windows
     written = fit.report(path, question=options.question, title=options.title, ci_prob=options.ci_prob)
     _say(f"report: {written}")
+
+
+def _check_apart(files: dict[str, Path | None]) -> None:
+    """Refuse to write a file over another one of the same command."""
+    named = [(name, path) for name, path in files.items() if path is not None]
+    for number, (name, path) in enumerate(named):
+        for other, same in named[:number]:
+            if same == path:
+                raise GLMMError(f"{other} and {name} are the same file, {path}: the second would destroy the first.")
+
+
+def _priors(texts: Sequence[str]) -> dict[str, str]:
+    priors: dict[str, str] = {}
+    for name, prior in map(_prior, texts):
+        if name in priors:
+            raise GLMMError(f"--prior is given twice for {name}: {priors[name]} and {prior}. Keep one of them.")
+        priors[name] = prior
+    return priors
 
 
 def _prior(text: str) -> tuple[str, str]:
@@ -272,17 +313,39 @@ def read_table(source: str) -> Any:
     try:
         if kind in readers:
             return readers[kind](path)
-        return pd.read_csv(sys.stdin.buffer if source == "-" else path, sep=_SEPARATORS[kind], encoding="utf-8-sig")
+        content = io.BytesIO(sys.stdin.buffer.read()) if source == "-" else path
+        return _separated(source, content, _SEPARATORS[kind])
     except FileNotFoundError:
         raise GLMMError(f"There is no file {source}.") from None
     except ImportError as error:
         raise GLMMError(f"{source}: {error}") from None
+    except UnicodeDecodeError:
+        what = f"{source} cannot be read as {kind[1:]}: it is not UTF-8"
+        raise GLMMError(f"{what}. Save it as UTF-8 (in Excel: CSV UTF-8), or as .xlsx.") from None
     except (OSError, ValueError) as error:  # pandas' and pyarrow's errors about content are ValueErrors
         raise GLMMError(f"{source} cannot be read as {kind[1:]}: {error}") from None
 
 
+def _separated(source: str, content: Path | io.BytesIO, separator: str) -> Any:
+    """Read a table of separated values, and refuse one that is separated by something else."""
+    import pandas as pd
+
+    names = pd.read_csv(content, sep=separator, encoding="utf-8-sig", nrows=0).columns
+    other = next((one for one in _CALLED if len(names) == 1 and one in str(names[0])), None)
+    if other is not None:
+        raise GLMMError(
+            f"{source} seems to be separated by {_CALLED[other]}, not by {_CALLED[separator]}: its first line is one "
+            f"name, {str(names[0])!r}. Save it as .xlsx or as CSV with commas between columns and points in numbers "
+            "(in R: write.csv, not write.csv2); a file separated by tabs must end in .tsv."
+        )
+    if isinstance(content, io.BytesIO):
+        content.seek(0)
+    return pd.read_csv(content, sep=separator, encoding="utf-8-sig")
+
+
 def _say(words: str) -> None:
-    print(f"bayes-glmm: {words}", file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):  # files are written whether or not anybody reads this
+        print(f"bayes-glmm: {words}", file=sys.stderr)
 
 
 def _show_warning(

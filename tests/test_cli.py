@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import bayes_glmm as bg
-from bayes_glmm.cli import FINE, REFUSED, UNRELIABLE, main
+from bayes_glmm.cli import FINE, INTERRUPTED, REFUSED, UNREAD, UNRELIABLE, main
 
 QUICK = ["--method", "laplace", "--seed", "1", "--quiet"]
 SHORT = ["--draws", "60", "--tune", "30", "--chains", "2", "--seed", "1", "--quiet"]
@@ -67,6 +67,12 @@ def test_draws_that_cannot_be_relied_on_end_with_one(table, capsys):
         (["{table}", "Reaction ~ Days", "--family", "poison"], "poisson"),
         (["{table}", "Reaction ~ Days", "--prior", "beta"], "NAME=PRIOR"),
         (["{table}", "Reaction ~ Days", "--prior", "betta=Normal(0, 1)"], "beta"),
+        (["{table}", "y ~ x", "--prior", "beta=Normal(0, 1)", "--prior", "beta = Normal(0, 2)"], "twice for beta"),
+        (
+            ["{table}", "Reaction ~ Days", "--save", "a.html", "--report", "./a.html"],
+            "--save and --report are the same",
+        ),
+        (["{table}", "Reaction ~ Days", "--save", "{table}"], "DATA and --save are the same file"),
         (["{table}", "Reaction ~ Days", "--draws", "0"], "draws= must be a whole number of at least 1"),
         (["{table}", "Reaction ~ Days", "--save", "/no/such/folder/fit.nc"], "There is no folder"),
         (["{table}", "Reaction ~ Days", "--report", "report.pdf"], ".html"),
@@ -91,6 +97,53 @@ def test_a_broken_table_is_refused(tmp_path, capsys):
         (tmp_path / name).write_bytes(content)
         assert main(["fit", str(tmp_path / name), "y ~ x"]) == REFUSED
         assert f"{name} cannot be read as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"y;x\n1;2\n1,5;2,5\n", "seems to be separated by semicolons, not by commas"),
+        (b"y\tx\n1\t2\n", "seems to be separated by tabs, not by commas"),
+        ("y,größe\n1,2\n".encode("latin-1"), "is not UTF-8. Save it as UTF-8"),
+    ],
+)
+def test_csv_as_europe_writes_it_is_named(tmp_path, capsys, monkeypatch, content, words):
+    (tmp_path / "a.csv").write_bytes(content)
+    assert main(["fit", str(tmp_path / "a.csv"), "y ~ x"]) == REFUSED
+    assert words in capsys.readouterr().err
+    with (tmp_path / "a.csv").open(encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert main(["fit", "-", "y ~ x"]) == REFUSED
+    assert words in capsys.readouterr().err
+
+
+def test_a_report_does_not_replace_its_fit(tmp_path, capsys):
+    (tmp_path / "fit.html").write_text("a fit")
+    assert main(["report", str(tmp_path / "fit.html"), str(tmp_path / "fit.html")]) == REFUSED
+    assert "FIT and REPORT are the same file" in capsys.readouterr().err
+    assert (tmp_path / "fit.html").read_text() == "a fit"
+
+
+def test_files_are_written_though_nobody_reads(tmp_path, table):
+    saved, report = tmp_path / "fit.nc", tmp_path / "report.md"
+    words = ["fit", table, "Reaction ~ Days", *QUICK, "--save", str(saved), "--report", str(report)]
+    read, write = os.pipe()
+    os.close(read)
+    environment = {**os.environ, "PYTHONPATH": str(Path(bg.__file__).parents[1])}
+    command = [sys.executable, "-m", "bayes_glmm", *words]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment)
+    os.close(write)
+    assert done.returncode == UNREAD and bg.load(saved).approximate and report.exists()
+    assert done.stderr.splitlines() == [f"bayes-glmm: saved: {saved}", f"bayes-glmm: report: {report}"]
+
+
+def test_an_interruption_is_one_line(table, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayes_glmm.glmm.model.GLMM.fit", interrupted)
+    assert main(["fit", table, "Reaction ~ Days"]) == INTERRUPTED
+    assert capsys.readouterr().err == "bayes-glmm: interrupted\n"
 
 
 @pytest.mark.parametrize(("name", "write"), [("t.tsv", "tsv"), ("t.parquet", "parquet"), ("t.csv.gz", "csv")])
