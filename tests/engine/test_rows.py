@@ -33,11 +33,14 @@ NAMES = {family.kernel: tuple(row.name for row in family.parameters) for family 
 def call(family, link, eta, y, counts, parameters):
     """Return the block's log likelihood, d/d eta and d/d parameters."""
     kernel = row_kernel(family, link)
-    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 6)(kernel.address)
+    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 7)(kernel.address)
     arrays = [np.ascontiguousarray(np.broadcast_to(a, np.shape(eta)), dtype=float) for a in (eta, y, counts)]
     par, slope, d_par = np.array(parameters, dtype=float), np.full(len(arrays[0]), np.nan), np.zeros(2)
-    address = [a.ctypes.data for a in (*arrays, par, slope, d_par)]
-    return function(len(slope), *address), slope, d_par
+    values = np.full_like(slope, np.nan)
+    address = [a.ctypes.data for a in (*arrays, par, values, slope, d_par)]
+    total = function(len(slope), *address)
+    np.testing.assert_allclose(total, values.sum(), rtol=1e-12, atol=1e-12 * np.abs(values).sum())
+    return total, slope, d_par
 
 
 def one(family, link, eta, y, counts, parameters):
