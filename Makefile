@@ -4,7 +4,7 @@ PYTEST_ARGS ?= -n 2
 BENCH_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow lint bench reliability docs clean
+.PHONY: setup demo test test-slow lint bench reliability docs dist clean
 
 setup:  ## make .venv, once
 	@sh scripts/bootstrap.sh
@@ -35,7 +35,10 @@ reliability: setup  ## the tables of docs/reliability.md, about an hour
 
 docs:  ## the documentation as HTML, in out/docs
 	@sh scripts/bootstrap.sh docs
-	@$(PYTHON_RUN) -m sphinx -W --keep-going -q -b html docs out/docs
+	@$(PYTHON_RUN) -m sphinx -q -j 2 -W --keep-going -b html docs out/docs
+
+dist: setup  ## wheel and sdist, each installed and run in a fresh environment; a few minutes
+	@$(PYTHON_RUN) scripts/check_distribution.py
 
 clean:  ## remove what the other targets made, .venv included
 	rm -rf .venv build dist out .pytest_cache .mypy_cache .ruff_cache

@@ -37,11 +37,11 @@ examples:
 _FIT = f"""\
 Fit a model, print its summary and the verdict on the draws, and write what is asked for.
 
-DATA is a .csv, .tsv, .parquet, .feather or .xlsx file (its first sheet), or - for CSV on standard input. Text columns
-are factors. FORMULA is lme4's: put it in quotes.
+DATA is a .csv, .tsv, .parquet, .feather or .xlsx file (its first sheet), or - for CSV on standard input. Text
+columns are factors; factor(x) makes one of numbers that stand for levels. FORMULA is lme4's: put it in quotes.
 
 examples:
-  bayes-glmm fit cbpp.csv "p(incidence, size) ~ period + (1 | herd)" --family binomial --seed 1
+  bayes-glmm fit cbpp.csv "p(incidence, size) ~ factor(period) + (1 | herd)" --family binomial
   bayes-glmm fit sleep.csv "Reaction ~ Days + (Days | Subject)" --save sleep.nc --report sleep.html \\
       --question "How much slower are reactions after each night of short sleep?"
   zcat counts.csv.gz | bayes-glmm fit - "y ~ x + (1 | site)" --family poisson --prior "beta=Normal(0, 1)" --quiet

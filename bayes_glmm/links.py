@@ -51,7 +51,8 @@ class Link:
     graph_log_interval
         (lower, upper) -> log(g^-1(upper) - g^-1(lower)) on PyTensor tensors, finite bounds; links into (0, 1) only.
     latent_variance
-        Variance of the standard distribution on the latent scale (logit pi^2/3, probit 1, cloglog pi^2/6).
+        Variance of the standard distribution on the latent scale (logit pi^2/3, probit 1, cloglog and loglog pi^2/6;
+        infinite for the cauchit).
     transformed_variance
         (mean, variance) of a response -> its variance on the scale of the linear predictor, where a better
         approximation than the delta method is known (log: that of a lognormal response); None for the delta method.
@@ -92,6 +93,18 @@ def _cloglog_derivative(eta: Array) -> Array:
     return np.exp(clipped - np.exp(clipped))
 
 
+def _cauchit_inverse(eta: Array) -> Array:
+    return np.arctan2(1.0, -eta) / math.pi
+
+
+def _softplus_inverse(eta: Array) -> Array:
+    return np.logaddexp(0.0, eta)
+
+
+def _softplus(mu: Array) -> Array:
+    return mu + np.log(-np.expm1(-mu))
+
+
 def _graph_identity(eta: Any) -> Any:
     return eta
 
@@ -128,7 +141,39 @@ def _graph_square(eta: Any) -> Any:
     return eta**2
 
 
-def _graph_log_normal_cdf(eta: Any) -> Any:
+def _graph_softplus(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.softplus(eta)
+
+
+def _graph_inverse_root(eta: Any) -> Any:
+    return eta**-0.5
+
+
+def _graph_cauchy_cdf(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.arctan2(1.0, -eta) / math.pi
+
+
+def _graph_cauchit_logit(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.log(pt.arctan2(1.0, -eta)) - pt.log(pt.arctan2(1.0, eta))
+
+
+def _graph_loglog_inverse(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.exp(-pt.exp(-eta))
+
+
+def _graph_loglog_logit(eta: Any) -> Any:
+    return -_graph_cloglog_logit(-eta)
+
+
+def graph_log_normal_cdf(eta: Any) -> Any:
     """Log of the normal distribution function: erfc near the centre, erfcx in the lower tail."""
     import pytensor.tensor as pt
 
@@ -138,7 +183,7 @@ def _graph_log_normal_cdf(eta: Any) -> Any:
 
 
 def _graph_probit_logit(eta: Any) -> Any:
-    return _graph_log_normal_cdf(eta) - _graph_log_normal_cdf(-eta)
+    return graph_log_normal_cdf(eta) - graph_log_normal_cdf(-eta)
 
 
 def _graph_cloglog_logit(eta: Any) -> Any:
@@ -180,8 +225,8 @@ def _graph_probit_log_interval(lower: Any, upper: Any) -> Any:
     around, root = high > 0, math.sqrt(2.0)
     # each branch is computed everywhere: where it does not count, at points that keep its derivative finite
     low_tail, high_tail = pt.switch(around, -2.0, low), pt.switch(around, -1.0, high)
-    log_high = _graph_log_normal_cdf(high_tail)
-    tail = log_high + pt.log1mexp(_graph_log_normal_cdf(low_tail) - log_high)
+    log_high = graph_log_normal_cdf(high_tail)
+    tail = log_high + pt.log1mexp(graph_log_normal_cdf(low_tail) - log_high)
     low_near, high_near = pt.switch(around, low, -1.0), pt.switch(around, high, 1.0)
     near = pt.log(0.5 * (pt.erf(high_near / root) - pt.erf(low_near / root)))
     return pt.switch(around, near, tail)
@@ -277,6 +322,47 @@ LINKS: dict[str, Link] = {
             eta_domain=(0.0, math.inf),
             gaussian_mean=lambda eta, v: np.square(eta) + v,
             latex=r"\sqrt{\phantom{x}}",
+        ),
+        Link(
+            name="cauchit",
+            link=lambda mu: np.tan(math.pi * (mu - 0.5)),
+            inverse=_cauchit_inverse,
+            inverse_derivative=lambda eta: 1.0 / (math.pi * (1.0 + np.square(eta))),
+            graph_inverse=_graph_cauchy_cdf,
+            domain=(0.0, 1.0),
+            graph_logit=_graph_cauchit_logit,
+            latent_variance=math.inf,
+            latex=r"\operatorname{cauchit}",
+        ),
+        Link(
+            name="loglog",
+            link=lambda mu: -np.log(-np.log(mu)),
+            inverse=lambda eta: np.exp(-np.exp(np.minimum(-eta, 700.0))),
+            inverse_derivative=lambda eta: _cloglog_derivative(-eta),
+            graph_inverse=_graph_loglog_inverse,
+            domain=(0.0, 1.0),
+            graph_logit=_graph_loglog_logit,
+            latent_variance=math.pi**2 / 6,
+            latex=r"\operatorname{loglog}",
+        ),
+        Link(
+            name="softplus",
+            link=_softplus,
+            inverse=_softplus_inverse,
+            inverse_derivative=special.expit,
+            graph_inverse=_graph_softplus,
+            domain=(0.0, math.inf),
+            latex=r"\operatorname{softplus}^{-1}",
+        ),
+        Link(
+            name="1/mu^2",
+            link=lambda mu: 1.0 / np.square(mu),
+            inverse=lambda eta: 1.0 / np.sqrt(eta),
+            inverse_derivative=lambda eta: -0.5 * eta**-1.5,
+            graph_inverse=_graph_inverse_root,
+            domain=(0.0, math.inf),
+            eta_domain=(0.0, math.inf),
+            latex=r"1/\mu^2\colon",
         ),
     )
 }

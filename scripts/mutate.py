@@ -29,8 +29,10 @@ TIMEOUT = 600
 #: file of the package -> the tests that stand for it
 TARGETS = {
     "links.py": ("tests/test_vocabulary.py",),
-    "families.py": ("tests/test_vocabulary.py",),
-    "cdfs.py": ("tests/test_vocabulary.py", "tests/checks/test_residuals.py"),
+    **{
+        f"families/{name}.py": ("tests/test_vocabulary.py", "tests/families", "tests/checks/test_residuals.py")
+        for name in ("real", "trials", "counts", "positive", "unit", "ordinal", "zeros")
+    },
     "predict/quadrature.py": ("tests/predict/test_quadrature.py",),
     "engine/averages.py": ("tests/predict/test_quadrature.py",),
     "engine/parameters.py": ("tests/engine/test_parameters.py",),

@@ -22,7 +22,7 @@ ROWS = [
     ["arguments"],
     ["printing"],
     ["progress"],
-    ["links", "families", "priors", "covariance", "ordinal", "cdfs"],
+    ["links", "families", "priors", "covariance"],
     ["datasets", "spec"],
     ["design"],
     ["model"],
@@ -39,7 +39,7 @@ ROWS = [
     ["__main__"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
-VOCABULARY = {"links", "families", "priors", "covariance", "ordinal", "cdfs"}
+VOCABULARY = {"links", "families", "priors", "covariance"}
 
 
 def module_of(path: Path) -> str:

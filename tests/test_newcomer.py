@@ -113,7 +113,7 @@ WRONG = {
     "tilde from a typeset page": ("weight ∼ dose", data(), {}, FormulaError, "position 8; write ~"),
     "some numbers, some not": ("weight ~ as.numeric(ward)", data(ward=np.resize(["1", "2", "n/a"], N)), {}, DataError,
                                r"numbers themselves: '1', '2'. These are none: 'n/a'.*pd.to_numeric"),
-    "glmmTMB's argument": (WEIGHT, data(), {"ziformula": "~1"}, GLMMError, "zero inflation is not available"),
+    "glmmTMB's argument": (WEIGHT, data(), {"ziformula": "~1"}, GLMMError, "zero inflation is part of the family"),
     "code in the formula": ("weight ~ __import__('os').getcwd()", data(), {}, FormulaError, "__import__"),
     "attribute access": ("weight ~ dose.sum()", data(), {}, GLMMError, "dose"),
     "sum recomputed on new rows": ("weight ~ I(dose / sum(dose))", data(), {}, FormulaError, "sum"),

@@ -69,7 +69,18 @@ def test_what_is_no_model(name, fit):
             getattr(bg, name)(first)
 
 
-@pytest.mark.parametrize("name", bg.plots.__all__)
+PLOTS_OF_FITS = ["laplace_vs_nuts", "ppc", "prior_posterior", "trace"]
+
+
+@pytest.mark.parametrize("name", PLOTS_OF_FITS)
+def test_what_is_no_fit_to_draw(name, fit):
+    second = [fit] if name == "laplace_vs_nuts" else []
+    for first in (fit.model, None, fit.dt, [1], fit.summary()):
+        with pytest.raises(GLMMError, match="The first argument must be a fit, as .* returns, not"):
+            getattr(bg.plots, name)(first, *second)
+
+
+@pytest.mark.parametrize("name", [name for name in bg.plots.__all__ if name not in PLOTS_OF_FITS])
 def test_what_is_no_result_to_draw(name, fit):
     """Plots draw tables: a fit, None, a table of something else or one without rows is refused."""
     for first in (fit, fit.model, None, fit.dt, [1], fit.model.design.frame, pd.DataFrame(), fit.summary()):
@@ -230,9 +241,14 @@ OF_OTHERS = {
 }
 
 
+#: Functions that want names of variables beside the fit.
+OF_VARIABLES = ("comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses")
+
+
 @pytest.mark.parametrize("name", [*OF_OTHERS, *OF_A_FIT])
 def test_attributes_of_other_packages_and_functions_point_to_what_there_is(name, fit):
-    words = OF_OTHERS.get(name, rf"Use bg.{name}\(fit, ...\)")
+    more = ", ..." if name in OF_VARIABLES else ""
+    words = OF_OTHERS.get(name, rf"Use bg.{name}\(fit{more}\)")
     with pytest.raises(AttributeError, match=f"no attribute '{name}'. {words}"):
         getattr(fit, name)
     assert not hasattr(fit, name)
@@ -243,8 +259,10 @@ def test_attributes_of_a_model_that_is_not_fitted(fit):
         _ = fit.model.summary
     with pytest.raises(AttributeError, match="Did you mean 'priors'"):
         _ = fit.model.priorss
-    with pytest.raises(AttributeError, match=r"'bayes_glmm.plots' has no attribute 'trace'.*ArviZ's plots take fit.dt"):
-        _ = bg.plots.trace
+    with pytest.raises(
+        AttributeError, match=r"'bayes_glmm.plots' has no attribute 'forest'.*ArviZ's plots take fit.dt"
+    ):
+        _ = bg.plots.forest
 
 
 @pytest.mark.parametrize("name", ARGUMENTS_OF_MODELS)

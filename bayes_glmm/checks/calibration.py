@@ -50,6 +50,7 @@ _MOST_RESOLVED = 1e10
 _OUTSIDE: Mapping[str, Callable[[Array], bool]] = {
     "positive": lambda y: bool(np.any(y <= 0)),
     "unit": lambda y: bool(np.any((y <= 0) | (y >= 1))),
+    "unit_zero": lambda y: bool(np.any(y >= 1)),
     "count": lambda y: bool(np.any(y > _MOST_RESOLVED)),
 }
 

@@ -31,7 +31,8 @@ Rows = npt.NDArray[np.intp]
 
 #: Nodes in each dimension by the number of dimensions: a draw gets the next rule where the last moved its log.
 NODES = {1: (3, 7, 15, 31, 63, 127), 2: (3, 5, 9, 15, 25, 41), 3: (3, 5, 9, 13), 4: (2, 4, 7)}
-_MOVED = 1e-3  # a rule that moves the log by less than this is itself in error by about the square
+_MOVED = 1e-4  # a rule that moves the log by less than this is itself in error by about the square
+_MOVED_OF_ROWS = 1e-3  # the same of rows left out: their densities are averaged over draws
 _SHARED = 3  # rules that rows left out one at a time try together, about the mode of them all
 _STEPS, _HALVINGS = 30, 12
 _NEAR = 0.05  # of the mode, in posterior standard deviations: near enough for nodes to be placed there
@@ -137,13 +138,13 @@ class LevelIntegral:
         The integrals with all rows and with all but one have their nodes in common. In draws in which no rule about the
         mode of all rows settles what the others say without one of them, that integral gets nodes of its own.
         """
-        return np.concatenate([self._in_part(part, rows, each=True) for part in self._parts(rows)])
+        return np.concatenate([self._in_part(part, rows, True, _MOVED_OF_ROWS) for part in self._parts(rows)])
 
     def _parts(self, rows: Rows) -> list[Rows]:
         """Divide the draws, which have nothing to do with each other: a level of many rows takes a part at a time."""
         return list(chunks(self.predictor.draws.size, len(rows) * (1 + sum(len(term.coefs) for term in self.chain))))
 
-    def _in_part(self, part: Rows, rows: Rows, each: bool = False) -> Array:
+    def _in_part(self, part: Rows, rows: Rows, each: bool = False, enough: float = _MOVED) -> Array:
         """Integrate in some draws: (S, 1) logs, or by how much each row raises the log (S, rows)."""
         if not len(rows):
             return np.zeros((len(part), 1))
@@ -153,12 +154,12 @@ class LevelIntegral:
         known = _of_quadratic(integrand, mode)
         if known is not None:
             return known[:, back] if each else _integrate(integrand, mode, 1, each)
-        found, still = _refined(integrand, mode, each)
+        found, still = _refined(integrand, mode, each, enough)
         if not each:
             return found
         for column in np.flatnonzero(still.any(axis=0)):
             there, kept = np.flatnonzero(still[:, column]), np.arange(len(rows)) != column - 1
-            found[there, column] = self._in_part(part[there], integrand.rows[kept])[:, 0]
+            found[there, column] = self._in_part(part[there], integrand.rows[kept], enough=enough)[:, 0]
         return (found[:, :1] - found[:, 1:])[:, back]
 
     def _integrand(self, part: Rows, rows: Rows) -> _Integrand:
@@ -300,7 +301,7 @@ def _by_level(chain: tuple[GroupTerm, ...], rows: Rows) -> Rows:
     return np.lexsort([term.codes[rows] for term in reversed(chain)])
 
 
-def _refined(integrand: _Integrand, mode: _Mode, each: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
+def _refined(integrand: _Integrand, mode: _Mode, each: bool, enough: float) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Integrate by a finer rule in every draw where the last one moved a log; with what is still moved in the end."""
     first, *finer = NODES[integrand.dimension][: _SHARED if each else None]
     found = _integrate(integrand, mode, first, each)
@@ -308,7 +309,7 @@ def _refined(integrand: _Integrand, mode: _Mode, each: bool) -> tuple[Array, npt
     left = np.arange(len(found))
     for nodes in finer:
         last, found[left] = found[left], _integrate(integrand, mode, nodes, each)
-        moved[left] = ~(np.abs(found[left] - last) < _MOVED)
+        moved[left] = ~(np.abs(found[left] - last) < enough)
         further = moved[left].any(axis=1)
         if not further.any():
             break

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bayes_glmm.model.autoscale import PriorTable
 
 _TOLERANCE = 1e-11
+#: Responses whose families become another one as their precision grows.
+_LIMITED = frozenset({"count", "trials"})
 #: Fewest levels that hold a flat sd or variance; nothing keeps a flat precision from infinity.
 _FEWEST = {1.0: 3, 2.0: 4}
 
@@ -101,9 +103,10 @@ def _sds(design: Design, priors: PriorTable) -> Iterator[str]:
 
 
 def _dispersions(design: Design, priors: PriorTable) -> Iterator[str]:
+    precisions = [own.name for own in design.spec.family.parameters if own.power == -0.5]
     for row in priors.auxiliary:
         # as they grow the family becomes another one, whose likelihood is not zero
-        tends = row.parameter == "nu" or (row.parameter == "phi" and design.spec.family.support == "count")
+        tends = row.parameter == "nu" or (row.parameter in precisions and design.spec.family.support in _LIMITED)
         if tends and row.prior.name in FLAT and row.power > 0:
             yield f"a flat prior on {row.parameter}, which the data cannot keep from infinity"
 

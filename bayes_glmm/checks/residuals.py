@@ -248,25 +248,38 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
     whole = family.support in DISCRETE
-    names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole else ()))
+    ties = whole or bool(family.atoms)
+    names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole or 0.0 in family.atoms else ()))
     result = {name: np.empty((predictor.draws.size, predictor.rows)) for name in names}
     nulls = []
     for rows in predictor.row_chunks():
         mu, n = predictor.location(rows), None if trials is None else trials[rows]
         parameters = predictor.parameters(rows)
         result["predicted_draws"][:, rows] = _expected(family, mu, parameters)
-        upper = family.cdf(observed[rows], mu, parameters, n)
-        lower = family.cdf(observed[rows] - 1.0, mu, parameters, n) if whole else upper
+
+        def places(y: Array, model: tuple[Any, ...] = (mu, parameters, n)) -> tuple[Array, Array]:
+            return _places(family, y, *model)
+
+        lower, upper = places(observed[rows])
         result["lower"][:, rows], result["upper"][:, rows] = lower, np.maximum(upper, lower)
-        if not whole:
-            nulls.append(NullCovariances.of_points(len(rows)))
-            continue
-        result["zero_probability"][:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
+        if "zero_probability" in result:
+            result["zero_probability"][:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
         made = simulated[:, rows]
-        nulls.append(NullCovariances.of_simulated(*(family.cdf(y, mu, parameters, n) for y in (made - 1.0, made))))
+        nulls.append(NullCovariances.of_simulated(*places(made)) if ties else NullCovariances.of_points(len(rows)))
     result["level_covariance"] = np.concatenate([null.level for null in nulls])
     result["score_variance"] = np.concatenate([null.score for null in nulls])
     return result
+
+
+def _places(family: Family, y: Array, mu: Array, parameters: Parameters, trials: Array | None) -> tuple[Array, Array]:
+    """P(Y < y) and P(Y <= y), (S, rows): the same where a response has no ties."""
+    upper = np.asarray(family.cdf(y, mu, parameters, trials), dtype=float)
+    if family.support in DISCRETE:
+        return np.asarray(family.cdf(y - 1.0, mu, parameters, trials), dtype=float), upper
+    if not family.atoms:
+        return upper, upper
+    below = family.cdf(np.nextafter(y, -np.inf), mu, parameters, trials)
+    return np.where(np.isin(y, family.atoms), below, upper), upper
 
 
 def _expected(family: Family, mu: Array, parameters: Parameters) -> Array:

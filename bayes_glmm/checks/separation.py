@@ -53,6 +53,8 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     sign = _signs(response.y, response.trials, support)
     scale = np.abs(design.X).max(axis=0)
     X = design.X / np.where(scale > 0, scale, 1.0)
+    if design.spec.family.zeros_apart:  # zeros say nothing, and ones are the least that others can be
+        X, sign = X[response.y > 0], np.where(response.y == 1, -1, 0)[response.y > 0].astype(np.int8)
     direction: Array = np.zeros(X.shape[1])
     order = np.random.default_rng(0).permutation(len(X))
     for rows in (order[:_FIRST], order):

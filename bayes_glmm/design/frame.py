@@ -251,7 +251,7 @@ def as_numbers(column: pd.Series) -> str:
         return f"{values[0]} is a category: use {target} = {target}.astype(float)"
     if look_like_numbers(values):
         return f"{values[0]!r} is text: use {target} = pd.to_numeric({target})"
-    return f"{values[0]!r} is no number"
+    return f"{next(value for value in values if not look_like_numbers([value]))!r} is no number"
 
 
 def numbers(column: pd.Series) -> npt.NDArray[np.float64]:

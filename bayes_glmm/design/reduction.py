@@ -72,15 +72,16 @@ class ReducedRows:
         return len(self.y)
 
 
-def reduce_rows(design: Design, *, sum_counts: bool = False) -> ReducedRows:
+def reduce_rows(design: Design, *, rows_add: bool) -> ReducedRows:
     """Merge the rows that share X, offset, every Z and every level.
 
     Parameters
     ----------
     design
         A design with its response.
-    sum_counts
-        Whether counts may be added up, with the number of rows as exposure: true of the Poisson family, not of others.
+    rows_add
+        Whether responses may be added up, counts with the number of rows as exposure (`Family.rows_add`, unless the
+        model's link forbids an exposure).
 
     Returns
     -------
@@ -102,7 +103,7 @@ def reduce_rows(design: Design, *, sum_counts: bool = False) -> ReducedRows:
     if design.response is None:
         raise DataError("Rows can only be merged where the response was read; use design.at(data, response=True).")
     response, support = design.response, design.spec.family.support
-    added = support in ("binary", "trials") or (support == "count" and sum_counts)
+    added = rows_add
     inverse = None if response.precision is not None else _merge(design, added)
     trials = np.ones(len(response.y)) if support == "binary" else response.trials
     if inverse is None:
@@ -122,13 +123,22 @@ def reduce_rows(design: Design, *, sum_counts: bool = False) -> ReducedRows:
         offset=design.offset[rows],
         groups=tuple(replace(term, codes=term.codes[rows], Z=term.Z[rows]) for term in design.groups),
         y=np.bincount(inverse, weights=response.y, minlength=size) if added else response.y[rows],
-        trials=None if trials is None else np.bincount(inverse, weights=trials, minlength=size),
+        trials=_of_merged(trials, rows, inverse, added),
         exposure=count if support == "count" and added else None,
         weights=weights,
         rows=rows,
         inverse=inverse,
         reduced=True,
     )
+
+
+def _of_merged(
+    trials: Array | None, rows: npt.NDArray[np.int64], inverse: npt.NDArray[np.int64], added: bool
+) -> Array | None:
+    """Numbers of trials of merged rows: their sum, or that which they have in common."""
+    if trials is None:
+        return None
+    return np.bincount(inverse, weights=trials, minlength=len(rows)) if added else trials[rows]
 
 
 def _merge(design: Design, added: bool) -> npt.NDArray[np.int64] | None:
@@ -157,6 +167,8 @@ def _columns(design: Design, added: bool) -> Iterator[npt.NDArray[Any]]:
     assert response is not None
     if not added:
         yield response.y
+        if response.trials is not None:
+            yield response.trials
     if response.weights is not None:
         yield response.weights
     for term in design.groups:

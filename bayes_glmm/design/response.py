@@ -23,6 +23,7 @@ from bayes_glmm.design.frame import (
     plain,
     prepare,
 )
+from bayes_glmm.design.response_checks import check_precision, check_response, check_values, check_whole, refuse
 from bayes_glmm.errors import DataError, warn
 from bayes_glmm.families import Family
 from bayes_glmm.spec.response import ResponseFormula
@@ -31,10 +32,6 @@ from bayes_glmm.spec.safe import check_expression
 __all__ = ["Response", "ResponseEncoder", "build_response", "encode_response", "encode_trials"]
 
 Array = npt.NDArray[np.float64]
-
-_SAME = 1e-7
-#: Counts up to here have log likelihoods whose differences doubles can hold.
-_LARGEST_COUNT = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +205,7 @@ def encode_trials(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
     """
     assert encoder.trials is not None
     trials = _replay(encoder.trials, frame)
-    _check_whole(trials, str(encoder.formula.trials), "numbers of trials", frame.index)
+    check_whole(trials, str(encoder.formula.trials), "numbers of trials", frame.index)
     return trials
 
 
@@ -234,7 +231,7 @@ def encode_precision(encoder: ResponseEncoder, frame: pd.DataFrame) -> Array:
     """
     assert encoder.precision is not None
     precision = _replay(encoder.precision, frame)
-    _check_precision(precision, str(encoder.formula.precision), frame.index)
+    check_precision(precision, str(encoder.formula.precision), frame.index)
     return precision
 
 
@@ -327,8 +324,8 @@ def _ordered_codes(
     else:
         value, numbers = _evaluate(formula.expression, frame, response=True)
         reason = f"must be whole: family {family.name!r} takes an ordered category, or whole numbers in its place"
-        _refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
-        _refuse(np.abs(numbers) > 2**53, numbers, name, frame.index, "is too large to be a category")
+        refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
+        refuse(np.abs(numbers) > 2**53, numbers, name, frame.index, "is too large to be a category")
         declared = np.unique(numbers).astype(np.int64).tolist()
         codes = np.searchsorted(declared, numbers.astype(np.int64))
     used = np.unique(codes)
@@ -357,143 +354,3 @@ def _warn_order(name: str, declared: list[Any]) -> None:
         f"The response {name!r} is not an ordered category; its order is taken as {' < '.join(map(str, declared))}. "
         "Make it an ordered pd.Categorical to choose."
     )
-
-
-# checks by support ------------------------------------------------------------------------------------------------
-
-
-def check_response(response: Response, formula: ResponseFormula, family: Family, index: pd.Index) -> None:
-    """Check every value, and that the values are not all the same.
-
-    Parameters
-    ----------
-    response
-        The values.
-    formula
-        The left side, for messages.
-    family
-        Its `support` says what is allowed.
-    index
-        Row labels.
-
-    Raises
-    ------
-    DataError
-        If a value is not allowed, or a continuous response is constant.
-    """
-    for values, text, what in (
-        (response.trials, formula.trials, "number of trials"),
-        (response.weights, formula.weights, "weight"),
-    ):
-        if values is not None and not values.any():
-            raise DataError(f"The {what} {text!r} is zero in every row: there is nothing to learn from.")
-    check_values(response, formula, family, index)
-    y, name = response.y, response.name
-    if response.trials is not None:
-        constant = bool(np.all(y == 0)) or bool(np.all(y == response.trials))
-    else:
-        # where a spread is to be estimated, seven equal digits leave no more of it than rounding
-        same = _SAME * abs(y[0]) if family.support in ("positive", "unit") else 0.0
-        constant = len(y) > 1 and bool(np.ptp(y) <= same)
-    if constant and family.support in ("real", "positive", "unit"):
-        raise DataError(f"The response {name!r} is constant ({y[0]:g} in every row): there is nothing to model.")
-    if constant:
-        what = f"{y[0]:g} in every row" if response.trials is None else "no successes, or no failures, in any row"
-        warn(f"The response {name!r} is constant ({what}); the estimates will rest on the priors.")
-
-
-def check_values(response: Response, formula: ResponseFormula, family: Family, index: pd.Index) -> None:
-    """Check every value of a response against the family's support.
-
-    Parameters
-    ----------
-    response
-        The values.
-    formula
-        The left side, for messages.
-    family
-        Its `support` says what is allowed.
-    index
-        Row labels.
-
-    Raises
-    ------
-    DataError
-        If a value is not allowed.
-    """
-    y, name = response.y, response.name
-    if family.support == "binary":
-        _check_binary(y, name, family, index)
-    elif family.support == "trials":
-        _check_trials(response, formula, index)
-    elif family.support == "count":
-        _check_whole(y, name, f"counts (family {family.name!r})", index)
-    elif family.support == "positive":
-        reason = f"must be above zero for family {family.name!r}; zeros need another family"
-        _refuse(y <= 0, y, name, index, reason)
-    elif family.support == "unit":
-        reason = (
-            f"must be strictly between 0 and 1 for family {family.name!r}; for successes out of trials use "
-            "family='binomial' with p(successes, trials)"
-        )
-        _refuse((y <= 0) | (y >= 1), y, name, index, reason)
-    if (weights := response.weights) is not None:
-        _refuse(weights < 0, weights, str(formula.weights), index, "must not be negative: it holds weights")
-    if response.precision is not None:
-        _check_precision(response.precision, str(formula.precision), index)
-
-
-def _check_precision(values: Array, name: str, index: pd.Index) -> None:
-    reason = "must be above zero: it holds precisions; leave rows that say nothing out"
-    _refuse(values <= 0, values, name, index, reason)
-
-
-def _check_binary(y: Array, name: str, family: Family, index: pd.Index) -> None:
-    bad = (y != 0) & (y != 1)
-    if not bad.any():
-        return
-    values = np.unique(y)
-    if len(values) == 2 and values[0] == 1 and values[1] == 2:
-        advice = f"it is coded 1 and 2; subtract 1: I({name} - 1)"
-    elif bool(np.all((y >= 0) & (y <= 1))):
-        advice = f"proportions of n trials are p(round({name} * n), n), family='binomial'; others have family='beta'"
-    else:
-        advice = "counts of successes need family='binomial' with p(successes, trials) or cbind(successes, failures)"
-    _refuse(bad, y, name, index, f"must be 0 or 1 for family {family.name!r}; {advice}")
-
-
-def _check_trials(response: Response, formula: ResponseFormula, index: pd.Index) -> None:
-    y, trials = response.y, response.trials
-    assert trials is not None
-    _check_whole(trials, str(formula.trials), "numbers of trials", index)
-    fractional = y != np.floor(y)
-    if fractional.any() and bool(np.all((y >= 0) & (y <= 1))):
-        reason = (
-            "must hold successes, not proportions: p(successes, trials). Where it is a proportion of "
-            f"{formula.trials}, multiply and round in the data"
-        )
-        _refuse(fractional, y, response.name, index, reason)
-    _check_whole(y, response.name, "successes", index)
-    over = y > trials
-    if over.any():
-        raise DataError(
-            f"There are more successes ({response.name}) than trials ({formula.trials}) in {first_rows(index, over)}: "
-            f"{y[over][0]:g} of {trials[over][0]:g}."
-        )
-    if (trials == 0).any():
-        warn(
-            f"The number of trials {formula.trials!r} is zero in {first_rows(index, trials == 0)}; these rows say "
-            "nothing."
-        )
-
-
-def _check_whole(values: Array, name: str, what: str, index: pd.Index) -> None:
-    _refuse(values < 0, values, name, index, f"must not be negative: it holds {what}")
-    _refuse(values != np.floor(values), values, name, index, f"must be whole: it holds {what}")
-    reason = f"is too large for {what}, of which differences count; use larger units or family='lognormal'"
-    _refuse(values > _LARGEST_COUNT, values, name, index, reason)
-
-
-def _refuse(bad: npt.NDArray[np.bool_], values: Array, name: str, index: pd.Index, reason: str) -> None:
-    if bad.any():
-        raise DataError(f"The column {name!r} {reason}. See {first_rows(index, bad)}, for example {values[bad][0]:g}.")

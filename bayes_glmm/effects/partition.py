@@ -6,7 +6,8 @@ from which variance components, intraclass correlations and R^2 follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ SCALES = ("latent", "response")
 #: Stands for what grouping factors explain only together, on the response scale.
 TOGETHER = "(together)"
 _ROUNDING = 1e-7  # of a variance by quadrature
+_STEP = 1e-5  # of a difference, relative to a mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +199,11 @@ def _latent(predictor: RowPredictor) -> Partition:
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
     if family.latent_variance is not None:
+        if predictor.link.latent_variance == math.inf:
+            raise PredictionError(
+                f"The latent scale of the {predictor.link.name} link has no variance (a Cauchy distribution's): shares "
+                "of it are not offered. Use scale='response'."
+            )
         parameters = {name: value[:, 0] for name, value in draws.parameters.items()}
         residual = family.latent_variance(predictor.link, parameters) + np.zeros(draws.size)
     else:
@@ -206,21 +213,30 @@ def _latent(predictor: RowPredictor) -> Partition:
 
 def _residual_by_moments(predictor: RowPredictor) -> Array:
     """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
-    link, parameters = predictor.link, predictor.draws.parameters
+    link, family, parameters = predictor.link, predictor.family, predictor.draws.parameters
+    predictor = predictor if family.mean is None else replace(predictor, scale="mu")
     means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], _distinct_rows(predictor))
     mean = np.sum(list(means), axis=0)[:, None]
-    variance = np.asarray(predictor.family.variance(mean, parameters, None), dtype=float)
-    if link.transformed_variance is not None:
-        return np.asarray(link.transformed_variance(mean, variance))[:, 0]
-    return (variance / np.square(link.inverse_derivative(link.link(mean))))[:, 0]
+    variance = np.asarray(family.variance(mean, parameters, None), dtype=float)
+    # how fast the mean follows the linear predictor, whose scale the variance is put on
+    slope = link.inverse_derivative(link.link(mean))
+    if family.mean is not None:
+        step = _STEP * mean
+        slope = slope * (family.mean(mean + step, parameters) - family.mean(mean - step, parameters)) / (2.0 * step)
+    if link.transformed_variance is not None:  # of the log: the mean is the slope, or the slope the mean that counts
+        return np.asarray(link.transformed_variance(slope, variance))[:, 0]
+    return (variance / np.square(slope))[:, 0]
 
 
 def _distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
-    """Chunks of rows that differ, each row's share of all rows, and that of its noise."""
+    """Chunks of rows that differ, each row's share of all rows, and its number of trials or precision."""
     first, kind = Counterfactuals(predictor, predictor.rows, ()).distinct()
     share = np.bincount(kind, minlength=len(first)) / predictor.rows
-    noise = share if trials is None else np.bincount(kind, 1.0 / trials, len(first)) / predictor.rows
-    return [(first[chunk], share[chunk], noise[chunk]) for chunk in chunks(len(first), predictor.draws.size)]
+    # the variance of a proportion is a line in 1/n: rows that differ in n alone have that of their harmonic mean
+    sizes = (
+        np.ones(len(first)) if trials is None else share * predictor.rows / np.bincount(kind, 1.0 / trials, len(first))
+    )
+    return [(first[chunk], share[chunk], sizes[chunk]) for chunk in chunks(len(first), predictor.draws.size)]
 
 
 def response_partition(predictor: RowPredictor, trials: Array | None = None, split: bool = True) -> Partition:
@@ -275,14 +291,14 @@ def _means(predictor: RowPredictor, rows: Rows, variance: Array) -> Array:
 
 
 def _row_sums(
-    predictor: RowPredictor, names: list[str], centre: Array, rows: Rows, share: Array, noise_share: Array
+    predictor: RowPredictor, names: list[str], centre: Array, rows: Rows, share: Array, sizes: Array
 ) -> Array:
     """Weighted sums over rows, (quantities, S): mean and square about a centre, noise, between groups, each group."""
     draws, design = predictor.draws, predictor.design
     model = (predictor.family, predictor.link, draws.parameters)
     eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows, design.groups)
     distance = _means(predictor, rows, variance) - centre
-    noise = averaged_noise(*model, eta, variance) @ noise_share
+    noise = averaged_noise(*model, eta, variance, sizes) @ share
     between = explained_variance(*model, eta, variance, np.zeros_like(variance)) @ share
     parts = []
     for term in design.groups:

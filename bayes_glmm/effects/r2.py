@@ -16,6 +16,7 @@ from bayes_glmm.effects.partition import (
     response_partition,
     variance_partition,
 )
+from bayes_glmm.predict.averages import response_noise
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.pieces import chunks
 
@@ -110,7 +111,6 @@ def _conditional(fit: Fit) -> Array:
         centre = values[:, :1] if centre is None else centre
         mean += (values - centre).sum(axis=1) / predictor.rows
         square += np.square(values - centre).sum(axis=1) / predictor.rows
-        variance = np.asarray(family.variance(predictor.location(rows), parameters, None), dtype=float)
-        noise += (variance / sizes[rows]).sum(axis=1) / predictor.rows
+        noise += response_noise(family, predictor.location(rows), parameters, sizes[rows]).sum(axis=1) / predictor.rows
     explained = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
     return np.asarray(explained / (explained + noise), dtype=float)

@@ -5,7 +5,7 @@ Input: a `Fit`. Output: a table with no, partial and complete pooling side by si
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,15 @@ from bayes_glmm.effects.tables import make_request
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
+from bayes_glmm.predict.averages import response_noise
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
+    from bayes_glmm.design.response import Response
     from bayes_glmm.inference.fit import Fit
+    from bayes_glmm.spec.model_spec import ModelSpec
 
 _STEPS = 100
 _CONVERGED = 1e-8
@@ -150,28 +153,33 @@ def _linear_rest(fit: Fit, draws: PosteriorDraws, term: GroupTerm) -> Array:
 
 def _scoring(fit: Fit, draws: PosteriorDraws, Z: Array, rest: Array, rows: npt.NDArray[np.intp]) -> Array:
     """Coefficients (k,) that maximise the likelihood of some rows, by Fisher scoring; NaN where there are none."""
-    family, link, response = fit.model.spec.family, fit.model.spec.link, fit.model.design.response
+    model = fit.model.spec
+    family, link, response = model.family, model.link, fit.model.design.response
     assert response is not None
     parameters = {name: value.mean() for name, value in draws.parameters.items()}
     Z, rest, y = Z[rows], rest[rows], response.y[rows]
     nothing = np.full(Z.shape[1], np.nan)
+    sizes = np.ones(len(rows)) if response.sizes is None else response.sizes[rows]
+    weights = np.ones(len(rows)) if response.weights is None else response.weights[rows]
+    # what says nothing about these coefficients: no trials, and zeros that are set apart
+    kept = (sizes > 0) & (weights > 0) & ~(family.zeros_apart & (y == 0))
+    Z, rest, y, sizes, weights, rows = (values[kept] for values in (Z, rest, y, sizes, weights, rows))
     if np.linalg.matrix_rank(Z) < Z.shape[1]:
         return nothing
-    sizes = np.ones(len(rows)) if response.sizes is None else response.sizes[rows]
-    counts = sizes if response.weights is None else sizes * response.weights[rows]
     y = y if response.trials is None else y / sizes
     y = y if family.response_transform is None else family.response_transform(y)
     start = np.linalg.lstsq(Z, link.link(_inside(y, link.domain)) - rest, rcond=None)[0]
     coefs = start.copy()
+
+    def derivatives(eta: Array) -> tuple[Array, Array]:
+        if family.mean is not None and family.response_transform is None:
+            return _by_density(model, parameters, response, rows, eta)
+        return _by_moments(model, parameters, y, sizes, weights, eta)
+
     for _ in range(_STEPS):
         eta = rest + Z @ coefs
-        mu, slope = link.inverse(eta), link.inverse_derivative(eta)
-        variance = np.asarray(family.variance(mu, parameters, None), dtype=float) / counts
-        if family.response_transform is not None or not np.all(np.isfinite(variance)):  # a normal log, a heavy tail
-            variance = 1.0 / counts
-        weights = slope / np.maximum(variance, np.finfo(float).tiny)
-        information = (Z * (weights * slope)[:, None]).T @ Z
-        step = np.linalg.lstsq(information, Z.T @ (weights * (y - mu)), rcond=None)[0]
+        score, curvature = derivatives(eta)
+        step = np.linalg.lstsq((Z * curvature[:, None]).T @ Z, Z.T @ score, rcond=None)[0]
         coefs = coefs + step * min(1.0, 3.0 / max(np.abs(Z @ step).max(initial=0.0), 1e-300))
         if not np.all(np.isfinite(coefs)):
             return nothing
@@ -179,6 +187,36 @@ def _scoring(fit: Fit, draws: PosteriorDraws, Z: Array, rest: Array, rows: npt.N
             unbounded = link.domain != (-np.inf, np.inf) and np.abs(Z @ (coefs - start)).max() > _FAR
             return nothing if unbounded else coefs
     return nothing
+
+
+def _by_moments(
+    model: ModelSpec, parameters: dict[str, Any], y: Array, sizes: Array, times: Array, eta: Array
+) -> tuple[Array, Array]:
+    """Score and expected information (rows,) in eta, by the mean and the variance of the response."""
+    mu, slope = model.link.inverse(eta), model.link.inverse_derivative(eta)
+    variance = response_noise(model.family, mu, parameters, sizes) / times
+    # a normal log, a heavy tail
+    if model.family.response_transform is not None or not np.all(np.isfinite(variance)):
+        variance = 1.0 / (sizes * times)
+    weights = slope / np.maximum(variance, np.finfo(float).tiny)
+    return weights * (y - mu), weights * slope
+
+
+def _by_density(
+    model: ModelSpec, parameters: dict[str, Any], response: Response, rows: npt.NDArray[np.intp], eta: Array
+) -> tuple[Array, Array]:
+    """Score and information (rows,) in eta, by differences of the density; a row's information at least a share."""
+    trials = None if response.trials is None else response.trials[rows]
+    weights = 1.0 if response.weights is None else response.weights[rows]
+    step = 1e-4
+    low, at, high = (
+        np.asarray(model.family.log_density(response.y[rows], model.link.inverse(x), parameters, trials), dtype=float)
+        for x in (eta - step, eta, eta + step)
+    )
+    score = (high - low) / (2.0 * step)
+    # a mixture's curvature may be negative: the square of the score has the same expectation
+    curvature = np.maximum((2.0 * at - low - high) / step**2, 0.1 * np.square(score))
+    return weights * score, weights * curvature
 
 
 def _inside(y: Array, domain: tuple[float, float]) -> Array:

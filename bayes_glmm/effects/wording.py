@@ -41,6 +41,8 @@ def result_words(fit: HasModel, scale: str = "response") -> dict[str, Any]:
     name = name if event is None else f"{name} = {event}"
     if scale == "response" or (scale == "mu" and family.mean is None):
         predicted = _mean(name, family.support)
+    elif scale == "mu" and family.response_transform is None:
+        predicted = f"mu of {name}"
     elif scale in ("link", "mu"):
         predicted = _linear_predictor(fit, name)
     else:
@@ -87,6 +89,8 @@ def ratio_words(fit: HasModel) -> str:
     family, link = fit.model.spec.family, fit.model.spec.link.name
     words = result_words(fit)
     name, ordered = words["response"], family.support == "ordered"
+    if link == "logit" and family.mean is not None:
+        return f"odds ratios of mu of {name}, the intercept odds"
     if link == "logit":
         ratios = f"odds ratios of {f'a higher category of {name}' if ordered else name}"
         return ratios if ordered else f"{ratios}, the intercept odds"
@@ -115,7 +119,9 @@ def _linear_predictor(fit: HasModel, name: str) -> str:
         return f"linear predictor of {name} ({link})"
     if family.response_transform is not None:  # lognormal
         return f"expected log of {name}"
-    mean = _mean(name, family.support)
+    mean = _mean(name, family.support) if family.mean is None else f"mu of {name}"
+    if link == "logit" and family.mean is not None:
+        return f"log odds, {mean}"
     if link == "logit":
         return f"log odds of {name if family.support in ('binary', 'trials') else mean}"
     return mean if link == "identity" else f"{'square root' if link == 'sqrt' else link} of {mean}"

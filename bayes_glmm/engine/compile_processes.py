@@ -105,7 +105,7 @@ def _main() -> None:
     folder, *names = sys.argv[1:]
     importlib.import_module(f"bayes_glmm.engine.{names[0].partition('.')[0]}")
     native: Any = importlib.import_module("bayes_glmm.engine.native")
-    functions = [native.FUNCTIONS[name] for name in names]
+    functions = [native.function_named(name) for name in names]
     with _locked(Path(folder) / f"{names[0]}.lock"):
         if not all(function.is_whole() for function in functions):
             for function in functions:

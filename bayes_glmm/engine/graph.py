@@ -18,6 +18,7 @@ from numba import carray, cfunc
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.parameters import CORRELATION, KIND
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
@@ -44,7 +45,9 @@ def reduced_rows_model(spec: ModelSpec, design: Design) -> tuple[ModelSpec, Desi
     spec, design
         For sampling only: the rows are no longer the user's. Predictors stay centred by the means of the user's rows.
     """
-    reduced = reduce_rows(design, sum_counts=spec.family.kernel == "poisson" and spec.link.name == "log")
+    reduced = reduce_rows(
+        design, rows_add=spec.family.rows_add and (spec.family.support != "count" or spec.link.name == "log")
+    )
     if not reduced.reduced or design.response is None:
         return spec, _rows_that_count(design)
     if spec.family.support == "binary":
@@ -101,10 +104,10 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     precise = spec.family.at_precision if spec.formula.response.precision is not None else None
     if precise is not None:  # whose rows count once or not at all
         parameters = precise(parameters, counts)
-    trials = counts if spec.family.support == "trials" else None
+    y, trials, weights = _successes(spec, y, counts)
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
-    each = pointwise if trials is not None or precise is not None else counts * pointwise
+    each = pointwise if weights is None or precise is not None else weights * pointwise
     total = each.sum()
     slopes: Any = pt.grad(total, [eta, values], disconnected_inputs="ignore")
     inputs = [eta, y, counts, values]
@@ -120,6 +123,18 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
         return value.item()
 
     return cfunc(ROWS_SIGNATURE)(rows)
+
+
+def _successes(spec: ModelSpec, y: Any, counts: Any) -> tuple[Any, Any, Any]:
+    """Responses, trials and weights of rows as `likelihood_rows` lays them out, tensors."""
+    if spec.family.support != "trials":
+        return y, None, counts
+    if spec.family.rows_add:
+        return y, counts, None
+    import pytensor.tensor as pt
+
+    trials = pt.floor(y / TRIALS)
+    return y - trials * TRIALS, trials, counts
 
 
 Index = npt.NDArray[np.int64]

@@ -42,6 +42,8 @@ _CALL = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_void_p)
 
 #: Every function by its name, ``"kernel.density"``: all of a module's once it is imported.
 FUNCTIONS: dict[str, NativeFunction] = {}
+#: What makes a module's functions that are made when they are first asked for, by the module's name.
+_MAKERS: dict[str, Callable[[str], NativeFunction]] = {}
 
 
 class NativeFunction:
@@ -175,6 +177,44 @@ def native(signature: Any, *, alone: bool = False, **options: Any) -> Callable[[
         The decorator.
     """
     return lambda function: NativeFunction(function, signature, {"error_model": "numpy", **options}, alone)
+
+
+def makes(module: str) -> Callable[[Callable[[str], NativeFunction]], Callable[[str], NativeFunction]]:
+    """Say that the decorated function makes a module's functions by their names.
+
+    Parameters
+    ----------
+    module
+        The module's name in the engine.
+
+    Returns
+    -------
+    Callable
+        The decorator; it returns the function.
+    """
+
+    def note(maker: Callable[[str], NativeFunction]) -> Callable[[str], NativeFunction]:
+        _MAKERS[module] = maker
+        return maker
+
+    return note
+
+
+def function_named(name: str) -> NativeFunction:
+    """Find a function of an imported module, or make it.
+
+    Parameters
+    ----------
+    name
+        Such as ``"kernel.density"``.
+
+    Returns
+    -------
+    NativeFunction
+        The function.
+    """
+    module, _, own = name.partition(".")
+    return FUNCTIONS[name] if name in FUNCTIONS else _MAKERS[module](own)
 
 
 def compile_ahead(functions: Sequence[NativeFunction], processors: int) -> None:

@@ -16,8 +16,9 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
+from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.rows import ROW_KERNELS, row_kernel
+from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
 from bayes_glmm.priors import Prior
@@ -25,8 +26,6 @@ from bayes_glmm.spec.model_spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
 
-#: Kernels whose rows add up: y is a sum of successes or counts, `counts` the trials or the exposure.
-SUMMED = frozenset({"binomial", "poisson"})
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset({"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"})
 
@@ -46,6 +45,7 @@ _ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
     "Gamma": lambda p: (codes.GAMMA, p["alpha"], p["beta"], 0),
     "InverseGamma": lambda p: (codes.INVERSE_GAMMA, p["alpha"], p["beta"], 0),
     "LogNormal": lambda p: (codes.LOG_NORMAL, p["mu"], p["sigma"], 0),
+    "Beta": lambda p: (codes.BETA, p["alpha"], p["beta"], 0),
 }
 
 
@@ -107,11 +107,11 @@ def has_rows(spec: ModelSpec) -> bool:
     Returns
     -------
     bool
-        True where `ROW_KERNELS` holds the pair. Rows with precisions are rows of precision one, multiplied by the
+        True where there is one. Rows with precisions are rows of precision one, multiplied by the
         precisions' roots, where the response's scale is the linear predictor's.
     """
     scaled = spec.formula.response.precision is None or _scales(spec)
-    return scaled and (spec.family.kernel, spec.link.name) in ROW_KERNELS
+    return scaled and has_row_kernel(spec.family.kernel, spec.link)
 
 
 def _scales(spec: ModelSpec) -> bool:
@@ -165,6 +165,8 @@ def prior_row(row: ParameterPrior) -> Array:
     kind, lower, upper = float(codes.UNBOUNDED), 0.0, 0.0
     if row.prior.support == "interval":
         kind, lower, upper = codes.BETWEEN, row.prior["lower"], row.prior["upper"]
+    elif row.lower is not None and row.upper is not None:
+        kind, lower, upper = codes.BETWEEN, row.lower, row.upper
     elif row.lower is not None:
         kind, lower = codes.ABOVE, row.lower
     return np.array([kind, code, first, second, third, row.power, lower, upper], dtype=np.float64)
@@ -316,12 +318,13 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
         for c in range(Z.shape[1]):
             i = int(data.terms[layout.THETA_START, t]) + c
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
-    starts = {"sigma": 0.7 * scale.response_sd * scale.dispersion, "phi": 5.0, "nu": 10.0}
-    for i, row in enumerate(priors.auxiliary, start=len(theta) - int(data.sizes[layout.N_AUXILIARY])):
+    first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
+    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.family.parameters, strict=True), start=first):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
         else:
-            theta[i] = _unconstrain(data.theta_table[i], starts[row.parameter])
+            unit = scale.response_sd * scale.dispersion if own.scaled else 1.0
+            theta[i] = _unconstrain(data.theta_table[i], own.start * unit)
     return x
 
 
@@ -335,6 +338,8 @@ def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
 
 def _unconstrain(row: Array, value: float) -> float:
     """Map a parameter to its element of theta, moved inside the bounds where it lies outside."""
+    if row[codes.KIND] == codes.UNBOUNDED:
+        return value
     if row[codes.KIND] == codes.ABOVE:
         return float(np.log(max(value - row[codes.LOWER], 1e-3 * value)))
     width = row[codes.UPPER] - row[codes.LOWER]
@@ -351,7 +356,7 @@ class Rows:
     X, offset, Z, codes
         Predictors (n, p), offset (n,), random predictors (n, k) and level codes (n,) per grouping factor of the design.
     y
-        (n,) responses; sums of them where rows were added up.
+        (n,) responses; sums of them where rows were added up; successes + TRIALS times trials where these are not.
     counts
         (n,) binomial trials, how many rows a row stands for (its weight), or, where `root` cannot stand for it, its
         precision.
@@ -382,13 +387,15 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         After exact reduction. Weights multiply a row's log likelihood: successes and trials of a binomial, responses
         and exposure of a Poisson.
     """
-    summed = spec.family.kernel in SUMMED
-    reduced = reduce_rows(design, sum_counts=spec.family.kernel == "poisson")
+    summed = spec.family.rows_add
+    reduced = reduce_rows(design, rows_add=summed)
     weights = np.ones_like(reduced.y) if reduced.weights is None else reduced.weights
     counts = weights
-    for multiple in (reduced.trials, reduced.exposure):
+    for multiple in (reduced.trials, reduced.exposure) if summed else ():
         counts = counts if multiple is None else counts * multiple
     y = weights * reduced.y if summed else reduced.y
+    if reduced.trials is not None and not summed:
+        y = y + TRIALS * reduced.trials
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
     precision, root = design.precision, None
     if precision is not None and _scales(spec):

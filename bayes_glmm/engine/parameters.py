@@ -15,7 +15,7 @@ from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.pointers import local_matrix, local_vector
 
 #: Codes of prior distributions in the tables of `KernelData`.
-FLAT, NORMAL, STUDENT, LAPLACE, EXPONENTIAL, GAMMA, INVERSE_GAMMA, LOG_NORMAL = range(8)
+FLAT, NORMAL, STUDENT, LAPLACE, EXPONENTIAL, GAMMA, INVERSE_GAMMA, LOG_NORMAL, BETA = range(9)
 #: Codes of transforms: no bound, a lower bound, two bounds, an element of a correlation's Cholesky factor, the log of
 #: the increment over the element before.
 UNBOUNDED, ABOVE, BETWEEN, CORRELATION, INCREMENT = range(5)
@@ -47,6 +47,8 @@ def log_prior(row: Any, x: float) -> tuple[float, float]:
     if code == LOG_NORMAL:
         z = (math.log(x) - a) / b
         return -math.log(x) - 0.5 * z * z, -(1.0 + z / b) / x
+    if code == BETA:
+        return (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x), (a - 1.0) / x - (b - 1.0) / (1.0 - x)
     return 0.0, 0.0
 
 

@@ -3,10 +3,14 @@
 Input: linear predictors, responses, counts (binomial trials, or how many times a row counts) and auxiliary parameters.
 Output: the log likelihood up to terms in y alone, of each row and added up, d/d eta per row, and d/d parameters added
 up. Outside the range of a mean the result is not finite, which the sampler reads as density zero.
+
+Kernels are composed (`compose.py`) but for those here, whose loops are written out because it pays: binomial and
+Poisson rows with their usual links, and ordered categories.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,201 +18,19 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from bayes_glmm.engine.arithmetic import REORDERED, as_written, inlined
-from bayes_glmm.engine.native import NativeFunction, native
+from bayes_glmm.engine.arithmetic import REORDERED, inlined
+from bayes_glmm.engine.compose import kernel_of
+from bayes_glmm.engine.densities import INV_SQRT_2PI, SQRT_HALF, log_normal_cdf
+from bayes_glmm.engine.native import NativeFunction, makes, native
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
+from bayes_glmm.links import LINKS, Link
 
 #: A pointer to doubles, as numba sees it.
 P = Any
 
-_SQRT_HALF = math.sqrt(0.5)
-_INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
-
-
-@as_written
-def digamma(x: float) -> float:
-    """Return the derivative of log gamma for x > 0: recurrence to x >= 10, then the series (error < 1e-15)."""
-    shift = 0.0
-    while x < 10.0:
-        shift -= 1.0 / x
-        x += 1.0
-    q = 1.0 / (x * x)
-    series = q * (1 / 12 - q * (1 / 120 - q * (1 / 252 - q * (1 / 240 - q * (1 / 132 - q * (691 / 32760 - q / 12))))))
-    return shift + math.log(x) - 0.5 / x - series
-
-
-@as_written
-def log_normal_cdf(x: float) -> tuple[float, float]:
-    """Return log Phi(x) and its derivative phi(x) / Phi(x), accurate in both tails."""
-    if x > -30.0:
-        cdf = 0.5 * math.erfc(-x * _SQRT_HALF)
-        return math.log(cdf), _INV_SQRT_2PI * math.exp(-0.5 * x * x) / cdf
-    q = 1.0 / (x * x)
-    ratio = 1.0 - q * (1.0 - q * (3.0 - q * (15.0 - 105.0 * q)))
-    return -0.5 * x * x - math.log(-x / _INV_SQRT_2PI) + math.log(ratio), -x / ratio
-
-
-# inverse links: eta -> (mu, d mu / d eta) --------------------------------------------------------------------------
-
-
-@inlined
-def _identity(eta: float) -> tuple[float, float]:
-    return eta, 1.0
-
-
-@inlined
-def _exp(eta: float) -> tuple[float, float]:
-    mu = fast_exp(eta)
-    return mu, mu
-
-
-@inlined
-def _reciprocal(eta: float) -> tuple[float, float]:
-    return 1.0 / eta, -1.0 / (eta * eta)
-
-
-@inlined
-def _square(eta: float) -> tuple[float, float]:
-    return eta * eta, 2.0 * eta
-
-
-@inlined
-def _expit(eta: float) -> tuple[float, float]:
-    e = fast_exp(-abs(eta))
-    r = 1.0 / (1.0 + e)
-    return (r if eta >= 0 else e * r), e * r * r
-
-
-@inlined
-def _normal_cdf(eta: float) -> tuple[float, float]:
-    return 0.5 * math.erfc(-eta * _SQRT_HALF), _INV_SQRT_2PI * math.exp(-0.5 * eta * eta)
-
-
-@inlined
-def _cloglog(eta: float) -> tuple[float, float]:
-    rate = math.exp(min(eta, 700.0))
-    return -math.expm1(-rate), rate * math.exp(-rate)
-
-
-# families: (y, mu, first and second parameter) -> (log density, d/d mu, d/d first, d/d second) -----------------------
-
-
-@inlined
-def _gaussian(y: float, mu: float, sigma: float, unused: float) -> tuple[float, float, float, float]:
-    z = (y - mu) / sigma
-    return -0.5 * z * z - math.log(sigma), z / sigma, (z * z - 1.0) / sigma, 0.0
-
-
-@inlined
-def _student(y: float, mu: float, sigma: float, nu: float) -> tuple[float, float, float, float]:
-    z = (y - mu) / sigma
-    t = z * z / nu
-    log_t = math.log1p(t)
-    constant = math.lgamma(0.5 * (nu + 1.0)) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu) - math.log(sigma)
-    pull = (nu + 1.0) / (nu * (1.0 + t))
-    d_nu = 0.5 * (digamma(0.5 * (nu + 1.0)) - digamma(0.5 * nu) - 1.0 / nu - log_t + pull * z * z / nu)
-    return constant - 0.5 * (nu + 1.0) * log_t, pull * z / sigma, (pull * z * z - 1.0) / sigma, d_nu
-
-
-@inlined
-def _log_rising(phi: float, y: float) -> tuple[float, float]:
-    """Return log gamma(y + phi) - log gamma(phi) and its derivative in phi <= 1e5; small counts as a product."""
-    if y > 32.0:
-        return math.lgamma(y + phi) - math.lgamma(phi), digamma(y + phi) - digamma(phi)
-    product, d_product = 1.0, 0.0
-    for i in range(int(y)):
-        d_product = d_product * (phi + i) + product
-        product *= phi + i
-    return math.log(product), d_product / product
-
-
-@inlined
-def _negativebinomial(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
-    if mu < 0.0:
-        return math.nan, math.nan, math.nan, math.nan
-    total = mu + phi
-    log_ratio = -math.log1p(mu / phi)
-    slope = y / mu - (y + phi) / total
-    if phi > 1e5:
-        # differences of log gammas and digammas by Stirling's series: no digits cancel on the way to a Poisson
-        near, shift = math.log1p(y / phi), 1.0 / (y + phi) - 1.0 / phi
-        value = (phi - 0.5) * near - y + phi * log_ratio + shift / 12.0
-        d_phi = near - 0.5 * shift - shift * (1.0 / (y + phi) + 1.0 / phi) / 12.0 + log_ratio + (mu - y) / total
-        if y > 0:
-            value += y * (math.log(mu) + math.log1p((y - mu) / total))
-        return value, slope, d_phi, 0.0
-    rising, d_rising = _log_rising(phi, y)
-    value = rising + phi * log_ratio
-    d_phi = d_rising + log_ratio + (mu - y) / total
-    if y > 0:
-        value += y * (math.log(mu) - math.log(total))
-    return value, slope, d_phi, 0.0
-
-
-@inlined
-def _gamma(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
-    ratio = y / mu
-    log_ratio = math.log(ratio)
-    log_phi = math.log(phi)
-    value = phi * (log_phi + log_ratio - ratio) - math.lgamma(phi)
-    return value, phi * (ratio - 1.0) / mu, log_phi + 1.0 + log_ratio - ratio - digamma(phi), 0.0
-
-
-@inlined
-def _lognormal(y: float, mu: float, sigma: float, unused: float) -> tuple[float, float, float, float]:
-    return _gaussian(math.log(y), mu, sigma, unused)
-
-
-@inlined
-def _beta(y: float, mu: float, phi: float, unused: float) -> tuple[float, float, float, float]:
-    a, b = mu * phi, (1.0 - mu) * phi
-    log_y, log_1y = math.log(y), math.log1p(-y)
-    da, db = log_y - digamma(a), log_1y - digamma(b)
-    value = math.lgamma(phi) - math.lgamma(a) - math.lgamma(b) + a * log_y + b * log_1y
-    return value, phi * (da - db), digamma(phi) + mu * da + (1.0 - mu) * db, 0.0
-
 
 # loops -------------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def _loop(
-    n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, v_: Any, d_: Any, d_par_: Any, family: Any, inverse: Any
-) -> float:
-    """Any family and link: the chain rule through the mean."""
-    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
-    values, d = carray(v_, (n,)), carray(d_, (n,))
-    par, d_par = carray(par_, (2,)), carray(d_par_, (2,))
-    first, second = par[0], par[1]
-    total, total_first, total_second = 0.0, 0.0, 0.0
-    for i in range(n):
-        mu, d_mu = inverse(eta[i])
-        value, slope, d_first, d_second = family(y[i], mu, first, second)
-        values[i] = counts[i] * value
-        total += values[i]
-        d[i] = counts[i] * slope * d_mu
-        total_first += counts[i] * d_first
-        total_second += counts[i] * d_second
-    d_par[0] += total_first
-    d_par[1] += total_second
-    return total
-
-
-@inlined
-def _count_rows(n: int, eta_: Any, y_: Any, counts_: Any, v_: Any, d_: Any, inverse: Any) -> float:
-    """Poisson rows, where y is a sum over `counts` rows of one mean: y log(mu) - counts mu."""
-    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
-    values, d = carray(v_, (n,)), carray(d_, (n,))
-    total = 0.0
-    for i in range(n):
-        mu, d_mu = inverse(eta[i])
-        if mu <= 0.0:
-            return -math.inf
-        values[i] = (y[i] * math.log(mu) if y[i] > 0 else 0.0) - counts[i] * mu
-        total += values[i]
-        d[i] = (y[i] / mu - counts[i]) * d_mu
-    return total
 
 
 def _binomial_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
@@ -271,78 +93,6 @@ def _poisson_log(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_pa
     return total
 
 
-def _poisson_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _count_rows(n, eta_, y_, counts_, v_, d_, _identity)
-
-
-def _poisson_sqrt(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _count_rows(n, eta_, y_, counts_, v_, d_, _square)
-
-
-def _gaussian_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _gaussian, _identity)
-
-
-def _gaussian_log(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _gaussian, _exp)
-
-
-def _gaussian_inverse(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _gaussian, _reciprocal)
-
-
-def _student_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _student, _identity)
-
-
-def _student_log(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _student, _exp)
-
-
-def _student_inverse(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _student, _reciprocal)
-
-
-def _negativebinomial_log(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _negativebinomial, _exp)
-
-
-def _negativebinomial_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _negativebinomial, _identity)
-
-
-def _negativebinomial_sqrt(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _negativebinomial, _square)
-
-
-def _gamma_log(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _gamma, _exp)
-
-
-def _gamma_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _gamma, _identity)
-
-
-def _gamma_inverse(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _gamma, _reciprocal)
-
-
-def _lognormal_identity(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _lognormal, _identity)
-
-
-def _beta_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _beta, _expit)
-
-
-def _beta_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _beta, _normal_cdf)
-
-
-def _beta_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
-    return _loop(n, eta_, y_, counts_, par_, v_, d_, d_par_, _beta, _cloglog)
-
-
 # ordered categories: (lower, upper) bound of the latent variable -> (log probability, d/d lower, d/d upper) ---------
 
 
@@ -351,13 +101,13 @@ def _probit_interval(lower: float, upper: float) -> tuple[float, float, float]:
     mirrored = lower > 0.0
     low, high = (-upper, -lower) if mirrored else (lower, upper)
     if high > 0.0:
-        value = math.log(0.5 * (math.erf(high * _SQRT_HALF) - math.erf(low * _SQRT_HALF)))
+        value = math.log(0.5 * (math.erf(high * SQRT_HALF) - math.erf(low * SQRT_HALF)))
     else:
         value = log_normal_cdf(high)[0]
         if low > -math.inf:
             value += math.log(-math.expm1(log_normal_cdf(low)[0] - value))
-    d_lower = -_INV_SQRT_2PI * math.exp(-0.5 * lower * lower - value)
-    return value, d_lower, _INV_SQRT_2PI * math.exp(-0.5 * upper * upper - value)
+    d_lower = -INV_SQRT_2PI * math.exp(-0.5 * lower * lower - value)
+    return value, d_lower, INV_SQRT_2PI * math.exp(-0.5 * upper * upper - value)
 
 
 @inlined
@@ -438,42 +188,38 @@ def _cumulative_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: 
     return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _cloglog_interval)
 
 
-#: Row kernels, not yet compiled, by (family's kernel name, link name); bernoulli is a binomial of one trial.
-ROW_KERNELS: dict[tuple[str, str], Callable[..., float]] = {
+#: Kernels written out, by (family's kernel name, link name); bernoulli is a binomial of one trial.
+WRITTEN: dict[tuple[str, str], Callable[..., float]] = {
     ("binomial", "logit"): _binomial_logit,
     ("binomial", "probit"): _binomial_probit,
     ("binomial", "cloglog"): _binomial_cloglog,
     ("poisson", "log"): _poisson_log,
-    ("poisson", "identity"): _poisson_identity,
-    ("poisson", "sqrt"): _poisson_sqrt,
-    ("gaussian", "identity"): _gaussian_identity,
-    ("gaussian", "log"): _gaussian_log,
-    ("gaussian", "inverse"): _gaussian_inverse,
-    ("student", "identity"): _student_identity,
-    ("student", "log"): _student_log,
-    ("student", "inverse"): _student_inverse,
-    ("negativebinomial", "log"): _negativebinomial_log,
-    ("negativebinomial", "identity"): _negativebinomial_identity,
-    ("negativebinomial", "sqrt"): _negativebinomial_sqrt,
-    ("gamma", "log"): _gamma_log,
-    ("gamma", "identity"): _gamma_identity,
-    ("gamma", "inverse"): _gamma_inverse,
-    ("lognormal", "identity"): _lognormal_identity,
-    ("beta", "logit"): _beta_logit,
-    ("beta", "probit"): _beta_probit,
-    ("beta", "cloglog"): _beta_cloglog,
     ("cumulative", "logit"): _cumulative_logit,
     ("cumulative", "probit"): _cumulative_probit,
     ("cumulative", "cloglog"): _cumulative_cloglog,
 }
 
 
-#: The same as C functions, compiled when they are asked for.
-_NATIVE = {pair: native(ROWS_SIGNATURE, alone=True, fastmath=REORDERED)(kernel) for pair, kernel in ROW_KERNELS.items()}
+def has_row_kernel(family: str | None, link: Link) -> bool:
+    """Say whether there is a row kernel.
+
+    Parameters
+    ----------
+    family
+        The family's kernel name (``Family.kernel``); None where it has none.
+    link
+        The link; one of the user's own has none.
+
+    Returns
+    -------
+    bool
+        Whether `row_kernel` returns one.
+    """
+    return family is not None and LINKS.get(link.name) is link and _definition(family, link.name) is not None
 
 
 def row_kernel(family: str, link: str) -> NativeFunction:
-    """Return the row kernel of a family and link.
+    """Return the row kernel of a family and link, compiled when its address is first asked for.
 
     Parameters
     ----------
@@ -490,6 +236,29 @@ def row_kernel(family: str, link: str) -> NativeFunction:
     Raises
     ------
     KeyError
-        If the pair has no kernel (`ROW_KERNELS` lists those that do).
+        If the pair has no kernel (see `has_row_kernel`).
     """
-    return _NATIVE[family, link]
+    return _row_kernel(f"{family}{_WITH}{link}")
+
+
+#: Between the names of family and link in the name of a kernel.
+_WITH = "-"
+
+
+@functools.cache
+def _definition(family: str, link: str) -> Callable[..., float] | None:
+    return WRITTEN.get((family, link)) or kernel_of(family, link)
+
+
+@makes("rows")
+@functools.cache
+def _row_kernel(name: str) -> NativeFunction:
+    """Return the kernel of that name, such as ``"poisson-log"``."""
+    family, _, link = name.partition(_WITH)
+    function = _definition(family, link)
+    if function is None:
+        raise KeyError(name)
+    # by its name it is found again in the process that compiles it
+    function.__name__ = function.__qualname__ = name.replace("/", "_over_").replace("^", "_to_")
+    function.__module__ = __name__
+    return native(ROWS_SIGNATURE, alone=True, fastmath=REORDERED)(function)

@@ -156,7 +156,7 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     constant = _numbers(spec, design, [*constant, "obs"]) | constant
     tree = xr.DataTree.from_dict(
         {
-            "posterior": sampled.posterior,
+            "posterior": _unit_diagonals(sampled.posterior, design),
             "sample_stats": sampled.sample_stats,
             "observed_data": observed,
             "constant_data": xr.Dataset(constant, coords={"obs": obs}),
@@ -164,6 +164,18 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     )
     tree.attrs = {"interrupted": int(sampled.interrupted), **attrs, **sampled.details}
     return tree
+
+
+def _unit_diagonals(posterior: xr.Dataset, design: Design) -> xr.Dataset:
+    """Return draws whose correlation matrices have ones on the diagonal: densities of rounding errors stop ArviZ."""
+    exact = {}
+    for name in (f"corr_{term.name}" for term in design.groups):
+        if name in posterior:
+            matrices = posterior[name].copy()
+            place = np.arange(matrices.shape[-1])
+            matrices.values[..., place, place] = 1.0
+            exact[name] = matrices
+    return posterior.assign(exact)
 
 
 def _numbers(spec: ModelSpec, design: Design, taken: Collection[str]) -> dict[str, Any]:

@@ -96,13 +96,14 @@ def _without_overflow(responses: xr.Dataset) -> xr.Dataset:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep PyMC from listing the variables it draws, and from warning of the weights' potential: no prior's."""
+    """Keep PyMC from listing what it draws, and from warning of the weights' potential and of draws by numpy."""
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(max(level, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
+            warnings.filterwarnings("ignore", message="Numba will use object mode", category=UserWarning)
             yield
     finally:
         logger.setLevel(level)

@@ -46,8 +46,8 @@ class ParameterPrior:
         The distribution.
     power
         The distribution is that of parameter**power (1 itself, 2 a variance, -2 a precision, -1/2 for phi's default).
-    lower
-        Lower bound of the parameter; None when it may be any real number.
+    lower, upper
+        Bounds of the parameter; None where there is none.
     source
         ``"default"`` or ``"user"``.
     ordered
@@ -63,6 +63,7 @@ class ParameterPrior:
     source: str = "default"
     ordered: bool = False
     about: str = ""
+    upper: float | None = None
 
     @property
     def scale(self) -> str:
@@ -217,7 +218,8 @@ def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
     response = design.response
     assert response is not None
     transform = spec.family.response_transform
-    y = response.y if transform is None else np.asarray(transform(response.y), dtype=float)
+    y = response.y[response.y > 0] if spec.family.zeros_apart else response.y
+    y = y if transform is None else np.asarray(transform(y), dtype=float)
     mean = float(y.mean()) if response.trials is None else float(y.sum() / response.trials.sum())
     lower, upper = spec.link.domain
     margin = 0.5 / (len(y) if response.trials is None else response.trials.sum())
@@ -352,11 +354,11 @@ def _levels_alone(Z: Array) -> Array | None:
 
 
 def _default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> ParameterPrior:
-    prior, unit = row.prior, scale.dispersion * (scale.response_sd if row.scaled else 1.0)
+    prior, unit = row.prior, scale.dispersion * (scale.response_sd**row.power if row.scaled else 1.0)
     if unit != 1.0:
         values = {key: value * unit if key == "sigma" else value for key, value in prior.parameters}
         prior = Prior(prior.name, **values)
-    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, ordered=row.ordered)
+    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, upper=row.upper, ordered=row.ordered)
 
 
 def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
@@ -483,6 +485,10 @@ def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> Pa
         raise PriorError(f"{row.parameter} may be any increasing numbers; {key!r} was given {prior}, which has bounds.")
     if row.lower is not None and prior.support == "interval" and prior["lower"] < row.lower:
         raise PriorError(f"{row.parameter} is above {row.lower:g}; {key!r} was given {prior}.")
+    if row.upper is not None and prior.support == "interval" and prior["upper"] > row.upper:
+        raise PriorError(f"{row.parameter} is below {row.upper:g}; {key!r} was given {prior}.")
+    if row.upper is not None and row.lower is not None and prior.name in ("Flat", "HalfFlat"):
+        prior = Prior("Uniform", lower=row.lower, upper=row.upper)
     if prior.name == "Flat" and row.lower is not None:
         prior = Prior("HalfFlat")
     return replace(row, prior=prior, power=power, source="user")

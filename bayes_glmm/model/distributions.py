@@ -24,7 +24,7 @@ def _distribution(name: str) -> Any:
 
 
 def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, Any], **shape: Any) -> Any:
-    """Draw one variable; distributions that reach below the parameter's lower bound are truncated there."""
+    """Draw one variable; distributions that reach beyond a bound of the parameter are truncated there."""
     prior = row.prior
     if not is_truncated(row):
         return _distribution(prior.name)(rv_name, **parameters, **shape)
@@ -32,7 +32,8 @@ def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, An
         flat = pm.HalfFlat(random_variable_name(rv_name, row), **shape)
         return pm.Deterministic(rv_name, flat + row.lower, **shape)
     base = _distribution(prior.name).dist(**parameters)
-    return pm.Truncated(rv_name, base, lower=np.float64(row.lower), **shape)
+    upper = None if row.upper is None else np.float64(row.upper)
+    return pm.Truncated(rv_name, base, lower=np.float64(row.lower), upper=upper, **shape)
 
 
 def scalar_parameter(name: str, row: ParameterPrior) -> Any:
@@ -77,7 +78,10 @@ def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any
         The vector, each element on its own scale.
     """
     first = rows[0]
-    alike = all((row.prior.name, row.power, row.lower) == (first.prior.name, first.power, first.lower) for row in rows)
+    alike = all(
+        (row.prior.name, row.power, row.lower, row.upper) == (first.prior.name, first.power, first.lower, first.upper)
+        for row in rows
+    )
     if alike:
         parameters = {key: np.array([row.prior[key] for row in rows]) for key, _ in first.prior.parameters}
         if first.power == 1.0:

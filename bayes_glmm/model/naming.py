@@ -99,7 +99,7 @@ def random_variable_name(name: str, row: ParameterPrior) -> str:
 
 
 def is_truncated(row: ParameterPrior) -> bool:
-    """Whether the distribution reaches below the parameter's lower bound and is cut there.
+    """Whether the distribution reaches beyond a bound of the parameter and is cut there.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ def is_truncated(row: ParameterPrior) -> bool:
     bool
         True for a normal prior on a sd, say.
     """
-    return row.lower is not None and (
-        row.prior.support == "real" or (row.lower > 0 and row.prior.support in {"positive", "unit"})
+    above = row.upper is not None and row.prior.support in {"real", "positive"}
+    return above or (
+        row.lower is not None
+        and (row.prior.support == "real" or (row.lower > 0 and row.prior.support in {"positive", "unit"}))
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from bayes_glmm.checks.calibration import Calibration
 
@@ -26,7 +26,9 @@ _MOST = 12
 _COLUMNS = 4
 
 
-def calibration(result: Calibration, quantities: Sequence[str] | None = None) -> Figure:
+def calibration(
+    result: Calibration, quantities: Sequence[str] | None = None, *, figure: Figure | SubFigure | None = None
+) -> Figure:
     """Draw the distribution function of the ranks of each quantity, less that of uniform ranks.
 
     Parameters
@@ -35,6 +37,8 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
         Result of `bayes_glmm.sbc`.
     quantities
         Names of the quantities to draw; None for the twelve with the smallest p-values, in the table's order.
+    figure
+        Figure or SubFigure without axes to draw on, as there is a panel for each quantity; None makes one.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def calibration(result: Calibration, quantities: Sequence[str] | None = None) ->
             raise GLMMError(f"quantities: there is no {name!r}. {nearest(name, names)}")
     worst = set(table["p_value"].nsmallest(_MOST).index)
     shown = list(quantities) if quantities is not None else [name for name in names if name in worst]
-    figure, panels = new_panels(len(shown), _COLUMNS, shared=True)
+    figure, panels = new_panels(len(shown), _COLUMNS, shared=True, figure=figure)
     for ax, name, title in zip(panels, shown, fitted(shown, letters=30, lines=2), strict=True):
         _panel(ax, ranks, name, title, table.loc[name])
     figure.supxlabel("rank of the true value among posterior draws, from 0 to 1", fontsize="medium", color=ink())

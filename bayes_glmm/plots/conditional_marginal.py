@@ -38,6 +38,7 @@ def conditional_marginal(
     stories: Mapping[str, pd.DataFrame] | pd.DataFrame,
     *,
     x: str | None = None,
+    color: str | None = None,
     comparison: str | None = None,
     ax: Axes | None = None,
 ) -> Axes | Figure:
@@ -52,6 +53,9 @@ def conditional_marginal(
     x
         Column of the horizontal axis, which makes it a figure of curves: a table with several rows at one value of x
         (one for each group) becomes thin curves, the others thick ones with their intervals.
+    color
+        Of curves, a second variable that colours tell apart, while dashes tell stories apart; None gives each of its
+        values a panel.
     comparison
         What was compared (``"odds_ratio"``, say): sets axis, line and label. None reads it from the tables, which say
         so as long as they were not put together.
@@ -68,7 +72,8 @@ def conditional_marginal(
     Raises
     ------
     GLMMError
-        If a column is missing, the tables' rows differ, or `ax` is one and predictions are of several categories.
+        If a column is missing, the tables' rows differ, colours are too many, or `ax` is one pair of axes for several
+        panels.
 
     Examples
     --------
@@ -87,7 +92,9 @@ def conditional_marginal(
     """
     tables = _by_name(stories)
     if x is not None:
-        return draw_curves(tables, x, ax)
+        return draw_curves(tables, x, color, ax)
+    if color is not None:
+        raise GLMMError("color= is for curves over x=; effects have a row for each value of a second variable.")
     _check_same_rows(tables)
     return _effects(tables, comparison, ax)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from bayes_glmm.plots.facets import (
 from bayes_glmm.plots.layout import finish, fit_paper, new_panels, own_axes
 from bayes_glmm.plots.names import fitted
 from bayes_glmm.plots.style import (
+    DASHES,
     check_table_columns,
     dashed_keys,
     ink,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 _MOST_THICK = 6  # curves of one table
 
 
-def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) -> Axes | Figure:
+def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, color: str | None, ax: Axes | None) -> Axes | Figure:
     """Draw predictions of several kinds over one column.
 
     Parameters
@@ -49,6 +51,8 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
         Tables of predictions by name; one with several rows at a value of `x` holds several curves.
     x
         The numeric column of the horizontal axis.
+    color
+        Column told apart by colours; dashes tell stories apart then. None: colours and dashes tell stories apart.
     ax
         Axes to draw on; None makes a figure.
 
@@ -56,7 +60,8 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
     -------
     matplotlib.axes.Axes or matplotlib.figure.Figure
         Posterior means and intervals as bands; thin means alone for levels of a grouping factor. A figure with a panel
-        for each category of the response, and for each combination of other predictors that vary in all tables.
+        for each category of the response, and for each combination of other predictors that vary in all tables, but
+        `color`.
 
     Raises
     ------
@@ -68,11 +73,12 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
         check_table_columns(f"stories[{name!r}]", [x], table, "predictions")
         if not pd.api.types.is_numeric_dtype(table[x]) or pd.api.types.is_bool_dtype(table[x]):
             raise GLMMError(f"x: {x!r} is no number in stories[{name!r}]; curves need a numeric column.")
-    columns = _panel_columns(stories, x)
+    shades = _shades(stories, color)
+    columns = [name for name in _panel_columns(stories, x) if name != color]
     keys = panel_keys(stories, columns)
     if len(keys) == 1:
         axes = own_axes(ax)
-        _panel(axes, stories, x)
+        _panel(axes, stories, x, shades)
         axes.set_xlabel(x, color=ink())
         axes.set_ylabel(_label(stories), color=ink())
         legend_above(axes, len(stories), _interval(stories, axes))
@@ -81,7 +87,30 @@ def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, ax: Axes | None) ->
     if ax is not None:
         apart = " and ".join(columns)
         raise GLMMError(f"ax: one pair of axes cannot hold a panel for each {apart}; leave it out, or give one's rows.")
-    return _panels(stories, columns, keys, x)
+    return _panels(stories, columns, keys, x, shades)
+
+
+@dataclass(frozen=True)
+class _Shades:
+    """The column that colours tell apart, and its levels in the first table's order."""
+
+    column: str | None
+    levels: tuple[Any, ...]
+
+
+def _shades(stories: Mapping[str, pd.DataFrame], color: str | None) -> _Shades:
+    if color is None:
+        return _Shades(None, (None,))
+    for name, table in stories.items():
+        check_table_columns(f"stories[{name!r}]", [color], table, "predictions")
+    levels = dict.fromkeys(level for table in stories.values() for level in table[color])
+    for what, count in ((f"color: {color!r} has {len(levels)} levels", len(levels)), ("stories", len(stories))):
+        if count > _MOST_THICK:
+            raise GLMMError(
+                f"{what}; {_MOST_THICK} colours, and as many kinds of dashes, can be told apart. Without color= each "
+                "level has a panel."
+            )
+    return _Shades(color, tuple(levels))
 
 
 def _panel_columns(stories: Mapping[str, pd.DataFrame], x: str) -> list[str]:
@@ -107,11 +136,13 @@ def _label(stories: Mapping[str, pd.DataFrame]) -> str:
     return label.replace("each category", f"category {first['category'].iloc[0]}") if "category" in first else label
 
 
-def _panels(stories: Mapping[str, pd.DataFrame], columns: list[str], keys: list[tuple], x: str) -> Figure:
+def _panels(
+    stories: Mapping[str, pd.DataFrame], columns: list[str], keys: list[tuple], x: str, shades: _Shades
+) -> Figure:
     side_by_side = panels_across(columns, keys)
     figure, panels = new_panels(len(keys), side_by_side, shared=True)
     for ax, key in zip(panels, keys, strict=True):
-        _panel(ax, {name: rows_at(table, columns, key) for name, table in stories.items()}, x)
+        _panel(ax, {name: rows_at(table, columns, key) for name, table in stories.items()}, x, shades)
         ax.set_title(panel_title(columns, key), color=ink(), fontsize="medium")
     if "category" in columns:
         panels[0].set_ylim(bottom=0)
@@ -126,18 +157,26 @@ def _panels(stories: Mapping[str, pd.DataFrame], columns: list[str], keys: list[
     return figure
 
 
-def _panel(ax: Axes, stories: Mapping[str, pd.DataFrame], x: str) -> None:
+def _panel(ax: Axes, stories: Mapping[str, pd.DataFrame], x: str, shades: _Shades) -> None:
     number = 0
-    for name, table in stories.items():
-        varying = varying_columns(table, [x])
-        curves = _split(name, table, x, varying)
-        groups = "groups" not in table.attrs or bool(_groups(table) & set(varying))
-        if len(curves) > _MOST_THICK or (len(curves) > 1 and groups):
-            _thin(ax, list(curves.values()), x, name)
-            continue
-        for level, curve in curves.items():
-            _thick(ax, curve, x, f"{name}, {level}" if level else name, number)
-            number += 1
+    for story, (name, whole) in enumerate(stories.items()):
+        for shade, level in enumerate(shades.levels):
+            table = whole if shades.column is None else whole[whole[shades.column] == level].copy()
+            if not len(table):
+                continue
+            told = name if shades.column is None else f"{name}, {level}"
+            varying = varying_columns(table, [x])
+            curves = _split(name, table, x, varying)
+            groups = "groups" not in whole.attrs or bool(_groups(whole) & set(varying))
+            if len(curves) > _MOST_THICK or (len(curves) > 1 and groups):
+                _thin(ax, list(curves.values()), x, told, ink(0.6) if shades.column is None else series_color(shade))
+                continue
+            for curve_of, curve in curves.items():
+                style = line_style(number, len(curve))
+                if shades.column is not None:
+                    style = {"color": series_color(shade), "linestyle": DASHES[story]}
+                _thick(ax, curve, x, f"{told}, {curve_of}" if curve_of else told, style)
+                number += 1
     ax.margins(x=0.01)
     quiet_grid(ax, "y")
 
@@ -162,15 +201,15 @@ def _split(name: str, table: pd.DataFrame, x: str, varying: list[str]) -> dict[s
     return curves
 
 
-def _thin(ax: Axes, curves: list[pd.DataFrame], x: str, name: str) -> None:
+def _thin(ax: Axes, curves: list[pd.DataFrame], x: str, name: str, color: Any) -> None:
     alpha = float(np.clip(6 / len(curves), 0.4, 0.7))  # a single curve stays visible, on a dark ground too
     width = 0.9 if len(curves) <= 100 else 0.6
     for i, curve in enumerate(curves):
         label = f"{name} ({len(curves)} means)" if i == 0 else None
-        ax.plot(curve[x], curve["estimate"], color=ink(0.6), linewidth=width, alpha=alpha, label=label, zorder=1)
+        ax.plot(curve[x], curve["estimate"], color=color, linewidth=width, alpha=alpha, label=label, zorder=1)
 
 
-def _thick(ax: Axes, curve: pd.DataFrame, x: str, name: str, number: int) -> None:
+def _thick(ax: Axes, curve: pd.DataFrame, x: str, name: str, style: dict[str, Any]) -> None:
     lower, upper = curve["lower"], curve["upper"]
-    ax.fill_between(curve[x], lower, upper, color=series_color(number), alpha=0.18, linewidth=0, zorder=2)
-    ax.plot(curve[x], curve["estimate"], linewidth=2.4, label=name, zorder=3, **line_style(number, len(curve)))
+    ax.fill_between(curve[x], lower, upper, color=style["color"], alpha=0.18, linewidth=0, zorder=2)
+    ax.plot(curve[x], curve["estimate"], linewidth=2.4, label=name, zorder=3, **style)

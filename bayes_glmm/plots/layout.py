@@ -11,7 +11,7 @@ from bayes_glmm.plots.style import style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.text import Text
 
 _SPARE = 12.0  # inches of paper beyond the panels before it is cut
@@ -77,8 +77,10 @@ def axes_inches(ax: Axes) -> tuple[float, float]:
     return box.width / ax.figure.dpi, box.height / ax.figure.dpi
 
 
-def new_panels(count: int, columns: int, shared: bool = False) -> tuple[Figure, list[Axes]]:
-    """Make a figure with panels, row by row.
+def new_panels(
+    count: int, columns: int, shared: bool = False, figure: Figure | SubFigure | None = None
+) -> tuple[Figure, list[Axes]]:
+    """Make panels, row by row, on a new figure or the user's.
 
     Parameters
     ----------
@@ -88,27 +90,53 @@ def new_panels(count: int, columns: int, shared: bool = False) -> tuple[Figure, 
         Most panels side by side.
     shared
         Whether all panels have the same axes.
+    figure
+        The user's Figure or SubFigure without axes, which gets constrained layout unless it has a layout; None makes a
+        figure, which `fit_paper` cuts.
 
     Returns
     -------
     figure, panels
         The figure, and its panels without top and right frame.
+
+    Raises
+    ------
+    GLMMError
+        If it is no figure, or has axes.
     """
-    from matplotlib.pyplot import subplots
-
-    from bayes_glmm.plots.notebook import NotebookFigure
-
     rows = -(-count // columns)
     columns = -(-count // rows)
     share: dict[str, Any] = {"sharex": shared, "sharey": shared, "squeeze": False}
-    figure, grid = subplots(rows, columns, FigureClass=NotebookFigure, layout="constrained", **share)
-    figure.get_layout_engine().set(wspace=0.04 if columns > 1 else 0)
+    if figure is None:
+        from matplotlib.pyplot import subplots
+
+        from bayes_glmm.plots.notebook import NotebookFigure
+
+        made, grid = subplots(rows, columns, FigureClass=NotebookFigure, layout="constrained", **share)
+        made.get_layout_engine().set(wspace=0.04 if columns > 1 else 0)
+    else:
+        made = _empty(figure)
+        grid = made.subplots(rows, columns, **share)
     panels = [style_axes(ax) for ax in grid.flat[:count]]
     for ax in grid.flat[count:]:
         ax.set_visible(False)
     for ax in panels[-columns:]:
         ax.tick_params(axis="x", labelbottom=True)
-    return figure, panels
+    return made, panels
+
+
+def _empty(figure: Any) -> Figure:
+    """Return the user's figure, with a layout that leaves room for labels and legends."""
+    from matplotlib.figure import Figure, SubFigure
+
+    if not isinstance(figure, Figure | SubFigure):
+        raise GLMMError(f"figure= takes a matplotlib Figure or SubFigure, not {in_words(figure)}.")
+    if figure.axes:
+        raise GLMMError("figure= takes a figure without axes; give a new one, or one of figure.subfigures(1, 2).")
+    root = figure if isinstance(figure, Figure) else figure.get_figure(root=True)
+    if root is not None and root.get_layout_engine() is None:
+        root.set_layout_engine("constrained")
+    return figure  # type: ignore[return-value]
 
 
 def fit_paper(figure: Figure, width: float, height: float) -> None:
@@ -117,10 +145,19 @@ def fit_paper(figure: Figure, width: float, height: float) -> None:
     Parameters
     ----------
     figure
-        A finished figure, which is changed.
+        A finished figure, which is changed. The user's own keeps its size; labels are broken into lines all the same.
     width, height
         Inches of a panel.
     """
+    from bayes_glmm.plots.notebook import NotebookFigure
+
+    if not isinstance(figure, NotebookFigure):
+        for ax in figure.axes:
+            wrap_labels(ax, *axes_inches(ax))
+        inches = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
+        for text in figure.texts:
+            _wrap(text, inches[1] if text.get_rotation() else inches[0])
+        return
     spec = figure.axes[0].get_subplotspec()
     assert spec is not None
     rows, columns = spec.get_gridspec().get_geometry()

@@ -16,10 +16,12 @@ from bayes_glmm.plots.style import check_table_columns, ink, quiet_grid, series_
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 
-def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
+def random_effects(
+    table: pd.DataFrame, group: str | None = None, *, figure: Figure | SubFigure | None = None
+) -> Figure:
     """Draw every level's effects with intervals, sorted by their mean.
 
     Parameters
@@ -28,6 +30,8 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
         Result of `bayes_glmm.random_effects`.
     group
         Grouping factor to draw; None where the table has one only.
+    figure
+        Figure or SubFigure without axes to draw on, as there is a panel for each coefficient; None makes one.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def random_effects(table: pd.DataFrame, group: str | None = None) -> Figure:
         raise GLMMError(f"group= names {in_words(group)}. {nearest(group, groups)}")
     chosen = table[table["group"] == (groups[0] if group is None else group)]
     terms = list(dict.fromkeys(chosen["term"]))
-    figure, panels = new_panels(len(terms), len(terms))
+    figure, panels = new_panels(len(terms), len(terms), figure=figure)
     heights = [_panel(ax, chosen[chosen["term"] == term], str(term)) for ax, term in zip(panels, terms, strict=True)]
     figure.supylabel(counted(str(chosen["group"].iloc[0]), chosen["level"].nunique()), color=ink(), fontsize="medium")
     told = [f"departure from the population, {table.attrs.get('unit', 'link scale')}", interval_words([table.attrs])]

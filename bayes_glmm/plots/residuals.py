@@ -18,7 +18,7 @@ from bayes_glmm.plots.style import check_table_columns, ink, quiet_grid, series_
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 Array = npt.NDArray[np.float64]
 
@@ -28,7 +28,13 @@ _SHOWN = 50  # posterior draws
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
-def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str | None = None) -> Figure:
+def residuals(
+    dataset: xr.Dataset,
+    table: pd.DataFrame | None = None,
+    *,
+    by: str | None = None,
+    figure: Figure | SubFigure | None = None,
+) -> Figure:
     """Draw simulation residuals in four panels.
 
     Parameters
@@ -39,6 +45,8 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
         Result of `bayes_glmm.check_residuals`, whose p-values stand above the panels; None for none.
     by
         Column of the fourth panel; None for the first grouping factor, or else the first predictor.
+    figure
+        Figure or SubFigure without axes to draw on, as there are four panels; None makes one.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def residuals(dataset: xr.Dataset, table: pd.DataFrame | None = None, *, by: str
     if table is not None:
         check_table_columns("table", ["p_value"], table, "check_residuals")
     column = _column(dataset, by)
-    figure, axes = new_panels(4, 2)
+    figure, axes = new_panels(4, 2, figure=figure)
     residual = dataset["residual"].to_numpy()
     each = dataset["residual_draws"].to_numpy() if "residual_draws" in dataset else residual[None]
     each = each[:: max(1, len(each) // _SHOWN)]

@@ -15,18 +15,20 @@ from bayes_glmm.plots.style import check_table_columns, ink, opaque_keys, quiet_
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 _NEEDED = ("group", "level", "term", "no_pooling", "partial_pooling", "lower", "upper", "complete_pooling")
 
 
-def shrinkage(table: pd.DataFrame) -> Figure:
+def shrinkage(table: pd.DataFrame, *, figure: Figure | SubFigure | None = None) -> Figure:
     """Draw no pooling, partial pooling and complete pooling of one grouping factor.
 
     Parameters
     ----------
     table
         Result of `bayes_glmm.shrinkage`.
+    figure
+        Figure or SubFigure without axes to draw on, as there is a panel for each coefficient; None makes one.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def shrinkage(table: pd.DataFrame) -> Figure:
     if table["group"].nunique() != 1:
         raise GLMMError("table: one grouping factor at a time; choose its rows.")
     terms = list(dict.fromkeys(table["term"]))
-    figure, panels = new_panels(len(terms), len(terms))
+    figure, panels = new_panels(len(terms), len(terms), figure=figure)
     heights = [_panel(ax, table[table["term"] == term], str(term)) for ax, term in zip(panels, terms, strict=True)]
     handles, labels = panels[0].get_legend_handles_labels()
     style: dict[str, Any] = {"ncols": 2, "frameon": False, "fontsize": "small", "columnspacing": 1.2}

@@ -51,6 +51,8 @@ def averaged_mean(family: Family, link: Link, parameters: Parameters, eta: Array
     mean = family.mean
     if mean is None:
         return gaussian_mean(link, eta, variance)
+    if family.mean_factor is not None:
+        return np.asarray(family.mean_factor(parameters) * gaussian_mean(link, eta, variance), dtype=float)
     if family.averaged_mean is not None and link.name == "identity":
         return np.asarray(family.averaged_mean(eta, variance, parameters), dtype=float)
     check_average_exists(link, variance)
@@ -63,7 +65,7 @@ def averaged_mean(family: Family, link: Link, parameters: Parameters, eta: Array
 
 
 def averaged_noise(
-    family: Family, link: Link, parameters: Parameters, eta: Array, variance: Array, trials: Array | None = None
+    family: Family, link: Link, parameters: Parameters, eta: Array, variance: Array, sizes: Array | float = 1.0
 ) -> Array:
     """Average the response's own variance, Var[y | x, u], over normal random effects.
 
@@ -71,8 +73,8 @@ def averaged_noise(
     ----------
     family, link, parameters, eta, variance
         As in `averaged_mean`.
-    trials
-        Numbers of trials where a proportion of so many is meant; None for a single trial.
+    sizes
+        Numbers of trials where a proportion of so many is meant, or precisions: (rows,), or one for all.
 
     Returns
     -------
@@ -87,16 +89,36 @@ def averaged_noise(
     check_average_exists(link, variance)
     names = tuple(parameters)
 
-    def noise(x: Array, *values: Array) -> Array:
-        named = dict(zip(names, values, strict=True))
-        return np.asarray(family.variance(link.inverse(x), named, None), dtype=float)
+    def noise(x: Array, size: Array, *values: Array) -> Array:
+        return response_noise(family, link.inverse(x), dict(zip(names, values, strict=True)), size)
 
     with np.errstate(invalid="ignore"):  # infinity - infinity where the variance is infinite: told apart below
         constant = np.asarray(family.variance(link.inverse(eta), parameters, None), dtype=float)
     finite = np.isfinite(constant)
     values = [np.where(finite, value, 3.0) for value in np.broadcast_arrays(*parameters.values(), eta)[:-1]]
-    result = np.where(finite, gaussian_expectation(noise, eta, variance, *values, growth=_SQUARED), np.inf)
-    return result if trials is None else result / trials
+    return np.where(finite, gaussian_expectation(noise, eta, variance, sizes, *values, growth=_SQUARED), np.inf)
+
+
+def response_noise(family: Family, mu: Array, parameters: Parameters, sizes: Array | float) -> Array:
+    """Compute the variance of a response, of a proportion where there are trials.
+
+    Parameters
+    ----------
+    family
+        Of the model.
+    mu, parameters
+        What its `variance` takes.
+    sizes
+        Numbers of trials, or precisions; one for a single trial.
+
+    Returns
+    -------
+    numpy.ndarray
+        Var[y | x, u], the shape they broadcast to.
+    """
+    if family.support == "trials":
+        return np.asarray(family.variance(mu, parameters, sizes) / np.square(sizes), dtype=float)
+    return np.asarray(family.variance(mu, parameters, None), dtype=float) / sizes
 
 
 def explained_variance(

@@ -30,10 +30,11 @@ def must_be_positive(family: Family, link: Link) -> bool:
     Returns
     -------
     bool
-        True for counts and positive responses whose link keeps the sign of the mean (identity, inverse).
+        True for counts and positive responses whose link gives no positive mean below zero (identity, inverse, 1/mu^2).
     """
-    mean_is_positive = family.support in ("count", "positive") and family.response_transform is None
-    return mean_is_positive and link.domain[0] < 0.0
+    mean_is_positive = family.support in ("count", "positive", "nonnegative") and family.response_transform is None
+    with np.errstate(invalid="ignore"):
+        return mean_is_positive and not bool(link.inverse(np.float64(-1.0)) > 0.0)
 
 
 def check_domain(family: Family, link: Link, eta: Array, *, sampled: bool) -> None:

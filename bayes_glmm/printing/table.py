@@ -10,14 +10,19 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bayes_glmm.errors import GLMMError
+from bayes_glmm.printing.excel import write_excel
 from bayes_glmm.printing.grid import Column, Grid, as_latex, as_text
 from bayes_glmm.printing.html import as_html
 from bayes_glmm.printing.markdown import as_markdown
 from bayes_glmm.printing.numbers import MISSING, number_columns
+
+if TYPE_CHECKING:
+    import polars
 
 #: The first columns of effects: those before them are columns of the user's rows.
 _COMPUTED = ("hypothesis", "term", "contrast", "category", "estimate")
@@ -161,6 +166,78 @@ class Table(pd.DataFrame):
             A ``div``.
         """
         return _handed(as_html(self._for_paper(index)), buf)
+
+    def to_excel(
+        self,
+        excel_writer: str | os.PathLike[str] | pd.ExcelWriter,
+        sheet_name: str = "results",
+        *,
+        index: bool = True,
+    ) -> None:
+        """Write the table to an Excel file: numbers in full precision, shown rounded as they print.
+
+        Parameters
+        ----------
+        excel_writer
+            A path ending in ``.xlsx``, or a `pandas.ExcelWriter` with ``engine="openpyxl"`` for several tables in one
+            file.
+        sheet_name
+            The sheet's name. A sheet ``"about <sheet_name>"`` has the sentence above the table and what else its
+            ``attrs`` say: for whom, which interval, which scale.
+        index
+            Whether the rows' labels are written, where they are more than numbers that count.
+
+        Raises
+        ------
+        GLMMError
+            If openpyxl is not installed (``pip install 'bayes_glmm[excel]'``).
+        """
+        frame = self.with_labels(index)
+        # columns of each model where they are by model
+        parts = [(f"{top} ", self[top]) for top in self.columns.unique(0)] if self.columns.nlevels > 1 else [("", self)]
+        cells: dict[str, list[str]] = {}
+        for stem, part in parts:
+            cells |= {stem + name: texts for name, texts in number_columns(part, _own_columns(part)).items()}
+        words = {key: value for key, value in self.attrs.items() if isinstance(value, str | int | float)}
+        write_excel(frame, cells, words, excel_writer, sheet_name)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return the table as a polars DataFrame, full precision, the rows' labels as columns.
+
+        Returns
+        -------
+        polars.DataFrame
+            polars has no place for ``attrs``: what the table is about stays behind.
+
+        Raises
+        ------
+        GLMMError
+            If polars is not installed (``pip install 'bayes_glmm[polars]'``).
+        """
+        try:
+            import polars
+        except ImportError:
+            raise GLMMError("polars is not installed: pip install 'bayes_glmm[polars]'.") from None
+        return polars.from_pandas(self.with_labels())
+
+    def with_labels(self, index: bool = True) -> pd.DataFrame:
+        """Return a plain DataFrame with the rows' labels as columns and names of columns as text.
+
+        Parameters
+        ----------
+        index
+            Whether to keep the labels.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows counted from zero; columns of several levels have their names joined by a blank.
+        """
+        frame = pd.DataFrame(self)
+        frame.columns = [name if isinstance(name, str) else " ".join(map(str, name)) for name in self.columns]
+        names = ["name" if name is None else str(name) for name in self.index.names]
+        kept = index and self._label_columns() > 0
+        return frame.reset_index(names=names) if kept else frame.reset_index(drop=True)
 
 
 def _own_columns(frame: pd.DataFrame) -> list[str]:

@@ -60,6 +60,7 @@ def _drawn(draw: Callable[[], Drawing | Axes], text: str, ground: str) -> tuple[
     colors |= {"svg.hashsalt": "bayes_glmm", "svg.fonttype": "path", "savefig.bbox": None}
     described = {"Date": None, "Creator": None}
     with mpl.rc_context(colors), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         result = draw()
         figure: Any = result.get_figure(root=True) if hasattr(result, "get_figure") else result
         svg = _saved(figure, "svg", metadata=described)

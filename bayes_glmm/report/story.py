@@ -106,7 +106,8 @@ def _change(fit: Fit, name: str) -> _Change:
     if both := two_values(fit, name):
         return _Change(name, None, (f"where {name} is {both[1]:g} rather than {both[0]:g}",))
     spread = float(np.std(fit.model.design.frame[name].to_numpy(dtype=float)))
-    step = 1.0 if _ONE_UNIT[0] <= spread <= _ONE_UNIT[1] else float(f"{spread:.0e}")
+    rounded = float(f"{spread:.0e}")
+    step = 1 if _ONE_UNIT[0] <= spread <= _ONE_UNIT[1] else int(rounded) if rounded.is_integer() else rounded
     return _Change(name, step, (f"where {name} is {step:,.10g} more",))
 
 
@@ -131,7 +132,7 @@ def _what_is_compared(fit: Fit, rows: str) -> str:
     names = listed(groups)
     return (
         f"{text} There are two answers, because there are two questions. For a typical {names}: the change where the "
-        f"group's own departure is zero, which matters to somebody in one {names}. Averaged over {names}: the change "
+        f"group's own departure is zero, which matters to somebody within one group. Averaged over {names}: the change "
         "in the mean of the whole population of groups, which matters to somebody who decides for all of them."
     )
 
@@ -175,9 +176,7 @@ def _of_one(tables: dict[str, pd.DataFrame], stories: dict[str, str]) -> str:
     if len(sides) == 1 and (side := sides.pop()):
         verb = "higher" if side > 0 else "lower"
         parts = [f"{stories[key]} by {with_interval(row, side < 0)}".strip() for key, row in rows.items()]
-        return (
-            f"{what} is {verb}: {' and '.join(parts)}" if stories[next(iter(rows))] else f"{what} is {verb} {parts[0]}"
-        )
+        return f"{what} is {verb} {' and '.join(parts)}"
     parts = [f"{stories[key]} by {with_interval(row)}".strip() for key, row in rows.items()]
     return f"{what} changes {' and '.join(parts)}; an interval that holds zero leaves the direction open"
 
@@ -262,7 +261,7 @@ def _comparison_figure(fit: Fit, effects: list[_Effects], prob: float) -> Iterat
         + f", and a dashed line at zero. Furthest from it, measured by its interval: {name}, {with_interval(largest)}"
     )
     caption = f"Average differences in the {first.attrs['predicted']}: mean and {prob:.0%} interval."
-    yield picture("effects", lambda: conditional_marginal(together), alternative, caption)
+    yield picture("effects", lambda: conditional_marginal(_named(together)), alternative, caption)
 
 
 def _curves(fit: Fit, prob: float) -> Iterator[Block]:
@@ -293,7 +292,12 @@ def _curves(fit: Fit, prob: float) -> Iterator[Block]:
     others = [one for one in names if one != x]
     rest = f"; {listed(others)} at {'its' if len(others) == 1 else 'their'} mean or commonest level" if others else ""
     caption = f"Predictions of the {predicted} over {x}{rest}: mean and {prob:.0%} band."
-    yield picture("predictions", lambda: conditional_marginal(told, x=x), alternative, caption)
+    yield picture("predictions", lambda: conditional_marginal(_named(told), x=x), alternative, caption)
+
+
+def _named(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Name stories for a legend: a single one is no story."""
+    return tables if len(tables) > 1 else {"estimate": next(iter(tables.values()))}
 
 
 def _plain(value: float) -> str:

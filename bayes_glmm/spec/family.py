@@ -17,12 +17,12 @@ __all__ = ["read_family"]
 _CALL = re.compile(r"(?:\w+::)?([\w. ]+?)\s*(?:\(\s*(?:link\s*=\s*)?[\"']?([\w./^]*)[\"']?\s*\))?")
 
 _SURVIVAL = (
-    "times until an event. Where no time is censored use family='gamma' or 'lognormal'; censored times are not "
-    "available, but family='bernoulli' with link='cloglog' on a row for each subject and period is a model of hazards"
+    "times until an event. Where no time is censored use family='weibull', 'gamma' or 'lognormal'; censored times are "
+    "not available, but family='bernoulli' with link='cloglog' on a row for each subject and period models hazards"
 )
-_MANY_ZEROS = (
-    "counts with more zeros than others lead to expect. family='negativebinomial' allows for many; "
-    "predictive_check(fit, stat='zeros') shows whether for enough"
+_NO_ZEROS = (
+    "counts above zero. family='hurdle_poisson' and 'hurdle_negativebinomial' are such counts with zeros set apart; "
+    "without zeros in the data, too, only their probability of zero, hu, is then about nothing"
 )
 _CATEGORIES = (
     "categories without an order. Use family='bernoulli' for one category against another, a model for each pair; "
@@ -30,33 +30,30 @@ _CATEGORIES = (
 )
 _ORDERED = "ordered categories, for which family='cumulative' is available"
 _QUASI = "variances without a distribution, so there is no posterior; counts that vary more have 'negativebinomial'"
-_SPREAD = "counts that do not vary as Poisson ones do; family='negativebinomial' has the variance mu + mu**2 / phi"
-_EDGES = "proportions that may be 0 or 1; family='beta' takes those strictly between"
-_SKEWED = "skewed responses. Use family='lognormal' or 'gamma' above zero, 'student' for outliers"
+_SPREAD = (
+    "counts that do not vary as Poisson ones do; family='negativebinomial' has the variance mu + mu**2 / phi, "
+    "'negativebinomial1' mu * (1 + phi), 'generalizedpoisson' phi * mu"
+)
+_EDGES = (
+    "proportions that may be 0 or 1; family='zero_inflated_beta' takes zeros, 'zero_one_inflated_beta' and 'ordbeta' "
+    "both"
+)
+_SKEWED = (
+    "skewed responses. Use family='lognormal', 'gamma', 'inversegaussian' or 'weibull' above zero, 'skewnormal' or "
+    "'exgaussian' elsewhere"
+)
 
 #: What other packages call families that are not available, and what each is.
 _ELSEWHERE = {
     **dict.fromkeys(
-        ("zip", "zinb", "ziP", "zero_inflated_poisson", "zero_inflated_negbinomial", "zero_inflated_negativebinomial",
-         "hurdle_poisson", "hurdle_negbinomial", "hurdle_negativebinomial", "truncated_poisson", "truncated_nbinom1",
-         "truncated_nbinom2", "ziplss"),
-        _MANY_ZEROS,
+        ("truncated_poisson", "truncated_nbinom1", "truncated_nbinom2", "truncated_genpois", "truncated_compois"),
+        _NO_ZEROS,
     ),
+    "ziplss": "zeros with a linear predictor of their own; family='zero_inflated_poisson' has one probability of them",
+    "tweedie": "amounts that may be zero. family='hurdle_gamma' and 'hurdle_lognormal' set the zeros apart",
+    **dict.fromkeys(("xbeta", "xbetax"), _EDGES),
     **dict.fromkeys(
-        ("hurdle_gamma", "hurdle_lognormal", "zero_inflated_gamma", "ziGamma", "tweedie"),
-        "amounts that may be zero. Model whether they are (family='bernoulli') and how much the others are "
-        "(family='gamma' or 'lognormal') apart: the two parts have no parameter in common",
-    ),
-    **dict.fromkeys(
-        ("zero_inflated_beta", "zero_one_inflated_beta", "zoib", "ordbeta", "ordered_beta", "xbeta", "xbetax"), _EDGES
-    ),
-    **dict.fromkeys(
-        ("beta_binomial", "zero_inflated_binomial", "zero_inflated_beta_binomial"),
-        "successes out of trials that vary more than binomial ones. family='binomial' with an effect for each row, "
-        "(1 | row), allows for that",
-    ),
-    **dict.fromkeys(
-        ("weibull", "exponential", "frechet", "gen_extreme_value", "gumbel", "cox", "coxph", "survival", "surv"),
+        ("frechet", "gen_extreme_value", "gumbel", "cox", "coxph", "survival", "surv"),
         _SURVIVAL,
     ),
     **dict.fromkeys(
@@ -65,11 +62,9 @@ _ELSEWHERE = {
     **dict.fromkeys(("acat", "sratio", "cratio", "stopping_ratio", "hurdle_cumulative", "ocat"), _ORDERED),
     **dict.fromkeys(("quasi", "quasipoisson", "quasibinomial"), _QUASI),
     **dict.fromkeys(
-        ("nbinom1", "nbinom12", "genpois", "compois", "com_poisson", "geometric", "discrete_weibull", "bell"), _SPREAD
+        ("nbinom12", "compois", "com_poisson", "discrete_weibull", "bell"), _SPREAD
     ),
-    **dict.fromkeys(
-        ("inverse.gaussian", "wald", "skew_normal", "exgaussian", "shifted_lognormal", "sinh_arcsinh"), _SKEWED
-    ),
+    **dict.fromkeys(("shifted_lognormal", "sinh_arcsinh"), _SKEWED),
     **dict.fromkeys(("asym_laplace", "asymmetric_laplace", "laplace"), "quantiles, which are no means"),
     **dict.fromkeys(("von_mises", "circular"), "angles; their sine and cosine are numbers"),
     "wiener": "choices together with their times",
@@ -78,16 +73,17 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 #: Other names of links, and what links are that are not available.
-_LINKS = {"reciprocal": "inverse", "inverse_power": "inverse", "logistic": "logit", "square_root": "sqrt"}
+_LINKS = {
+    "reciprocal": "inverse",
+    "inverse_power": "inverse",
+    "logistic": "logit",
+    "square_root": "sqrt",
+    "inverse_squared": "1/mu^2",
+}
 _NO_LINKS = {
-    "cauchit": "a logit with heavier tails",
-    "loglog": "the cloglog with 0 and 1 exchanged: model 1 - y with link='cloglog'",
     "probit_approx": "an approximation of the probit: use link='probit'",
-    "softplus": "a log that is straight for large values: use link='log'",
-    "squareplus": "a log that is straight for large values: use link='log'",
+    "squareplus": "a log that is straight for large values: use link='softplus'",
     "softmax": "that of categories without an order",
-    "1/mu^2": "that of the inverse Gaussian distribution",
-    "inverse_squared": "that of the inverse Gaussian distribution",
     "logm1": "that of parameters above one",
     "tan_half": "that of angles",
     "tan_2": "that of angles",

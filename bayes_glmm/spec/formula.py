@@ -294,6 +294,8 @@ def _group_reason(text: str, inside: str) -> str:
     if len(parts := split(text, "*")) > 1:
         names = [part.strip() for part in parts]
         return f"Write {' + '.join(f'({left} | {name})' for name in [*names, ':'.join(names)])} for '({inside})'."
+    if re.fullmatch(r"\w[\w.]*( [\w.]+)+", text):
+        return f"Names with blanks stand between backticks: write ({left} | `{text}`) for '({inside})'."
     return (
         f"The grouping factor {text!r} must be a column, or columns joined by ':' or '/'; "
         "make a column in the data for anything else."

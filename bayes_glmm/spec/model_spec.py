@@ -109,8 +109,8 @@ class ModelSpec:
         if missing not in _MISSING:
             raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
         response = parsed.response.of_support(record.support)
-        if record.support == "trials" and response.trials is None:
-            record = next(one for one in FAMILIES.values() if one.support == "binary")  # one trial a row, as R has it
+        if response.trials is None and record.single is not None:
+            record = FAMILIES[record.single]  # one trial a row, as R has it
             response = response.of_support(record.support)
         parsed = replace(parsed, response=response)
         _check_trials(parsed, record)
@@ -188,6 +188,12 @@ def _check_precision(formula: Formula, family: Family) -> None:
 
 def _check_trials(formula: Formula, family: Family) -> None:
     response = formula.response
+    if family.support == "trials" and response.trials is None:
+        y = response.expression
+        raise FormulaError(
+            f"The family {family.name!r} is for successes out of trials: write p({y}, n) with the column, or the "
+            "number, of trials. A single trial says nothing about how successes vary; for 0/1 use family='bernoulli'."
+        )
     if family.support != "trials" and response.trials is not None:
         options = " or ".join(repr(item.name) for item in FAMILIES.values() if item.support == "trials")
         raise FormulaError(

@@ -190,6 +190,8 @@ export function lay({ model, el, title, names, controls, buttons, draw, words, h
   const figure = html("div", { className: "drawing" }, drawing);
   const root = html("section", { className: "bayes-glmm" }, html("div", { className: "columns" }, figure, panel, told));
   root.setAttribute("aria-label", title);
+  // JupyterLab takes the arrow keys from whatever has the focus and does not say that it wants them
+  for (const one of root.querySelectorAll("input, select, button")) one.dataset.lmSuppressShortcuts = "true";
   el.append(root);
 
   let waiting = 0;

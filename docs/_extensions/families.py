@@ -24,7 +24,10 @@ RESPONSES = {
     "count": "0, 1, 2, ...",
     "binary": "0 and 1, or a column of two levels",
     "trials": "successes out of trials",
+    "nonnegative": "0 and numbers above it",
     "unit": "numbers strictly between 0 and 1",
+    "unit_zero": "0 and numbers below 1",
+    "unit_closed": "numbers from 0 to 1, both included",
     "ordered": "ordered categories",
 }
 BEGIN, END = "<!-- families begin: written by docs/_extensions/families.py -->", "<!-- families end -->"
@@ -47,7 +50,7 @@ FAMILY = """
 $$
 {symbol}(y) = {density}
 $$
-
+{where}
 - Response: {response}.
 - Links: {links}.
 - Other names: {aliases}.
@@ -89,6 +92,12 @@ def parameter_table(family: Family) -> str:
     return "\n".join(["| parameter | symbol | values | default prior |", "| --- | --- | --- | --- |", *rows, ""])
 
 
+def where(text: dict[str, Any]) -> str:
+    """Return what further symbols of a density stand for, as a sentence."""
+    equations = [f"${line}$" for line in text.get("where", ())]
+    return f"\nwith {', '.join(equations)}.\n" if equations else ""
+
+
 def section(family: Family) -> str:
     text = TEXTS[family.name]
     discrete = family.support in DISCRETE
@@ -97,6 +106,7 @@ def section(family: Family) -> str:
         name=family.name,
         use=" ".join(text["use"].split()),
         density=text["density"].strip(),
+        where=where(text),
         symbol="P" if discrete else "p",
         symbol_words="Probabilities" if discrete else "Density",
         response=RESPONSES[family.support],
@@ -147,13 +157,19 @@ def readme_table() -> str:
     )
 
 
-def values_at(family: Family, y: np.ndarray, curve: dict[str, Any]) -> np.ndarray:
+def ends(family: Family, y: np.ndarray) -> np.ndarray:
+    """Return which y, shape (len(y),), are values that a continuous response takes with positive probability."""
+    return np.isin(y, getattr(family, "atoms", ()))
+
+
+def values_at(family: Family, y: np.ndarray, curve: dict[str, Any], trials: int | None = None) -> np.ndarray:
     """Return the density at y, shape (len(y),), for one set of parameters of families.toml."""
+    trials = TEXTS[family.name].get("trials") if trials is None else trials
     parameters = {name: np.asarray(value, dtype=float) for name, value in curve.items() if name not in ("mu", "eta")}
     location: Any = curve.get("mu")
     if family.probabilities is not None:
         location = family.probabilities(np.full(len(y), curve["eta"]), LINKS[family.links[0]], parameters)
-    return np.exp(family.log_density(y, location, parameters, TEXTS[family.name].get("trials")))
+    return np.exp(family.log_density(y, location, parameters, trials))
 
 
 def draw(family: Family, path: Path) -> None:
@@ -169,6 +185,15 @@ def draw(family: Family, path: Path) -> None:
         for style, curve in zip(("o-", "s--", "^:"), text["curves"], strict=True):
             label = ", ".join(f"{name} = {value}" for name, value in curve.items() if name != "thresholds")
             line = style if discrete else style[1:]
+            atoms = np.asarray(getattr(family, "atoms", ()))
+            if len(atoms):
+                ax.plot(
+                    atoms,
+                    values_at(family, atoms, curve),
+                    style[0],
+                    markersize=5,
+                    color=f"C{text['curves'].index(curve)}",
+                )
             ax.plot(y, values_at(family, y, curve), line, label=label, markersize=4, linewidth=1 if discrete else 1.6)
         ax.set(xlabel="y", ylabel="probability" if discrete else "density", ylim=(0, None))
         if discrete and len(y) < 12:

@@ -16,6 +16,9 @@ from sphinx.writers.html5 import HTML5Translator
 DISPLAY = re.compile(
     r"\\begin\{(?P<name>(?:equation|align|gather)\*?)\}(?P<inner>.*)\\end\{(?P=name)\}", flags=re.DOTALL
 )
+#: Commands that the converter does not know: sized delimiters that are neither left nor right, and plain dots.
+SIZED = re.compile(r"\\(big|Big|bigg|Bigg)(?![A-Za-z])")
+DOTS = re.compile(r"\\dots(?![A-Za-z])")
 LOG = logging.getLogger(__name__)
 
 
@@ -24,6 +27,7 @@ def as_mathml(node: nodes.math | nodes.math_block, *, block: bool) -> str:
     code = node.astext()
     if whole := DISPLAY.fullmatch(code.strip()):
         code = whole["inner"]
+    code = DOTS.sub(r"\\ldots", SIZED.sub(r"\\\1l", code))
     try:
         return latex2mathml.tex2mathml(code, as_block=block)
     except MathError as error:

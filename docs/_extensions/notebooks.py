@@ -1,21 +1,19 @@
 """Pages whose code runs: the notebooks of examples/, and a quiet IPython of the site's own for all of them.
 
-Input: `examples/*.ipynb`. Output: the same files, and a page that lists them, in docs/examples/, which git ignores; an
-IPython profile in out/ipython, so that no page depends on what the user has set up.
+Input: `examples/README.md` and the notebooks it lists. Output: the same in docs/examples/, which git ignores, the list
+as `index.md`; an IPython profile in out/ipython, so that no page depends on what the user has set up.
 """
 
 import os
+import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-INDEX = """# Examples
-
-Notebooks of the folder `examples/`, with the outputs that running them gives.
-
+INDEX = """{listing}
 ```{{toctree}}
-:maxdepth: 1
+:hidden:
 
 {names}
 ```
@@ -25,11 +23,13 @@ CONFIG = """c.IPKernelApp.log_level = "ERROR"
 c.HistoryManager.enabled = False
 c.InlineBackend.rc = {"figure.dpi": 110}
 """
-#: Whether the engine is compiled while a page runs depends on the machine, not on the page.
-STARTUP = """from bayes_glmm.engine import native
+#: Whether the engine is compiled while a page runs, and how long fits take, depends on the machine, not on the page.
+STARTUP = """from bayes_glmm import progress
+from bayes_glmm.engine import native
 
 native.announce = lambda: None
-del native
+progress._DELAY = float("inf")
+del native, progress
 """
 
 
@@ -42,13 +42,16 @@ def write(path: Path, content: bytes) -> None:
 
 def copy_notebooks(app: Sphinx, config: Config) -> None:
     source, target = Path(app.srcdir).parent / "examples", Path(app.srcdir) / "examples"
-    names = sorted(path.stem for path in source.glob("*.ipynb"))
+    listing = (source / "README.md").read_text(encoding="utf-8")
+    names = re.findall(r"\]\((\w+)\.ipynb\)", listing)  # in the course's order
     for stale in target.glob("*.ipynb"):
         if stale.stem not in names:
             stale.unlink()
     for name in names:
-        write(target / f"{name}.ipynb", (source / f"{name}.ipynb").read_bytes())
-    write(target / "index.md", INDEX.format(names="\n".join(names)).encode())
+        write(
+            target / f"{name}.ipynb", (source / f"{name}.ipynb").read_bytes().replace(b"](README.md)", b"](index.md)")
+        )
+    write(target / "index.md", INDEX.format(listing=listing, names="\n".join(names)).encode())
 
 
 def make_profile(app: Sphinx, config: Config) -> None:

@@ -357,3 +357,11 @@ def test_refusals_say_what_to_do(data, line) -> None:
     assert list(flat.dt.children) == before
     assert "log_prior" in flat.extend(["log_prior", "log_likelihood"]).dt.children
     az.psense_summary(flat.dt)
+
+
+@pytest.mark.filterwarnings("ignore:Your data appears to have a single value:UserWarning")
+def test_correlations_are_drawn_whose_diagonal_is_one(sleepstudy_fit) -> None:
+    """A density of ones that differ in the sixteenth digit cannot be drawn; ArviZ says so of ones and goes on."""
+    diagonal = np.diagonal(sleepstudy_fit.posterior["corr_Subject"], axis1=-2, axis2=-1)
+    assert np.all(diagonal == 1.0)
+    az.plot_trace_dist(sleepstudy_fit.dt, var_names=["beta", "sd_Subject", "corr_Subject"])

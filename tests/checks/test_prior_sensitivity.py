@@ -201,3 +201,13 @@ def test_nonsense_is_refused_in_words(small):
         bg.prior_sensitivity(fit, by="groups")
     with pytest.raises(PriorError, match="no distribution any more"):
         bg.prior_sensitivity(fit, refits=True, **QUIET)
+
+
+def test_names_may_have_slashes(sleepstudy):
+    quick = {"method": "laplace", "random_seed": 1, "progressbar": False}
+    plain, slashed = (
+        bg.prior_sensitivity(bg.GLMM(f"Reaction ~ `{name}`", sleepstudy.rename(columns={"Days": name})).fit(**quick))
+        for name in ("Days", "days/night")
+    )
+    assert slashed["parameter"].tolist()[1] == "beta[days/night]"
+    assert slashed["prior"].tolist() == plain["prior"].tolist()

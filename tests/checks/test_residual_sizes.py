@@ -9,10 +9,9 @@ from scipy import stats
 
 import bayes_glmm as bg
 from bayes_glmm.checks.residual_tests import Ranks, _between, _products
-from bayes_glmm.families import FAMILIES
 from bayes_glmm.predict.expected import expected
 from tests.checks import residual_sizes
-from tests.checks.residual_sizes import SHAPES
+from tests.checks.residual_sizes import PARAMETERS, SHAPES
 
 
 @pytest.mark.parametrize("family", ["gaussian", "poisson", "bernoulli"])
@@ -53,7 +52,7 @@ def test_products_over_space_know_neither_the_unit_of_distance_nor_a_shift():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PARAMETERS)
 def test_no_right_model_is_called_wrong_too_often(family, shape):
     alarms = residual_sizes.alarms(family, shape, range(40))
     print(family, shape.name, alarms.to_dict())

@@ -50,6 +50,13 @@ RESPONSES = [
         {"y": [str(i) for i in range(N)]},
         r"response 'y' .* must be numeric; '0' is text: use .*pd.to_numeric\(data\['y'\]\)",
     ),
+    (
+        "text among digits",
+        "y ~ x",
+        "gaussian",
+        {"y": [str(i) for i in range(N - 1)] + ["n.d."]},
+        "response 'y' .* must be numeric; 'n.d.' is no number",
+    ),
     ("text", "f ~ x", "gaussian", {}, "response 'f' holds .* values .*must be numeric"),
     ("category", "f ~ x", "poisson", {"f": pd.Categorical(["u", "v"] * 10)}, "response 'f' holds category"),
     ("constant", "y ~ x", "gaussian", {"y": 3.0}, r"'y' is constant \(3 in every row\)"),

@@ -13,7 +13,7 @@ import bayes_glmm as bg
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [page for room in ("tutorial", "howto", "explanation") for page in sorted((DOCS / room).glob("[!i]*.md"))]
-CELL = re.compile(r"```\{code-cell\} ipython3\n((?::.*\n)*)(.*?)```", flags=re.DOTALL)
+CELL = re.compile(r"```\{code-cell\} ipython3\n((?::[^\n]*\n)*)(.*?)```", flags=re.DOTALL)
 FENCE = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
 
 

@@ -11,7 +11,7 @@ import pytest
 import bayes_glmm as bg
 from tests.docs.phrase_book import PAGES, entries, is_call, setup
 
-BOOKS = sorted(page for page in PAGES.glob("*.md") if page.name != "index.md")
+BOOKS = [PAGES / f"{name}.md" for name in ("lme4", "brms", "glmmtmb", "bambi", "marginaleffects")]
 ENTRIES = [entry for page in BOOKS for entry in entries(page)]
 FORMULAS = [entry for entry in ENTRIES if entry.data]
 CALLS = [entry for entry in ENTRIES if any(map(is_call, entry.codes))]
@@ -33,7 +33,6 @@ def space(tmp_path_factory):
 
 
 def test_the_books_are_whole():
-    assert [page.stem for page in BOOKS] == ["bambi", "brms", "glmmtmb", "lme4", "marginaleffects"]
     assert len(ENTRIES) > 180 and len(CALLS) > 150 and len(FORMULAS) > 20
     idle = [str(entry) for entry in ENTRIES if not entry.data and entry not in CALLS]
     said = r"nothing|no equal|the same|with `|fm.model.graph"

@@ -41,11 +41,17 @@ PRIORS = {
     "phi": Prior("Gamma", 4, 1),
     "nu": Prior("Uniform", 2, 30),
     "thresholds": Prior("Normal", 0, 1.5),
+    **dict.fromkeys(("zi", "hu", "zoi", "coi"), Prior("Beta", 2, 3)),
+    "shape": Prior("Gamma", 6, 3),
+    "alpha": Prior("Normal", 0, 2),
+    "tau": Prior("Gamma", 3, 3),
+    "cutzero": Prior("Normal", -1, 0.7),
+    "width": Prior("Gamma", 4, 2),
 }
-RESPONSE = {"binomial": "p(y, n)"}
 #: name -> family, random part, priors that differ. Every family, and the paths and structures a family has besides.
 MODELS = {
     **{name: (name, "(1 | g)", {}) for name in FAMILIES},
+    "generalizedpoisson": ("generalizedpoisson", "(1 | g)", {"phi": Prior("Uniform", 1, 5)}),
     "gaussian by coordinates": ("gaussian", "(1 | g)", {"beta": Prior("StudentT", 4, 0, 0.7)}),
     "gaussian, correlated": ("gaussian", "(x | g)", {"corr": Prior("LKJ", 2)}),
     "poisson, correlated": ("poisson", "(x | g)", {"corr": Prior("LKJ", 2)}),
@@ -63,6 +69,8 @@ def draw_prior(rng, prior):
         return abs(rng.normal(0, p["sigma"]))
     if prior.name == "Gamma":
         return rng.gamma(p["alpha"], 1 / p["beta"])
+    if prior.name == "Beta":
+        return rng.beta(p["alpha"], p["beta"])
     if prior.name == "Exponential":
         return rng.exponential(1 / p["lam"])
     assert prior.name == "Uniform"
@@ -83,7 +91,8 @@ def simulate(rng, family, random, priors):
     """
     while True:
         data, truth = draw_jointly(rng, family, random, priors)
-        if family != "cumulative" or data["y"].nunique() == CATEGORIES:
+        refused = FAMILIES[family].zeros_apart and not data["y"].any()
+        if not refused and (family != "cumulative" or data["y"].nunique() == CATEGORIES):
             return data, truth
 
 
@@ -117,11 +126,12 @@ def draw_jointly(rng, family, random, priors):
             # increasing thresholds with independent priors: order statistics
             value = np.sort([value, *(draw_prior(rng, priors[row.name]) for _ in range(CATEGORIES - 2))])
         truth[row.name] = np.array(value)
-    trials = n if family == "binomial" else None
+    trials = n if record.support == "trials" else None
     parameters = {row.name: truth[row.name] for row in record.parameters}
     y = record.simulate(rng, means(record, eta, parameters), parameters, trials)
-    if family == "beta":
-        y = np.clip(y, 1e-12, 1 - 1e-12)
+    if record.support in ("unit", "unit_zero", "unit_closed"):
+        inside = ~np.isin(y, record.atoms)
+        y[inside] = np.clip(y[inside], 1e-12, 1 - 1e-12)
     if family == "cumulative":
         y = y.astype(int)
     data = pd.DataFrame({"y": y, "x": x, "n": n, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h]})
@@ -148,7 +158,7 @@ def one_rank(seed, name, sampled_priors=None):
     names = {"beta", "sd", "corr", *(row.name for row in FAMILIES[family].parameters)}
     names |= set() if family == "cumulative" else {"Intercept"}
     spec = ModelSpec.build(
-        f"{RESPONSE.get(family, 'y')} ~ x + {random}",
+        f"{'p(y, n)' if FAMILIES[family].support == 'trials' else 'y'} ~ x + {random}",
         family=family,
         center=False,
         priors={key: prior for key, prior in used.items() if key in names},

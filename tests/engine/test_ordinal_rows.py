@@ -10,8 +10,8 @@ import pytest
 from scipy import special, stats
 
 from bayes_glmm.engine.rows import row_kernel
+from bayes_glmm.families.ordinal import cumulative_probabilities
 from bayes_glmm.links import LINKS
-from bayes_glmm.ordinal import cumulative_probabilities
 
 THRESHOLDS = np.array([-1.3, 0.2, 0.2001, 2.5])
 #: Log distribution function, log of its complement, log density.

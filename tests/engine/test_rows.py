@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from scipy import special
 
-from bayes_glmm.engine.rows import ROW_KERNELS, digamma, log_normal_cdf, row_kernel
+from bayes_glmm.engine.densities import digamma, log_normal_cdf
+from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.links import LINKS
 
 EVERY = {(family.kernel, link) for family in FAMILIES.values() for link in family.links if family.kernel}
-#: Ordered categories, whose parameters are thresholds, are in test_ordinal_rows.py.
-PAIRS = sorted(pair for pair in EVERY if pair[0] != "cumulative")
 #: Auxiliary parameters each family is tried with.
 PARAMETERS = {
     "gaussian": [(0.3, 1.0), (2.0, 1.0)],
@@ -27,6 +26,9 @@ PARAMETERS = {
     "lognormal": [(0.3, 1.0), (2.0, 1.0)],
     "beta": [(0.4, 1.0), (6.0, 1.0), (80.0, 1.0)],
 }
+#: Compiled; the others are held to the same in Python (tests/families), ordered categories in test_ordinal_rows.py.
+LATER = {"cauchit", "loglog", "softplus", "1/mu^2"}
+PAIRS = sorted(pair for pair in EVERY if pair[0] in PARAMETERS and pair[1] not in LATER)
 NAMES = {family.kernel: tuple(row.name for row in family.parameters) for family in FAMILIES.values() if family.kernel}
 
 
@@ -39,7 +41,8 @@ def call(family, link, eta, y, counts, parameters):
     values = np.full_like(slope, np.nan)
     address = [a.ctypes.data for a in (*arrays, par, values, slope, d_par)]
     total = function(len(slope), *address)
-    np.testing.assert_allclose(total, values.sum(), rtol=1e-12, atol=1e-12 * np.abs(values).sum())
+    with np.errstate(over="ignore"):  # both infinite
+        np.testing.assert_allclose(total, values.sum(), rtol=1e-12, atol=1e-12 * np.abs(values).sum())
     return total, slope, d_par
 
 
@@ -90,7 +93,7 @@ def sample(family, link, n=40):
 
 
 def test_every_pair_of_the_table_has_rows():
-    assert EVERY == set(ROW_KERNELS)
+    assert [pair for pair in sorted(EVERY) if not has_row_kernel(pair[0], LINKS[pair[1]])] == []
 
 
 @pytest.mark.parametrize(("family", "link"), PAIRS)

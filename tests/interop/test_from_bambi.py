@@ -316,7 +316,7 @@ def test_a_translated_model_is_saved_and_read(tmp_path):
     )
 
 
-#: formula, data, options, parameters: Bambi's name and the name in our summary
+#: formula, data, options
 FITS = [
     ("p(incidence, size) ~ period + (1|herd)", "cbpp", {"family": "binomial"}),
     ("Reaction ~ Days + (Days|Subject)", "sleepstudy", {}),
@@ -330,19 +330,21 @@ FITS = [
 
 
 def reported(theirs, ours, fit):
-    """Our draws (chain, draw, columns) by Bambi's names."""
+    """Our draws (chain, draw, columns) by Bambi's names; columns are found by their numbers."""
     parent, posterior, design = theirs.parameters[theirs.family.likelihood.parent], fit.posterior, ours.design
     found = {name: np.asarray(posterior[AUXILIARY[name]]) for name in theirs.marginal_parameters}
-    beta, place = np.asarray(posterior["beta"]), 0
-    for name, term in ([("Intercept", None)] if parent.intercept_term else []) + [*parent.common_terms.items()]:
-        width = 1 if term is None else np.asarray(term.data).reshape(len(design.offset), -1).shape[1]
-        found[name], place = beta[..., place : place + width], place + width
+    sides = [("beta", "", parent.common_terms, "data", design.X)]
     for group in design.groups:
-        terms = [name for name in parent.group_specific_terms if name.split("|")[1] == group.name]
-        sds, place = np.asarray(posterior[f"sd_{group.name}"]), 0
-        for name in terms:
-            width = np.asarray(parent.group_specific_terms[name].predictor).reshape(len(design.offset), -1).shape[1]
-            found[f"{name}_sigma"], place = sds[..., place : place + width], place + width
+        terms = {name: term for name, term in parent.group_specific_terms.items() if name.split("|")[1] == group.name}
+        sides.append((f"sd_{group.name}", "_sigma", terms, "predictor", group.Z))
+    for variable, ending, terms, attribute, here in sides:
+        draws = np.asarray(posterior[variable])
+        for name, term in terms.items():
+            columns = np.asarray(getattr(term, attribute), dtype=float).reshape(len(design.offset), -1)
+            places = [next(i for i, one in enumerate(here.T) if np.allclose(one, column)) for column in columns.T]
+            found[f"{name}{ending}"] = draws[..., places]
+    if parent.intercept_term:
+        found["Intercept"] = np.asarray(posterior["beta"].sel(coef="Intercept"))
     return found
 
 

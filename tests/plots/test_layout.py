@@ -1,6 +1,9 @@
 """Panels stay readable whatever levels are called and however many there are: sizes and places, not pixels."""
 
+import dataclasses
+import inspect
 import itertools
+from functools import cache
 from types import SimpleNamespace
 
 import arviz_base
@@ -94,26 +97,73 @@ def components(names):
     return pd.DataFrame({"component": "random", "group": groups}).assign(**shares)
 
 
+@cache
+def fitted_model(names):
+    """A Laplace fit of a factor with such levels and responses of such a name, with predictions and a prior."""
+    rng, rows = np.random.default_rng(4), 2 * len(names)
+    data = pd.DataFrame({"f": np.resize(names, rows), "g": np.arange(rows) % 4, names[0]: rng.poisson(3, rows)})
+    fit = bg.GLMM(f"`{names[0]}` ~ f + (1 | g)", data, family="poisson").fit(
+        method="laplace", draws=40, chains=2, random_seed=1, progressbar=False
+    )
+    fit.dt["prior"] = 2 * fit.posterior  # as wide as any; draws by PyMC would take seconds
+    return fit.extend("posterior_predictive", random_seed=1)
+
+
+def as_nuts(fit):
+    """The same draws, as if they came from NUTS."""
+    tree = fit.dt.copy()
+    tree.attrs = fit.dt.attrs | {"method": "nuts"}
+    return dataclasses.replace(fit, dt=tree)
+
+
+def stories(names):
+    return {"each hospital": each_level(names), names[0]: curves()}
+
+
+def coloured(names):
+    two = joined(curves(treat=treat) for treat in names[:2])
+    return {"typical": two, "a story that is told in rather a lot of words": two}
+
+
+def beside(names):
+    return joined(estimates(len(names), hospital=names, treat=treat) for treat in names[:2])
+
+
+def three_panels(names):
+    return joined(each_level(names).assign(treat=treat) for treat in names[:3])
+
+
+def both_fits(names):
+    fit = fitted_model(tuple(names))
+    return fit, as_nuts(fit)
+
+
+# plot -> what is drawn: the function's first arguments, and others by name
 DRAWN = {
-    "random_effects": lambda names: bg.plots.random_effects(levels(names)),
-    "shrinkage": lambda names: bg.plots.shrinkage(levels(names)),
-    "predictive_check": lambda names: bg.plots.predictive_check(checked(names)),
-    "residuals": lambda names: bg.plots.residuals(simulated(names), by="hospital"),
-    "conditional_marginal": lambda names: bg.plots.conditional_marginal(contrasts(names)),
-    "conditional_marginal, curves": lambda names: bg.plots.conditional_marginal(
-        {"each hospital": each_level(names), names[0]: curves()}, x="dose"
-    ),
-    "predictions": lambda names: bg.plots.predictions(estimates(len(names), hospital=names)),
-    "predictions, colours at levels": lambda names: bg.plots.predictions(
-        joined(estimates(len(names), hospital=names, treat=treat) for treat in names[:2]), "hospital", "treat"
-    ),
-    "predictions, lines": lambda names: bg.plots.predictions(each_level(names), "dose", "hospital"),
-    "predictions, panels": lambda names: bg.plots.predictions(
-        joined(each_level(names).assign(treat=treat) for treat in names[:3]), "dose", "hospital"
-    ),
-    "calibration": lambda names: bg.plots.calibration(ranks(names)),
-    "variance_components": lambda names: bg.plots.variance_components(components(names)),
+    "random_effects": lambda names: ((levels(names),), {}),
+    "shrinkage": lambda names: ((levels(names),), {}),
+    "predictive_check": lambda names: ((checked(names),), {}),
+    "residuals": lambda names: ((simulated(names),), {"by": "hospital"}),
+    "conditional_marginal": lambda names: ((contrasts(names),), {}),
+    "conditional_marginal, curves": lambda names: ((stories(names),), {"x": "dose"}),
+    "conditional_marginal, colours": lambda names: ((coloured(names),), {"x": "dose", "color": "treat"}),
+    "predictions": lambda names: ((estimates(len(names), hospital=names),), {}),
+    "predictions, colours at levels": lambda names: ((beside(names), "hospital", "treat"), {}),
+    "predictions, lines": lambda names: ((each_level(names), "dose", "hospital"), {}),
+    "predictions, panels": lambda names: ((three_panels(names), "dose", "hospital"), {}),
+    "calibration": lambda names: ((ranks(names),), {}),
+    "variance_components": lambda names: ((components(names),), {}),
+    "trace": lambda names: ((fitted_model(tuple(names)),), {}),
+    "prior_posterior": lambda names: ((fitted_model(tuple(names)),), {}),
+    "laplace_vs_nuts": lambda names: (both_fits(names), {}),
+    "ppc": lambda names: ((fitted_model(tuple(names)),), {}),
 }
+
+
+def drawn(kind, names, **on):
+    """What a plot returns, on axes or a figure of the user's if those are given."""
+    first, others = DRAWN[kind](names)
+    return getattr(bg.plots, kind.split(",")[0])(*first, **others, **on)
 
 
 def test_every_plot_is_drawn_here():
@@ -150,7 +200,7 @@ def labels_too_near(ax):
 @pytest.mark.parametrize("names", ["5 long", "60 unbroken", "300 long"])
 @pytest.mark.parametrize("kind", DRAWN)
 def test_names_leave_the_panels_readable(kind, names):
-    figure = DRAWN[kind](NAMES[names]).figure
+    figure = drawn(kind, NAMES[names]).figure
     figure.canvas.draw()
     dpi, paper = figure.dpi, figure.bbox
     panels = [ax for ax in figure.axes if ax.get_visible()]
@@ -178,6 +228,33 @@ def test_levels_too_many_for_names_are_counted():
     assert bg.plots.predictions(estimates(300, hospital=names)).get_xlabel() == "hospital (300 levels)"
     assert bg.plots.predictive_check(checked(names)).get_ylabel() == "hospital (300 groups)"
     assert bg.plots.random_effects(levels(names)).get_supylabel() == "hospital (300 levels)"
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("kind", DRAWN)
+def test_every_plot_goes_onto_the_users_axes_or_figure(kind, style):
+    """Axes for one panel, a figure or a part of one for several: it is handed back, and no other figure is made."""
+    takes = inspect.signature(getattr(bg.plots, kind.split(",")[0])).parameters
+    assert ("ax" in takes) != ("figure" in takes)
+    names = NAMES["25 long"]
+    with plt.style.context(style):
+        figure = plt.figure(figsize=(9, 7))
+        if "ax" in takes:
+            ax = figure.subplots()
+            if kind == "predictions, panels":
+                with pytest.raises(GLMMError, match="one pair of axes cannot hold a panel for each"):
+                    drawn(kind, names, ax=ax)
+                return
+            assert drawn(kind, names, ax=ax) is ax
+        else:
+            part, _ = figure.subfigures(2, 1)
+            assert drawn(kind, names, figure=part) is part
+            with pytest.raises(GLMMError, match="figure= takes a figure without axes"):
+                drawn(kind, names, figure=part)
+            with pytest.raises(GLMMError, match="figure= takes a matplotlib Figure or SubFigure, not 'part'"):
+                drawn(kind, names, figure="part")
+        figure.canvas.draw()
+    assert tuple(figure.get_size_inches()) == (9, 7) and plt.get_fignums() == [figure.number]
 
 
 def test_axes_of_the_user_keep_their_size():

@@ -1,5 +1,6 @@
 """Every figure can be read on a light and on a dark ground: contrasts of WCAG 2."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -62,6 +63,26 @@ def several_factors(fit):
     return pd.concat([components, components.iloc[[1]].assign(group="(together)")], ignore_index=True)
 
 
+@cache
+def approximated(fit):
+    return fit.model.fit(method="laplace", draws=100, chains=2, random_seed=1, progressbar=False)
+
+
+@cache
+def extended(fit):
+    fast = approximated(fit).extend("posterior_predictive", random_seed=1)
+    fast.dt["prior"] = 2 * fast.posterior
+    return fast
+
+
+@cache
+def binary_fit():
+    fit = bg.GLMM("y ~ x + (1 | g)", binary(), family="bernoulli").fit(
+        method="laplace", draws=100, chains=2, random_seed=1, progressbar=False
+    )
+    return fit.extend("posterior_predictive", random_seed=1)
+
+
 DRAWN = {
     "effects": lambda fit: bg.plots.conditional_marginal({"a": effects(), "b": effects(), "c": effects()}),
     "curves": lambda fit: bg.plots.conditional_marginal(stories(fit), x="x"),
@@ -79,6 +100,15 @@ DRAWN = {
         bg.predictive_check(fit, "mean", "period", random_seed=1)
     ),
     "calibration": lambda fit: bg.plots.calibration(ranks()),
+    "coloured curves": lambda fit: bg.plots.conditional_marginal(
+        {"typical": groups(3), "marginal": groups(3)}, x="x", color="g"
+    ),
+    "trace": lambda fit: bg.plots.trace(fit),
+    "prior posterior": lambda fit: bg.plots.prior_posterior(extended(fit)),
+    "laplace vs nuts": lambda fit: bg.plots.laplace_vs_nuts(approximated(fit), fit),
+    "ppc": lambda fit: bg.plots.ppc(extended(fit)),
+    "ppc, distributions": lambda fit: bg.plots.ppc(extended(fit), "ecdf"),
+    "ppc, calibration": lambda fit: bg.plots.ppc(binary_fit()),
 }
 
 

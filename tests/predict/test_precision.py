@@ -119,7 +119,7 @@ def test_new_rows_bring_their_precisions(made) -> None:
     ],
 )
 def test_families_without_a_dispersion_of_their_own(synthetic, formula: str, family: str, advice: str) -> None:
-    with pytest.raises(FormulaError, match=f"gaussian, student, gamma. .*{advice}.*weighted"):
+    with pytest.raises(FormulaError, match=f"gaussian, student, skewnormal, gamma. .*{advice}.*weighted"):
         bg.GLMM(formula, synthetic.grouped_data(), family=family)
 
 

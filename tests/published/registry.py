@@ -49,8 +49,8 @@ NOT_YET = [
     NotYet("bcg_reml", "metafor", _STANDARD_ERRORS),
     NotYet("bcg_abslat", "metafor", _STANDARD_ERRORS),
     NotYet("ovary_ar1", "nlme", "autocorrelated residuals"),
-    NotYet("owls_zip", "glmmTMB", "zero inflation"),
-    NotYet("owls_zinb", "glmmTMB", "zero inflation; a negative binomial whose variance is proportional to its mean"),
+    NotYet("owls_zip", "glmmTMB", "here: it is among the families' own published answers"),
+    NotYet("owls_zinb", "glmmTMB", "here: it is among the families' own published answers"),
     NotYet("gryphon birth weight, four models", "REML, Wilson et al. (2010)", _PEDIGREE),
     NotYet(
         "blue-tit tarsus, animal model",

@@ -77,6 +77,8 @@ def test_names_with_operators_need_backticks(frame):
         bg.GLMM("yy ~ a - 1 + b", frame.rename(columns={"XX": "a-b"}))
     with pytest.raises(FormulaError, match="Cannot read"):
         bg.GLMM("yy ~ body mass", frame.rename(columns={"XX": "body mass"}))
+    with pytest.raises(FormulaError, match=r"between backticks: write \(XX \| `Patient no.`\) for"):
+        bg.GLMM("yy ~ XX + (XX | Patient no.)", frame.rename(columns={"GG": "Patient no."}))
 
 
 def test_without_such_a_column_functions_and_constants_are_meant(frame):

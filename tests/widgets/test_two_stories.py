@@ -135,6 +135,9 @@ def test_keyboard_fingers_and_sizes(pages, tmp_path, looks):
     assert page.evaluate(ground) == ("rgb(20, 24, 30)" if looks.get("dark") else "rgb(255, 255, 255)")
     unnamed = "[...document.querySelectorAll('input, select')].filter((e) => !e.labels[0]?.textContent.trim()).length"
     assert page.evaluate(unnamed) == 0
+    # else JupyterLab's shortcuts take the arrow keys from sliders; it looks at the focused element first
+    shielded = "document.querySelectorAll('input, select, button').length === document.querySelectorAll("
+    assert page.evaluate(f"{shielded}'[data-lm-suppress-shortcuts=true]').length")
 
 
 def test_a_page_loads_nothing_and_takes_any_text(pages, tmp_path):

@@ -17,6 +17,9 @@ CONTRIBUTING = sorted(page for page in (DOCS / "contributing").glob("*.md") if p
 CELL = re.compile(r"^```\{code-cell\} ipython3\n((?::tags: [^\n]*\n\n)?)(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
 
+ROOMS = bg._ROOMS
+
+
 def cells(page: Path) -> list[tuple[str, str]]:
     """Return tags and code of the cells of a page."""
     return CELL.findall(page.read_text(encoding="utf-8"))
@@ -30,8 +33,8 @@ def names_of_the_reference() -> set[str]:
 
 
 def test_every_public_name_is_in_the_reference():
-    public = {name for name in bg.__all__ if name not in ("errors", "plots")}
-    public |= {f"plots.{name}" for name in bg.plots.__all__} | {f"errors.{name}" for name in bg.errors.__all__}
+    public = {name for name in bg.__all__ if name not in ROOMS}
+    public |= {f"{room}.{name}" for room in ROOMS for name in getattr(bg, room).__all__}
     assert public - names_of_the_reference() == set()
 
 

@@ -14,9 +14,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS / "_extensions"))
 import families as page  # noqa: E402
 
-GREEK = r"\\(mu|sigma|phi|nu|eta|tau|pi|alpha|beta|gamma|kappa|theta|lambda)(?![a-z])"
-TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z_]\w*|\*\*|\S")
-FUNCTIONS = {"gamma_of": special.gamma, "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "choose": special.binom}
+GREEK = r"\\(mu|sigma|phi|nu|eta|tau|pi|alpha|beta|gamma|delta|xi|omega|theta|lambda)(?![a-z])"
+TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z_]\w*|\*\*|==|\S")
+FUNCTIONS = {
+    "gamma_of": special.gamma,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "log": np.log,
+    "choose": special.binom,
+    "normal_cdf": special.ndtr,
+    "normal_density": lambda z: np.exp(-0.5 * np.square(z)) / np.sqrt(2 * np.pi),
+}
 
 
 def argument(text: str, start: int) -> tuple[str, int]:
@@ -49,6 +57,8 @@ def as_python(latex: str) -> str:
     text = without_commands(text, r"\binom", "choose({0},{1})", 2)
     text = without_commands(text, r"\sqrt", "sqrt({0})", 1)
     text = text.replace(r"\Gamma", " gamma_of").replace(r"\exp", " exp").replace(r"\log y", " log(y)")
+    text = text.replace(r"\Phi", " normal_cdf").replace(r"\varphi", " normal_density").replace(r"\lambda", " lambda_ ")
+    text = re.sub(r"\[y (=|>) (\d)\]", lambda found: f"(y {found[1].replace('=', '==')} {found[2]})", text)
     text = re.sub(GREEK, r" \1 ", text)
     text = text.replace("y!", "gamma_of(y+1)")
     text = without_commands(text, "e^", "exp({0})", 1)
@@ -57,7 +67,7 @@ def as_python(latex: str) -> str:
     for before, token in zip(tokens, tokens[1:], strict=False):
         ends = before == ")" or re.match(r"[\w.]", before)
         starts = token == "(" or re.match(r"[\w.]", token)
-        written += ["*", token] if ends and starts and before not in FUNCTIONS else [token]
+        written += ["*", token] if ends and starts and before not in (*FUNCTIONS, "f") else [token]
     return "".join(written)
 
 
@@ -80,11 +90,30 @@ def test_the_formula_is_the_density(name):
         return
     expression = as_python(text["density"])
     low, high = text["range"]
-    y = np.arange(low, high + 1.0) if family.support in DISCRETE else np.linspace(low, high, 7)
+    inside = np.arange(low, high + 1.0) if family.support in DISCRETE else np.linspace(low, high, 7)
+    y = np.concatenate([getattr(family, "atoms", ()), inside])
     for curve in text["curves"]:
-        symbols = {**curve, "n": text.get("trials"), "pi": np.pi}
-        written = eval(expression, {"__builtins__": {}}, {"y": y, **symbols, **FUNCTIONS})
-        assert np.allclose(written, page.values_at(family, y, curve)), expression
+        names = {**FUNCTIONS, **symbols(name, curve), "y": y}
+        for line in text.get("where", ()):
+            symbol, stated = line.split("=", 1)
+            names[as_python(symbol.strip())] = eval(as_python(stated), {"__builtins__": {}}, names)
+        assert np.allclose(eval(expression, {"__builtins__": {}}, names), page.values_at(family, y, curve)), expression
+
+
+def symbols(name: str, curve: dict[str, float]) -> dict[str, object]:
+    """Return what the symbols of a family's density stand for: mu, the parameters as in equations, pi, n, eta and f."""
+    family, text = FAMILIES[name], page.TEXTS[name]
+    held = {"pi": np.pi, "n": text.get("trials"), "mu": curve["mu"], "eta": special.logit(np.clip(curve["mu"], 0, 1))}
+    held |= {as_python(one.latex): curve[one.name] for one in family.parameters}
+    if base := text.get("base"):
+
+        def f(y):
+            between = np.where(page.ends(family, y), 0.5, y)
+            density = page.values_at(FAMILIES[base], between, curve, text.get("trials"))
+            return np.where(page.ends(family, y), 0.0, density)
+
+        held["f"] = f
+    return held
 
 
 def test_the_formula_of_ordered_categories_is_the_density():
@@ -95,7 +124,7 @@ def test_the_formula_of_ordered_categories_is_the_density():
 
 
 def test_every_family_has_its_texts_and_stands_on_the_page():
-    assert set(page.TEXTS) == set(FAMILIES), "docs/families.toml and FAMILIES differ"
+    assert set(FAMILIES) - set(page.TEXTS) == set(), "docs/families.toml has no text of them"
     text = page.page()
     for name, family in FAMILIES.items():
         assert f"\n## {name}\n" in text

@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.families.family import AuxiliaryParameter, Family, latent_of_link
 from bayes_glmm.links import Link
+from bayes_glmm.priors import Prior
+
+_STEP = Prior("Normal", mu=0, sigma=2.5)
+_THRESHOLDS = AuxiliaryParameter("thresholds", _STEP, lower=None, ordered=True, latex=r"\tau")
 
 
 def cumulative_probabilities(eta: Any, link: Link, parameters: Mapping[str, Any]) -> Any:
@@ -172,3 +177,29 @@ class CumulativeDistribution:
 
         uniform = pm.Uniform.dist(0.0, 1.0, size=eta.shape if rv_size_is_none(size) else size)
         return pt.sum(uniform[..., None] > self.link.graph_inverse(thresholds - eta[..., None]), axis=-1)
+
+
+def _categorical_cdf(y: Any, mu: Any, parameters: Mapping[str, Any], trials: Any) -> Any:
+    """Compute P(Y <= y) of an ordered category."""
+    cumulative = np.cumsum(mu, axis=-1)
+    codes = np.broadcast_to(np.asarray(y, dtype=np.intp), cumulative.shape[:-1])
+    chosen = np.take_along_axis(cumulative, np.maximum(codes, 0)[..., None], axis=-1)[..., 0]
+    return np.where(codes < 0, 0.0, np.minimum(chosen, 1.0))
+
+
+CUMULATIVE = Family(
+    name="cumulative",
+    links=("logit", "probit", "cloglog"),
+    parameters=(_THRESHOLDS,),
+    support="ordered",
+    log_density=categorical_log_density,
+    simulate=categorical_simulate,
+    variance=lambda mu, p, trials: mu * (1.0 - mu),
+    cdf=_categorical_cdf,
+    graph=cumulative_graph,
+    probabilities=cumulative_probabilities,
+    latent_variance=latent_of_link,
+    kernel="cumulative",
+    latex=r"\operatorname{Cumulative}({mu}, \tau)",
+    aliases=("ordinal", "polr"),
+)

@@ -14,7 +14,15 @@ import pytest
 SITE = Path(__file__).parents[2] / "out" / "docs"
 pytestmark = pytest.mark.skipif(not (SITE / "searchindex.js").exists(), reason="the site is not built: make docs")
 
-MAIN = ("index", "tutorial/from_csv", "gallery", "reference/index", "reference/families", "contributing/family")
+MAIN = (
+    "index",
+    "tutorial/from_csv",
+    "gallery",
+    "reference/index",
+    "reference/families",
+    "contributing/family",
+    "howto/classroom",
+)
 
 
 class Page(HTMLParser):
@@ -99,3 +107,18 @@ def test_pages_fit_their_width(pages, width, dark):
         assert page.evaluate(
             "[...document.querySelectorAll('math')].every(one => one.getBoundingClientRect().height > 5)"
         )
+
+
+def test_widgets_are_live_on_their_page(pages, address):
+    page = pages(width=1200).open(f"{address}/howto/classroom.html")
+    inside = "[...document.querySelectorAll('iframe')].map((frame) => frame.contentDocument)"
+    page.wait(f"{inside}.every((own) => own?.querySelectorAll('.drawing circle').length >= 4)")
+    roots = f"{inside}.map((own) => own.querySelector('.bayes-glmm').dataset.dark)"
+    assert page.evaluate(roots) == ["false", "false"]
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait(f"{roots}.every((dark) => dark === 'true')")  # they follow the page's own switch
+    page.evaluate(f"{inside}[0].querySelector('[data-name=sd]').focus()")
+    page.press("Home")
+    page.wait(f"{inside}[0].querySelector('.words').innerText.includes('All hospitals are alike')")
+    page.open(f"{address}/widgets/two_stories.html")
+    page.wait("document.querySelectorAll('.drawing path.level').length === 30")

@@ -1,0 +1,230 @@
+"""What a response family is: one record, everything the other rooms ask of a family is one of its fields.
+
+Input: the response, its location `mu` (the parameter the link acts on) and auxiliary parameters (sigma, phi, nu) as
+numpy arrays or PyTensor tensors. Output: densities, moments, draws and PyMC distributions. Nothing here knows of data
+frames, priors' defaults for coefficients, or draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayes_glmm.errors import GLMMError, nearest
+from bayes_glmm.links import Link
+from bayes_glmm.priors import Prior
+
+Parameters = Mapping[str, Any]
+#: Supports whose responses are whole numbers.
+DISCRETE = frozenset({"binary", "trials", "count", "ordered"})
+
+
+@dataclass(frozen=True)
+class AuxiliaryParameter:
+    """A parameter of a family besides its location: a residual sd, a dispersion, degrees of freedom, thresholds.
+
+    Parameters
+    ----------
+    name
+        ``"sigma"``, ``"phi"``, ``"zi"``, ``"thresholds"`` and the like.
+    prior
+        Default prior, stated on parameter**power and, where `scaled`, in units of sd(y).
+    power
+        The default prior sits on parameter**power (-1/2 for phi: a prior on 1/sqrt(phi)).
+    lower
+        Lower bound of the parameter; None where it may be any real number.
+    upper
+        Upper bound of the parameter, 1 for probabilities; None where there is none.
+    scaled
+        Whether the default prior is in units of sd(y)**power, and `start` in units of sd(y).
+    ordered
+        Whether it is a vector of increasing thresholds between the response's categories, each with the default prior;
+        they take the place of the intercept. Such a parameter is the family's last.
+    latex
+        Symbol in equations.
+    start
+        Where the search for the mode starts.
+    """
+
+    name: str
+    prior: Prior
+    power: float = 1.0
+    lower: float | None = 0.0
+    upper: float | None = None
+    ordered: bool = False
+    scaled: bool = False
+    latex: str = ""
+    start: float = 1.0
+
+
+@dataclass(frozen=True)
+class Family:
+    """A response distribution.
+
+    Parameters
+    ----------
+    name
+        The name users write.
+    links
+        Names of the links the family accepts, the default first.
+    parameters
+        Auxiliary parameters, in the order the densities expect.
+    support
+        What responses are allowed: ``"real"``, ``"positive"``, ``"count"``, ``"binary"``, ``"trials"`` (successes out
+        of a number of trials), ``"unit"`` (strictly between 0 and 1), ``"ordered"`` (ordered categories, coded 0, 1,
+        ... in y).
+    log_density
+        (y, mu, parameters, trials) -> pointwise log density, numpy, broadcasting.
+    simulate
+        (rng, mu, parameters, trials) -> responses, the shape mu and the parameters broadcast to.
+    variance
+        (mu, parameters, trials) -> Var[y | x, u], of a number of successes for ``"trials"``.
+    cdf
+        (y, mu, parameters, trials) -> P(Y <= y), numpy, broadcasting; whole-numbered responses take y = -1, too.
+    graph
+        (eta, link, parameters, trials) -> (PyMC distribution class, its keyword arguments).
+    mean
+        (mu, parameters) -> E[y | x, u] (a probability for ``"trials"``); None where the mean is mu itself.
+    mean_factor
+        parameters -> E[y | x, u] / mu, for families with a `mean` that is proportional to mu; None elsewhere.
+    averaged_mean
+        (eta, variance, parameters) -> E[y | x] with mu ~ N(eta, variance), for families with a `mean` that has such a
+        closed form under the identity link; None elsewhere.
+    probabilities
+        (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for ``"ordered"``
+        families, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
+    latent_variance
+        (link, parameters) -> variance of the response around the linear predictor on *its* scale, where that is known:
+        a threshold's latent variable, a log that is normal. None where it follows from the response's moments.
+    response_transform
+        y -> the scale mu lives on, for default priors (log for lognormal); None for y itself.
+    at_precision
+        (parameters, w) -> the parameters of a row whose response varies w times less (as the mean of w responses does),
+        numpy or PyTensor; None where the mean decides the variance.
+    atoms
+        Values that a response which is otherwise continuous takes with positive probability.
+    zeros_apart
+        Whether zeros say nothing about mu, so that the location of the others is what default priors start from.
+    rows_add
+        Whether responses of rows with one mean may be added up: 0/1, successes, Poisson counts.
+    single
+        Name of the family of one trial a row, for a family of trials that becomes it; None elsewhere.
+    kernel
+        Name of the family's row kernel in the engine; None where models go through PyMC's graph.
+    latex
+        Distribution in equations, with ``{mu}`` for the location.
+    aliases
+        Other names users may write.
+
+    Examples
+    --------
+    >>> import bayes_glmm as bg
+    >>> bg.FAMILIES["poisson"].links
+    ('log', 'identity', 'sqrt', 'softplus')
+    """
+
+    name: str
+    links: tuple[str, ...]
+    parameters: tuple[AuxiliaryParameter, ...]
+    support: str
+    log_density: Callable[[Any, Any, Parameters, Any], Any]
+    simulate: Callable[[np.random.Generator, Any, Parameters, Any], Any]
+    variance: Callable[[Any, Parameters, Any], Any]
+    cdf: Callable[[Any, Any, Parameters, Any], Any]
+    graph: Callable[[Any, Link, Parameters, Any], tuple[Any, dict[str, Any]]]
+    mean: Callable[[Any, Parameters], Any] | None = None
+    mean_factor: Callable[[Parameters], Any] | None = None
+    averaged_mean: Callable[[Any, Any, Parameters], Any] | None = None
+    probabilities: Callable[[Any, Link, Parameters], Any] | None = None
+    latent_variance: Callable[[Link, Parameters], Any] | None = None
+    response_transform: Callable[[Any], Any] | None = None
+    at_precision: Callable[[Parameters, Any], dict[str, Any]] | None = None
+    atoms: tuple[float, ...] = ()
+    zeros_apart: bool = False
+    rows_add: bool = False
+    single: str | None = None
+    kernel: str | None = None
+    latex: str = ""
+    aliases: tuple[str, ...] = field(default=())
+
+    def __reduce__(self) -> Any:
+        """Travel between processes as a name; a family of the user's own as its fields."""
+        return (family_named, (self.name,)) if FAMILIES.get(self.name) is self else super().__reduce__()
+
+
+#: The table: filled by the package, one entry a family.
+FAMILIES: dict[str, Family] = {}
+
+
+def family_named(name: str) -> Family:
+    """Return the family of that name.
+
+    Parameters
+    ----------
+    name
+        A key of ``FAMILIES`` or one of its aliases (``"normal"`` for ``"gaussian"``).
+
+    Returns
+    -------
+    Family
+        The entry of the table.
+
+    Raises
+    ------
+    GLMMError
+        If there is no such family; the message names the nearest one.
+    """
+    for family in FAMILIES.values():
+        if name == family.name or name in family.aliases:
+            return family
+    raise GLMMError(f"There is no family {name!r}. {nearest(str(name), FAMILIES)}")
+
+
+# what several families have in common -----------------------------------------------------------------------------
+
+SIGMA = AuxiliaryParameter("sigma", Prior("HalfStudentT", nu=3, sigma=1), scaled=True, latex=r"\sigma", start=0.7)
+PHI = AuxiliaryParameter("phi", Prior("HalfNormal", sigma=1), power=-0.5, latex=r"\phi", start=5.0)
+
+REAL_LINKS = ("identity", "log", "inverse", "softplus")
+COUNT_LINKS = ("log", "identity", "sqrt", "softplus")
+POSITIVE_LINKS = ("log", "identity", "inverse", "softplus")
+UNIT_LINKS = ("logit", "probit", "cloglog", "cauchit", "loglog")
+
+
+def probability(name: str, latex: str, start: float = 0.2) -> AuxiliaryParameter:
+    """Return a parameter between 0 and 1 with a uniform default prior."""
+    return AuxiliaryParameter(name, Prior("Beta", alpha=1, beta=1), upper=1.0, latex=latex, start=start)
+
+
+def latent_of_link(link: Link, parameters: Parameters) -> Any:
+    """Variance of the latent variable that thresholds cut."""
+    return link.latent_variance
+
+
+def divided_sigma(parameters: Parameters, w: Any) -> dict[str, Any]:
+    """Return the parameters of a row whose sd is sqrt(w) times smaller."""
+    return {**parameters, "sigma": parameters["sigma"] / w**0.5}
+
+
+def multiplied_phi(parameters: Parameters, w: Any) -> dict[str, Any]:
+    """Return the parameters of a row whose variance is w times smaller, for variances proportional to 1/phi."""
+    return {**parameters, "phi": parameters["phi"] * w}
+
+
+def shape_of(mu: Any, parameters: Parameters) -> tuple[int, ...]:
+    """Return the shape that the location and the parameters broadcast to."""
+    return np.broadcast_shapes(np.shape(mu), *(np.shape(value) for value in parameters.values()))
+
+
+def summed_cdf(log_density: Callable[..., Any], y: Any, mu: Any, parameters: Parameters, trials: Any) -> Any:
+    """Add up the probabilities of 0, 1, ..., y: the distribution function of counts that have no shorter one."""
+    shape = np.broadcast_shapes(np.shape(y), np.shape(trials) if trials is not None else (), shape_of(mu, parameters))
+    counts, total = np.broadcast_to(np.asarray(y, dtype=float), shape), np.zeros(shape)
+    n = None if trials is None else np.broadcast_to(np.asarray(trials, dtype=float), shape)
+    for k in range(int(np.max(counts, initial=-1.0)) + 1):
+        kept = float(k) if n is None else np.minimum(float(k), n)
+        total += np.where(counts >= k, np.exp(log_density(kept, mu, parameters, n)), 0.0)
+    return np.minimum(total, 1.0)

@@ -1,0 +1,191 @@
+"""A fit as a report: what it says of every kind of model, that it is one file, and that nothing in it is code."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayes_glmm as bg
+from bayes_glmm.errors import GLMMError
+
+LAPLACE = {"method": "laplace", "random_seed": 1, "progressbar": False}
+VOID = {"meta", "img", "br", "source"}
+NAMES = {"x": "<script>alert(1)</script>", "f": "温度 (°C)", "g": "a|b_*c*", "y": "y & <b>z</b>"}
+
+
+class Page(HTMLParser):
+    """A page as its elements and its text; what is open must be closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text, self.levels = [], [], "", []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def written(fit, folder, **options):
+    return Page(fit.report(folder / "report.html", **options).read_text(encoding="utf-8"))
+
+
+def rows(n=120, seed=3):
+    rng = np.random.default_rng(seed)
+    g = np.arange(n) % 10
+    data = pd.DataFrame({"x": rng.normal(size=n), "f": rng.choice(list("abc"), n), "g": [f"g{i}" for i in g]})
+    data["big"] = 1e5 * rng.normal(size=n)
+    eta = 0.5 * data["x"] + (data["f"] == "b") + 0.5 * rng.normal(size=10)[g]
+    data["y"], data["n"] = eta + rng.normal(size=n), rng.poisson(np.exp(eta))
+    data["bin"], data["pos"] = rng.binomial(1, 1 / (1 + np.exp(-eta))), np.exp(data["y"])
+    cuts = np.digitize(eta + rng.logistic(size=n), [-0.5, 1.0])
+    data["o"] = pd.Categorical(np.array(["low", "mid", "high"])[cuts], ["low", "mid", "high"], ordered=True)
+    data["k"] = rng.binomial(5, 1 / (1 + np.exp(-eta)))
+    return data.assign(size=5)
+
+
+#: (formula, family, what the page must say)
+MODELS = [
+    ("y ~ x + f", "gaussian", ("Where x is 1 more, the expected y is higher by", "no grouping factors")),
+    ("y ~ 1 + (1 | g)", "student", ("The model has no predictors", "Intercepts differ between the 10 levels of g")),
+    ("n ~ x * f + (x | g)", "poisson", ("averaged over g", "ratios of expected n", "have a correlation of")),
+    ("p(k, size) ~ x + (1 | g)", "binomial", ("the probability of k is higher for a typical g", "odds ratios of k")),
+    ("bin ~ bs(x, df=4) + (1 | g)", "bernoulli", ("probability of bin", "curves with bands")),
+    ("o ~ x + (1 | g)", "cumulative", ("the probability of category high rises most", "category low falls most")),
+    ("pos ~ big + (1 | g)", "lognormal", ("Where big is 100,000 more", "ratios of the median of pos")),
+]  # fmt: skip
+
+
+#: The others take the suite's time.
+FAST = ("gaussian", "binomial", "cumulative")
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "words"),
+    [pytest.param(*one, id=one[1], marks=[] if one[1] in FAST else [pytest.mark.slow]) for one in MODELS],
+)
+def test_every_kind_of_model(tmp_path, formula, family, words):
+    page = written(bg.GLMM(formula, rows(), family=family).fit(**LAPLACE), tmp_path, question="Is it so?")
+    told = page.text + " ".join(one["alt"] for one in page.all("img"))
+    for part in (*words, "Is it so?", "Approximate (laplace)", "89%", "fit(method='laplace', random_seed=1)"):
+        assert part in told, part
+    assert "nan" not in told.lower().split() and "None" not in told.split()
+    assert page.text.index("Approximate (laplace)") < page.text.index("Estimates are means")
+    assert_accessible(page)
+
+
+def assert_accessible(page):
+    assert page.all("html")[0]["lang"] == "en" and len(page.all("h1")) == len(page.all("main")) == 1
+    assert page.all("meta")[1]["name"] == "viewport" and page.all("title")
+    # one file: nothing is loaded, nothing runs
+    assert page.all("script") == page.all("link") == []
+    assert all(one["src"].startswith("data:image/") and len(one["alt"]) > 40 for one in page.all("img"))
+    assert all(one["srcset"].startswith("data:image/") for one in page.all("source"))
+    assert len(page.all("figure")) == len(page.all("figcaption")) == len(page.all("img"))
+    assert all(one.get("scope") in ("row", "col") for one in page.all("th"))
+    anchors = [one["id"] for _, one in page.elements if "id" in one]
+    assert len(set(anchors)) == len(anchors)
+    assert {one["href"][1:] for one in page.all("a")} <= set(anchors)
+    assert {one["aria-labelledby"] for _, one in page.elements if "aria-labelledby" in one} <= set(anchors)
+
+
+def test_names_are_text_whatever_they_hold(tmp_path):
+    data = rows().rename(columns=NAMES)
+    formula = f"`{NAMES['y']}` ~ `{NAMES['x']}` + `{NAMES['f']}` + (1 | `{NAMES['g']}`)"
+    fit = bg.GLMM(formula, data).fit(**LAPLACE)
+    page = written(fit, tmp_path, title="<i>Title</i>", question="1 < 2\nand <script>")
+    assert_accessible(page)
+    assert page.all("i") == [] and "<i>Title</i>" in page.text and "and <script>" in page.text
+    for name in NAMES.values():
+        assert name in page.text
+    markdown = fit.report(tmp_path / "report.md").read_text(encoding="utf-8")
+    outside = re.sub(r"```.*?```", "", markdown, flags=re.S)  # in the lines that make the fit names are as they are
+    assert r"\<script\>" in outside and not re.search(r"(?<!\\)<script", outside)
+
+
+def test_markdown_has_its_figures_beside_it(tmp_path, sleepstudy):
+    fit = bg.GLMM("Reaction ~ Days + (1 | Subject)", sleepstudy).fit(**LAPLACE)
+    text = fit.report(tmp_path / "sleep.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"^!\[.+\]\((.+)\)$", text, flags=re.M)
+    assert len(pictures) == 4 and all((tmp_path / one).stat().st_size > 1000 for one in pictures)
+    assert text.startswith("# Reaction: a Bayesian gaussian mixed model\n") and "\n$$\n\\begin{aligned}" in text
+    titles = re.findall(r"^## (.+)$", text, flags=re.M)
+    assert titles == ["Effects", "Groups", "Checks", "Model", "Estimates", "How to reproduce and cite"]
+
+
+def test_the_same_fit_is_the_same_file(tmp_path, sleepstudy):
+    fit = bg.GLMM("Reaction ~ Days", sleepstudy).fit(**LAPLACE)
+    first = fit.report(tmp_path / "a.html").read_bytes()
+    assert fit.report(tmp_path / "a.html").read_bytes() == first  # replaced
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html"]
+
+
+def test_numbers_of_sentences_are_those_of_the_functions(tmp_path, cbpp_fit):
+    text = " ".join(written(cbpp_fit, tmp_path, ci_prob=0.5).text.split())
+    number = r"(\S+) \((\S+) to (\S+)\)"
+    both = f"for a typical herd by {number} and averaged over herd by {number}"
+    told = re.findall(rf"period is (\d) rather than 1, the probability of incidence is lower {both}", text)
+    assert [row[0] for row in told] == ["2", "3", "4"]
+    for start, kind in ((1, "typical"), (4, "marginal")):
+        table = bg.avg_comparisons(cbpp_fit, "period", random_effects=kind, ci_prob=0.5)
+        numbers = [[float(value) for value in row[start : start + 3]] for row in told]
+        assert np.allclose(-table[["estimate", "upper", "lower"]], numbers, atol=0.0006)
+    assert "Converged" in text and "To do:" not in text.split("Effects")[0]
+
+
+def test_draws_that_do_not_do_are_said_first(tmp_path, sleepstudy):
+    model = bg.GLMM("Reaction ~ Days + (Days | Subject)", sleepstudy)
+    with pytest.warns(bg.errors.ConvergenceWarning):
+        fit = model.fit(draws=60, tune=30, chains=2, random_seed=1, progressbar=False)
+    page = written(fit, tmp_path)
+    body = page.text[page.text.index("How to reproduce and cite") :]  # after the contents
+    assert body.index("Do not rely on these draws yet") < body.index("Effects")
+    assert "To do:" in body
+
+
+def test_many_levels_are_counted_and_large_data_are_sampled(tmp_path, monkeypatch):
+    monkeypatch.setattr("bayes_glmm.report.story._MOST_AVERAGED", 600)
+    monkeypatch.setattr("bayes_glmm.report.story._FEWEST_ROWS", 20)
+    monkeypatch.setattr("bayes_glmm.report.trust._MOST_ROWS", 100)
+    rng = np.random.default_rng(1)
+    places = np.arange(600)
+    data = pd.DataFrame({"f": [f"level {i:02}" for i in places % 30], "g": [f"g{i:03}" for i in places % 200]})
+    data["y"] = rng.normal(size=600) + (data["f"] == "level 07") * 3
+    page = written(bg.GLMM("y ~ f + (1 | g)", data).fit(**LAPLACE), tmp_path)
+    told = " ".join(page.text.split())
+    assert "20 of the 600 rows, evenly spaced" in told and "f has 30 levels; the 3 clearest" in told
+    assert "Where f is level 07 rather than level 00" in told and told.count("rather than level 00") == 3
+    assert "Data were not simulated for 600 rows" in told
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "words"),
+    [
+        ("report.pdf", {}, "ends in .html"),
+        ("no/report.html", {}, "There is no folder"),
+        (".", {}, "is a folder"),
+        (3, {}, "path must name a file"),
+        ("r.html", {"question": 3}, "question= takes a text"),
+        ("r.html", {"ci_prob": 2}, "ci_prob= must lie between 0 and 1"),
+    ],
+)
+def test_wrong_arguments(tmp_path, monkeypatch, cbpp_fit, path, options, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GLMMError, match=words):
+        cbpp_fit.report(path, **options)
+    assert list(tmp_path.iterdir()) == []
