@@ -159,24 +159,24 @@ def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par: P, v_: P, d_: P, 
         a, b = lower[i], upper[i]
         below, above = fast_exp(-abs(a)), fast_exp(-abs(b))
         values[i] = -counts[i] * (max(a, 0.0) + max(-b, 0.0) + fast_log1p_unit(below) + fast_log1p_unit(above))
+        total += values[i]
         lower[i] = -counts[i] * (1.0 if a >= 0 else below) / (1.0 + below)
         upper[i] = counts[i] * (1.0 if b < 0 else above) / (1.0 + above)
         d[i] = -(lower[i] + upper[i])
-    for i in range(n):
-        c = int(y[i])
-        d_par[c] += upper[i]
-        if c > 0:
-            d_par[c - 1] += lower[i]
     for c in range(1, last + 1):
         # infinite for the highest category: nothing is added
         between = par[c] - par[c - 1]
         pull = weight[c] / math.expm1(between)
         width[c] = math.log(-math.expm1(-between))
+        total += weight[c] * width[c]
         d_par[c] += pull
         d_par[c - 1] -= pull
     for i in range(n):
-        values[i] += counts[i] * width[int(y[i])]
-        total += values[i]
+        c = int(y[i])
+        values[i] += counts[i] * width[c]
+        d_par[c] += upper[i]
+        if c > 0:
+            d_par[c - 1] += lower[i]
     return total
 
 
