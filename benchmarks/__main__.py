@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import all_bars
-from benchmarks.cases import CASES, LISTED, SERIES, Case
+from benchmarks.case import Case
+from benchmarks.cases import CASES, HARD, LISTED, SERIES
 from benchmarks.measure import ROOT, Data, run_child, write_data
 from benchmarks.peers import OURS, PEERS, Peer, available
 from benchmarks.report import describe_machine, known_cases, page, put_into_docs, read_json, take_medians
@@ -31,7 +32,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="default: all")
     parser.add_argument("--repeats", type=int, default=3, help="runs that count, a peer and data set (default 3)")
     parser.add_argument("--series", action="store_true", help="also the simulated series of 10^3 to 10^6 rows")
-    parser.add_argument("--peers-up-to", type=int, default=10_000, metavar="ROWS", help="of the series, for the peers")
+    parser.add_argument("--hard", action="store_true", help="only the hard part: small clusters that differ a lot")
+    parser.add_argument(
+        "--peers-up-to", type=int, default=10_000, metavar="ROWS", help="of simulated data, for the peers"
+    )
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds a run may take (default 900)")
     parser.add_argument("--quick", action="store_true", help=f"only {' and '.join(QUICK)}, one run each")
     parser.add_argument("--keep-caches", action="store_true", help="one compile cache a peer, kept: no cold column")
@@ -125,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark."""
     options = parse_arguments(arguments)
     names = options.datasets or (list(QUICK) if options.quick else [case.name for case in LISTED])
+    names = [case.name for case in HARD] if options.hard else names
     names += [case.name for case in SERIES] if options.series and not options.quick else []
     repeats = 1 if options.quick else options.repeats
     log = Log(options.out / "runs.jsonl", keep=options.resume or options.report)
@@ -136,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(prefix="bayes_glmm-data-") as folder:
             data = write_data(case, Path(folder))
             for peer in peers:
-                too_long = case.series and case.rows > options.peers_up_to and peer is not OURS
+                too_long = case.part != "listed" and case.rows > options.peers_up_to and peer is not OURS
                 if not too_long and not log.has(case, peer):
                     measure_peer(case, peer, data, log, repeats, options.timeout, kept)
         write_report(log, missing, options.out, None)

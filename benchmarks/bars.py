@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.cases import LISTED
+from benchmarks.cases import HARD, LISTED
 
 BAYESIAN_PEERS = ("bambi-pymc", "bambi-nutpie", "rstanarm")
+#: Bars of the hard part where they differ from 1000 effective draws, and where seconds are bounded.
+LEAST_ESS = {"toenail": 1500}
+MOST_SECONDS = {"toenail": 1.5, "pairs-1000": 2.7, "pairs-4000": 11.8, "pairs-20000": 60.0}
 Medians = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
@@ -56,6 +59,7 @@ def all_bars(
         *_quality_bars({case: medians[case, "ours"] for case in listed if (case, "ours") in medians}),
         *_wall_bars(wall or {}),
         *_gradient_bars(gradient or {}),
+        *_hard_bars(medians),
         *(_effects_bar(row) for row in effects or ()),
     ]
 
@@ -131,6 +135,26 @@ def _wall_bars(wall: Mapping[str, Any]) -> list[Bar]:
         else:
             bars.append(Bar("10^6 rows, 10 000 groups: < 5 min and < 4 GiB", row["status"], False))
     return bars or [Bar("wall times", "not measured", None)]
+
+
+def _hard_bars(medians: Medians) -> list[Bar]:
+    """Judge the hard part: one run each, effective draws, seconds, and ESS a second over that of the quicker Bambi."""
+    bars = []
+    for case in HARD:
+        row = medians.get((case.name, "ours"), {})
+        if "ess" not in row:
+            continue
+        one_run, least = "second_run" not in row["attrs"], LEAST_ESS.get(case.name, 1000)
+        goal = f"{case.name}: one run, R-hat < 1.01, min(bulk, tail) ESS >= {least}"
+        measured = f"{'one run' if one_run else 'two runs'}, {row['r_hat_highest']:.4f}, {row['ess_lowest']:.0f}"
+        bars.append(Bar(goal, measured, one_run and row["r_hat_highest"] < 1.01 and row["ess_lowest"] >= least))
+        if case.name in MOST_SECONDS:
+            most, seconds = MOST_SECONDS[case.name], row["seconds"]
+            bars.append(Bar(f"{case.name}: < {most} s", f"{seconds:.2f} s", seconds < most))
+        over = [r for peer in BAYESIAN_PEERS[:2] if (r := ratio(medians, case.name, peer)) is not None]
+        if over:
+            bars.append(Bar(f"{case.name}: ESS/s >= 20x Bambi's", f"{min(over):.1f}x", min(over) >= 20))
+    return bars
 
 
 def _effects_bar(row: Mapping[str, Any]) -> Bar:

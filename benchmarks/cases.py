@@ -6,50 +6,11 @@ Input: the package's data sets and simulators. Output: data frames that every pe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pandas as pd
 
-
-@dataclass(frozen=True)
-class Case:
-    """A model on a data set.
-
-    Parameters
-    ----------
-    name
-        Name in the table.
-    formula
-        As ours, Bambi's and R's formula languages read it.
-    family
-        Name of the family, as ours and Bambi call it.
-    load
-        Returns the data.
-    rows
-        Number of rows.
-    r_response
-        Left-hand side in R where it differs.
-    series
-        Whether the case belongs to the simulated series rather than to the listed data sets.
-    bambi_drops_correlation
-        Whether the model has a correlation, which Bambi 0.21 leaves out.
-    """
-
-    name: str
-    formula: str
-    family: str
-    load: Callable[[], pd.DataFrame]
-    rows: int
-    r_response: str | None = None
-    series: bool = False
-    bambi_drops_correlation: bool = False
-
-    @property
-    def r_formula(self) -> str:
-        """The formula in R."""
-        if self.r_response is None:
-            return self.formula
-        return f"{self.r_response} ~{self.formula.split('~', 1)[1]}"
+from benchmarks.case import Case
+from benchmarks.hard import HARD
 
 
 def _dataset(name: str) -> Callable[[], pd.DataFrame]:
@@ -129,8 +90,8 @@ LISTED = (
 )
 
 SERIES = tuple(
-    Case(f"simulated-{rows}", "y ~ x1 + x2 + (1 | group)", "bernoulli", _simulated(rows), rows, series=True)
+    Case(f"simulated-{rows}", "y ~ x1 + x2 + (1 | group)", "bernoulli", _simulated(rows), rows, part="series")
     for rows in (10**3, 10**4, 10**5, 10**6)
 )
 
-CASES = {case.name: case for case in (*LISTED, *SERIES)}
+CASES = {case.name: case for case in (*LISTED, *SERIES, *HARD)}

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.peers import Peer
 from benchmarks.score import read_draws, score_draws
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import BAYESIAN_PEERS, Bar, Medians, geometric_mean, ratio
-from benchmarks.cases import CASES, LISTED, SERIES, Case
+from benchmarks.case import Case
+from benchmarks.cases import CASES, HARD, LISTED, SERIES
 from benchmarks.measure import CORES, ROOT
 from benchmarks.peers import PEERS, version_of
 
@@ -99,6 +100,9 @@ def page(medians: Medians, bars: Sequence[Bar], machine: Mapping[str, Any], miss
     if any(key[0] == case.name for case in SERIES for key in medians):
         parts.append("### How cost grows: simulated series, `y ~ x1 + x2 + (1 | group)`, bernoulli\n")
         parts += [_case_lines(case, medians) for case in SERIES if any(key[0] == case.name for key in medians)]
+    if any(key[0] == case.name for key in medians for case in HARD):
+        parts.append("### Hard data: small clusters of 0/1 responses that differ a lot\n")
+        parts += [_case_lines(case, medians) for case in HARD if any(key[0] == case.name for key in medians)]
     return "\n".join(parts)
 
 
@@ -127,12 +131,12 @@ def _summary_lines(medians: Medians) -> str:
     """Our ESS a second over each peer's, a line a data set."""
     rows = []
     ratios: dict[str, list[float]] = defaultdict(list)
-    for case in (*LISTED, *SERIES):
+    for case in (*LISTED, *SERIES, *HARD):
         found = {peer: ratio(medians, case.name, peer) for peer in BAYESIAN_PEERS}
         if all(value is None for value in found.values()):
             continue
         for peer, value in found.items():
-            if value is not None and not case.series:
+            if value is not None and case.part == "listed":
                 ratios[peer].append(value)
         cells = " | ".join(_number(value, 1, "x") for value in found.values())
         rows.append(f"| {case.name} | {case.rows} | {cells} |")

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CASES, Case
+from benchmarks.case import Case
+from benchmarks.cases import CASES
 from benchmarks.measure import ROOT, Data, child_environment, run_child, run_process, write_data
 from benchmarks.peers import OURS, PEERS, version_of
 

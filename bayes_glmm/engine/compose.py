@@ -311,8 +311,9 @@ def loop(row: Row, parameters: int, trials: bool) -> Callable[..., float]:
     """Return the kernel of a row with so many parameters; y holds the trials, too, where there are such."""
     third, packed = parameters > 2, trials
 
-    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-        eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+        eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+        values, d = carray(v_, (n,)), carray(d_, (n,))
         par, d_par = carray(par_, (3 if third else 2,)), carray(d_par_, (3 if third else 2,))
         first, second, last = par[0], par[1], par[2] if third else 0.0
         total, total_first, total_second, total_last = 0.0, 0.0, 0.0, 0.0
@@ -320,7 +321,8 @@ def loop(row: Row, parameters: int, trials: bool) -> Callable[..., float]:
             size = math.floor(y[i] / TRIALS) if packed else 1.0
             response = y[i] - size * TRIALS if packed else y[i]
             value, slope, d_first, d_second, d_last = row(eta[i], response, size, first, second, last)
-            total += counts[i] * value
+            values[i] = counts[i] * value
+            total += values[i]
             d[i] = counts[i] * slope
             total_first += counts[i] * d_first
             total_second += counts[i] * d_second
@@ -337,15 +339,17 @@ def loop(row: Row, parameters: int, trials: bool) -> Callable[..., float]:
 def mean_loop(density: Callable[..., Any], inverse: Callable[..., Any]) -> Callable[..., float]:
     """Return the kernel of a density and an inverse link."""
 
-    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-        eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+        eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+        values, d = carray(v_, (n,)), carray(d_, (n,))
         par, d_par = carray(par_, (2,)), carray(d_par_, (2,))
         first, second = par[0], par[1]
         total, total_first, total_second = 0.0, 0.0, 0.0
         for i in range(n):
             mu, d_mu = inverse(eta[i])
             value, slope, d_first, d_second = density(y[i], mu, first, second)
-            total += counts[i] * value
+            values[i] = counts[i] * value
+            total += values[i]
             d[i] = counts[i] * slope * d_mu
             total_first += counts[i] * d_first
             total_second += counts[i] * d_second
@@ -359,15 +363,17 @@ def mean_loop(density: Callable[..., Any], inverse: Callable[..., Any]) -> Calla
 def count_loop(inverse: Callable[..., Any]) -> Callable[..., float]:
     """Return the kernel of Poisson rows, where y is a sum over `counts` rows of one mean: y log(mu) - counts mu."""
 
-    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-        eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+        eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+        values, d = carray(v_, (n,)), carray(d_, (n,))
         total = 0.0
         for i in range(n):
             mu, d_mu = inverse(eta[i])
-            if mu <= 0.0:
-                return -math.inf
-            total += (y[i] * math.log(mu) if y[i] > 0 else 0.0) - counts[i] * mu
-            d[i] = (y[i] / mu - counts[i]) * d_mu
+            values[i], d[i] = -math.inf, 0.0
+            if mu > 0.0:
+                values[i] = (y[i] * math.log(mu) if y[i] > 0 else 0.0) - counts[i] * mu
+                d[i] = (y[i] / mu - counts[i]) * d_mu
+            total += values[i]
         return total
 
     return rows
@@ -377,12 +383,13 @@ def binomial_loop(pair: Callable[..., Any]) -> Callable[..., float]:
     """Return the kernel of binomial rows, where `counts` are the trials."""
     row = _binomial(pair)
 
-    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-        eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+        eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+        values, d = carray(v_, (n,)), carray(d_, (n,))
         total = 0.0
         for i in range(n):
-            value, d[i], unused_a, unused_b, unused_c = row(eta[i], y[i], counts[i], 0.0, 0.0, 0.0)
-            total += value
+            values[i], d[i], unused_a, unused_b, unused_c = row(eta[i], y[i], counts[i], 0.0, 0.0, 0.0)
+            total += values[i]
         return total
 
     return rows

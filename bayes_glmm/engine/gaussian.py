@@ -21,7 +21,7 @@ from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
-from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.data import KernelData, read_data
 from bayes_glmm.engine.gaussian_levels import LevelSums, level_spread, level_sums
 from bayes_glmm.engine.gaussian_moments import MOMENTS_SIZE, Moments, read_moments
 from bayes_glmm.engine.information import (
@@ -39,26 +39,16 @@ from bayes_glmm.engine.information import (
 )
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import (
-    bend,
     constrain,
     correlation_prior,
     covariance,
     precision,
-    pull_bend,
     pull_precision,
     term_factor,
 )
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer
-from bayes_glmm.engine.vectors import copy, dot, product, transposed_product
-
-
-class ThetaMap(NamedTuple):
-    """theta = centre + g(factor z) as in the coordinates, and where the tables of data and moments are."""
-
-    tables: npt.NDArray[np.uint64]  # (2,)
-    centre: npt.NDArray[np.float64]
-    factor: npt.NDArray[np.float64]
-    bends: npt.NDArray[np.float64]
+from bayes_glmm.engine.theta_map import pull_map, read_map, to_place
+from bayes_glmm.engine.vectors import dot
 
 
 @as_written
@@ -228,29 +218,17 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     return total
 
 
-@as_written
-def _read_theta_map(table: Any) -> ThetaMap:
-    return ThetaMap(
-        read_vector(table, 0, np.uint64),
-        read_vector(table, 1, np.float64),
-        read_matrix(table, 2, np.float64),
-        read_matrix(table, 3, np.float64),
-    )
-
-
 @native(DENSITY_SIGNATURE)
 def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
-    """Return 0 with the marginal density in z and its gradient; user data is the address table of a `ThetaMap`."""
-    map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
+    """Return 0 with the marginal density in z and its gradient; user data is the address table of a `Map`."""
+    map_ = read_map(user_data_)
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = read_moments(carray(as_pointer(map_.tables[1]), (MOMENTS_SIZE,), np.uint64))
-    gradient, theta, y = np.empty(dim), map_.centre.copy(), np.empty(dim)
-    product(map_.factor, carray(z_, (dim,)), y)
-    value = bend(y, map_.bends, theta)
+    z, gradient, theta = carray(z_, (dim,)), np.empty(dim), np.empty(dim)
+    value = to_place(z, map_, theta)
     value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
-    pull_bend(y, map_.bends, gradient)
-    transposed_product(map_.factor, gradient, carray(gradient_, (dim,)))
+    pull_map(z, map_, gradient, carray(gradient_, (dim,)))
     if not math.isfinite(value):
         return 4
     for i in range(dim):
@@ -262,9 +240,5 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
 @native(EXPAND_SIGNATURE)
 def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
     """Fill theta of z; user data as of `density`."""
-    map_ = _read_theta_map(carray(user_data_, (12,), np.uint64))
-    theta, y = carray(theta_, (dim,)), np.empty(dim)
-    copy(map_.centre, theta)
-    product(map_.factor, carray(z_, (dim,)), y)
-    bend(y, map_.bends, theta)
+    to_place(carray(z_, (dim,)), read_map(user_data_), carray(theta_, (dim,)))
     return 0

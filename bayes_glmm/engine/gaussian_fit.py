@@ -15,15 +15,14 @@ import numpy.typing as npt
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import gaussian
 from bayes_glmm.engine import parameters as codes
-from bayes_glmm.engine.data import KernelData, address_table
-from bayes_glmm.engine.gaussian import ThetaMap
+from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_moments import Moments, gaussian_moments
 from bayes_glmm.engine.information import coupling_pattern
 from bayes_glmm.engine.laplace import NOWHERE, log_volume, tail_bends, theta_factor
 from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.engine.run import CompiledPosterior, density_at
+from bayes_glmm.engine.run import CompiledPosterior, density_at, mapped_posterior
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -232,10 +231,7 @@ def theta_posterior(packed: Packed, moments: Moments) -> CompiledPosterior:
 
 
 def _behind_map(packed: Packed, moments: Moments, centre: Array, factor: Array, bends: Array) -> CompiledPosterior:
-    tables = address_table(packed.data), address_table(moments)
-    map_ = ThetaMap(np.array([table.ctypes.data for table in tables], dtype=np.uint64), centre, factor, bends)
-    d, alive = len(centre), (packed, moments, tables, map_)
-    return CompiledPosterior(d, d, gaussian.density, gaussian.expand, address_table(map_), alive)
+    return mapped_posterior((gaussian.density, gaussian.expand), (packed.data, moments), centre, factor, bends)
 
 
 def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int) -> Array:

@@ -107,14 +107,16 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     y, trials, weights = _successes(spec, y, counts)
     distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
     pointwise = pm.logp(distribution.dist(**arguments), y)
-    total = pointwise.sum() if weights is None or precise is not None else (weights * pointwise).sum()
+    each = pointwise if weights is None or precise is not None else weights * pointwise
+    total = each.sum()
     slopes: Any = pt.grad(total, [eta, values], disconnected_inputs="ignore")
     inputs = [eta, y, counts, values]
-    function = pytensor.function(inputs, [total, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn
+    function = pytensor.function(inputs, [total, each, *slopes], mode="NUMBA", on_unused_input="ignore").vm.jit_fn
 
-    def rows(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, d_: Any, d_par_: Any) -> float:
+    def rows(n: int, eta_: Any, y_: Any, counts_: Any, par_: Any, v_: Any, d_: Any, d_par_: Any) -> float:
         par, d_total = carray(par_, (n_parameters,)), carray(d_par_, (n_parameters,))
-        value, d_eta, d_par = function(carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), par)
+        value, each, d_eta, d_par = function(carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), par)
+        copy(each, carray(v_, (n,)))
         copy(d_eta, carray(d_, (n,)))
         for i in range(n_parameters):
             d_total[i] += d_par[i]

@@ -113,15 +113,15 @@ def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: An
     size = stop - start
     step = 1e-4
     address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    upper, lower, unused = np.empty(BLOCK), np.empty(BLOCK), np.zeros(parameters.size)
+    upper, lower, values, unused = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.zeros(parameters.size)
     y, counts = data.y[start:stop], data.counts[start:stop]
     predict_block(x, data, start, stop, eta)
     for i in range(size):
         eta[i] += step
-    call_rows(address, size, eta, y, counts, parameters, upper, unused)
+    call_rows(address, size, eta, y, counts, parameters, values, upper, unused)
     for i in range(size):
         eta[i] -= 2.0 * step
-    call_rows(address, size, eta, y, counts, parameters, lower, unused)
+    call_rows(address, size, eta, y, counts, parameters, values, lower, unused)
     for i in range(size):
         curvature = (lower[i] - upper[i]) / (2.0 * step)
         weight[i] = curvature if curvature > 0.0 and math.isfinite(curvature) else 0.0

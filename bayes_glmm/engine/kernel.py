@@ -195,7 +195,7 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
     last = x.size - n_auxiliary
     address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    eta, d_eta = local_vector(BLOCK), local_vector(BLOCK)
+    eta, values, d_eta = local_vector(BLOCK), local_vector(BLOCK), local_vector(BLOCK)
     parameters, d_parameters = local_vector(n_auxiliary + 2), local_vector(n_auxiliary + 2)
     auxiliary_parameters(x, data, parameters)
     d_parameters[:] = 0.0
@@ -203,9 +203,8 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         predict_block(x, data, start, stop, eta)
-        total += call_rows(
-            address, stop - start, eta, data.y[start:stop], data.counts[start:stop], parameters, d_eta, d_parameters
-        )
+        y, counts = data.y[start:stop], data.counts[start:stop]
+        total += call_rows(address, stop - start, eta, y, counts, parameters, values, d_eta, d_parameters)
         pull_block(data, start, stop, d_eta, gradient)
     pull_last(data.theta_table[n_theta - n_auxiliary :], x[last:], d_parameters, gradient[last:])
     return total

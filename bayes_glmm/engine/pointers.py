@@ -30,9 +30,11 @@ EXPAND_SIGNATURE = types.int64(
     types.uint64, types.uint64, types.CPointer(types.double), types.CPointer(types.double), types.voidptr
 )
 
-#: (rows, eta, y, counts, parameters, d/d eta out, d/d parameters out) -> log likelihood of a block of rows.
+#: (rows, eta, y, counts, parameters, log likelihood of each row out, d/d eta out, d/d parameters added to) -> log
+#: likelihood of a block of rows.
 ROWS_SIGNATURE = types.double(
     types.int64,
+    types.CPointer(types.double),
     types.CPointer(types.double),
     types.CPointer(types.double),
     types.CPointer(types.double),
@@ -66,14 +68,23 @@ def _double_pointers(context: Any, builder: Any, signature: Any, args: Any) -> l
 
 @intrinsic
 def call_rows(
-    typingctx: Any, address: Any, n: Any, eta: Any, y: Any, counts: Any, parameters: Any, d_eta: Any, d_parameters: Any
+    typingctx: Any,
+    address: Any,
+    n: Any,
+    eta: Any,
+    y: Any,
+    counts: Any,
+    parameters: Any,
+    values: Any,
+    d_eta: Any,
+    d_parameters: Any,
 ) -> Any:
     """Call a row kernel (`ROWS_SIGNATURE`) through its address; arrays must be contiguous float64."""
-    signature = types.float64(address, types.int64, eta, y, counts, parameters, d_eta, d_parameters)
+    signature = types.float64(address, types.int64, eta, y, counts, parameters, values, d_eta, d_parameters)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = ir.DoubleType().as_pointer()
-        function = ir.FunctionType(ir.DoubleType(), [ir.IntType(64), *([pointer] * 6)])
+        function = ir.FunctionType(ir.DoubleType(), [ir.IntType(64), *([pointer] * 7)])
         callee = builder.inttoptr(args[0], function.as_pointer())
         return builder.call(callee, _double_pointers(context, builder, signature, args))
 

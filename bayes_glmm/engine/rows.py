@@ -1,8 +1,8 @@
 """Row kernels: the log likelihood of a block of rows with its derivatives, one compiled function per family and link.
 
 Input: linear predictors, responses, counts (binomial trials, or how many times a row counts) and auxiliary parameters.
-Output: the block's log likelihood up to terms in y alone, d/d eta per row, and d/d parameters added up. Outside the
-range of a mean the result is not finite, which the sampler reads as density zero.
+Output: the log likelihood up to terms in y alone, of each row and added up, d/d eta per row, and d/d parameters added
+up. Outside the range of a mean the result is not finite, which the sampler reads as density zero.
 
 Kernels are composed (`compose.py`) but for those here, whose loops are written out because it pays: binomial and
 Poisson rows with their usual links, and ordered categories.
@@ -33,55 +33,62 @@ P = Any
 # loops -------------------------------------------------------------------------------------------------------------
 
 
-def _binomial_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+def _binomial_logit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+    values, d = carray(v_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
         z = eta[i]
         e = fast_exp(-abs(z))
         r = 1.0 / (1.0 + e)
-        total += y[i] * z - counts[i] * (max(z, 0.0) + fast_log1p_unit(e))
+        values[i] = y[i] * z - counts[i] * (max(z, 0.0) + fast_log1p_unit(e))
+        total += values[i]
         d[i] = y[i] - counts[i] * (r if z >= 0 else e * r)
     return total
 
 
-def _binomial_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+def _binomial_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+    values, d = carray(v_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
         failures = counts[i] - y[i]
-        d[i] = 0.0
+        values[i], d[i] = 0.0, 0.0
         if y[i] > 0:
             value, slope = log_normal_cdf(eta[i])
-            total += y[i] * value
+            values[i] += y[i] * value
             d[i] += y[i] * slope
         if failures > 0:
             value, slope = log_normal_cdf(-eta[i])
-            total += failures * value
+            values[i] += failures * value
             d[i] -= failures * slope
+        total += values[i]
     return total
 
 
-def _binomial_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+def _binomial_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+    values, d = carray(v_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
         rate = math.exp(min(eta[i], 700.0))
         failures = counts[i] - y[i]
-        total -= failures * rate
-        d[i] = -failures * rate
+        values[i], d[i] = -failures * rate, -failures * rate
         if y[i] > 0:
-            total += y[i] * math.log(-math.expm1(-rate))
+            values[i] += y[i] * math.log(-math.expm1(-rate))
             d[i] += y[i] * (rate / math.expm1(rate) if rate < 700.0 else 0.0)
+        total += values[i]
     return total
 
 
-def _poisson_log(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+def _poisson_log(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+    values, d = carray(v_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
         mean = counts[i] * fast_exp(eta[i])
-        total += y[i] * eta[i] - mean
+        values[i] = y[i] * eta[i] - mean
+        total += values[i]
         d[i] = y[i] - mean
     return total
 
@@ -114,15 +121,19 @@ def _cloglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
 
 
 @inlined
-def _category_rows(n: int, eta_: Any, y_: Any, counts_: Any, par: Any, d_: Any, d_par: Any, interval: Any) -> float:
+def _category_rows(
+    n: int, eta_: Any, y_: Any, counts_: Any, par: Any, v_: Any, d_: Any, d_par: Any, interval: Any
+) -> float:
     """Categories 0, 1, ... between thresholds, an infinite one behind the last."""
-    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+    values, d = carray(v_, (n,)), carray(d_, (n,))
     total = 0.0
     for i in range(n):
         c = int(y[i])
         lower = par[c - 1] - eta[i] if c > 0 else -math.inf
         value, d_lower, d_upper = interval(lower, par[c] - eta[i])
-        total += counts[i] * value
+        values[i] = counts[i] * value
+        total += values[i]
         d[i] = -counts[i] * (d_lower + d_upper)
         d_par[c] += counts[i] * d_upper
         if c > 0:
@@ -130,13 +141,14 @@ def _category_rows(n: int, eta_: Any, y_: Any, counts_: Any, par: Any, d_: Any, 
     return total
 
 
-def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par: P, d_: P, d_par: P) -> float:
+def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par: P, v_: P, d_: P, d_par: P) -> float:
     """Rows without their widths, which belong to categories: F(b) - F(a) = F(b) F(-a) (1 - exp(a - b))."""
-    eta, y, counts, d = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,)), carray(d_, (n,))
+    eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+    values, d = carray(v_, (n,)), carray(d_, (n,))
     last = 0
     for i in range(n):
         last = max(last, int(y[i]))
-    weight, lower, upper = np.zeros(last + 1), np.empty(n), np.empty(n)
+    weight, width, lower, upper = np.zeros(last + 1), np.zeros(last + 1), np.empty(n), np.empty(n)
     for i in range(n):
         c = int(y[i])
         weight[c] += counts[i]
@@ -146,31 +158,34 @@ def _cumulative_logit(n: int, eta_: P, y_: P, counts_: P, par: P, d_: P, d_par: 
     for i in range(n):
         a, b = lower[i], upper[i]
         below, above = fast_exp(-abs(a)), fast_exp(-abs(b))
-        total -= counts[i] * (max(a, 0.0) + max(-b, 0.0) + fast_log1p_unit(below) + fast_log1p_unit(above))
+        values[i] = -counts[i] * (max(a, 0.0) + max(-b, 0.0) + fast_log1p_unit(below) + fast_log1p_unit(above))
+        total += values[i]
         lower[i] = -counts[i] * (1.0 if a >= 0 else below) / (1.0 + below)
         upper[i] = counts[i] * (1.0 if b < 0 else above) / (1.0 + above)
         d[i] = -(lower[i] + upper[i])
+    for c in range(1, last + 1):
+        # infinite for the highest category: nothing is added
+        between = par[c] - par[c - 1]
+        pull = weight[c] / math.expm1(between)
+        width[c] = math.log(-math.expm1(-between))
+        total += weight[c] * width[c]
+        d_par[c] += pull
+        d_par[c - 1] -= pull
     for i in range(n):
         c = int(y[i])
+        values[i] += counts[i] * width[c]
         d_par[c] += upper[i]
         if c > 0:
             d_par[c - 1] += lower[i]
-    for c in range(1, last + 1):
-        # infinite for the highest category: nothing is added
-        width = par[c] - par[c - 1]
-        pull = weight[c] / math.expm1(width)
-        total += weight[c] * math.log(-math.expm1(-width))
-        d_par[c] += pull
-        d_par[c - 1] -= pull
     return total
 
 
-def _cumulative_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    return _category_rows(n, eta_, y_, counts_, par_, d_, d_par_, _probit_interval)
+def _cumulative_probit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _probit_interval)
 
 
-def _cumulative_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, d_: P, d_par_: P) -> float:
-    return _category_rows(n, eta_, y_, counts_, par_, d_, d_par_, _cloglog_interval)
+def _cumulative_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _cloglog_interval)
 
 
 #: Kernels written out, by (family's kernel name, link name); bernoulli is a binomial of one trial.

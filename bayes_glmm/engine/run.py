@@ -21,8 +21,10 @@ from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.laplace import LaplaceFit, find_coefficients
 from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
+from bayes_glmm.engine.theta_map import Map
 
 _DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
+_ROWS = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 7)
 _EXPAND = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, *[ctypes.c_void_p] * 3)
 
 
@@ -128,6 +130,36 @@ def _beside_right(move: npt.NDArray[np.float64], t: int, fit: LaplaceFit, map_: 
     return np.einsum("jab,ijb->ija", blocks, move.reshape(len(move), -1, k)).reshape(len(move), size)
 
 
+def mapped_posterior(
+    functions: tuple[NativeFunction, NativeFunction],
+    records: tuple[Any, Any],
+    centre: npt.NDArray[np.float64],
+    factor: npt.NDArray[np.float64],
+    bends: npt.NDArray[np.float64],
+) -> CompiledPosterior:
+    """Put a density of few elements behind standard coordinates (`theta_map`).
+
+    Parameters
+    ----------
+    functions
+        Density and expansion, whose user data is a `Map`.
+    records
+        The two records of arrays behind its tables.
+    centre, factor, bends
+        (d,), (d, d) and (d, 3): x = centre + g(factor z).
+
+    Returns
+    -------
+    CompiledPosterior
+        Of dimension d; expands to x.
+    """
+    tables = address_table(records[0]), address_table(records[1])
+    addresses = np.array([table.ctypes.data for table in tables], dtype=np.uint64)
+    map_ = Map(addresses, centre.copy(), np.ascontiguousarray(factor), np.ascontiguousarray(bends))
+    d, alive = len(centre), (records, tables, map_)
+    return CompiledPosterior(d, d, *functions, address_table(map_), alive)
+
+
 def expand_draws(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Map standard coordinates to positions, draw by draw.
 
@@ -169,3 +201,33 @@ def density_at(posterior: CompiledPosterior, z: npt.NDArray[np.float64]) -> tupl
     density = _DENSITY(posterior.density.address)
     code = density(len(z), *(array.ctypes.data for array in (z, gradient, value, posterior.user_data)))
     return (float(value[0]), gradient) if code == 0 else (-np.inf, np.full_like(z, np.nan))
+
+
+def log_likelihoods(
+    address: int,
+    eta: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.float64],
+    parameters: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Call a row kernel from Python.
+
+    Parameters
+    ----------
+    address
+        The kernel's.
+    eta, y, counts
+        Linear predictors, responses and counts, broadcast against each other.
+    parameters
+        The family's parameters, and two infinities behind them.
+
+    Returns
+    -------
+    numpy.ndarray
+        The log likelihood of each row, the shape of the broadcast.
+    """
+    arrays = [np.ascontiguousarray(a) for a in np.broadcast_arrays(eta, y, counts)]
+    values, slopes, unused = np.empty(arrays[0].shape), np.empty(arrays[0].shape), np.zeros(len(parameters))
+    every = (*arrays, np.ascontiguousarray(parameters), values, slopes, unused)
+    _ROWS(address)(values.size, *(array.ctypes.data for array in every))
+    return values

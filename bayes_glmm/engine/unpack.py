@@ -110,6 +110,32 @@ def constrained(row: Array, theta: Array) -> Array:
     return np.asarray(powered ** (1.0 / row[codes.POWER]))
 
 
+def last_parameters(table: Array, theta: Array) -> Array:
+    """Map the last elements of theta to the family's parameters, thresholds added up.
+
+    Parameters
+    ----------
+    table
+        (m, 8) their rows of the prior table.
+    theta
+        (m,) unconstrained values.
+
+    Returns
+    -------
+    numpy.ndarray
+        (m,) parameters.
+    """
+    values = np.empty(len(theta))
+    for i, row in enumerate(table):
+        following = int(row[codes.KIND]) == codes.INCREMENT
+        unbounded = int(row[codes.KIND]) == codes.UNBOUNDED
+        if following:
+            values[i] = values[i - 1] + np.exp(theta[i])
+        else:
+            values[i] = theta[i] if unbounded else constrained(row, theta[i])
+    return values
+
+
 def _correlation_factors(free: Array, blocks: npt.NDArray[np.int64]) -> Array:
     """Return the Cholesky factors (..., k, k) of correlation matrices from their rows, zero across blocks."""
     k = len(blocks)

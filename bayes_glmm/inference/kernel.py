@@ -12,7 +12,17 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.engine import coordinates, gaussian, gaussian_draws, gaussian_moments, kernel, laplace, mixing
+from bayes_glmm.engine import (
+    coordinates,
+    gaussian,
+    gaussian_draws,
+    gaussian_moments,
+    kernel,
+    laplace,
+    level_draws,
+    level_integrals,
+    mixing,
+)
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
     complete_positions,
@@ -21,8 +31,11 @@ from bayes_glmm.engine.gaussian_fit import (
     marginal_pays,
     why_not_marginal,
 )
-from bayes_glmm.engine.laplace import laplace_fits
-from bayes_glmm.engine.native import compile_ahead
+from bayes_glmm.engine.laplace import LaplaceFit, laplace_fits
+from bayes_glmm.engine.level_choice import laplace_error
+from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
+from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
+from bayes_glmm.engine.native import NativeFunction, compile_ahead
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
@@ -41,6 +54,8 @@ DEFAULT_DRAWS, DEFAULT_TUNE, LAPLACE_DRAWS = 1000, 150, 1000
 _REDRAWS = 20  # rounds in which Laplace draws that are not finite are drawn again
 #: Draws a chain below which a run says nothing about the geometry, and about how well it mixes.
 SHORTEST, SHORTEST_MIXED = 10, 250
+#: Posterior sds by which Laplace's approximation may move a log sd before levels' effects are integrated out instead.
+POOR = 0.7
 #: Along straight trajectories. Less takes a few gradients off, and now and then a draw far out diverges.
 DEFAULT_TARGET_ACCEPT = 0.8
 #: Along trajectories of a normal, which take 3 gradients a draw. In few dimensions their longest step binds, not this;
@@ -52,8 +67,8 @@ NORMAL_TARGET_ACCEPT = 0.65
 class _Prepared:
     """A model ready to be sampled.
 
-    Its posterior in the coordinates of each mode that matters, their log masses, how draws become positions, and the
-    first slow element.
+    Its posterior in the coordinates of each mode that matters, their log masses, how draws become positions, the
+    first slow element, and the numbers of steps in which trajectories of a normal are tried.
     """
 
     packed: Packed
@@ -62,6 +77,7 @@ class _Prepared:
     positions: Callable[[Array], Array]
     path: str
     slow: int
+    steps: tuple[int, ...] = (3,)
 
 
 def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
@@ -90,19 +106,19 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     if reason is not None:
         raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
     started = time.perf_counter()
-    prepared = _prepare(spec, design, priors, settings)
+    prepared = _prepare(spec, design, priors, settings, integrate=True)
     prepared_at = time.perf_counter()
-    near_normal = all(is_near_normal(posterior, settings) for posterior in prepared.posteriors)
-    accept = NORMAL_TARGET_ACCEPT if near_normal else DEFAULT_TARGET_ACCEPT
+    steps = _steps(prepared, settings)
+    accept = NORMAL_TARGET_ACCEPT if steps else DEFAULT_TARGET_ACCEPT
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, accept)
-    run = run_over_modes(prepared.posteriors, full, near_normal)
+    run = run_over_modes(prepared.posteriors, full, steps)
     details: dict[str, Any] = {"tune": full.tune, "target_accept": full.target_accept}
     trouble = None if run.interrupted else geometry_trouble(run.stats) or mixing_trouble(run, prepared.slow)
     if trouble is not None and settings.tune is None and settings.target_accept is None:
         how = "with 1000 warm-up draws, smaller steps and straight trajectories"
         reason = f"{trouble}: sampling again {how}"
         longer = replace(full, tune=1000, target_accept=0.95, label="Second run", reason=reason)
-        run = run_over_modes(prepared.posteriors, longer, near_normal=False)
+        run = run_over_modes(prepared.posteriors, longer, steps=0)
         said = f"{trouble}: sampled again {how}"
         details = {"tune": longer.tune, "target_accept": longer.target_accept, "second_run": said}
     details |= {
@@ -117,6 +133,14 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
         details["interrupted_after"] = run.x.shape[1]
     posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
     return Sampled(posterior, run.stats, run.interrupted, details)
+
+
+def _steps(prepared: _Prepared, settings: SamplerSettings) -> int:
+    """Return in how many steps trajectories of a normal do, fewest first; 0 where none do."""
+    for steps in prepared.steps:
+        if all(is_near_normal(posterior, settings, steps) for posterior in prepared.posteriors):
+            return steps
+    return 0
 
 
 def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
@@ -143,7 +167,7 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     if reason is not None:
         raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
     started = time.perf_counter()
-    prepared = _prepare(spec, design, priors, settings)
+    prepared = _prepare(spec, design, priors, settings, integrate=False)
     best = prepared.posteriors[0]
     shape = (settings.chains, settings.draws or LAPLACE_DRAWS, best.dimension)
     x, redrawn = _finite_positions(prepared, np.random.default_rng(settings.seed), shape)
@@ -170,22 +194,25 @@ def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tupl
     raise SamplingError("The Laplace approximation has draws that are not finite; fit with method='nuts'.")
 
 
-def _compile(spec: ModelSpec, integrated: bool) -> None:
-    """Compile together, the first time on a machine, what a run will call; what takes longest first.
+#: What the three paths call; a function stands for all of its module, which are compiled with it.
+_EXACT = (gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums)
+_COORDINATES = (coordinates.density, laplace.find_mode, kernel.density)
+_INTEGRALS = (level_integrals.density, level_draws.draw_effects)
 
-    A function stands for all of its module, which are compiled with it.
-    """
-    path = [coordinates.density, laplace.find_mode, kernel.density]
-    if integrated:
-        path = [gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums]
+
+def _compile(spec: ModelSpec, path: tuple[NativeFunction, ...]) -> None:
+    """Compile together, the first time on a machine, what a run will call; what takes longest first."""
     assert spec.family.kernel is not None  # else the kernel would not cover the model
     rows = row_kernel(spec.family.kernel, spec.link.name)
     compile_ahead([*path, mixing.rank_statistics, rows], available_processors())
 
 
-def _prepare(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
+def _prepare(
+    spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, integrate: bool
+) -> _Prepared:
+    """Choose coordinates: those of the Laplace fit, or, with `integrate`, what is quicker where its shape is poor."""
     normal = spec.family.kernel == "gaussian" and spec.link.name == "identity"
-    _compile(spec, integrated=normal)
+    _compile(spec, _EXACT if normal else _COORDINATES)
     packed = pack(spec, design, priors)
     if normal:
         if why_not_marginal(packed.data) is None and marginal_pays(packed.data):
@@ -197,11 +224,40 @@ def _prepare(spec: ModelSpec, design: Design, priors: PriorTable, settings: Samp
 
             behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
             return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
-        _compile(spec, integrated=False)
+        _compile(spec, _COORDINATES)
+    integrable = integrate and not normal and why_not_integrated(packed) is None
+    if integrable and has_many_units(packed.data):
+        prepared = _with_levels_integrated(spec, packed, settings)
+        if prepared is not None:
+            return prepared
     fits = that_matter(laplace_fits(packed))
+    if integrable and len(fits) == 1 and has_many_levels(packed.data) and laplace_error(packed, fits[0]) > POOR:
+        start = fits[0].x[int(packed.data.sizes[layout.N_U]) :]
+        return _with_levels_integrated(spec, packed, settings, start) or _in_coordinates(packed, fits)
+    return _in_coordinates(packed, fits)
+
+
+def _in_coordinates(packed: Packed, fits: tuple[LaplaceFit, ...]) -> _Prepared:
+    """Put the density of (u, beta, theta) behind the coordinates of the Laplace fits that matter."""
     first_beta, path = int(packed.data.sizes[layout.N_U]), "coordinates of the Laplace fit"
     posteriors, masses = tuple(kernel_posterior(packed, fit) for fit in fits), tuple(fit.log_mass for fit in fits)
     return _Prepared(packed, posteriors, masses, lambda x: x, path, first_beta)
+
+
+def _with_levels_integrated(
+    spec: ModelSpec, packed: Packed, settings: SamplerSettings, start: Array | None = None
+) -> _Prepared | None:
+    """Integrate levels' effects out, from a position (beta, theta) on; None where the lattices do not do."""
+    _compile(spec, _INTEGRALS)
+    fit = level_fit(packed, start)
+    if fit is None:
+        return None
+    path = "levels' effects integrated out numerically, then drawn"
+
+    def complete(x: Array) -> Array:
+        return complete_level_positions(packed, fit, x, settings.seed)
+
+    return _Prepared(packed, (level_posterior(fit),), (fit.log_mass,), complete, path, 0, steps=(1, 3))
 
 
 def geometry_trouble(stats: xr.Dataset) -> str | None:

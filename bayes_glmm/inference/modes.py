@@ -68,7 +68,7 @@ def record_of_modes(masses: Sequence[float], chains: int) -> dict[str, str | int
     return {"modes": f"{said} the largest's", "modes_without_chain": max(0, len(masses) - chains)}
 
 
-def run_over_modes(posteriors: Sequence[CompiledPosterior], settings: SamplerSettings, near_normal: bool) -> Run:
+def run_over_modes(posteriors: Sequence[CompiledPosterior], settings: SamplerSettings, steps: int) -> Run:
     """Sample one posterior from several modes, each chain in the coordinates of its own.
 
     Parameters
@@ -77,7 +77,7 @@ def run_over_modes(posteriors: Sequence[CompiledPosterior], settings: SamplerSet
         The posterior in the coordinates of each mode, the largest mass first; all expand to the same positions.
     settings
         Lengths and acceptance (all stated), chains and seed.
-    near_normal
+    steps
         As for `run_nuts`.
 
     Returns
@@ -87,17 +87,17 @@ def run_over_modes(posteriors: Sequence[CompiledPosterior], settings: SamplerSet
     """
     shares = [len(part) for part in np.array_split(np.arange(settings.chains), len(posteriors)) if len(part)]
     if len(shares) == 1:
-        return run_nuts(posteriors[0], settings, near_normal)
+        return run_nuts(posteriors[0], settings, steps)
     runs: list[Run] = []
     for m, (posterior, chains) in enumerate(zip(posteriors, shares, strict=False)):
         label = f"{settings.label}, from mode {m + 1} of {len(shares)}"
         own = replace(settings, chains=chains, random_seed=(settings.seed + m) % 2**32, label=label)
         own = own if m == 0 else replace(own, reason="")
-        runs.append(run_nuts(posterior, own, near_normal))
+        runs.append(run_nuts(posterior, own, steps))
         if runs[-1].interrupted:
             break
     draws = min(run.x.shape[1] for run in runs)
     stats = xr.concat([run.stats.isel(draw=slice(draws)) for run in runs], "chain", join="override")
     stats = stats.assign_coords(chain=np.arange(stats.sizes["chain"]))
     x = np.concatenate([run.x[:, :draws] for run in runs])
-    return Run(x, stats, runs[-1].interrupted, near_normal)
+    return Run(x, stats, runs[-1].interrupted, steps)

@@ -31,8 +31,11 @@ _LIBRARY = "nutpie._lib"
 #: A module that another thread is still loading has none of its names yet.
 _LOADING = threading.Lock()
 
-#: Longest step along a trajectory of a normal in the plane of position and momentum, in radians; half a turn is pi.
-LONGEST_STEP = 0.9
+#: Longest step along a trajectory of a normal in the plane of position and momentum, in radians, by the number of
+#: steps: half a turn is pi, and after a quarter nothing is left of where it began.
+LONGEST_STEP = {1: 1.5, 3: 0.9}
+#: What probability of being accepted makes them worth it: one step costs a third of three.
+ACCEPTED = {1: 0.7, 3: 0.9}
 #: Trajectories that are tried before the run.
 TRIES = 40
 #: Between two looks at the chains.
@@ -51,19 +54,19 @@ class Run:
         ``diverging``, ``n_steps``, ``depth``, ``energy``, ``step_size`` and the like; dims chain, draw.
     interrupted
         Whether the user stopped it.
-    near_normal
-        Whether trajectories were those of a normal.
+    steps
+        Steps of trajectories of a normal; 0 for straight ones.
     """
 
     x: Array
     stats: xr.Dataset
     interrupted: bool
-    near_normal: bool = False
+    steps: int = 0
 
     @property
     def trajectories(self) -> str:
         """Which trajectories ran, in words."""
-        return "of a normal" if self.near_normal else "straight"
+        return {0: "straight", 1: "of a normal, in one step"}.get(self.steps, "of a normal")
 
 
 def nutpie_library() -> Any:
@@ -96,7 +99,7 @@ def _load_library() -> Any:
     return library
 
 
-def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_normal: bool = False) -> Run:
+def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, steps: int = 0) -> Run:
     """Sample a compiled posterior.
 
     Parameters
@@ -105,9 +108,9 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
         Density and expansion behind nutpie's signatures.
     settings
         Lengths and acceptance (all stated), chains and seed.
-    near_normal
-        Whether trajectories follow a standard normal exactly, in at most three steps (`is_near_normal`); otherwise they
-        are straight and double until they turn back.
+    steps
+        In how many steps (1 or 3) trajectories follow a standard normal exactly (`is_near_normal`); 0 for straight
+        ones, which double until they turn back.
 
     Returns
     -------
@@ -123,8 +126,8 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
     nuts = library.PyNutsSettings.Diag(settings.seed)
     lengths = {"num_tune": settings.tune, "num_draws": settings.draws, "num_chains": settings.chains}
     nuts.update({**lengths, "target_accept": settings.target_accept})
-    if near_normal:
-        _follow_the_normal(nuts)
+    if steps:
+        _follow_the_normal(nuts, steps)
     interrupted = False
     with sampling_progress(settings) as progress:
         sampler = library.PySampler.from_pymc(
@@ -148,25 +151,27 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, near_norma
     draws, stats = sampler.take_results().get_arrow_trace()
     run = _collect(draws, stats, posterior.dimension, interrupted)
     # where the length is chosen, reaching it is no sign of trouble
-    return replace(run, stats=run.stats.drop_vars("maxdepth_reached"), near_normal=True) if near_normal else run
+    return replace(run, stats=run.stats.drop_vars("maxdepth_reached"), steps=steps) if steps else run
 
 
-def _follow_the_normal(nuts: Any) -> None:
-    """Choose trajectories of a standard normal in three steps.
+def _follow_the_normal(nuts: Any, steps: int) -> None:
+    """Choose trajectories of a standard normal in one or three steps.
 
     Steps stay below a third of a half turn: where the posterior is very nearly normal acceptance hardly falls with
     their length, and whole turns lead back to where they started. nutpie's own ``target_integration_time`` would do the
     same more simply, but its draws are biased in few dimensions (the exact answers of tests/engine/test_sampling.py).
     """
-    nuts.update({"maxdepth": 2})
+    nuts.update({"maxdepth": {1: 1, 3: 2}[steps]})
     settings = nuts.as_dict()["settings"]
     settings["trajectory_kind"] = "ExactNormal"
-    settings["adapt_options"]["step_size_settings"]["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP
+    settings["adapt_options"]["step_size_settings"]["adapt_options"]["dual_average"]["max_step_size"] = LONGEST_STEP[
+        steps
+    ]
     nuts.update_settings(settings)
 
 
-def is_near_normal(posterior: CompiledPosterior, settings: SamplerSettings) -> bool:
-    """Try whether three steps along trajectories of a standard normal reach the other side of a posterior.
+def is_near_normal(posterior: CompiledPosterior, settings: SamplerSettings, steps: int = 3) -> bool:
+    """Try whether a few steps along trajectories of a standard normal reach the other side of a posterior.
 
     Such trajectories are exact for N(0, I) in steps of any length: only the difference from it is left to the steps
     (Shahbaba et al. 2014, doi:10.1007/s11222-012-9373-1). They start from draws of N(0, I), half of them with theta
@@ -178,26 +183,29 @@ def is_near_normal(posterior: CompiledPosterior, settings: SamplerSettings) -> b
         Density and expansion behind nutpie's signatures.
     settings
         Seed of the tries. Whoever states an acceptance means straight trajectories, whose length adapts to the steps.
+    steps
+        How many (1 or 3).
 
     Returns
     -------
     bool
-        Whether they are accepted with probability 0.9.
+        Whether they are accepted with the probability of `ACCEPTED`.
     """
     if settings.target_accept is not None:
         return False
     rng = np.random.default_rng(settings.seed)
     starts = rng.standard_normal((TRIES, 2, posterior.dimension))
     starts[::2, 0, posterior.dimension - posterior.n_theta :] *= 1.5
-    changes = [_energy_change(posterior, z, momentum) for z, momentum in starts]
-    return bool(np.mean(np.exp(-np.maximum(changes, 0.0))) >= 0.9)
+    changes = [_energy_change(posterior, z, momentum, steps) for z, momentum in starts]
+    return bool(np.mean(np.exp(-np.maximum(changes, 0.0))) >= ACCEPTED[steps])
 
 
-def _energy_change(posterior: CompiledPosterior, z: Array, momentum: Array, step: float = 0.8) -> float:
-    """Follow one trajectory for three steps; return by how much its energy rose, infinity where the density is zero."""
+def _energy_change(posterior: CompiledPosterior, z: Array, momentum: Array, steps: int) -> float:
+    """Follow one trajectory; return by how much its energy rose, infinity where the density is zero."""
+    step = LONGEST_STEP[steps] - 0.1
     value, gradient = density_at(posterior, z)
     energy = 0.5 * momentum @ momentum - value
-    for _ in range(3):
+    for _ in range(steps):
         momentum = momentum + 0.5 * step * (gradient + z)
         z, momentum = np.cos(step) * z + np.sin(step) * momentum, np.cos(step) * momentum - np.sin(step) * z
         value, gradient = density_at(posterior, z)

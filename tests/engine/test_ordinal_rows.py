@@ -29,14 +29,16 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 def call(link, eta, y, counts=1.0):
     """Return the rows' log likelihood, d/d eta and d/d thresholds."""
-    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 6)(
+    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 7)(
         row_kernel("cumulative", link).address
     )
     rows = [np.ascontiguousarray(np.broadcast_to(a, np.shape(eta)), dtype=float) for a in (eta, y, counts)]
     parameters = np.concatenate([THRESHOLDS, [np.inf, np.inf]])
     slope, d_parameters = np.full(len(rows[0]), np.nan), np.zeros(len(parameters))
-    arrays = (*rows, parameters, slope, d_parameters)
+    values = np.full_like(slope, np.nan)
+    arrays = (*rows, parameters, values, slope, d_parameters)
     value = function(len(slope), *[a.ctypes.data for a in arrays])
+    np.testing.assert_allclose(value, values.sum(), rtol=1e-12)
     assert np.all(np.abs(d_parameters[len(THRESHOLDS) :]) < 1e-300)
     return value, slope, d_parameters[: len(THRESHOLDS)]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.densities import digamma, log_normal_cdf
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.families import FAMILIES
@@ -35,11 +36,15 @@ NAMES = {family.kernel: tuple(row.name for row in family.parameters) for family 
 def call(family, link, eta, y, counts, parameters):
     """Return the block's log likelihood, d/d eta and d/d parameters."""
     kernel = row_kernel(family, link)
-    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 6)(kernel.address)
+    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 7)(kernel.address)
     arrays = [np.ascontiguousarray(np.broadcast_to(a, np.shape(eta)), dtype=float) for a in (eta, y, counts)]
     par, slope, d_par = np.array(parameters, dtype=float), np.full(len(arrays[0]), np.nan), np.zeros(2)
-    address = [a.ctypes.data for a in (*arrays, par, slope, d_par)]
-    return function(len(slope), *address), slope, d_par
+    values = np.full_like(slope, np.nan)
+    address = [a.ctypes.data for a in (*arrays, par, values, slope, d_par)]
+    total = function(len(slope), *address)
+    with np.errstate(over="ignore"):  # both infinite
+        np.testing.assert_allclose(total, values.sum(), rtol=1e-12, atol=1e-12 * np.abs(values).sum())
+    return total, slope, d_par
 
 
 def one(family, link, eta, y, counts, parameters):
@@ -146,6 +151,44 @@ def test_a_block_is_the_sum_of_its_rows(family, link, n):
     assert value == pytest.approx(sum(row[0] for row in rows), rel=1e-12, abs=1e-12)
     assert slope == pytest.approx(np.array([row[1] for row in rows]), rel=1e-12, abs=1e-14)
     assert d_par == pytest.approx(np.sum([row[2] for row in rows] or [np.zeros(2)], axis=0), rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "responses", "parameters"),
+    [
+        ("hurdle_poisson", "log", [0.0, 1.0, 4.0], (0.3, 1.0)),
+        ("betabinomial", "logit", [0.0 + 3 * TRIALS, 1.0 + TRIALS, 4.0 + 9 * TRIALS], (2.0, 1.0)),
+        ("zero_one_inflated_beta", "logit", [0.0, 0.4, 1.0], (2.0, 0.3, 0.4)),
+        ("poisson", "identity", [0.0, 1.0, 4.0], (1.0, 1.0)),
+        ("binomial", "cauchit", [0.0, 1.0, 0.5], (1.0, 1.0)),
+    ],
+)
+def test_composed_rows_give_each_row_s_log_likelihood(family, link, responses, parameters):
+    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 7)(
+        row_kernel(family, link).address
+    )
+    arrays = [np.array([0.3, 0.9, 1.7]), np.array(responses), np.array([1.0, 2.0, 2.5])]
+    par, every = np.array(parameters), []
+    for own in (slice(0, 3), *(slice(i, i + 1) for i in range(3))):
+        parts, values = [a[own].copy() for a in arrays], np.full(own.stop - own.start, np.nan)
+        slope, d_par = np.zeros_like(values), np.zeros(len(par))
+        total = function(len(values), *(a.ctypes.data for a in (*parts, par, values, slope, d_par)))
+        every.append((total, values))
+    (total, values), alone = every[0], every[1:]
+    np.testing.assert_allclose(values, [row[0] for row in alone], rtol=1e-14)
+    np.testing.assert_allclose(values, [row[1][0] for row in alone], rtol=1e-14)
+    assert total == pytest.approx(values.sum(), rel=1e-14)
+
+
+def test_a_row_outside_the_mean_s_range_leaves_the_others_alone():
+    """Sums over lattices read each row's value, whatever the block's sum."""
+    kernel = row_kernel("poisson", "identity")
+    function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_void_p] * 7)(kernel.address)
+    eta, y, counts, par, d_par = np.array([2.0, -1.0, 3.0]), np.ones(3), np.ones(3), np.ones(2), np.zeros(2)
+    values, slope = np.full(3, np.nan), np.full(3, np.nan)
+    assert function(3, *(a.ctypes.data for a in (eta, y, counts, par, values, slope, d_par))) == -np.inf
+    np.testing.assert_allclose(values, [math.log(2) - 2, -np.inf, math.log(3) - 3], rtol=1e-14)
+    np.testing.assert_allclose(slope, [1 / 2 - 1, 0.0, 1 / 3 - 1], rtol=1e-14)
 
 
 @pytest.mark.parametrize("family", sorted(PARAMETERS))

@@ -69,10 +69,11 @@ def posterior():
     return build
 
 
+@pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("n", [1, 2, 5, 40])
 @pytest.mark.parametrize("name", DENSITIES)
-def test_draws_are_exact(posterior, name, n):
-    x = run_nuts(posterior(name, n), SETTINGS, near_normal=True).x[..., 0]
+def test_draws_are_exact(posterior, name, n, steps):
+    x = run_nuts(posterior(name, n), SETTINGS, steps).x[..., 0]
     below = (x[None] < DENSITIES[name][1].ppf(PROBABILITIES)[:, None, None]).astype(float)
     sizes = effective_size(below)
     errors = below.mean(axis=(1, 2)) - PROBABILITIES
@@ -81,16 +82,23 @@ def test_draws_are_exact(posterior, name, n):
 
 def test_three_gradients_a_draw_in_any_dimension(posterior):
     for n in (5, 1000):
-        run = run_nuts(posterior("normal", n), SETTINGS, near_normal=True)
+        run = run_nuts(posterior("normal", n), SETTINGS, steps=3)
         assert run.stats["n_steps"].max() <= 3
         assert run.stats["step_size"].max() < 1.1
         assert effective_size(np.moveaxis(run.x[..., :5], 2, 0)).ess_bulk.min() > 8000
 
 
+def test_one_gradient_a_draw_forgets_where_it_began(posterior):
+    run = run_nuts(posterior("normal", 5), SETTINGS, steps=1)
+    assert run.stats["n_steps"].max() == 1
+    assert effective_size(np.moveaxis(run.x, 2, 0)).ess_tail.min() > 15000
+
+
 def test_chosen_near_a_normal_and_only_there(posterior):
-    assert is_near_normal(posterior("normal", 200, 3), SEEDED)
-    assert not is_near_normal(posterior("log gamma", 20, 20), SEEDED)
-    assert not is_near_normal(posterior("t", 20, 20), SEEDED)
+    for steps in (1, 3):
+        assert is_near_normal(posterior("normal", 200, 3), SEEDED, steps)
+        assert not is_near_normal(posterior("log gamma", 20, 20), SEEDED, steps)
+        assert not is_near_normal(posterior("t", 20, 20), SEEDED, steps)
 
 
 def test_a_fit_says_which_ran():
