@@ -148,6 +148,17 @@ def test_numbers_of_sentences_are_those_of_the_functions(tmp_path, cbpp_fit):
     assert "Converged" in text and "To do:" not in text.split("Effects")[0]
 
 
+def test_versions_are_those_of_the_fit(tmp_path, sleepstudy):
+    fit = bg.GLMM("Reaction ~ Days", sleepstudy).fit(**LAPLACE)
+    assert re.search(r"Python 3\.\d+.*, pymc \d+\.\d+.*, nutpie ", fit.attrs["versions"])
+    fit.save(tmp_path / "fit.nc")
+    saved = bg.load(tmp_path / "fit.nc")
+    saved.dt.attrs["versions"] = "Python 9.9, pymc 0.1"
+    assert "Python 9.9, pymc 0.1" in written(saved, tmp_path).text
+    del saved.dt.attrs["versions"]
+    assert "versions that were not recorded" in written(saved, tmp_path).text
+
+
 def test_draws_that_do_not_do_are_said_first(tmp_path, sleepstudy):
     model = bg.GLMM("Reaction ~ Days + (Days | Subject)", sleepstudy)
     with pytest.warns(bg.errors.ConvergenceWarning):
