@@ -28,6 +28,8 @@ Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset({"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"})
+#: Links under which they have none.
+_OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
 #: Prior distribution -> (code, its three parameters) of the compiled priors.
 _ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
@@ -226,7 +228,8 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
-    log_concave = spec.family.kernel in LOG_CONCAVE and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
+    concave_rows = spec.family.kernel in LOG_CONCAVE and spec.link.name not in _OF_ANY_SHAPE
+    log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name).address

@@ -29,6 +29,7 @@ from bayes_glmm.priors import Prior
 from bayes_glmm.report.equation import Equation, equation
 from bayes_glmm.report.model_card import model_html, model_text
 from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS, missing_attribute, refuse_keywords
+from bayes_glmm.report.provenance import versions_here
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -293,6 +294,7 @@ class GLMM:
             "total_seconds": time.perf_counter() - started,
             "inference_library": "bayes_glmm",
             "inference_library_version": version("bayes_glmm"),
+            "versions": versions_here(),
             "random_seed": settings.seed,
             "call": settings.call(method, backend),
         }

@@ -17,8 +17,10 @@ import pandas as pd
 UNCERTAIN = 2
 #: Digits of numbers that come with no uncertainty, and of how far apart those of a column are.
 CERTAIN, APART = 4, 3
+#: Times a quarter of its interval beyond which an sd is that of a few draws far away, and says nothing of the interval.
+_FAR = 30
 #: Part of a number below which a difference is rounding error.
-_NOTHING = 1e-11
+_NOTHING = 1e-10
 #: Characters by which plain digits may be longer than an exponent.
 _LONGER = 1
 #: What stands for a number that there is not.
@@ -106,6 +108,38 @@ def written(values: Sequence[float], place: int | None) -> list[str]:
     return [_one(value, place, plain <= short + _LONGER) for value in values]
 
 
+def together(values: Sequence[float], sd: float, lower: float, upper: float) -> list[str]:
+    """Write an estimate, its interval and what else belongs to them to the digits that they are known to.
+
+    Parameters
+    ----------
+    values
+        What is written.
+    sd, lower, upper
+        The estimate's uncertainty; NaN for what is not known.
+
+    Returns
+    -------
+    list of str
+        All to the second digit of the sd, or of a quarter of the interval without one. Where a few draws make the sd
+        many times the interval, what lies within the interval has the digits of its width.
+
+    Examples
+    --------
+    >>> together([251.405, 240.51, 262.23], 6.825, 240.51, 262.23), together([1.2e9, 0.011, 0.312], 3e10, 0.011, 0.312)
+    (['251.4', '240.5', '262.2'], ['1e+09', '0.011', '0.312'])
+    """
+    quarter = (upper - lower) / 4
+    spread = sd if sd > 0 else quarter
+    largest = max((abs(value) for value in values if not math.isnan(value)), default=0.0)
+    texts = written(values, last_place(spread, UNCERTAIN) if spread > _NOTHING * largest else None)
+    if 0 < _FAR * quarter < sd:
+        near = [j for j, value in enumerate(values) if lower <= value <= upper]
+        own = written([values[j] for j in near], last_place(quarter, UNCERTAIN))
+        texts = [own[near.index(j)] if j in near else text for j, text in enumerate(texts)]
+    return texts
+
+
 def _one(value: float, place: int, plain: bool) -> str:
     if math.isnan(value):
         return MISSING
@@ -152,10 +186,9 @@ def number_columns(frame: pd.DataFrame, own: Sequence[str] = ()) -> dict[str, li
         if isinstance(frame[name], pd.Series) and pd.api.types.is_float_dtype(frame[name])  # else a name used twice
     }
     cells = {name: _certain(floats.pop(name)) for name in own if name in floats}
-    for members, spread in _with_uncertainty(floats):
-        rows = zip(*(floats[name] for name in members), strict=True)
-        places = [last_place(float(value), UNCERTAIN) for value in spread]
-        texts = [written([float(v) for v in row], place) for row, place in zip(rows, places, strict=True)]
+    for members, uncertainty in _with_uncertainty(floats):
+        rows = np.column_stack([floats[name] for name in members]).tolist()
+        texts = [together(row, *known) for row, known in zip(rows, uncertainty.tolist(), strict=True)]
         cells |= {name: [row[j] for row in texts] for j, name in enumerate(members)}
     for name, values in floats.items():
         if name in DECIMALS:
@@ -166,7 +199,7 @@ def number_columns(frame: pd.DataFrame, own: Sequence[str] = ()) -> dict[str, li
 
 
 def _with_uncertainty(floats: dict[str, np.ndarray]) -> list[tuple[list[str], np.ndarray]]:
-    """Find the columns that belong together, and how uncertain each row of them is."""
+    """Find the columns that belong together, and sd, lower and upper of each row of them, shape (rows, 3)."""
     stems = [name.removesuffix(end) for name in floats for end in ("sd", "lower") if f"_{name}".endswith(f"_{end}")]
     found = []
     for stem in dict.fromkeys("" if stem == "ci_" else stem for stem in stems):
@@ -176,10 +209,7 @@ def _with_uncertainty(floats: dict[str, np.ndarray]) -> list[tuple[list[str], np
             lower, upper = "ci_lower", "ci_upper"
         members = [name for name in floats if name in (*points, sd, lower, upper)]
         none = np.full(len(floats[members[0]]), np.nan)
-        spread = floats.get(sd, none)
-        spread = np.where(spread > 0, spread, (floats.get(upper, none) - floats.get(lower, none)) / 4)
-        largest = np.fmax.reduce(np.abs([floats[name] for name in members]))
-        found.append((members, np.where(spread > _NOTHING * largest, spread, 0.0)))
+        found.append((members, np.column_stack([floats.get(name, none) for name in (sd, lower, upper)])))
     return found
 
 

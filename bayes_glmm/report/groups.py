@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bayes_glmm.effects.variables import is_factor
 from bayes_glmm.effects.variance_components import variance_components
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import GLMMError
@@ -69,11 +70,20 @@ def _spread_sentences(fit: Fit, summary: pd.DataFrame) -> Iterator[str]:
         levels = counted(len(term.levels), "level")
         for _, row in own[own["component"] == "sd"].iterrows():
             what = "intercepts" if row["term"] == "Intercept" else f"effects of {row['term']}"
-            of = unit if row["term"] == "Intercept" else f"{unit}, for one unit of {row['term']}"
+            of = unit if row["term"] == "Intercept" else f"{unit}, {_per(fit, str(row['term']))}"
             yield sentence(f"{what} differ between the {levels} of {term.name} with a sd of {with_interval(row)}: {of}")
         for _, row in own[own["component"] == "corr"].iterrows():
             first, second = str(row["term"]).split(", ", 1)
             yield sentence(f"within {term.name}, {first} and {second} have a correlation of {with_interval(row)}")
+
+
+def _per(fit: Fit, term: str) -> str:
+    """Say what an effect is for: a level of a factor, or a unit of a number."""
+    name, bracket, level = term.partition("[")
+    column = name.removeprefix("factor(").removesuffix(")")
+    if bracket and column in fit.model.design.frame and is_factor(fit, column):
+        return f"where {column} is {level.removesuffix(']')}"
+    return f"for one unit of {term}"
 
 
 def _share_words(parts: pd.DataFrame) -> str:

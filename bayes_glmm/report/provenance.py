@@ -29,6 +29,17 @@ _PYMC = (
 )
 
 
+def versions_here() -> str:
+    """Write down the versions that decide a fit's draws: of this process, for the fit that it makes.
+
+    Returns
+    -------
+    str
+        ``"Python 3.12.3, pymc 5.26.1, ..."``.
+    """
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)])
+
+
 def provenance_blocks(fit: Fit) -> Iterator[Block]:
     """Say how the fit is made again, and what to cite.
 
@@ -48,8 +59,7 @@ def provenance_blocks(fit: Fit) -> Iterator[Block]:
     if fit.model.design.dropped:
         yield Words(f"Of the data, {fit.model.design.dropped:,} rows with missing values were dropped.")
     own = str(attrs.get("inference_library_version", version("bayes_glmm")))
-    facts = [("bayes_glmm", own), ("Python", platform.python_version())]
-    facts += [(name, version(name)) for name in _PACKAGES]
+    facts = [("bayes_glmm", own), ("fitted with", str(attrs.get("versions", "versions that were not recorded")))]
     seed = attrs.get("random_seed")
     facts += [("seed", "not recorded" if seed is None else str(seed))]
     facts += [("sampler", f"{attrs['method']}, {attrs['backend']} ({attrs['reason']})")]

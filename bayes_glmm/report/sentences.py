@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bayes_glmm.printing.numbers import UNCERTAIN, last_place, written
+from bayes_glmm.printing.numbers import together
 
 
 def with_interval(row: Mapping[str, Any], flipped: bool = False) -> str:
@@ -14,27 +14,46 @@ def with_interval(row: Mapping[str, Any], flipped: bool = False) -> str:
     Parameters
     ----------
     row
-        estimate, sd, lower and upper.
+        estimate, sd, lower and upper; median, where it is to stand for a mean outside its own interval.
     flipped
         Whether the signs are turned: of a decrease.
 
     Returns
     -------
     str
-        Such as ``"10.4 (7.9 to 12.9)"``.
+        Such as ``"10.4 (7.9 to 12.9)"``; a mean that lies outside its interval is said to.
 
     Examples
     --------
     >>> with_interval({"estimate": -0.1132, "sd": 0.036, "lower": -0.173, "upper": -0.057}, flipped=True)
     '0.113 (0.057 to 0.173)'
     """
-    values = [float(row[name]) for name in ("estimate", "lower", "upper")]
-    if flipped:
-        values = [-values[0], -values[2], -values[1]]
-    sd = float(row["sd"])
-    place = last_place(sd if sd > 0 else (values[2] - values[1]) / 4, UNCERTAIN)
-    estimate, lower, upper = written(values, place)
-    return f"{estimate} ({lower} to {upper})"
+    sign = -1.0 if flipped else 1.0
+    lower, upper = sorted(sign * float(row[name]) for name in ("lower", "upper"))
+    estimate, note = sign * float(row["estimate"]), ""
+    if outside(row):
+        note = "; the mean is carried by a few draws"
+        if "median" in row:
+            estimate, note = sign * float(row["median"]), f"{note}, this is the median"
+    texts = together([estimate, lower, upper], float(row["sd"]), lower, upper)
+    return f"{texts[0]} ({texts[1]} to {texts[2]}{note})"
+
+
+def outside(row: Mapping[str, Any]) -> bool:
+    """Say whether a mean lies outside its own interval, by more than rounding.
+
+    Parameters
+    ----------
+    row
+        estimate, lower and upper.
+
+    Returns
+    -------
+    bool
+        True where a few draws far away carry the mean.
+    """
+    slack = 1e-9 * max(abs(float(row["lower"])), abs(float(row["upper"])))
+    return bool(row["estimate"] < row["lower"] - slack or row["estimate"] > row["upper"] + slack)
 
 
 def direction(row: Mapping[str, Any]) -> int:

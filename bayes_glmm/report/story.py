@@ -23,7 +23,7 @@ from bayes_glmm.plots import conditional_marginal
 from bayes_glmm.printing.document import Block, Captioned, Items, Words
 from bayes_glmm.printing.table import Table, in_words
 from bayes_glmm.report.figures import picture
-from bayes_glmm.report.sentences import counted, direction, listed, sentence, with_interval
+from bayes_glmm.report.sentences import counted, direction, listed, outside, sentence, with_interval
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -69,9 +69,12 @@ def effects_blocks(fit: Fit, prob: float) -> Iterator[Block]:
         Sentences, a table, figures.
     """
     stories = _stories(fit)
-    changes = [_change(fit, name) for name in fit.model.spec.formula.predictors]
+    changes = [_change(fit, name) for name in fit.model.spec.formula.estimated]
+    fixed = [name for name in fit.model.spec.formula.predictors if name not in fit.model.spec.formula.estimated]
+    if fixed:
+        yield Words(f"Fixed by the offset, so not estimated and not compared: {listed(fixed)}.")
     if not changes:
-        yield Words("The model has no predictors, so there is nothing to compare.")
+        yield Words(f"The model has no {'other ' if fixed else ''}predictors, so there is nothing to compare.")
         return
     rows, words = _rows(fit, sum(len(one.words) for one in changes))
     yield Words(_what_is_compared(fit, words))
@@ -91,11 +94,17 @@ def effects_blocks(fit: Fit, prob: float) -> Iterator[Block]:
 
 
 def _stories(fit: Fit) -> dict[str, str]:
-    """Return meaning -> for whom: one where there are no groups, else two."""
+    """Return meaning -> for whom: one where there are no groups or both answers are the same, else two."""
     groups = [term.name for term in fit.model.design.groups]
-    if not groups:
+    if not groups or _same(fit):
         return {"typical": ""}
     return {"typical": f"for a typical {listed(groups)}", "marginal": f"averaged over {listed(groups)}"}
+
+
+def _same(fit: Fit) -> bool:
+    """Say whether a mean over groups is that of a typical group: linear predictors that are means, of mean zero."""
+    family, link = fit.model.spec.family, fit.model.spec.link.name
+    return link == "identity" and family.support == "real" and family.mean is None and family.response_transform is None
 
 
 def _change(fit: Fit, name: str) -> _Change:
@@ -130,6 +139,8 @@ def _what_is_compared(fit: Fit, rows: str) -> str:
     if not groups:
         return text
     names = listed(groups)
+    if _same(fit):
+        return f"{text} The answer is the same for a typical {names} and averaged over {names}."
     return (
         f"{text} There are two answers, because there are two questions. For a typical {names}: the change where the "
         f"group's own departure is zero, which matters to somebody within one group. Averaged over {names}: the change "
@@ -141,10 +152,15 @@ def _tables(
     fit: Fit, change: _Change, rows: pd.DataFrame | None, prob: float, stories: dict[str, str]
 ) -> dict[str, pd.DataFrame]:
     variables: Any = change.name if change.compared is None else {change.name: change.compared}
-    return {
-        meaning: avg_comparisons(fit, variables, random_effects=meaning, newdata=rows, ci_prob=prob, random_seed=0)
-        for meaning in stories
-    }
+    tables = {}
+    for meaning in stories:
+        asked: dict[str, Any] = {"random_effects": meaning, "newdata": rows, "random_seed": 0}
+        table = avg_comparisons(fit, variables, ci_prob=prob, **asked)
+        if any(outside(row) for _, row in table.iterrows()):
+            draws = avg_comparisons(fit, variables, draws="dataarray", **asked)
+            table["median"] = draws.median(("chain", "draw")).to_numpy()
+        tables[meaning] = table
+    return tables
 
 
 # sentences -----------------------------------------------------------------------------------------------------------
@@ -185,12 +201,16 @@ def _of_categories(tables: dict[str, pd.DataFrame], stories: dict[str, str]) -> 
     """Say which category of an ordered response gains most and which loses most."""
     first = next(iter(tables.values()))
     estimates = first["estimate"].to_numpy()
-    told = []
-    for place, verb in ((int(estimates.argmax()), "rises"), (int(estimates.argmin()), "falls")):
+    told, unclear = [], False
+    for place, verb, side in ((int(estimates.argmax()), "rises", 1), (int(estimates.argmin()), "falls", -1)):
         rows = {key: table.iloc[place] for key, table in tables.items()}
+        if any(direction(row) != side for row in rows.values()):
+            verb, unclear = "changes", True
         parts = [f"{stories[key]} by {with_interval(row, verb == 'falls')}".strip() for key, row in rows.items()]
-        told.append(f"the probability of category {first['category'].iloc[place]} {verb} most, {' and '.join(parts)}")
-    return "; ".join(told)
+        most = "" if verb == "changes" else " most"
+        what = f"the probability of category {first['category'].iloc[place]}"
+        told.append(f"{what} {verb}{most}, {' and '.join(parts)}")
+    return "; ".join(told) + ("; an interval that holds zero leaves the direction open" if unclear else "")
 
 
 def first_attrs(tables: dict[str, pd.DataFrame]) -> dict[Any, Any]:
@@ -267,7 +287,9 @@ def _comparison_figure(fit: Fit, effects: list[_Effects], prob: float) -> Iterat
 def _curves(fit: Fit, prob: float) -> Iterator[Block]:
     """Draw predictions over the first predictor that is a number, others at their mean or commonest level."""
     names = fit.model.spec.formula.predictors
-    x = next((one for one in names if not is_factor(fit, one) and not two_values(fit, one)), None)
+    x = next(
+        (one for one in fit.model.spec.formula.estimated if not is_factor(fit, one) and not two_values(fit, one)), None
+    )
     if x is None:
         return
     rows, meanings = grid(fit, **{x: None}), _stories(fit)

@@ -47,9 +47,10 @@ def note_blocks(fit: Fit) -> Iterator[Block]:
         yield Words("What the answers depend on besides the data:")
         yield Items(notes)
     else:
+        groups = ", no sd at zero, no grouping factor with few levels" if fit.model.design.groups else ""
         yield Words(
-            "Nothing was found that makes the answers depend on more than the data: no separation, no sd at zero, no "
-            "grouping factor with few levels, no prior that decides."
+            "Nothing was found that makes the answers depend on more than the data: no separation"
+            f"{groups}, no prior that decides."
         )
 
 
@@ -96,14 +97,21 @@ def _predictive(fit: Fit, draws: int, prob: float) -> Iterator[Block]:
     support = fit.model.spec.family.support
     of = {"ordered": "category codes 0, 1, ...", "trials": "numbers of successes"}.get(support, "responses")
     drawn = counted(int(tables[0].attrs["draws"]), "simulated data set")
-    yield Words(f"The model was asked to make the data again: {drawn} with the same rows, predictors and groups.")
+    yield Words(f"The model was used to simulate new data: {drawn} with the same {_kept(fit)}.")
     told = [_compared(row, of) for _, row in table[~inside].iterrows()]
     fine = [_CALLED[stat] for stat in table.loc[inside, "stat"]]
     if fine:
-        told.append(f"As the model makes it: the {listed(fine)} of the {of}.")
+        told.append(f"The model reproduces the {listed(fine)} of the {of}.")
     yield Items(tuple(told))
     grid = in_words(Table(table.assign(stat=table["stat"].map(_CALLED)).drop(columns="rows")).grid(), prob)
     yield Captioned(grid, f"Statistics of the {of}, and of those the model makes: mean and {prob:.0%} interval.")
+
+
+def _kept(fit: Fit) -> str:
+    """Name what simulated data have in common with the data."""
+    model = fit.model
+    parts = ("predictors",) if model.spec.formula.predictors else ()
+    return listed(["rows", *parts, *(("groups",) if model.design.groups else ())])
 
 
 def _compared(row: pd.Series, of: str) -> str:

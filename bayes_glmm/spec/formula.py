@@ -68,10 +68,14 @@ class Formula:
     bars: tuple[Bar, ...] = ()
 
     @property
+    def estimated(self) -> tuple[str, ...]:
+        """Columns that the fixed part and the bars' left sides read: those whose effects are estimated."""
+        return _unique(name for text in (self.fixed, *(bar.effects for bar in self.bars)) for name in check_terms(text))
+
+    @property
     def predictors(self) -> tuple[str, ...]:
         """Columns that the fixed part, the offsets and the bars' left sides read."""
-        terms = (name for text in (self.fixed, *(bar.effects for bar in self.bars)) for name in check_terms(text))
-        return _unique([*terms, *(name for text in self.offsets for name in check_expression(text))])
+        return _unique([*self.estimated, *(name for text in self.offsets for name in check_expression(text))])
 
     @property
     def dates(self) -> tuple[str, ...]:

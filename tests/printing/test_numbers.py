@@ -55,6 +55,12 @@ def test_a_row_is_rounded_by_its_own_sd():
     assert cells["lower"] == ["7.8e-13", "297"] and cells["sd"] == ["1.6e-13", "12"]
 
 
+def test_bounds_keep_their_digits_where_a_few_draws_carry_mean_and_sd():
+    cells = columns(estimate=[1.2e9, 0.2], sd=[3e10, 1e5], lower=[0.011, 0.011], upper=[0.312, 0.312])
+    assert cells["lower"] == ["0.011", "0.011"] and cells["upper"] == ["0.312", "0.312"]
+    assert cells["estimate"] == ["1e+09", "0.200"] and cells["sd"] == ["3.0e+10", "100000"]
+
+
 def test_a_quarter_of_the_interval_stands_for_an_sd_that_is_missing_or_zero():
     assert columns(mean=[np.nan, 3.14159], sd=[np.nan, 0.0], lower=[0.9, 3.1], upper=[8.0, 3.2]) == {
         "mean": ["-", "3.142"], "sd": ["-", "0.000"], "lower": ["0.9", "3.100"], "upper": ["8.0", "3.200"],

@@ -148,6 +148,60 @@ def test_numbers_of_sentences_are_those_of_the_functions(tmp_path, cbpp_fit):
     assert "Converged" in text and "To do:" not in text.split("Effects")[0]
 
 
+def test_versions_are_those_of_the_fit(tmp_path, sleepstudy):
+    fit = bg.GLMM("Reaction ~ Days", sleepstudy).fit(**LAPLACE)
+    assert re.search(r"Python 3\.\d+.*, pymc \d+\.\d+.*, nutpie ", fit.attrs["versions"])
+    fit.save(tmp_path / "fit.nc")
+    saved = bg.load(tmp_path / "fit.nc")
+    saved.dt.attrs["versions"] = "Python 9.9, pymc 0.1"
+    assert "Python 9.9, pymc 0.1" in written(saved, tmp_path).text
+    del saved.dt.attrs["versions"]
+    assert "versions that were not recorded" in written(saved, tmp_path).text
+
+
+def test_an_identity_link_has_one_answer_and_an_offset_none(tmp_path):
+    data = rows().assign(e=lambda d: d["x"] ** 2)
+    page = written(bg.GLMM("y ~ f + offset(e) + (f | g)", data).fit(**LAPLACE), tmp_path)
+    told = " ".join(page.text.split())
+    assert "The answer is the same for a typical g and averaged over g." in told
+    assert "for a typical g by" not in told and "marginal: estimate" not in told
+    assert "Fixed by the offset, so not estimated and not compared: e." in told and "Where e is" not in told
+    assert "where f is b." in told and "for one unit of f" not in told
+
+
+def test_models_are_told_of_what_they_have(tmp_path):
+    page = written(bg.GLMM("y ~ 1", rows()).fit(**LAPLACE), tmp_path)
+    assert "with the same rows." in page.text and "few levels" not in page.text
+    assert "The model reproduces the" in page.text
+
+
+def test_directions_of_categories_are_left_open(tmp_path):
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.normal(size=60), "o": pd.Categorical(rng.choice(list("abc"), 60), ordered=True)})
+    page = written(bg.GLMM("o ~ x", data, family="cumulative").fit(**LAPLACE), tmp_path)
+    told = " ".join(page.text.split())
+    assert "an interval that holds zero leaves the direction open" in told
+    assert "rises most" not in told and "falls most" not in told
+
+
+def test_a_mean_that_a_few_draws_carry_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    g = np.arange(40) % 4
+    data = pd.DataFrame({"x": rng.normal(size=40), "g": [f"g{i}" for i in g], "c": rng.poisson(0.4, 40)})
+    data.loc[g == 3, "c"] = rng.poisson(np.exp(3 * np.abs(data.loc[g == 3, "x"])))
+    fit = bg.GLMM("c ~ x + (x | g)", data, family="negativebinomial").fit(**LAPLACE)
+    table = bg.avg_comparisons(fit, {"x": 1}, random_effects="marginal", random_seed=0)
+    assert table["estimate"].iloc[0] > table["upper"].iloc[0]
+    told = " ".join(written(fit, tmp_path).text.split())
+    median = float(bg.avg_comparisons(
+        fit, {"x": 1}, random_effects="marginal", random_seed=0, draws="dataarray"
+    ).median())  # fmt: skip
+    found = re.search(r"averaged over g by (\S+) \((\S+) to (\S+); the mean is carried by a few draws, this", told)
+    assert found and float(found[2]) < float(found[3])
+    assert np.allclose([float(one) for one in found.groups()],
+                       [median, *table[["lower", "upper"]].iloc[0]], rtol=0.1, atol=abs(median))  # fmt: skip
+
+
 def test_draws_that_do_not_do_are_said_first(tmp_path, sleepstudy):
     model = bg.GLMM("Reaction ~ Days + (Days | Subject)", sleepstudy)
     with pytest.warns(bg.errors.ConvergenceWarning):
