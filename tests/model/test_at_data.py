@@ -265,7 +265,8 @@ def test_the_same_draws_whatever_the_origin():
 def test_pymcs_model_is_the_one_that_is_sampled(formula):
     """Through PyMC's own graph by nutpie, in other coordinates."""
     model = bg.GLMM(formula, simulated(5, levels=8, each=8))
-    ours, theirs = model.fit(**QUIET).posterior, model.fit(backend="nutpie", **QUIET).posterior
+    ours = model.fit(**QUIET).posterior
+    theirs = model.fit(backend="nutpie", tune=2000, draws=2000, **QUIET).posterior
     for name in ("beta", "sd_g"):
         a, b = ours[name], theirs[name]
         error = 4 * np.sqrt(2 / 1500) * b.std(["chain", "draw"])
