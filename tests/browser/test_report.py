@@ -47,7 +47,7 @@ def test_on_paper(pages, report):
     page = pages(width=1200, dark=True).open(report)
     page.send("Emulation.setEmulatedMedia", {"media": "print"})
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.evaluate("[...document.images].every(i => i.currentSrc == i.src)")
+    page.wait("[...document.images].every(i => i.currentSrc == i.src)")  # pictures are chosen again after the style
     assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
     printed = base64.b64decode(page.send("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert printed.startswith(b"%PDF") and 3 <= printed.count(b"/Type /Page\n") <= 9
