@@ -18,7 +18,7 @@ from bayes_glmm.model.naming import FLAT
 
 if TYPE_CHECKING:
     from bayes_glmm.design.design import Design
-    from bayes_glmm.model.autoscale import PriorTable
+    from bayes_glmm.model.prior_table import PriorTable
 
 _TOLERANCE = 1e-11
 #: Responses whose families become another one as their precision grows.

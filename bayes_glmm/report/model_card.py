@@ -6,7 +6,7 @@ import textwrap
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.printing.document import Facts, Folded, Formula, Words
 from bayes_glmm.printing.grid import as_text, display_width
 from bayes_glmm.printing.html import fragment
