@@ -145,11 +145,19 @@ class Design:
             Of the same coefficients, so that the posterior's draws fit it; this very design where there is one linear
             predictor.
         """
-        if not self.spec.channels:
-            return self
-        groups = tuple(replace(term, Z=term.Z * term.acts_on(channel)) for term in self.groups)
-        offset = self.offset if channel == 0 else self.offsets[channel - 1]
-        return replace(self, X=self.X * self.acts_on(channel), offset=offset, groups=groups)
+        return self._views[channel] if self.spec.channels else self
+
+    @cached_property
+    def _views(self) -> tuple[Design, ...]:
+        return tuple(
+            replace(
+                self,
+                X=self.X * self.acts_on(channel),
+                offset=offset,
+                groups=tuple(replace(term, Z=term.Z * term.acts_on(channel)) for term in self.groups),
+            )
+            for channel, offset in enumerate((self.offset, *self.offsets))
+        )
 
     def within(self, channel: int) -> Design:
         """Return the design of one linear predictor, without what acts on others.

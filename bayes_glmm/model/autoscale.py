@@ -104,8 +104,9 @@ def _fixed_priors(
         ParameterPrior(
             label,
             Prior("Normal", mu=scale.center * constant[j], sigma=unit * sd[j]),
-            about=", ".join(filter(None, (scale.about, _about_coefficient(data, j) if design.spec.center else ""))),
+            about=_about_coefficient(data, j) if design.spec.center else "",
             channel=scale.channel,
+            predictor=scale.about,
         )
         for j, label in enumerate(labels)
     )
@@ -153,8 +154,9 @@ def _default_group_priors(
             label,
             Prior("HalfStudentT", nu=3, sigma=scales[channels[j]].unit * sd[j]),
             lower=0.0,
-            about=", ".join(filter(None, (scales[channels[j]].about, about if moved[j] else ""))),
+            about=about if moved[j] else "",
             channel=scales[channels[j]].channel,
+            predictor=scales[channels[j]].about,
         )
         for j, label in enumerate(labels)
     )
@@ -310,9 +312,14 @@ def _group_matches(
                 matched.append((row, 1, SCALES[scale]))
             elif key == row.parameter.replace("sd[", f"{scale}[", 1):
                 matched.append((row, 2, SCALES[scale]))
-            elif channel and key == row.parameter.replace("sd[", f"{scale}_{channel}[").replace(f"[{channel}_", "["):
+            elif row.channel == channel and key == f"{_of(scale, channel)}[{name}][{_own_name(row, name)}]":
                 matched.append((row, 2, SCALES[scale]))
     return matched
+
+
+def _own_name(row: ParameterPrior, group: str) -> str:
+    """Return the coefficient a sd is of, without the name of the parameter before it."""
+    return row.parameter[len(f"sd[{group}][") : -1].removeprefix(f"{row.channel}_" if row.channel else "")
 
 
 def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> ParameterPrior:

@@ -42,6 +42,8 @@ class ParameterPrior:
         Upper bound of the parameter; None where there is none.
     channel
         The parameter of the family whose linear predictor a coefficient or sd is part of; empty for the mean's.
+    predictor
+        What that linear predictor is, in words, ``"log sigma"``; empty for the mean's.
     """
 
     parameter: str
@@ -53,6 +55,7 @@ class ParameterPrior:
     about: str = ""
     upper: float | None = None
     channel: str = ""
+    predictor: str = ""
 
     @property
     def is_intercept(self) -> bool:
@@ -161,7 +164,7 @@ class PriorTable:
 def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
     if row.is_intercept:
         where = "intercept at the predictors' means" if centered else "raw intercept"
-        return ", ".join(filter(None, (where, row.about)))
+        return f"{row.predictor}, {where}" if row.predictor else where
     if row.ordered:
         return "each, increasing, at the predictors' means" if centered else "each, increasing"
-    return ", ".join(filter(None, (row.scale, row.about)))
+    return ", ".join(filter(None, (row.predictor, row.scale, row.about)))
