@@ -42,18 +42,21 @@ class Derivative:
     X
         Of the fixed-effect columns, (rows, coefficients).
     offset
-        Of the offset of every linear predictor, (rows, predictors), the mean's first.
+        Of the mean's offset, (rows,).
     Z
         Of the columns of each grouping factor, (rows, coefficients) each.
     steps
         (rows,) a step of the number that is small for every column: 0.002 sd of the number, less where a column is
         steeper than it is over the data as a whole and moves by more than 1e-5 of its value.
+    offsets
+        Of the offsets of further parameters, (parameters, rows).
     """
 
     X: Array
     offset: Array
     Z: tuple[Array, ...]
     steps: Array
+    offsets: Array
 
 
 def differentiate(fitted: Design, design: Design, name: str) -> Derivative:
@@ -109,7 +112,7 @@ def differentiate(fitted: Design, design: Design, name: str) -> Derivative:
     steep = np.divide(np.abs(slope), usual, out=np.zeros_like(slope), where=usual > 0).max(axis=1, initial=1.0)
     ends = np.cumsum([len(fitted.coefs), 1 + len(design.offsets), *(len(term.coefs) for term in design.groups)])
     X, offset, *Z = np.split(slope, ends[:-1], axis=1)
-    return Derivative(X, offset, tuple(Z), step / steep)
+    return Derivative(X, offset[:, 0], tuple(Z), step / steep, offset[:, 1:].T)
 
 
 def moved(design: Design, derivative: Derivative, multiples: Sequence[float]) -> Design:
@@ -142,8 +145,8 @@ def moved(design: Design, derivative: Derivative, multiples: Sequence[float]) ->
     return replace(
         design,
         X=stacked(design.X, derivative.X),
-        offset=stacked(design.offset, derivative.offset[:, 0]),
-        offsets=stacked(design.offsets.T, derivative.offset[:, 1:]).T,
+        offset=stacked(design.offset, derivative.offset),
+        offsets=stacked(design.offsets.T, derivative.offsets.T).T,
         groups=groups,
         response=None,
         trials=None if design.trials is None else np.tile(design.trials, copies),

@@ -20,7 +20,15 @@ from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.parameters import Channel
 
-__all__ = ["PredictorScale", "ResponseScale", "default_auxiliary_prior", "median", "predictor_scales", "response_scale"]
+__all__ = [
+    "PredictorScale",
+    "ResponseScale",
+    "default_auxiliary_prior",
+    "link_in_words",
+    "median",
+    "predictor_scales",
+    "response_scale",
+]
 
 #: Medians of the distributions that default priors of a family's parameters have.
 _MEDIANS: Mapping[str, Callable[[Prior], float]] = {
@@ -154,7 +162,18 @@ def _inside(row: AuxiliaryParameter, value: float) -> float:
 
 
 def link_in_words(channel: Channel) -> str:
-    """Say what a further parameter's linear predictor is: ``"log sigma"``, ``"log(nu - 1)"``."""
+    """Say what a further parameter's linear predictor is.
+
+    Parameters
+    ----------
+    channel
+        The parameter and its link.
+
+    Returns
+    -------
+    str
+        Such as ``"log sigma"`` or ``"log(nu - 1)"``.
+    """
     name, lower = channel.name, channel.parameter.lower
     if channel.link.name == "identity":
         return name

@@ -11,6 +11,7 @@ from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import Fit, check_fit
+from bayes_glmm.model.scales import link_in_words
 from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.report.moments import posterior_moments
@@ -74,7 +75,8 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     moments = pd.concat([posterior_moments(variable, prob) for variable in variables], ignore_index=True)
     table = Table(pd.concat([pd.concat(blocks, ignore_index=True), moments.rename(columns=_NAMES)], axis=1))
     table.attrs = {"scale": "link", "unit": coefficient_unit(fit), "ci_prob": prob, "interval": "equal-tailed"}
-    table.attrs[HEADING] = f"Departures from the fixed part ({table.attrs['unit']}); {moments_words(table.attrs)}."
+    units = [table.attrs["unit"], *(f"of {one.name}: {link_in_words(one)}" for one in fit.model.spec.channels)]
+    table.attrs[HEADING] = f"Departures from the fixed part ({'; '.join(units)}); {moments_words(table.attrs)}."
     return table
 
 

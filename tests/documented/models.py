@@ -46,6 +46,8 @@ WITHOUT_NOTE = {
     "jing_2020_osf mydata_notation.preference 1": '(resp == "P") ~ denominator + (1 | subjid)',
     "jing_2020_osf mydata_number.generation 1": '(notation == "P") ~ denominator + (1 | subjid)',
     "mlmRev Socatt 2": "pmax(numpos, 2) ~ religion + year + age + gender + (1 | respond)",
+    "liutu_2026_zenodo_3 Measurement_plots.xlsx 1": "proportion_of_deadwood ~ dSWI + siteType * peatThickness + "
+    "(1 | peatland)",
     "naranowicz_2024_osf_4 MO--ST_mood.csv 2": "arousal ~ Mood * Time + (1 | prtp)",
     "naranowicz_2024_osf_4 MO--ST_mood.csv 3": "motivation ~ Mood * Time + (1 | prtp)",
 }
@@ -53,8 +55,11 @@ WITHOUT_NOTE = {
 DERIVED = (
     "NVratio", "PC1", "v.prev.full", "region.full", "discharge_home", "admission_source", "specialty_group",
     "age_group", "diag_1_group", "HbA1c_group", "phylogeny", "documentation", "medication", "distraction",
-    "disengagement", "profile", "enface", "y", "animal",
+    "disengagement", "profile", "enface", "y", "animal", "dSWI", "siteType", "peatThickness", "time",
 )  # fmt: skip
+#: Names of further parameters, as glmmTMB's and brms's formulas have them.
+PARAMETERS = {"sigma": "sigma", "zi": "zi", "ziformula": "zi", "dispformula": "phi"}
+_FURTHER = re.compile(rf"({'|'.join(PARAMETERS)}) *=? *(~[^()]*(?:\([^()]*\|[^()]*\)[^()]*)*)(?:\(glmmTMB beta\))?")
 _WORD = re.compile(r"(?<![\w.`])\.?[^\W\d][\w.]*+(?!\s*\()")
 _COMPARISON = re.compile(r"I?\([\w.]+\s*(?:==|>|<|%in%)[^~]*\)")
 _DATE = re.compile(r"as\.Date\(([A-Z][\w.]*)\)")
@@ -84,9 +89,15 @@ class DocumentedModel:
         return f"{self.source} {self.object} {self.model_index}"
 
     @property
+    def further(self) -> dict[str, str]:
+        """The formulas of further parameters behind that of the mean, by this package's names of the parameters."""
+        parts = [_FURTHER.fullmatch(part.strip()) for part in self.formula.split(";")[1:]]
+        return {PARAMETERS[part[1]]: part[2] for part in parts if part} if all(parts) else {}
+
+    @property
     def written(self) -> str:
         """The formula as a user writes it: no note behind it, names with operators in backticks."""
-        text = WITHOUT_NOTE.get(self.name, self.formula)
+        text = WITHOUT_NOTE.get(self.name, self.formula.split(";")[0].strip() if self.further else self.formula)
         for column in sorted((name for name in self.columns if re.search(r"\w[-/]\w", name)), key=len, reverse=True):
             text = re.sub(rf"(?<![`\w]){re.escape(column)}(?![`\w])", f"`{column}`", text)
         return text
@@ -133,7 +144,7 @@ def _columns() -> dict[tuple[str, ...], dict[str, tuple[str, str]]]:
 def made_up_frame(model: DocumentedModel) -> pd.DataFrame:
     """Make a frame of the registry's columns that the formula names, with values its functions can be computed of."""
     rng = np.random.default_rng(7)
-    text = model.written
+    text = " ".join([model.written, *model.further.values()])
     words = {*_WORD.findall(text), *re.findall("`([^`]+)`", text), model.response}
     arithmetic = {name for call in _CALL.findall(text.replace("factor(", "(")) for name in _WORD.findall(call)}
     kinds = {name: found for name, found in model.columns.items() if name in words}
@@ -182,7 +193,8 @@ def read(model: DocumentedModel) -> GLMMError | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            bg.GLMM(model.written, made_up_frame(model), family=model.stated_family)
+            frame, further = made_up_frame(model), model.further
+            bg.GLMM(model.written, frame, family=model.stated_family, dpar_formulas=further or None)
         except GLMMError as error:
             return error
     return None
