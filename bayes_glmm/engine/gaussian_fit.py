@@ -25,7 +25,7 @@ from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior, density_at, mapped_posterior
 from bayes_glmm.engine.sparse_gaussian import SparseMoments
-from bayes_glmm.engine.sparse_moments import SparsePattern, sparse_moments
+from bayes_glmm.engine.sparse_moments import SparsePattern, in_shares, sparse_moments, with_shares
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class GaussianFit:
     moments
         The rows' sums of squares and products.
     theta
-        (d,) the mode.
+        (d,) the mode, as the sampler sees it.
     factor
         (d, d) factor of theta's approximate covariance.
     bends
@@ -165,7 +165,11 @@ def gaussian_fits(packed: Packed, pattern: SparsePattern | None = None) -> tuple
     start = packed.start[surface.n_v :]
     if surface(start) >= NOWHERE:
         raise SamplingError("The posterior has no finite density at the starting point; check the priors.")
-    fits = [_fit_at(surface, mode) for mode in find_modes(surface, data, start, 1e-8)]
+    modes = find_modes(surface, data, start, 1e-8)
+    if isinstance(moments, SparseMoments):
+        moments = with_shares(data, moments)
+        surface, modes = _Surface(packed, moments), [in_shares(mode, moments) for mode in modes]
+    fits = [_fit_at(surface, mode) for mode in modes]
     return tuple(sorted(fits, key=lambda fit: -fit.log_mass))
 
 

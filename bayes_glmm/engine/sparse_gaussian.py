@@ -35,6 +35,7 @@ from bayes_glmm.engine.sparse_factor import (
     solve_forwards,
 )
 from bayes_glmm.engine.theta_map import pull_map, read_map, to_place
+from bayes_glmm.engine.vectors import copy
 
 Array = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
@@ -58,6 +59,8 @@ class SparseMoments(NamedTuple):
     shift: Array  # (p,) the fit that was taken off beta
     mean: Array  # (p,) prior means of beta less the shift
     precision: Array  # (p,) prior precisions of beta
+    shared: Positions  # (m,) log sds that the sampler sees as ratios to sigma; empty: it sees theta itself
+    weights: Array  # (m,) variance of the linear predictor for each of their squares
 
 
 #: Length of the address table of `SparseMoments`.
@@ -83,6 +86,8 @@ def read_sparse(table: Any) -> SparseMoments:
         read_vector(table, 12, np.float64),
         read_vector(table, 13, np.float64),
         read_vector(table, 14, np.float64),
+        read_vector(table, 15, np.int64),
+        read_vector(table, 16, np.float64),
     )
 
 
@@ -189,16 +194,51 @@ def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient
     return total
 
 
+@as_written
+def _from_shares(place: Any, moments: SparseMoments, theta: Any) -> None:
+    """Fill theta: at `place`, log sds stand as ratios to sigma, and log sigma as half the log of the variance of a row.
+
+    The rows say how large that variance is, and only little of how it divides: theta's posterior bends along it. The
+    Jacobian is constant.
+    """
+    if moments.shared.size == 0:
+        copy(place, theta)
+        return
+    last, parts = place.size - 1, 1.0
+    copy(place, theta)
+    for i in range(moments.shared.size):
+        parts += moments.weights[i] * math.exp(2.0 * place[moments.shared[i]])
+    theta[last] -= 0.5 * math.log(parts)
+    for i in range(moments.shared.size):
+        theta[moments.shared[i]] += theta[last]
+
+
+@as_written
+def _pull_shares(place: Any, moments: SparseMoments, gradient: Any) -> None:
+    """Turn d/d theta into d/d place."""
+    if moments.shared.size == 0:
+        return
+    last, parts = place.size - 1, 1.0
+    for i in range(moments.shared.size):
+        parts += moments.weights[i] * math.exp(2.0 * place[moments.shared[i]])
+        gradient[last] += gradient[moments.shared[i]]
+    for i in range(moments.shared.size):
+        share = moments.weights[i] * math.exp(2.0 * place[moments.shared[i]]) / parts
+        gradient[moments.shared[i]] -= gradient[last] * share
+
+
 @native(DENSITY_SIGNATURE)
 def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> int:
     """Return 0 with the marginal density in z and its gradient; user data is the address table of a `Map`."""
     map_ = read_map(user_data_)
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = read_sparse(carray(as_pointer(map_.tables[1]), (SPARSE_SIZE,), np.uint64))
-    z, gradient, theta = carray(z_, (dim,)), np.empty(dim), np.empty(dim)
-    value = to_place(z, map_, theta)
+    z, gradient, theta, place = carray(z_, (dim,)), np.empty(dim), np.empty(dim), np.empty(dim)
+    value = to_place(z, map_, place)
+    _from_shares(place, moments, theta)
     value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
+    _pull_shares(place, moments, gradient)
     pull_map(z, map_, gradient, carray(gradient_, (dim,)))
     if not math.isfinite(value):
         return 4
@@ -211,7 +251,10 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
 @native(EXPAND_SIGNATURE)
 def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
     """Fill theta of z; user data as of `density`."""
-    to_place(carray(z_, (dim,)), read_map(user_data_), carray(theta_, (dim,)))
+    map_, place = read_map(user_data_), np.empty(dim)
+    moments = read_sparse(carray(as_pointer(map_.tables[1]), (SPARSE_SIZE,), np.uint64))
+    to_place(carray(z_, (dim,)), map_, place)
+    _from_shares(place, moments, carray(theta_, (dim,)))
     return 0
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.gaussian_moments import least_squares
 from bayes_glmm.engine.sparse_factor import FactorPattern, factor_pattern, fill_reducing_order, places_in
@@ -96,8 +97,56 @@ def sparse_moments(data: KernelData, pattern: SparsePattern, mean: Array, precis
     cross = np.asarray(pattern.columns.T @ (data.counts * y))[order]
     return SparseMoments(
         *factor, likelihood, prior, pattern.term_start, entries, pattern.values, place, cross, scalars, shift,
-        mean - shift, precision,
+        mean - shift, precision, np.zeros(0, dtype=np.int64), np.zeros(0),
     )  # fmt: skip
+
+
+def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
+    """Let the sampler see log sds as ratios to sigma, and the variance of a row in sigma's place.
+
+    Parameters
+    ----------
+    data
+        The model.
+    moments
+        Its moments.
+
+    Returns
+    -------
+    SparseMoments
+        Unchanged where sigma's prior has an upper bound.
+    """
+    table = data.theta_table
+    logs = (table[:, codes.KIND] == codes.ABOVE) & (table[:, codes.LOWER] == 0.0)
+    elements, weights = [], []
+    for t in range(data.terms.shape[1]):
+        k, z, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.Z_START, layout.THETA_START))
+        elements += [first + c for c in range(k) if logs[first + c]]
+        weights += [float(np.mean(np.square(data.Z[z + c]))) for c in range(k) if logs[first + c]]
+    if not logs[-1]:
+        return moments
+    return moments._replace(shared=np.array(elements, dtype=np.int64), weights=np.array(weights))
+
+
+def in_shares(theta: Array, moments: SparseMoments) -> Array:
+    """Return where the sampler sees a theta.
+
+    Parameters
+    ----------
+    theta
+        (d,).
+    moments
+        Of `with_shares`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (d,).
+    """
+    place, ratios = theta.copy(), theta[moments.shared] - theta[-1]
+    place[moments.shared] = ratios
+    place[-1] += 0.5 * np.log1p(np.sum(moments.weights * np.exp(2.0 * ratios))) if len(ratios) else 0.0
+    return place
 
 
 def _columns(data: KernelData) -> sparse.csr_array:
