@@ -115,7 +115,7 @@ class Design:
     @cached_property
     def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Which rows multiply every group's effects by the same Z: the first row of each kind, and each row's kind."""
-        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.Z for term in self.groups)]))
+        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.along for term in self.groups)]))
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,18 @@ class GroupTerm:
     def size(self) -> int:
         """The number of levels."""
         return len(self.levels)
+
+    @cached_property
+    def along(self) -> npt.NDArray[np.float64]:
+        """Z for variances (rows, coefficients): times the sd that a row's level has beside others, where it is known.
+
+        That of an inbred animal is the root of 1 + F; of levels that were not read or fitted it is one.
+        """
+        if self.structure is None:
+            return self.Z
+        sds = np.append(np.sqrt(self.structure.variances), 1.0)
+        known = (self.codes >= 0) & (self.codes < self.structure.size)
+        return np.asarray(self.Z * sds[np.where(known, self.codes, -1)][:, None])
 
 
 @dataclass(frozen=True, eq=False)

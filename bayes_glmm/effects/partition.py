@@ -110,7 +110,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     )
 
 
-def variance_partition(request: Request, scale: str) -> Partition:
+def variance_partition(request: Request, scale: str, noise: bool = True) -> Partition:
     """Compute the variance components of every draw.
 
     Parameters
@@ -119,6 +119,9 @@ def variance_partition(request: Request, scale: str) -> Partition:
         Fit and rows.
     scale
         ``"latent"`` or ``"response"``.
+    noise
+        Whether the latent scale's residual variance includes that of a family that varies about its mean on the
+        response's scale, as counts do; its own residual or liability is always there.
 
     Returns
     -------
@@ -134,7 +137,7 @@ def variance_partition(request: Request, scale: str) -> Partition:
     predictor = row_predictor(
         request.fit, None if unchanged else request.frame, random_effects="marginal", random_seed=0
     )
-    return _latent(predictor) if scale == "latent" else response_partition(predictor)
+    return _latent(predictor, noise) if scale == "latent" else response_partition(predictor)
 
 
 def component_draws(partition: Partition, labels: pd.DataFrame, values: Array, name: str) -> xr.DataArray:
@@ -189,12 +192,12 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
     return table
 
 
-def _latent(predictor: RowPredictor) -> Partition:
+def _latent(predictor: RowPredictor, noise: bool) -> Partition:
     draws, design, family = predictor.draws, predictor.design, predictor.family
     centred = design.X - design.X.mean(axis=0)
     spread = centred.T @ centred / max(1, predictor.rows - 1)
     random = {
-        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.Z.T @ term.Z / predictor.rows)
+        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.along.T @ term.along / predictor.rows)
         for term in design.groups
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
@@ -206,8 +209,10 @@ def _latent(predictor: RowPredictor) -> Partition:
             )
         parameters = {name: value[:, 0] for name, value in draws.parameters.items()}
         residual = family.latent_variance(predictor.link, parameters) + np.zeros(draws.size)
-    else:
+    elif noise or (family.support == "real" and predictor.link.name == "identity"):
         residual = _residual_by_moments(predictor)
+    else:
+        residual = np.zeros(draws.size)
     return Partition(predictor, "latent", fixed, random, residual)
 
 
@@ -215,7 +220,7 @@ def _residual_by_moments(predictor: RowPredictor) -> Array:
     """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
     link, family, parameters = predictor.link, predictor.family, predictor.draws.parameters
     predictor = predictor if family.mean is None else replace(predictor, scale="mu")
-    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], _distinct_rows(predictor))
+    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], distinct_rows(predictor))
     mean = np.sum(list(means), axis=0)[:, None]
     variance = np.asarray(family.variance(mean, parameters, None), dtype=float)
     # how fast the mean follows the linear predictor, whose scale the variance is put on
@@ -228,8 +233,21 @@ def _residual_by_moments(predictor: RowPredictor) -> Array:
     return (variance / np.square(slope))[:, 0]
 
 
-def _distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
-    """Chunks of rows that differ, each row's share of all rows, and its number of trials or precision."""
+def distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
+    """List chunks of rows that differ.
+
+    Parameters
+    ----------
+    predictor
+        The rows.
+    trials
+        (rows,) numbers of trials or precisions; None for one everywhere.
+
+    Returns
+    -------
+    list of tuple
+        Positions, each row's share of all rows, and its number of trials or precision.
+    """
     first, kind = Counterfactuals(predictor, predictor.rows, ()).distinct()
     share = np.bincount(kind, minlength=len(first)) / predictor.rows
     # the variance of a proportion is a line in 1/n: rows that differ in n alone have that of their harmonic mean
@@ -263,7 +281,7 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
     """
     names = [term.name for term in predictor.design.groups] if split else []
     names = names if len(names) > 1 else []
-    pieces = _distinct_rows(predictor, trials)
+    pieces = distinct_rows(predictor, trials)
     start = pieces[0][0][:1]
     centre = _means(
         predictor, start, random_variance(predictor.draws, predictor.design, start, predictor.design.groups)

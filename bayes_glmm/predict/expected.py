@@ -269,7 +269,7 @@ class RowPredictor:
             (rows, columns).
         """
         parts = [self.design.X, self.design.offset[:, None]]
-        parts += [term.Z for term in (*self.read, *self.averaged)]
+        parts += [term.Z for term in self.read] + [term.along for term in self.averaged]
         parts += [term.codes[:, None].astype(float) for term in self.read]
         return np.hstack(parts)
 
@@ -392,7 +392,8 @@ def expected(
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
         Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct
-        level. Or one of these for each grouping factor named; others are ``"marginal"``.
+        level, given its relatives where levels are related. Or one of these for each grouping factor named; others are
+        ``"marginal"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     scale

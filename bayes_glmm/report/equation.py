@@ -93,6 +93,10 @@ def _group_lines(term: GroupTerm) -> list[str]:
     name, lines = upright(term.name), []
     for block in term.blocks:
         sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+        if term.structure is not None:
+            lines.append(_related_line(name, block, term.structure.symbol))
+            lines += [rf"R^{{{name}}} &\sim \operatorname{{LKJ}}(\eta)"] if len(block) > 1 else []
+            continue
         if len(block) == 1:
             lines.append(rf"b^{{{name}}}_{{{block[0]},\,j}} &\sim \operatorname{{Normal}}(0, {sds[0]})")
             continue
@@ -105,3 +109,16 @@ def _group_lines(term: GroupTerm) -> list[str]:
         )
         lines.append(rf"{correlation} &\sim \operatorname{{LKJ}}(\eta)")
     return lines
+
+
+def _related_line(name: str, block: tuple[int, ...], symbol: str) -> str:
+    """Write the distribution of all levels' effects together, where these are related."""
+    covariance = rf"{symbol}^{{{name}}}" if symbol.isalpha() else rf"({symbol})^{{{name}}}"
+    sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+    if len(block) == 1:
+        effects, scale = rf"b^{{{name}}}_{{{block[0]}}}", rf"({sds[0]})^2\,{covariance}"
+    else:
+        diagonal = rf"\operatorname{{diag}}({', '.join(sds)})"
+        effects = rf"b^{{{name}}}"
+        scale = rf"{covariance} \otimes {diagonal}\,R^{{{name}}}\,{diagonal}"
+    return rf"{effects} &\sim \operatorname{{MvNormal}}(0,\; {scale})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import numpy as np
+
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.autoscale import PriorTable
@@ -141,4 +143,7 @@ def _group_in_words(term: GroupTerm) -> str:
     coefs = ", ".join(term.coefs)
     correlated = any(len(block) > 1 for block in term.blocks)
     kind = "" if len(term.coefs) == 1 else (", correlated" if correlated else ", independent")
-    return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"
+    if term.structure is None:
+        return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"
+    seen = len(np.unique(term.codes))
+    return f"{term.name} ({term.structure.kind} of {term.size:,} levels, {seen:,} with rows: {coefs}{kind})"
