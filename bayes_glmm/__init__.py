@@ -38,12 +38,18 @@ if TYPE_CHECKING:
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
+    from bayes_glmm.structures.matrix import Precision
+    from bayes_glmm.structures.pedigree import Pedigree
+    from bayes_glmm.structures.phylogeny import Phylogeny
 
 __all__ = [
     "FAMILIES",
     "GLMM",
     "Family",
     "FittedGLMM",
+    "Pedigree",
+    "Phylogeny",
+    "Precision",
     "Prior",
     "avg_comparisons",
     "avg_predictions",
@@ -87,6 +93,9 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "Pedigree": "structures.pedigree",
+    "Phylogeny": "structures.phylogeny",
+    "Precision": "structures.matrix",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
     "avg_predictions": "effects.predictions",

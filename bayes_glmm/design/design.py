@@ -6,7 +6,7 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
-from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
+from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.response import (
     Response,
@@ -233,7 +233,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
     offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
-    groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
+    groups, group_encoders = _fit_groups(spec, frame, predictors)
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
     if response.categories is None:
@@ -323,11 +323,15 @@ def _merged(bars: Sequence[Bar]) -> list[tuple[tuple[str, ...], list[Bar]]]:
 
 
 def _fit_groups(
-    bars: Sequence[Bar], frame: pd.DataFrame, predictors: pd.DataFrame
+    spec: ModelSpec, frame: pd.DataFrame, predictors: pd.DataFrame
 ) -> tuple[list[GroupTerm], tuple[_GroupEncoder, ...]]:
-    terms, encoders = [], []
-    for columns, members in _merged(bars):
-        coder, codes = fit_levels(frame, columns)
+    terms, encoders, structures = [], [], dict(spec.covariances)
+    for columns, members in _merged(spec.formula.bars):
+        structure = structures.get(":".join(columns))
+        if structure is None:
+            coder, codes = fit_levels(frame, columns)
+        else:
+            coder, codes = related_levels(frame, columns[0], structure)
         encoded = [fit_terms(bar.effects, predictors) for bar in members]
         coefs = tuple(name for encoder, _ in encoded for name in encoder.coefs)
         twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
@@ -337,9 +341,8 @@ def _fit_groups(
                 "once, for example (1 + x | g) or (1 | g) + (0 + x | g)."
             )
         Z = _frozen(np.hstack([values for _, values in encoded]))
-        terms.append(
-            GroupTerm(":".join(columns), columns, coder.levels, _frozen(codes), coefs, Z, _blocks(members, encoded))
-        )
+        blocks, levels = _blocks(members, encoded), coder.levels
+        terms.append(GroupTerm(":".join(columns), columns, levels, _frozen(codes), coefs, Z, blocks, structure))
         encoders.append(_GroupEncoder(coder, tuple(encoder for encoder, _ in encoded)))
     return terms, tuple(encoders)
 
@@ -407,7 +410,7 @@ def _replay_group(
         codes, new = match_levels(encoder.coder, frame, term.name, allow_new)
     Z = _frozen(np.hstack([encode(effects, predictors) for effects in encoder.effects]))
     levels = (*encoder.coder.levels, *new)
-    return GroupTerm(term.name, term.columns, levels, _frozen(codes), term.coefs, Z, term.blocks)
+    return replace(term, levels=levels, codes=_frozen(codes), Z=Z)
 
 
 def _frozen(array: Any) -> Any:

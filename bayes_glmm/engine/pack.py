@@ -13,16 +13,20 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.frame import listed
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
+from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
+from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
 
@@ -95,7 +99,44 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     if not has_rows(spec):
         precisions = "" if spec.formula.response.precision is None else " and precisions"
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
-    return why_not_in_coordinates(design, priors)
+    related = _related(design)
+    if related is None:
+        return why_not_in_coordinates(design, priors)
+    if spec.family.kernel != "gaussian" or spec.link.name != "identity":
+        return f"{related}, and the family is not gaussian with the identity link"
+    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
+        return f"{related}, and a coefficient's prior is not normal"
+    reason = _why_not_packed(design, priors)
+    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
+        reason = (
+            f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
+            "sires have the offspring of thousands of dams"
+        )
+    return reason
+
+
+def _related(design: Design) -> str | None:
+    """Say that levels have a known covariance; None where none have."""
+    names = [term.name for term in design.groups if term.structure is not None]
+    return f"the levels of {listed(names)} are related" if names else None
+
+
+def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
+    """Return a packed model's arrays, and how the levels of each of its terms are related.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    design
+        Its design.
+
+    Returns
+    -------
+    data, structures
+        None for independent levels.
+    """
+    return packed.data, tuple(design.groups[g].structure for g in packed.order)
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -134,6 +175,11 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
     str or None
         The reason in words; None where they can.
     """
+    return _related(design) or _why_not_packed(design, priors)
+
+
+def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
+    """Say what of a model the compiled tables cannot hold; None where they hold all."""
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bayes_glmm.errors import FormulaError, GLMMError, PriorError
+from bayes_glmm.arguments import in_words
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
 from bayes_glmm.families import FAMILIES, Family
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, parse_formula
+from bayes_glmm.structures.matrix import as_structure
+from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
@@ -42,6 +45,8 @@ class ModelSpec:
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
         ``"drop"`` rows with missing values, or ``"error"``.
+    covariances
+        Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
     """
 
     formula: Formula
@@ -50,6 +55,7 @@ class ModelSpec:
     priors: tuple[tuple[str, Prior], ...] = ()
     center: bool = True
     missing: str = "drop"
+    covariances: tuple[tuple[str, Structure], ...] = ()
 
     @classmethod
     def build(
@@ -61,6 +67,7 @@ class ModelSpec:
         center: bool = True,
         missing: str = "drop",
         columns: Iterable[str] = (),
+        covariances: Mapping[str, Any] | None = None,
     ) -> ModelSpec:
         """Check a model's parts together.
 
@@ -81,6 +88,8 @@ class ModelSpec:
             ``"drop"`` or ``"error"``.
         columns
             Names of the data's columns, by which names that are no words are told from operators.
+        covariances
+            Pedigrees, phylogenies or matrices by grouping factor.
 
         Returns
         -------
@@ -95,6 +104,8 @@ class ModelSpec:
             If the family or link is unknown, the link does not belong to the family, or a switch has no such value.
         PriorError
             If a prior is not a `Prior` or its key is given twice.
+        DataError
+            If a covariance is no matrix, or none of a grouping factor of one column.
 
         Examples
         --------
@@ -115,7 +126,7 @@ class ModelSpec:
         parsed = replace(parsed, response=response)
         _check_trials(parsed, record)
         _check_precision(parsed, record)
-        return cls(parsed, record, linked, _priors(priors), center, missing)
+        return cls(parsed, record, linked, _priors(priors), center, missing, _covariances(covariances, parsed))
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -165,6 +176,26 @@ class ModelSpec:
         if version != _VERSION:
             raise GLMMError(f"The specification has version {version}; this package reads version {_VERSION}.")
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
+
+
+def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+    if covariances is None:
+        return ()
+    if not isinstance(covariances, Mapping):
+        raise DataError(
+            f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
+        )
+    names = list(dict.fromkeys(bar.name for bar in formula.bars))
+    for name in covariances:
+        if name not in names:
+            has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
+            raise DataError(f"covariances: the model has no grouping factor {name!r}. {has}")
+        if ":" in name:
+            raise DataError(
+                f"covariances[{name!r}]: only factors of one column have a known covariance. Make one column of the "
+                "combination, and give the covariance of its levels."
+            )
+    return tuple((name, as_structure(value, name)) for name, value in covariances.items())
 
 
 def _check_precision(formula: Formula, family: Family) -> None:
