@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.heterogeneity import heterogeneity, studies
     from bayes_glmm.effects.hypotheses import hypotheses
     from bayes_glmm.effects.icc import icc
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
@@ -60,6 +61,7 @@ __all__ = [
     "errors",
     "from_bambi",
     "grid",
+    "heterogeneity",
     "hypotheses",
     "icc",
     "kfold",
@@ -82,6 +84,7 @@ __all__ = [
     "simulate",
     "simulate_residuals",
     "slopes",
+    "studies",
     "table",
     "variance_components",
     "widgets",
@@ -105,6 +108,7 @@ _HOMES = {
     "comparisons": "effects.comparisons",
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
+    "heterogeneity": "effects.heterogeneity",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",
     "kfold": "checks.comparison",
@@ -126,6 +130,7 @@ _HOMES = {
     "simulate": "datasets.simulate",
     "simulate_residuals": "checks.residuals",
     "slopes": "effects.slopes",
+    "studies": "effects.heterogeneity",
     "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }

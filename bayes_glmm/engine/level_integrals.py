@@ -105,7 +105,7 @@ def spread_rows(f: Any, sd: float, shift: float, p: int, data: KernelData, level
         begin = f[i] + sd * shift
         for k in range(count):
             eta[k] = begin + sd * t[k]
-        y[:] = data.y[i]
+        y[:] = data.y[i, 0]
         counts[:] = data.counts[i]
         at += count
     return at

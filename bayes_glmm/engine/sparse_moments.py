@@ -80,7 +80,7 @@ def sparse_moments(data: KernelData, pattern: SparsePattern, mean: Array, precis
         Sufficient for (u, beta, theta).
     """
     p, root = int(data.sizes[layout.N_BETA]), np.sqrt(data.counts)
-    y = data.y - data.offset
+    y = data.y[:, 0] - data.offset
     shift = least_squares((data.X * root).T, y * root, mean, precision) if p else np.zeros(0)
     y = y - shift @ data.X
     factor, order, n = pattern.factor, pattern.order, len(pattern.order)
