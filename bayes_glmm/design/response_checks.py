@@ -96,7 +96,7 @@ def check_values(response: Response, formula: ResponseFormula, family: Family, i
     elif family.support == "count":
         check_whole(y, name, f"counts (family {family.name!r})", index)
     elif family.support == "positive":
-        reason = f"must be above zero for family {family.name!r}; with zeros use 'hurdle_gamma' or 'hurdle_lognormal'"
+        reason = f"must be above zero for family {family.name!r}; with zeros use 'tweedie' or 'hurdle_gamma'"
         refuse(y <= 0, y, name, index, reason)
     elif family.support == "nonnegative":
         refuse(y < 0, y, name, index, f"must not be negative for family {family.name!r}")

@@ -32,9 +32,11 @@ Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset(
-    {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"}
+    {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative", "sratio", "cratio"}
     | {"known_gaussian", "wider_gaussian"}
 )
+#: Kernels with such rows under one link only.
+_CONCAVE_UNDER = {"acat": "logit"}
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -247,7 +249,7 @@ def auxiliary_rows(design: Design, priors: PriorTable) -> list[Array]:
         if row.ordered:
             assert design.response is not None and design.response.categories is not None
             following = rows[-1].copy()
-            following[codes.KIND] = codes.INCREMENT
+            following[codes.KIND] = codes.INCREMENT if row.increasing else codes.UNBOUNDED
             rows += [following] * (len(design.response.categories) - 2)
     return rows
 
@@ -282,7 +284,8 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
-    concave_rows = spec.family.kernel in LOG_CONCAVE and spec.link.name not in _OF_ANY_SHAPE
+    kernel, link = spec.family.kernel or "", spec.link.name
+    concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
@@ -386,10 +389,12 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
 
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
-    """Return the first threshold and the logs of the increments where the categories have their shares of the rows."""
+    """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
     rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
-    shares = np.cumsum(rows)[:-1] / np.sum(rows)
-    thresholds = np.asarray(spec.link.link(shares), dtype=float) + data.offset.mean()
+    assert spec.family.threshold_predictors is not None
+    thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
+    if not spec.family.parameters[-1].increasing:
+        return thresholds
     return np.concatenate([thresholds[:1], np.log(np.diff(thresholds))])
 
 

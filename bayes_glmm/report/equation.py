@@ -46,8 +46,8 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
         lines = [rf"{name}_i &\sim {_distribution(spec)}"]
         lines += _predictor_lines(_linked(spec.link.latex), design)
     else:
-        left = rf"{spec.link.latex}(\Pr({name}_i \le c))"
-        lines = [rf"{left} &= \tau_c - \eta_i", *_predictor_lines(r"\eta_i", design)]
+        line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        lines = [line, *_predictor_lines(r"\eta_i", design)]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
