@@ -6,7 +6,7 @@ the same rows, and lie in the same level of the coarser factor where there is on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -164,6 +164,33 @@ def find_patterns(packed: Packed) -> Patterns:
         np.append(units, patterns).astype(np.int64),
         level.astype(np.int64),
         (parents[shown][units] if nested else np.zeros(0)).astype(np.int64),
+    )
+
+
+def each_level(patterns: Patterns) -> Patterns:
+    """Give every level a pattern of its own.
+
+    Parameters
+    ----------
+    patterns
+        Levels grouped by their rows.
+
+    Returns
+    -------
+    Patterns
+        The levels in the same order, rows repeated.
+    """
+    times, sizes = patterns.multiplicity, np.diff(patterns.rows)
+    own = np.repeat(np.arange(len(times)), times)
+    rows = np.concatenate([np.arange(patterns.rows[p], patterns.rows[p + 1]) for p in own])
+    ends, last = np.cumsum(times), patterns.units[1:] - 1
+    units = ends[last] if len(patterns.coarser) else np.arange(1, len(own) + 1)
+    return replace(
+        patterns,
+        data=_rows_alone(patterns.data, rows),
+        rows=np.concatenate([[0], np.cumsum(sizes[own])]).astype(np.int64),
+        multiplicity=np.ones(len(own), dtype=np.int64),
+        units=np.concatenate([[0], units]).astype(np.int64),
     )
 
 
