@@ -136,7 +136,8 @@ def _check_unit(y: Array, name: str, family: Family, index: pd.Index) -> None:
         "trials use family='binomial' with p(successes, trials)"
     )
     if not high and np.all((y >= 0) & (y <= 1)):
-        reason += "; proportions of 0 and 1 have 'zero_one_inflated_beta' and 'ordbeta'"
+        reason += "; shares of 0 and 1 have 'zero_one_inflated_beta' and 'ordbeta'"
+        reason += "" if low or np.any(y == 1) else ", of 0 alone 'zero_inflated_beta'"
     refuse((y < 0 if low else y <= 0) | (y > 1 if high else y >= 1), y, name, index, reason)
 
 

@@ -252,9 +252,20 @@ def shape_of(mu: Any, parameters: Parameters) -> tuple[int, ...]:
 def summed_cdf(log_density: Callable[..., Any], y: Any, mu: Any, parameters: Parameters, trials: Any) -> Any:
     """Add up the probabilities of 0, 1, ..., y: the distribution function of counts that have no shorter one."""
     shape = np.broadcast_shapes(np.shape(y), np.shape(trials) if trials is not None else (), shape_of(mu, parameters))
-    counts, total = np.broadcast_to(np.asarray(y, dtype=float), shape), np.zeros(shape)
-    n = None if trials is None else np.broadcast_to(np.asarray(trials, dtype=float), shape)
-    for k in range(int(np.max(counts, initial=-1.0)) + 1):
-        kept = float(k) if n is None else np.minimum(float(k), n)
-        total += np.where(counts >= k, np.exp(log_density(kept, mu, parameters, n)), 0.0)
-    return np.minimum(total, 1.0)
+    counts = np.broadcast_to(np.asarray(y, dtype=float), shape).reshape(-1)
+    counts = counts if trials is None else np.minimum(counts, np.broadcast_to(trials, shape).reshape(-1))
+    # the largest first: each element is worked on as long as its own count lasts
+    order = np.argsort(-counts, kind="stable")
+    left = np.searchsorted(-counts[order], -np.arange(np.max(counts, initial=-1.0) + 1.0), side="right")
+
+    def sorted_flat(value: Any) -> Any:
+        return np.broadcast_to(np.asarray(value, dtype=float), shape).reshape(-1)[order]
+
+    location, n = sorted_flat(mu), None if trials is None else sorted_flat(trials)
+    own, total = {name: sorted_flat(value) for name, value in parameters.items()}, np.zeros(counts.size)
+    for k, size in enumerate(left):
+        here = {name: value[:size] for name, value in own.items()}
+        total[:size] += np.exp(log_density(float(k), location[:size], here, None if n is None else n[:size]))
+    result = np.empty(counts.size)
+    result[order] = np.minimum(total, 1.0)
+    return result.reshape(shape)

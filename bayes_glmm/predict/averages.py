@@ -86,7 +86,7 @@ def averaged_probabilities(family: Family, link: Link, parameters: Parameters, e
     def at(x: Array, draws: slice) -> Array:
         return np.asarray(probabilities(x, link, {"thresholds": thresholds[draws]}))
 
-    return gaussian_expectations(at, eta, variance, (thresholds.shape[-1] + 1,))
+    return np.maximum(gaussian_expectations(at, eta, variance, thresholds.shape[-1] + 1), 0.0)
 
 
 def averaged_noise(

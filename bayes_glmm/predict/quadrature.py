@@ -26,6 +26,7 @@ from bayes_glmm.predict.domain import check_average_exists
 
 Array = npt.NDArray[np.float64]
 
+_FEWEST = 24  # points of a series that stands for many rows
 _BLOCK = 16_384  # elements worked on together: a few arrays of this size stay in the cache
 
 
@@ -133,39 +134,66 @@ def gaussian_expectation(
     )
 
 
-def gaussian_expectations(
-    function: Callable[[Array, slice], Array], eta: Array, variance: Array, shape: tuple[int, ...]
-) -> Array:
+def gaussian_expectations(function: Callable[[Array, slice], Array], eta: Array, variance: Array, size: int) -> Array:
     """Average probabilities that are functions of one normal variable, all at its nodes together.
 
     Parameters
     ----------
     function
-        (normal variable, which rows) -> probabilities, the variable's shape and `shape`.
+        (normal variable (s, ...), which of the n draws) -> probabilities (s, ..., size).
     eta
-        (n, ...) means of the normal variable.
+        (n, rows) means of the normal variable.
     variance
-        Its variances, the shape of `eta`.
-    shape
-        Shape of what is averaged at one element of `eta`.
+        (n, rows) its variances.
+    size
+        How many probabilities there are.
 
     Returns
     -------
     numpy.ndarray
-        The shape of `eta` and `shape`; errors below 1e-9 times the average, or 1e-13 where it is small.
+        (n, rows, size); errors below 1e-9 times the average, or 1e-10 where it is small.
 
     Raises
     ------
     PredictionError
         If 12 halvings of the step are not enough.
+
+    Notes
+    -----
+    Rows of a draw that share a variance share an entire function of eta: a Chebyshev series through fewer points than
+    rows stands for it, as soon as its last coefficients vanish.
     """
-    result, inner = np.empty((*eta.shape, *shape)), eta.shape + (1,) * len(shape)
-    eta, sd = eta.reshape(inner), np.sqrt(variance).reshape(inner)
+    low, high = eta.min(axis=1, keepdims=True), eta.max(axis=1, keepdims=True)
+    width = np.where(high > low, high - low, 1.0)
+    count = _FEWEST if np.all(np.ptp(variance, axis=1) <= 1e-12 * variance.max(initial=0.0)) else eta.shape[1]
+    while count < eta.shape[1] / 2:
+        points = np.polynomial.chebyshev.chebpts1(count)
+        values = _expectations(function, low + 0.5 * width * (points + 1.0), variance[:, :1], size)
+        basis = np.polynomial.chebyshev.chebvander(points, count - 1) * (2.0 - np.eye(1, count)[0]) / count
+        series = np.einsum("jk,sjc->ksc", basis, values)
+        if np.abs(series[-2:]).max() < 1e-10:
+            return _clenshaw(series, 2.0 * (eta - low) / width - 1.0)
+        count *= 2
+    return _expectations(function, eta, variance, size)
+
+
+def _clenshaw(series: Array, x: Array) -> Array:
+    """Add up Chebyshev series (k, n, size) at places x (n, rows): (n, rows, size)."""
+    x = x[..., None]
+    last, before = np.zeros(1), np.zeros(1)
+    for coefficients in series[:0:-1]:
+        last, before = coefficients[:, None] + 2.0 * x * last - before, last
+    return np.asarray(series[0][:, None] + x * last - before)
+
+
+def _expectations(function: Callable[[Array, slice], Array], eta: Array, variance: Array, size: int) -> Array:
+    """Average by step halving, some draws at a time."""
+    result, sd = np.empty((*eta.shape, size)), np.sqrt(np.broadcast_to(variance, eta.shape))[..., None]
     length = max(1, _BLOCK // max(1, result[:1].size))
     for start in range(0, len(eta), length):
         block = slice(start, start + length)
-        function_here = functools.partial(_of_block, function, block)
-        result[block] = _halving_block(function_here, 1.0, 1e-9, eta[block], sd[block], floor=1e-4)
+        here = functools.partial(_of_block, function, block)
+        result[block] = _halving_block(here, 1.0, 1e-9, eta[block][..., None], sd[block], floor=1e-4)
     return result
 
 
