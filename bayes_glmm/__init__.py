@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
     from bayes_glmm.effects.heritability import evolvability, heritability
+    from bayes_glmm.effects.heterogeneity import heterogeneity, studies
     from bayes_glmm.effects.hypotheses import hypotheses
     from bayes_glmm.effects.icc import icc
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
@@ -63,6 +64,7 @@ __all__ = [
     "from_bambi",
     "grid",
     "heritability",
+    "heterogeneity",
     "hypotheses",
     "icc",
     "kfold",
@@ -85,6 +87,7 @@ __all__ = [
     "simulate",
     "simulate_residuals",
     "slopes",
+    "studies",
     "table",
     "variance_components",
     "widgets",
@@ -110,6 +113,7 @@ _HOMES = {
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
     "heritability": "effects.heritability",
+    "heterogeneity": "effects.heterogeneity",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",
     "kfold": "checks.comparison",
@@ -131,6 +135,7 @@ _HOMES = {
     "simulate": "datasets.simulate",
     "simulate_residuals": "checks.residuals",
     "slopes": "effects.slopes",
+    "studies": "effects.heterogeneity",
     "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }

@@ -5,7 +5,7 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_term
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
 from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
+from bayes_glmm.design.known import encode_known
 from bayes_glmm.design.response import (
     Response,
     ResponseEncoder,
@@ -78,6 +79,8 @@ class Design:
         The response; None for new rows read without it.
     trials, precision
         Numbers of trials, and how many times less a row varies, float64 (rows,), where they were read.
+    known
+        What more is known of the rows, float64 (rows,) each, where it was read.
     index
         The user's labels of the rows kept.
     dropped
@@ -98,6 +101,7 @@ class Design:
     response: Response | None
     trials: Array | None
     precision: Array | None
+    known: Mapping[str, Array]
     index: pd.Index
     dropped: int
     reasons: dict[str, int]
@@ -253,6 +257,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         response=_frozen_response(response),
         trials=response.trials,
         precision=response.precision,
+        known=response.known,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -365,6 +370,7 @@ def _replay(
     wanted += list(formula.response.variables) if response else []
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
+    wanted += encoders.response.known.columns if trials else ()
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame = with_days(frame, formula.dates, PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
@@ -378,12 +384,13 @@ def _replay(
         offset += encode(encoder, predictors)[:, 0]
     read = _frozen_response(encode_response(encoders.response, spec.family, frame)) if response else None
     if read is not None:
-        numbers, precision = read.trials, read.precision
+        numbers, precision, known = read.trials, read.precision, read.known
     else:
         wants = trials and encoders.response.trials is not None
         numbers = _frozen(encode_trials(encoders.response, frame)) if wants else None
         wants = trials and encoders.response.precision is not None
         precision = _frozen(encode_precision(encoders.response, frame)) if wants else None
+        known = encode_known(encoders.response.known, frame) if trials else {}
     return Design(
         spec=spec,
         X=_frozen(encode(encoders.fixed, predictors)),
@@ -393,6 +400,7 @@ def _replay(
         response=read,
         trials=numbers,
         precision=precision,
+        known=known,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -420,7 +428,7 @@ def _frozen(array: Any) -> Any:
 
 
 def _frozen_response(response: Response) -> Response:
-    for array in (response.y, response.trials, response.weights, response.precision):
+    for array in (response.y, response.trials, response.weights, response.precision, *response.known.values()):
         if array is not None:
             array.flags.writeable = False
     return response

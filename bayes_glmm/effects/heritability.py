@@ -50,7 +50,7 @@ def heritability(
     fit: Fit,
     newdata: Any = None,
     *,
-    additive: str,
+    additive: str | None = None,
     scale: str = "latent",
     ci_prob: float | None = None,
     draws: str = "table",
@@ -64,7 +64,8 @@ def heritability(
     newdata
         Rows whose predictors the trait is considered at; None for the rows that were fitted, averaged.
     additive
-        The grouping factor whose effects are breeding values, with a pedigree as its known covariance.
+        The grouping factor whose effects are breeding values, with a pedigree as its known covariance; None for the
+        only one that has a known covariance.
     scale
         ``"latent"``: of the linear predictor. ``"expected"``: of E[y | effects], the trait without the family's own
         noise. ``"observed"``: of the responses themselves, of single trials for families with trials.
@@ -118,7 +119,7 @@ def heritability(
     check_choice("scale", scale, SCALES)
     request = partition_request(fit, newdata, "latent", ci_prob, draws)
     trait = _trait(variance_partition(request, "latent", noise=False), term, scale)
-    labels = pd.DataFrame({"group": [additive]})
+    labels = pd.DataFrame({"group": [term.name]})
     values = (trait.additive / trait.phenotypic)[:, None]
     if draws == "dataarray":
         return component_draws(trait.partition, labels, values, "heritability")
@@ -129,7 +130,7 @@ def evolvability(
     fit: Fit,
     newdata: Any = None,
     *,
-    additive: str,
+    additive: str | None = None,
     scale: str = "expected",
     ci_prob: float | None = None,
     draws: str = "table",
@@ -143,7 +144,7 @@ def evolvability(
     newdata
         Rows whose predictors the trait is considered at; None for the rows that were fitted, averaged.
     additive
-        The grouping factor whose effects are breeding values.
+        The grouping factor whose effects are breeding values; None for the only one with a known covariance.
     scale
         ``"expected"``: variance and mean of the response's own scale. ``"latent"``: of the linear predictor, where its
         zero means something.
@@ -179,14 +180,14 @@ def evolvability(
     check_choice("scale", scale, SCALES[:2])
     request = partition_request(fit, newdata, "latent", ci_prob, draws)
     trait = _trait(variance_partition(request, "latent", noise=False), term, scale)
-    labels = pd.DataFrame({"group": [additive]})
+    labels = pd.DataFrame({"group": [term.name]})
     values = (trait.additive / np.square(trait.mean))[:, None]
     if draws == "dataarray":
         return component_draws(trait.partition, labels, values, "evolvability")
     return component_table(labels, values, request, {"quantity": "evolvability", "scale": scale})
 
 
-def _additive_term(fit: Fit, additive: str, what: str) -> GroupTerm:
+def _additive_term(fit: Fit, additive: str | None, what: str) -> GroupTerm:
     check_fit(fit)
     groups = fit.model.design.groups
     related = [term for term in groups if term.structure is not None]
@@ -195,10 +196,14 @@ def _additive_term(fit: Fit, additive: str, what: str) -> GroupTerm:
             f"{what}: the model has no breeding values. Give a grouping factor a pedigree, "
             "covariances={'animal': bg.Pedigree(...)}; shares of other factors are bg.icc(fit)."
         )
-    found = [term for term in related if term.name == additive]
+    names = [term.name for term in related]
+    if additive is None and len(related) > 1:
+        raise PredictionError(
+            f"{what}: several factors have a known covariance; say additive={names[0]!r}, or another."
+        )
+    found = [term for term in related if additive in (None, term.name)]
     if not found:
-        has = nearest(additive, [term.name for term in related])
-        raise PredictionError(f"{what}: {additive!r} is no factor with a known covariance. {has}")
+        raise PredictionError(f"{what}: {additive!r} is no factor with a known covariance. {nearest(additive, names)}")
     if found[0].coefs != ("Intercept",):
         raise PredictionError(
             f"{what}: the effects of {additive!r} have slopes, so that its variance depends on the predictors. It is "

@@ -80,6 +80,8 @@ def why_not_marginal(data: KernelData) -> str | None:
     kinds = set(data.beta_table[:, codes.DISTRIBUTION].astype(int))
     if not kinds <= {codes.FLAT, codes.NORMAL}:
         return "a coefficient's prior is not normal"
+    if not data.sizes[layout.N_THETA]:
+        return "there are coefficients only"
     rest = int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA])
     if data.terms.shape[1]:
         rest -= int(data.terms[layout.COEFS, 0] * data.terms[layout.LEVELS, 0])

@@ -118,7 +118,7 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
         Sufficient for (u, beta, theta).
     """
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
-    y, root = data.y - data.offset, np.sqrt(data.counts)
+    y, root = data.y[:, 0] - data.offset, np.sqrt(data.counts)
     shift = least_squares((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
     y = y - shift @ data.X
     out, cross = new_information(data, pattern), np.zeros(n_u + n_beta)

@@ -80,7 +80,7 @@ def sparse_moments(data: KernelData, pattern: SparsePattern, mean: Array, precis
         Sufficient for (u, beta, theta).
     """
     p, root = int(data.sizes[layout.N_BETA]), np.sqrt(data.counts)
-    y = data.y - data.offset
+    y = data.y[:, 0] - data.offset
     shift = least_squares((data.X * root).T, y * root, mean, precision) if p else np.zeros(0)
     y = y - shift @ data.X
     factor, order, n = pattern.factor, pattern.order, len(pattern.order)
@@ -114,7 +114,7 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
     Returns
     -------
     SparseMoments
-        Unchanged where sigma's prior has an upper bound.
+        Unchanged where there is no sigma, or its prior has an upper bound.
     """
     table = data.theta_table
     logs = (table[:, codes.KIND] == codes.ABOVE) & (table[:, codes.LOWER] == 0.0)
@@ -123,7 +123,7 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
         k, z, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.Z_START, layout.THETA_START))
         elements += [first + c for c in range(k) if logs[first + c]]
         weights += [float(np.mean(np.square(data.Z[z + c]))) for c in range(k) if logs[first + c]]
-    if not logs[-1]:
+    if not (logs[-1] and data.sizes[layout.N_AUXILIARY]):
         return moments
     return moments._replace(shared=np.array(elements, dtype=np.int64), weights=np.array(weights))
 

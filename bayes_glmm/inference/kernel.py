@@ -39,7 +39,7 @@ from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
-from bayes_glmm.engine.pack import Packed, pack, packed_structures, why_not_covered
+from bayes_glmm.engine.pack import Packed, is_normal, pack, packed_structures, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
 from bayes_glmm.engine.sparse_moments import sparse_pattern
@@ -216,7 +216,7 @@ def _prepare(
     spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, integrate: bool
 ) -> _Prepared:
     """Choose coordinates: those of the Laplace fit, or, with `integrate`, what is quicker where its shape is poor."""
-    normal = spec.family.kernel == "gaussian" and spec.link.name == "identity"
+    normal = is_normal(spec)
     if any(term.structure is not None for term in design.groups):
         return _with_related_levels(spec, design, priors, settings)
     _compile(spec, _EXACT if normal else _COORDINATES)

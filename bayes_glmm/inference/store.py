@@ -24,7 +24,6 @@ import xarray as xr
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
 from bayes_glmm.errors import DataWarning, GLMMError
-from bayes_glmm.families import FAMILIES
 from bayes_glmm.inference.columns import pack_column, unpack_column
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.hdf5 import read_tree
@@ -148,7 +147,7 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
 
 def _file_tree(fit: Fit) -> xr.DataTree:
     spec, design = fit.model.spec, fit.model.design
-    if FAMILIES.get(spec.family.name) is not spec.family or LINKS.get(spec.link.name) is not spec.link:
+    if not spec.family.is_in_table or LINKS.get(spec.link.name) is not spec.link:
         raise GLMMError(
             f"The fit uses a family or link of your own ({spec.family.name}, {spec.link.name}), which a file cannot "
             "hold; keep the draws by fit.dt.to_netcdf(path)."

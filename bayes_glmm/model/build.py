@@ -19,8 +19,8 @@ from bayes_glmm.families import DISCRETE
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.distributions import (
     correlation_cholesky,
-    ordered_parameter,
     scalar_parameter,
+    thresholds_parameter,
     vector_parameter,
 )
 from bayes_glmm.model.naming import AT_DATA, observed_name, threshold_labels
@@ -73,6 +73,7 @@ def build_model(
         if response.precision is not None:
             assert spec.family.at_precision is not None
             parameters = spec.family.at_precision(parameters, pm.Data("precision", response.precision, dims="obs"))
+        parameters |= {name: pm.Data(name, values, dims="obs") for name, values in response.known.items()}
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])
@@ -113,8 +114,8 @@ def _fixed_part(design: Design, priors: PriorTable) -> Any:
 def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:
     """Add thresholds for centred predictors, and report them for the predictors as they are."""
     if not (priors.centered and "beta" in model.named_vars):
-        return ordered_parameter(row.parameter, row, "threshold")
-    centered = ordered_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
+        return thresholds_parameter(row.parameter, row, "threshold")
+    centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
     shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered

@@ -14,6 +14,7 @@ from typing import Any
 from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
 from bayes_glmm.families import FAMILIES, Family
+from bayes_glmm.families.knowing import family_knowing
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
@@ -114,7 +115,7 @@ class ModelSpec:
         'logit'
         """
         parsed = formula if isinstance(formula, Formula) else parse_formula(formula, columns)
-        record, linked = read_family(family, link)
+        record, linked = read_family(family.of or family if isinstance(family, Family) else family, link)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
@@ -125,6 +126,7 @@ class ModelSpec:
             response = response.of_support(record.support)
         parsed = replace(parsed, response=response)
         _check_trials(parsed, record)
+        record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing, _covariances(covariances, parsed))
 
@@ -209,6 +211,8 @@ def _check_precision(formula: Formula, family: Family) -> None:
         "trials": "The numbers of trials of p(successes, trials) say how precise a proportion is.",
         "positive": f"Use family='gaussian' with precision(log({y}), {w}).",
     }.get(family.support, "Leave the weights out.")
+    if family.of is not None:
+        raise FormulaError(f"precision({y}, {w}) and known standard errors both say how a row varies; choose one.")
     options = ", ".join(item.name for item in FAMILIES.values() if item.at_precision is not None)
     raise FormulaError(
         f"precision({y}, {w}) divides the variance of a response by {w}, which the family {family.name!r} does not "

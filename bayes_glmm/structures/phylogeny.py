@@ -115,7 +115,7 @@ class Phylogeny:
         Examples
         --------
         >>> import bayes_glmm as bg
-        >>> bg.Phylogeny("((a:1,b:1):1,c:2);").relatedness().to_numpy().tolist()
+        >>> bg.Phylogeny("((a:1,b:1):1,c:2);").relatedness().round(6).to_numpy().tolist()
         [[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]]
         """
         T = self.structure.related(np.eye(self.structure.size))[self._tips]
