@@ -13,22 +13,27 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.frame import listed
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
+from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
+from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset(
     {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative", "sratio", "cratio"}
+    | {"known_gaussian", "wider_gaussian"}
 )
 #: Kernels with such rows under one link only.
 _CONCAVE_UNDER = {"acat": "logit"}
@@ -99,7 +104,44 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     if not has_rows(spec):
         precisions = "" if spec.formula.response.precision is None else " and precisions"
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
-    return why_not_in_coordinates(design, priors)
+    related = _related(design)
+    if related is None:
+        return why_not_in_coordinates(design, priors)
+    if spec.family.kernel != "gaussian" or spec.link.name != "identity":
+        return f"{related}, and the family is not gaussian with the identity link"
+    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
+        return f"{related}, and a coefficient's prior is not normal"
+    reason = _why_not_packed(design, priors)
+    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
+        reason = (
+            f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
+            "sires have the offspring of thousands of dams"
+        )
+    return reason
+
+
+def _related(design: Design) -> str | None:
+    """Say that levels have a known covariance; None where none have."""
+    names = [term.name for term in design.groups if term.structure is not None]
+    return f"the levels of {listed(names)} are related" if names else None
+
+
+def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
+    """Return a packed model's arrays, and how the levels of each of its terms are related.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    design
+        Its design.
+
+    Returns
+    -------
+    data, structures
+        None for independent levels.
+    """
+    return packed.data, tuple(design.groups[g].structure for g in packed.order)
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -116,13 +158,18 @@ def has_rows(spec: ModelSpec) -> bool:
         True where there is one. Rows with precisions are rows of precision one, multiplied by the
         precisions' roots, where the response's scale is the linear predictor's.
     """
-    scaled = spec.formula.response.precision is None or _scales(spec)
+    scaled = spec.formula.response.precision is None or scales(spec)
     return scaled and has_row_kernel(spec.family.kernel, spec.link)
 
 
-def _scales(spec: ModelSpec) -> bool:
-    """Whether y times c has the predictor times c and sigma times c."""
+def scales(spec: ModelSpec) -> bool:
+    """Say whether y times c has the predictor times c and sigma times c."""
     return spec.family.support == "real" and spec.link.name == "identity"
+
+
+def is_normal(spec: ModelSpec) -> bool:
+    """Say whether rows are normal about the linear predictor, with one sigma or, times a root of each, sigma one."""
+    return scales(spec) and spec.family.kernel in ("gaussian", "known_gaussian")
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
@@ -138,6 +185,11 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
     str or None
         The reason in words; None where they can.
     """
+    return _related(design) or _why_not_packed(design, priors)
+
+
+def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
+    """Say what of a model the compiled tables cannot hold; None where they hold all."""
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
@@ -253,7 +305,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         X=X,
         Z=Z_all,
         offset=offset,
-        y=_scaled(rows.y[by_level], root),
+        y=np.column_stack([_scaled(values[by_level], root) for values in (rows.y, *rows.known)]),
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=beta_table,
         theta_table=theta_table,
@@ -338,7 +390,7 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
     """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
-    rows = np.bincount(data.y.astype(np.int64), weights=data.counts) + 0.5
+    rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
     assert spec.family.threshold_predictors is not None
     thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
     if not spec.family.parameters[-1].increasing:
@@ -372,6 +424,8 @@ class Rows:
         precision.
     root
         (n,) what a row is multiplied by, both sides of it: the root of its precision; None for one.
+    known
+        (n,) each, what more row kernels read of a row, in the order of `Family.known`.
     """
 
     X: Array
@@ -381,6 +435,7 @@ class Rows:
     y: Array
     counts: Array
     root: Array | None = None
+    known: tuple[Array, ...] = ()
 
 
 def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
@@ -408,14 +463,17 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         y = y + TRIALS * reduced.trials
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
     precision, root = design.precision, None
-    if precision is not None and _scales(spec):
+    known = tuple(design.known[name] for name in spec.family.known)
+    if precision is not None and scales(spec):
         root = np.sqrt(precision)
+    elif spec.family.knowing == ("se",) and scales(spec):
+        root = 1.0 / design.known["se"]
     elif precision is not None:
         counts = np.where(counts > 0, precision, 0.0)
     # a row that does not count must not keep its mean in the family's domain either
     kept = counts > 0
     if kept.all() or not kept.any():
-        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root)
+        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root, known)
     return Rows(
         reduced.X[kept],
         reduced.offset[kept],
@@ -424,4 +482,5 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         y[kept],
         counts[kept],
         None if root is None else root[kept],
+        tuple(values[kept] for values in known),
     )

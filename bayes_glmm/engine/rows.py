@@ -20,6 +20,7 @@ from numba import carray
 
 from bayes_glmm.engine.arithmetic import REORDERED, inlined
 from bayes_glmm.engine.compose import kernel_of
+from bayes_glmm.engine.compose_knowing import knowing_kernel
 from bayes_glmm.engine.densities import INV_SQRT_2PI, SQRT_HALF, log_normal_cdf
 from bayes_glmm.engine.native import NativeFunction, makes, native
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE
@@ -275,7 +276,7 @@ _WITH = "-"
 
 @functools.cache
 def _definition(family: str, link: str) -> Callable[..., float] | None:
-    return WRITTEN.get((family, link)) or kernel_of(family, link)
+    return WRITTEN.get((family, link)) or knowing_kernel(family, link) or kernel_of(family, link)
 
 
 @makes("rows")

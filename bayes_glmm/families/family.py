@@ -129,6 +129,11 @@ class Family:
         ``{g}`` for the link and ``{y}`` for the response.
     aliases
         Other names users may write.
+    of, knowing, remake
+        For a family made by `bayes_glmm.families.knowing` from another: that family, what more is known of a row, and
+        the function of both that makes it.
+    known
+        Names of the numbers known of a row that the functions find among the parameters, (rows,) each.
 
     Examples
     --------
@@ -163,9 +168,20 @@ class Family:
     kernel: str | None = None
     latex: str = ""
     aliases: tuple[str, ...] = field(default=())
+    of: Family | None = None
+    knowing: tuple[str, ...] = ()
+    remake: Callable[[Any, tuple[str, ...]], Any] | None = None
+    known: tuple[str, ...] = ()
+
+    @property
+    def is_in_table(self) -> bool:
+        """Whether it is the package's own, or made from such a one, and not the user's."""
+        return FAMILIES.get(self.name) is (self if self.of is None else self.of)
 
     def __reduce__(self) -> Any:
         """Travel between processes as a name; a family of the user's own as its fields."""
+        if self.remake is not None:
+            return (self.remake, (self.of, self.knowing))
         return (family_named, (self.name,)) if FAMILIES.get(self.name) is self else super().__reduce__()
 
 

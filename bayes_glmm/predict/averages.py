@@ -143,6 +143,8 @@ def response_noise(family: Family, mu: Array, parameters: Parameters, sizes: Arr
     """
     if family.support == "trials":
         return np.asarray(family.variance(mu, parameters, sizes) / np.square(sizes), dtype=float)
+    if "se" in family.known:  # whose squares are one over the sizes
+        return np.asarray(family.variance(mu, parameters, sizes), dtype=float)
     return np.asarray(family.variance(mu, parameters, None), dtype=float) / sizes
 
 

@@ -183,11 +183,11 @@ class RowPredictor:
         Returns
         -------
         mapping
-            (S, 1) each, or (S, rows) where rows have precisions.
+            (S, 1) each, or (S, rows) where rows have precisions; with what is known of the rows, (rows,) each.
         """
-        precision = self.design.precision
+        precision, known = self.design.precision, self.design.known
         if precision is None:
-            return self.draws.parameters
+            return {**self.draws.parameters, **{name: values[rows] for name, values in known.items()}}
         assert self.family.at_precision is not None
         return self.family.at_precision(self.draws.parameters, precision[rows])
 

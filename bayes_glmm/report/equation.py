@@ -54,8 +54,12 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
 
 
 def _distribution(spec: ModelSpec) -> str:
-    """Write the response's distribution given its mean, with a row's precision where it has one."""
+    """Write the response's distribution given its mean, with a row's precision or standard error where it has one."""
     latex, precision = spec.family.latex.replace("{mu}", r"\mu_i"), spec.formula.response.precision
+    known = dict(spec.formula.response.known)
+    if "se" in known:
+        error = rf"{upright(shown(known['se']))}_i"
+        return latex.replace(r"\sigma", error if spec.family.knowing == ("se",) else rf"\sqrt{{\sigma^2 + {error}^2}}")
     if precision is None:
         return latex
     spread, weight = spec.family.parameters[0], rf"{upright(shown(precision))}_i"
