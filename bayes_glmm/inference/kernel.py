@@ -27,7 +27,9 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
     complete_positions,
     gaussian_fits,
+    gaussian_laplace_fits,
     gaussian_posterior,
+    has_normal_priors,
     marginal_pays,
     why_not_marginal,
 )
@@ -225,6 +227,8 @@ def _prepare(
             behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
             return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
         _compile(spec, _COORDINATES)
+        if has_normal_priors(packed.data):
+            return _in_coordinates(packed, that_matter(gaussian_laplace_fits(packed)))
     integrable = integrate and not normal and why_not_integrated(packed) is None
     if integrable and has_many_units(packed.data):
         prepared = _with_levels_integrated(spec, packed, settings)
