@@ -168,7 +168,7 @@ def _log_likelihoods(x: Array, patterns: Patterns, start: int, end: int, t: Arra
     parameters = np.full(n_auxiliary + 2, np.inf)
     last = slice(len(x) - n_auxiliary, None)
     parameters[:n_auxiliary] = last_parameters(data.theta_table[len(data.theta_table) - n_auxiliary :], x[last])
-    y, counts = data.y[rows, None], data.counts[rows, None]
+    y, counts = data.y[rows], data.counts[rows, None]
     each = log_likelihoods(int(data.sizes[layout.ROWS_ADDRESS]), f[:, None] + sd * t, y, counts, parameters)
     return np.add.reduceat(each, patterns.rows[start:end] - patterns.rows[start], axis=0)
 

@@ -167,7 +167,7 @@ def _spread_rows(f: Any, sd: float, batch: Batch, data: KernelData, levels: Leve
         for i in range(levels.rows[batch.first + p], levels.rows[batch.first + p + 1]):
             part = slice(at, at + t.size)
             eta, y, counts = work.eta[part], work.y[part], work.counts[part]
-            begin, response, count = f[i] + sd * work.shift[p], data.y[i], data.counts[i]
+            begin, response, count = f[i] + sd * work.shift[p], data.y[i, 0], data.counts[i]
             for k in range(t.size):
                 eta[k] = begin + sd * t[k]
                 y[k] = response

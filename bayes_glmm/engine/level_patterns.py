@@ -72,6 +72,8 @@ def why_not_integrated(packed: Packed) -> str | None:
     if n_terms not in (1, 2) or int(data.sizes[layout.N_ROWS]) == 0:
         return "there are neither one nor two grouping factors"
     first_z = int(data.sizes[layout.N_BETA])
+    if data.y.shape[1] > 1:
+        return "more is known of a row than its response"
     if np.any(data.terms[layout.COEFS] != 1) or not np.all(data.ones[first_z:]):
         return "levels have other effects than intercepts"
     if not packed.log_concave:
@@ -137,7 +139,7 @@ def find_patterns(packed: Packed) -> Patterns:
     nested = data.terms.shape[1] == 2
     parents = _parents(data) if nested else np.zeros(len(data.segments) - 1, dtype=np.int64)
     assert parents is not None
-    columns = np.vstack([data.X, data.offset, data.y, data.counts])
+    columns = np.vstack([data.X, data.offset, data.y.T, data.counts])
     kinds = np.unique(columns.T, axis=0, return_inverse=True)[1].reshape(-1)
     sizes, found = np.diff(data.segments), []
     for size in np.unique(sizes[sizes > 0]):
