@@ -30,7 +30,9 @@ from bayes_glmm.engine.gaussian_fit import (
     GaussianFit,
     complete_positions,
     gaussian_fits,
+    gaussian_laplace_fits,
     gaussian_posterior,
+    has_normal_priors,
     marginal_pays,
     why_not_marginal,
 )
@@ -226,6 +228,8 @@ def _prepare(
             path = "beta and group effects integrated out exactly, then drawn"
             return _integrated(packed, gaussian_fits(packed), path, settings)
         _compile(spec, _COORDINATES)
+        if has_normal_priors(packed.data):
+            return _in_coordinates(packed, that_matter(gaussian_laplace_fits(packed)))
     integrable = integrate and not normal and why_not_integrated(packed) is None
     if integrable and has_many_units(packed.data):
         prepared = _with_levels_integrated(spec, packed, settings)

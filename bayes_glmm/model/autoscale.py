@@ -406,7 +406,10 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     def pick(row: ParameterPrior) -> ParameterPrior:
         return replace(chosen[row.parameter][2], about=row.about) if row.parameter in chosen else row
 
-    if chosen:
+    # only these change what the defaults beside them are about
+    decisive = {row.parameter for row in table.beta}
+    decisive |= {row.parameter for _, group in table.groups for row in group.sd if row.about}
+    if decisive & chosen.keys():
         table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
