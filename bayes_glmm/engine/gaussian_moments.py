@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
@@ -17,6 +16,7 @@ from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vect
 from bayes_glmm.engine.gaussian_levels import MOST_COEFS
 from bayes_glmm.engine.information import Information, Pattern, add_row, new_information, read_information, read_pattern
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 
 
 class Moments(NamedTuple):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written, ordered, reordered
@@ -33,6 +32,7 @@ from bayes_glmm.engine.level_integrals import (
 )
 from bayes_glmm.engine.level_points import COUNT, FIRST, LEVELS_SIZE, Levels, read_levels
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 from bayes_glmm.engine.vector_math import fast_exp
 from bayes_glmm.engine.vectors import dot
 
