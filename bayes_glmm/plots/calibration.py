@@ -13,6 +13,7 @@ from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.layout import fit_paper, new_panels
 from bayes_glmm.plots.names import fitted
 from bayes_glmm.plots.style import ink, quiet_grid, series_color, zero_line
+from bayes_glmm.printing.numbers import p_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,11 +95,7 @@ def _panel(ax: Axes, ranks: xr.Dataset, name: str, title: str, row: pd.Series) -
     ax.fill_between(x, *band, color=ink(0.25), alpha=0.6, linewidth=0)
     zero_line(ax, horizontal=True)
     ax.plot(x, around(share), color=series_color(0 if right else 1), linewidth=1.6, drawstyle="steps-mid")
-    ax.set_title(f"{title}\n{_p(row['p_value'])}{'' if right else ', not uniform'}", fontsize="small", color=ink())
+    ax.set_title(f"{title}\n{p_value(row['p_value'])}{'' if right else ', not uniform'}", fontsize="small", color=ink())
     ax.set_xlim(0, 1)
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     quiet_grid(ax, "y")
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

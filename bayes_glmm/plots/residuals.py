@@ -15,6 +15,7 @@ from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots.layout import fit_paper, new_panels
 from bayes_glmm.plots.names import counted, many, name_columns
 from bayes_glmm.plots.style import check_table_columns, ink, quiet_grid, series_color
+from bayes_glmm.printing.numbers import p_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +96,7 @@ def residuals(
     if table is not None:
         titles = (("uniformity",), ("dispersion", "outliers", "zeros"), ("predicted",), (column,))
         for ax, tests in zip(axes, titles, strict=True):
-            told = [f"{test} p = {table.loc[test, 'p_value']:.3f}" for test in tests if test in table.index]
+            told = [f"{test} {p_value(table.loc[test, 'p_value'])}" for test in tests if test in table.index]
             ax.set_title(", ".join(told), fontsize="small", color=ink(), loc="left")
     figure.suptitle(f"Residuals ({dataset.attrs.get('random_effects', 'simulated')})", color=ink(), fontsize="medium")
     fit_paper(figure, _WIDTH, _HEIGHT)

@@ -140,6 +140,27 @@ def together(values: Sequence[float], sd: float, lower: float, upper: float) -> 
     return texts
 
 
+def p_value(value: float) -> str:
+    """Write a p-value.
+
+    Parameters
+    ----------
+    value
+        The p-value.
+
+    Returns
+    -------
+    str
+        With its sign of equality, three digits.
+
+    Examples
+    --------
+    >>> p_value(0.0421), p_value(2e-7)
+    ('p = 0.042', 'p < 0.001')
+    """
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
 def _one(value: float, place: int, plain: bool) -> str:
     if math.isnan(value):
         return MISSING

@@ -16,13 +16,15 @@ import pandas as pd
 from bayes_glmm.effects.comparisons import avg_comparisons
 from bayes_glmm.effects.grids import grid
 from bayes_glmm.effects.predictions import predictions
-from bayes_glmm.effects.variables import fitted_levels, is_factor, two_values
+from bayes_glmm.effects.variables import is_factor, two_values
 from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.plots import conditional_marginal
 from bayes_glmm.printing.document import Block, Captioned, Items, Words
 from bayes_glmm.printing.table import Table, in_words
+from bayes_glmm.report.changes import Change, change_of
 from bayes_glmm.report.figures import picture
+from bayes_glmm.report.interactions import interaction_sentences, second_of
 from bayes_glmm.report.sentences import counted, direction, listed, outside, sentence, with_interval
 
 if TYPE_CHECKING:
@@ -32,24 +34,13 @@ if TYPE_CHECKING:
 _MOST_AVERAGED, _FEWEST_ROWS = 20_000, 200
 #: Rows of the table, rows of the figure, sentences about one predictor.
 _MOST_ROWS, _MOST_DRAWN, _MOST_SENTENCES = 120, 40, 3
-#: Numbers are compared across one unit where their sd is between these, otherwise across about one sd.
-_ONE_UNIT = (0.5, 20.0)
-
-
-@dataclass(frozen=True)
-class _Change:
-    """A predictor and what is compared: the argument of `avg_comparisons`, and each contrast in words."""
-
-    name: str
-    compared: Any
-    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Effects:
     """A predictor's effects, a table for each story."""
 
-    change: _Change
+    change: Change
     tables: dict[str, pd.DataFrame]
 
 
@@ -69,7 +60,7 @@ def effects_blocks(fit: Fit, prob: float) -> Iterator[Block]:
         Sentences, a table, figures.
     """
     stories = _stories(fit)
-    changes = [_change(fit, name) for name in fit.model.spec.formula.estimated]
+    changes = [change_of(fit, name) for name in fit.model.spec.formula.estimated]
     fixed = [name for name in fit.model.spec.formula.predictors if name not in fit.model.spec.formula.estimated]
     if fixed:
         yield Words(f"Fixed by the offset, so not estimated and not compared: {listed(fixed)}.")
@@ -86,6 +77,8 @@ def effects_blocks(fit: Fit, prob: float) -> Iterator[Block]:
             refused.append(f"{change.name}: not compared. {error}")
     if effects:
         yield Items(tuple(one for effect in effects for one in _sentences(effect, stories)))
+        if together := tuple(interaction_sentences(fit, rows, prob, stories)):
+            yield Items(together)
         yield from _table(effects, stories, prob)
         yield from _comparison_figure(fit, effects, prob)
     if refused:
@@ -105,19 +98,6 @@ def _same(fit: Fit) -> bool:
     """Say whether a mean over groups is that of a typical group: linear predictors that are means, of mean zero."""
     family, link = fit.model.spec.family, fit.model.spec.link.name
     return link == "identity" and family.support == "real" and family.mean is None and family.response_transform is None
-
-
-def _change(fit: Fit, name: str) -> _Change:
-    """Choose what is compared: levels with the first, two values with each other, numbers across a round step."""
-    if is_factor(fit, name):
-        first, *others = fitted_levels(fit, name)
-        return _Change(name, None, tuple(f"where {name} is {level} rather than {first}" for level in others))
-    if both := two_values(fit, name):
-        return _Change(name, None, (f"where {name} is {both[1]:g} rather than {both[0]:g}",))
-    spread = float(np.std(fit.model.design.frame[name].to_numpy(dtype=float)))
-    rounded = float(f"{spread:.0e}")
-    step = 1 if _ONE_UNIT[0] <= spread <= _ONE_UNIT[1] else int(rounded) if rounded.is_integer() else rounded
-    return _Change(name, step, (f"where {name} is {step:,.10g} more",))
 
 
 def _rows(fit: Fit, contrasts: int) -> tuple[pd.DataFrame | None, str]:
@@ -149,15 +129,14 @@ def _what_is_compared(fit: Fit, rows: str) -> str:
 
 
 def _tables(
-    fit: Fit, change: _Change, rows: pd.DataFrame | None, prob: float, stories: dict[str, str]
+    fit: Fit, change: Change, rows: pd.DataFrame | None, prob: float, stories: dict[str, str]
 ) -> dict[str, pd.DataFrame]:
-    variables: Any = change.name if change.compared is None else {change.name: change.compared}
     tables = {}
     for meaning in stories:
         asked: dict[str, Any] = {"random_effects": meaning, "newdata": rows, "random_seed": 0}
-        table = avg_comparisons(fit, variables, ci_prob=prob, **asked)
+        table = avg_comparisons(fit, change.variables, ci_prob=prob, **asked)
         if any(outside(row) for _, row in table.iterrows()):
-            draws = avg_comparisons(fit, variables, draws="dataarray", **asked)
+            draws = avg_comparisons(fit, change.variables, draws="dataarray", **asked)
             table["median"] = draws.median(("chain", "draw")).to_numpy()
         tables[meaning] = table
     return tables
@@ -292,29 +271,34 @@ def _curves(fit: Fit, prob: float) -> Iterator[Block]:
     )
     if x is None:
         return
-    rows, meanings = grid(fit, **{x: None}), _stories(fit)
+    second = second_of(fit, x)
+    rows, meanings = grid(fit, **{x: None}, **second), _stories(fit)
     try:
         told = {key: predictions(fit, rows, random_effects=key, ci_prob=prob, random_seed=0) for key in meanings}
     except GLMMError as error:
         yield Words(f"Predictions over {x} are not drawn: {error}")
         return
     first: pd.DataFrame = next(iter(told.values()))
-    ends = []
-    if "category" not in first:
-        for key, table in told.items():
-            low, high = (with_interval(table.iloc[place]) for place in (0, -1))
-            ends.append(f"{meanings[key]} from {low} to {high}".strip())
-    shape = "Two curves with bands" if len(told) > 1 else "A curve with a band"
-    values = first[x].to_numpy(dtype=float)
-    predicted = first.attrs["predicted"]
+    z, predicted, values = next(iter(second), None), first.attrs["predicted"], first[x].to_numpy(dtype=float)
+    shape = "Curves with bands" if z or len(told) > 1 else "A curve with a band"
     alternative = sentence(
         f"{shape} of the {predicted} over {x} from {_plain(values[0])} to {_plain(values[-1])}"
-        + (f": {', '.join(ends)}" if ends else ", a panel for each category")
+        + (f", for {listed([str(one) for one in first[z].unique()])} of {z}" if z else "")
+        + (", a panel for each category" if "category" in first else f": {'; '.join(_ends(told, meanings, z))}")
     )
-    others = [one for one in names if one != x]
+    others = [one for one in names if one not in (x, z)]
     rest = f"; {listed(others)} at {'its' if len(others) == 1 else 'their'} mean or commonest level" if others else ""
-    caption = f"Predictions of the {predicted} over {x}{rest}: mean and {prob:.0%} band."
-    yield picture("predictions", lambda: conditional_marginal(_named(told), x=x), alternative, caption)
+    caption = f"Predictions of the {predicted} over {x}{f' by {z}' if z else ''}{rest}: mean and {prob:.0%} band."
+    yield picture("predictions", lambda: conditional_marginal(_named(told), x=x, color=z), alternative, caption)
+
+
+def _ends(told: dict[str, pd.DataFrame], meanings: dict[str, str], z: str | None) -> Iterator[str]:
+    """Say from where to where each curve goes."""
+    for key, table in told.items():
+        for value, curve in [("", table)] if z is None else table.groupby(z, sort=False, observed=True):
+            low, high = (with_interval(curve.iloc[place]) for place in (0, -1))
+            where = "" if z is None else f"where {z} is {value}"
+            yield " ".join(part for part in (meanings[key], where, f"from {low} to {high}") if part)
 
 
 def _named(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

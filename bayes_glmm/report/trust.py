@@ -15,7 +15,7 @@ from bayes_glmm.checks.residuals import simulate_residuals
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.plots import residuals as draw_residuals
 from bayes_glmm.printing.document import Block, Captioned, Items, Words
-from bayes_glmm.printing.numbers import written
+from bayes_glmm.printing.numbers import p_value, written
 from bayes_glmm.printing.table import Table, in_words
 from bayes_glmm.report.figures import picture
 from bayes_glmm.report.sentences import counted, listed, sentence
@@ -131,7 +131,7 @@ def _residuals(fit: Fit, draws: int) -> Iterator[Block]:
         f"{tests.attrs['alpha']:g} on average."
     )
     if len(wrong):
-        yield Items(tuple(f"{name}: {row['verdict']} (p = {row['p_value']:.3f})" for name, row in wrong.iterrows()))
+        yield Items(tuple(f"{name}: {row['verdict']} ({p_value(row['p_value'])})" for name, row in wrong.iterrows()))
     else:
         yield Words("None of the tests finds a sign of a problem.", strong=True)
     yield Captioned(in_words(Table(tests).grid(), None), "Tests of the residuals.")

@@ -183,7 +183,18 @@ def applicable(priors, structure):
     return {key: value for key, value in priors.items() if (has_beta if key == "beta" else has_group)}
 
 
-@pytest.mark.parametrize(("number", "family", "link"), [(i, *pair) for i, pair in enumerate(PAIRS)])
+def in_turn():
+    """List the cases; those that meet no family, link, structure or prior for the first time are slow."""
+    met, cases = set(), []
+    for number, (family, link) in enumerate(PAIRS):
+        places = [(i, number % len(what)) for i, what in enumerate((STRUCTURES, SCALE_PRIORS, BETA_PRIORS))]
+        kinds = {family, ("link", link), *places}
+        cases.append(pytest.param(number, family, link, marks=[] if kinds - met else pytest.mark.slow))
+        met |= kinds
+    return cases
+
+
+@pytest.mark.parametrize(("number", "family", "link"), in_turn())
 def test_each_family_and_link_with_structures_and_priors_in_turn(models, number, family, link):
     structure = list(STRUCTURES)[number % len(STRUCTURES)]
     priors = SCALE_PRIORS[number % len(SCALE_PRIORS)] | BETA_PRIORS[number % len(BETA_PRIORS)]

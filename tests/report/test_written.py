@@ -148,6 +148,23 @@ def test_numbers_of_sentences_are_those_of_the_functions(tmp_path, cbpp_fit):
     assert "Converged" in text and "To do:" not in text.split("Effects")[0]
 
 
+def test_interactions_are_told_by_the_other_predictor(tmp_path):
+    fit = bg.GLMM("y ~ x * two + big * x + (1 | g)", rows().assign(two=lambda d: np.resize(["u", "v"], len(d)))).fit(
+        **LAPLACE
+    )
+    page = written(fit, tmp_path)
+    text = " ".join(page.text.split())
+    assert "The formula has interactions, x with two and x with big" in text
+    number = r"(\S+) \((\S+) to (\S+)\)"
+    told = re.search(
+        f"Where x is 1 more, the expected y changes by {number} where two is u; by {number} where two is v", text
+    )
+    table = bg.avg_comparisons(fit, {"x": 1}, by="two", random_effects="typical")
+    numbers = np.array(told.groups(), float).reshape(2, 3)
+    assert np.allclose(table[["estimate", "lower", "upper"]], numbers, atol=0.06)
+    assert any("for u and v of two" in one["alt"] for one in page.all("img"))
+
+
 def test_versions_are_those_of_the_fit(tmp_path, sleepstudy):
     fit = bg.GLMM("Reaction ~ Days", sleepstudy).fit(**LAPLACE)
     assert re.search(r"Python 3\.\d+.*, pymc \d+\.\d+.*, nutpie ", fit.attrs["versions"])
