@@ -199,7 +199,7 @@ def fitted(tmp_path, code=FIT, **environment):
 @needs_library
 def test_a_first_fit_compiles_and_imports_nothing_of_the_kind(tmp_path):
     printed, said = fitted(tmp_path)
-    assert printed.splitlines()[-1] == "[]" and said == ""
+    assert printed.splitlines()[-1] == "[]" and "compiling" not in said
     assert not list(tmp_path.rglob("*.native"))
 
 
@@ -229,8 +229,8 @@ print(evaluate(row_kernel("binomial", "logit").address, np.ones(2), np.ones(2))[
     assert float(after) == pytest.approx(1000.0 + float(before))
 
 
-@needs_library
 @pytest.mark.slow
+@pytest.mark.skipif(HERE not in FOUND, reason="no machine code of these sources for this level: make library")
 @pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "c ~ x + (1 | g)", "b ~ x + (1 | g)", "o ~ x + (1 | g)"])
 def test_one_seed_gives_the_draws_of_code_compiled_here(tmp_path, formula):
     family = {"y": "gaussian", "c": "negativebinomial", "b": "bernoulli", "o": "cumulative"}[formula[0]]
@@ -251,7 +251,7 @@ fit = bg.GLMM({formula!r}, data, family={family!r}).fit(random_seed=1, progressb
 print([hashlib.sha256(values.values.tobytes()).hexdigest() for values in fit.posterior.data_vars.values()])
 """
     shipped, said = fitted(tmp_path, code.format(there=""))
-    assert said == ""
+    assert "compiling" not in said
     compiled, said = fitted(tmp_path, code.format(there='shared_library.LIBRARIES = Path("nowhere")'))
     assert "compiling" in said
     assert shipped == compiled
