@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from numba import carray
-
 from bayes_glmm.engine import densities
 from bayes_glmm.engine.arithmetic import inlined
 from bayes_glmm.engine.densities import log_normal_cdf, rising
+from bayes_glmm.engine.pointers import carray
 from bayes_glmm.engine.steps import steps_loop
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 

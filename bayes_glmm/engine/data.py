@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import as_written, inlined_as_written
-from bayes_glmm.engine.pointers import as_pointer
+from bayes_glmm.engine.pointers import as_pointer, carray
 
 #: Rows of ``KernelData.terms``.
 COEFS, LEVELS, U_START, Z_START, THETA_START, THETA_SIZE = range(6)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
@@ -25,6 +24,7 @@ from bayes_glmm.engine.information import (
     row_values,
 )
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 
 
 class Moments(NamedTuple):

@@ -16,14 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import REORDERED, inlined
 from bayes_glmm.engine.compose import each_kernel_of, kernel_of
 from bayes_glmm.engine.compose_knowing import knowing_kernel
 from bayes_glmm.engine.densities import INV_SQRT_2PI, SQRT_HALF, log_normal_cdf
 from bayes_glmm.engine.native import NativeFunction, makes, native
-from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 from bayes_glmm.links import LINKS, Link
 

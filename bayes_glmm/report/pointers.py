@@ -116,8 +116,8 @@ _OF_THE_PACKAGE = {
 _FUNCTIONS = (
     "predictions", "avg_predictions", "comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses",
     "evolvability", "heritability", "heterogeneity", "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients",
-    "posterior_predictive", "predictive_check", "prior_sensitivity", "r2", "random_effects", "shrinkage", "simulate_residuals", "studies",
-    "variance_components",
+    "posterior_predictive", "predictive_check", "prior_sensitivity", "r2", "random_effects", "shrinkage",
+    "simulate_residuals", "studies", "variance_components",
 )  # fmt: skip
 #: Of these, the ones that want names of variables, too.
 _OF_VARIABLES = ("comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses")
