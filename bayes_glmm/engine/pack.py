@@ -174,7 +174,7 @@ def scales(spec: ModelSpec) -> bool:
 
 def is_normal(spec: ModelSpec) -> bool:
     """Say whether rows are normal about the linear predictor, with one sigma or, times a root of each, sigma one."""
-    return scales(spec) and spec.family.kernel in ("gaussian", "known_gaussian")
+    return scales(spec) and not spec.channels and spec.family.kernel in ("gaussian", "known_gaussian")
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
