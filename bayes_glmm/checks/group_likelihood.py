@@ -52,6 +52,13 @@ def nested_terms(fit: Fit, group: str) -> tuple[GroupTerm, ...]:
     if group not in terms:
         raise PredictionError(f"unit: the model has no grouping factor {group!r}. {nearest(group, ['obs', *terms])}")
     within = [term for term in terms.values() if term.name != group and _lies_within(term, terms[group])]
+    for term in (terms[group], *within):
+        if term.structure is not None:
+            raise PredictionError(
+                f"unit={group!r}: the effects of {term.name!r} are related across its levels, so the likelihood of one "
+                f"level alone is not defined. bg.kfold(fit, group={group!r}, k=10) leaves levels out and predicts them "
+                "from their relatives; bg.loo(fit) is about new rows."
+            )
     chain = (terms[group], *sorted(within, key=lambda term: np.unique(term.codes).size))
     for outer, inner in itertools.pairwise(chain):
         if not _lies_within(inner, outer):

@@ -5,7 +5,7 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -29,8 +29,9 @@ from bayes_glmm.design.encoders import (
 )
 from bayes_glmm.design.encoding import encode, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
-from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels
+from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
+from bayes_glmm.design.known import encode_known
 from bayes_glmm.design.response import (
     Response,
     build_response,
@@ -40,7 +41,6 @@ from bayes_glmm.design.response import (
 )
 from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, warn
-from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["Design", "build_design", "prepared"]
@@ -69,6 +69,8 @@ class Design:
         The response; None for new rows read without it.
     trials, precision
         Numbers of trials, and how many times less a row varies, float64 (rows,), where they were read.
+    known
+        What more is known of the rows, float64 (rows,) each, where it was read.
     index
         The user's labels of the rows kept.
     dropped
@@ -94,6 +96,7 @@ class Design:
     response: Response | None
     trials: Array | None
     precision: Array | None
+    known: Mapping[str, Array]
     index: pd.Index
     dropped: int
     reasons: dict[str, int]
@@ -184,7 +187,7 @@ class Design:
     @cached_property
     def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Which rows multiply every group's effects by the same Z: the first row of each kind, and each row's kind."""
-        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.Z for term in self.groups)]))
+        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.along for term in self.groups)]))
 
     @property
     def size(self) -> int:
@@ -303,7 +306,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
     offset, offset_encoders = fit_offsets(formula.offsets, predictors)
     further = [fit_parameter(part, predictors) for part in formula.parameters]
-    groups, group_encoders = _fit_groups(formula, frame, predictors)
+    groups, group_encoders = _fit_groups(spec, frame, predictors)
     own = [term for term in (term.within(0) for term in groups) if term is not None]
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
@@ -328,6 +331,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         response=_frozen_response(response),
         trials=response.trials,
         precision=response.precision,
+        known=response.known,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -384,12 +388,16 @@ def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError]
 
 
 def _fit_groups(
-    formula: Formula, frame: pd.DataFrame, predictors: pd.DataFrame
+    spec: ModelSpec, frame: pd.DataFrame, predictors: pd.DataFrame
 ) -> tuple[list[GroupTerm], tuple[GroupEncoder, ...]]:
-    before = ("", *(f"{part.name}_" for part in formula.parameters))
-    terms, encoders = [], []
-    for columns, members in bars_by_factor(formula):
-        coder, codes = fit_levels(frame, columns)
+    before = ("", *(f"{part.name}_" for part in spec.formula.parameters))
+    terms, encoders, structures = [], [], dict(spec.covariances)
+    for columns, members in bars_by_factor(spec.formula):
+        structure = structures.get(":".join(columns))
+        if structure is None:
+            coder, codes = fit_levels(frame, columns)
+        else:
+            coder, codes = related_levels(frame, columns[0], structure)
         encoded = [fit_terms(bar.effects, predictors) for _, bar in members]
         pairs = [
             (channel, f"{before[channel]}{name}")
@@ -404,12 +412,9 @@ def _fit_groups(
                 "once, for example (1 + x | g) or (1 | g) + (0 + x | g)."
             )
         Z = _frozen(np.hstack([values for _, values in encoded]))
-        blocks, channels = (
-            correlation_blocks([bar for _, bar in members], encoded),
-            tuple(channel for channel, _ in pairs),
-        )
-        name = ":".join(columns)
-        terms.append(GroupTerm(name, columns, coder.levels, _frozen(codes), coefs, Z, blocks, channels))
+        blocks = correlation_blocks([bar for _, bar in members], encoded)
+        name, channels = ":".join(columns), tuple(channel for channel, _ in pairs)
+        terms.append(GroupTerm(name, columns, coder.levels, _frozen(codes), coefs, Z, blocks, structure, channels))
         encoders.append(GroupEncoder(coder, tuple(encoder for encoder, _ in encoded)))
     return terms, tuple(encoders)
 
@@ -422,6 +427,7 @@ def _replay(
     wanted += list(formula.response.variables) if response else []
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
+    wanted += encoders.response.known.columns if trials else ()
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame = with_days(frame, formula.dates, PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
@@ -436,12 +442,13 @@ def _replay(
             total += encode(encoder, predictors)[:, 0]
     read = _frozen_response(encode_response(encoders.response, spec.family, frame)) if response else None
     if read is not None:
-        numbers, precision = read.trials, read.precision
+        numbers, precision, known = read.trials, read.precision, read.known
     else:
         wants = trials and encoders.response.trials is not None
         numbers = _frozen(encode_trials(encoders.response, frame)) if wants else None
         wants = trials and encoders.response.precision is not None
         precision = _frozen(encode_precision(encoders.response, frame)) if wants else None
+        known = encode_known(encoders.response.known, frame) if trials else {}
     return Design(
         spec=spec,
         X=_frozen(np.hstack([encode(fixed, predictors) for fixed in encoders.all_fixed])),
@@ -451,6 +458,7 @@ def _replay(
         response=read,
         trials=numbers,
         precision=precision,
+        known=known,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -470,7 +478,7 @@ def _replay_group(
         codes, new = match_levels(encoder.coder, frame, term.name, allow_new)
     Z = _frozen(np.hstack([encode(effects, predictors) for effects in encoder.effects]))
     levels = (*encoder.coder.levels, *new)
-    return GroupTerm(term.name, term.columns, levels, _frozen(codes), term.coefs, Z, term.blocks, term.channels)
+    return replace(term, levels=levels, codes=_frozen(codes), Z=Z)
 
 
 def _frozen(array: Any) -> Any:
@@ -480,7 +488,7 @@ def _frozen(array: Any) -> Any:
 
 
 def _frozen_response(response: Response) -> Response:
-    for array in (response.y, response.trials, response.weights, response.precision):
+    for array in (response.y, response.trials, response.weights, response.precision, *response.known.values()):
         if array is not None:
             array.flags.writeable = False
     return response

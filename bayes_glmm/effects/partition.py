@@ -118,7 +118,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     )
 
 
-def variance_partition(request: Request, scale: str) -> Partition:
+def variance_partition(request: Request, scale: str, noise: bool = True) -> Partition:
     """Compute the variance components of every draw.
 
     Parameters
@@ -127,6 +127,9 @@ def variance_partition(request: Request, scale: str) -> Partition:
         Fit and rows.
     scale
         ``"latent"`` or ``"response"``.
+    noise
+        Whether the latent scale's residual variance includes that of a family that varies about its mean on the
+        response's scale, as counts do; its own residual or liability is always there.
 
     Returns
     -------
@@ -142,7 +145,16 @@ def variance_partition(request: Request, scale: str) -> Partition:
     predictor = row_predictor(
         request.fit, None if unchanged else request.frame, random_effects="marginal", random_seed=0
     )
-    return _latent(predictor) if scale == "latent" else response_partition(predictor)
+    size = _known_precision(request.fit)
+    if scale == "latent":
+        return _latent(predictor, size, noise)
+    return response_partition(predictor, None if size is None else np.full(predictor.rows, size))
+
+
+def _known_precision(fit: Fit) -> float | None:
+    """Return one over the mean of the squared standard errors, where they are known."""
+    known = fit.model.design.known.get("se")
+    return None if known is None else float(1.0 / np.mean(np.square(known)))
 
 
 def component_draws(partition: Partition, labels: pd.DataFrame, values: Array, name: str) -> xr.DataArray:
@@ -197,12 +209,12 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
     return table
 
 
-def _latent(predictor: RowPredictor) -> Partition:
+def _latent(predictor: RowPredictor, size: float | None, noise: bool) -> Partition:
     draws, design, family = predictor.draws, predictor.design, predictor.family
     centred = design.X - design.X.mean(axis=0)
     spread = centred.T @ centred / max(1, predictor.rows - 1)
     random = {
-        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.Z.T @ term.Z / predictor.rows)
+        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.along.T @ term.along / predictor.rows)
         for term in design.groups
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
@@ -214,20 +226,22 @@ def _latent(predictor: RowPredictor) -> Partition:
                 "of it are not offered. Use scale='response'."
             )
         residual = _over_rows(predictor, lambda parameters: latent_variance(predictor.link, parameters))
+    elif noise or (family.support == "real" and predictor.link.name == "identity"):
+        residual = _residual_by_moments(predictor, size)
     else:
-        residual = _residual_by_moments(predictor)
+        residual = np.zeros(draws.size)
     return Partition(predictor, "latent", fixed, random, residual)
 
 
-def _residual_by_moments(predictor: RowPredictor) -> Array:
+def _residual_by_moments(predictor: RowPredictor, size: float | None) -> Array:
     """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
     link, family = predictor.link, predictor.family
     predictor = predictor if family.mean is None else replace(predictor, scale="mu")
-    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], _distinct_rows(predictor))
+    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], distinct_rows(predictor))
     mean = np.sum(list(means), axis=0)[:, None]
 
     def residual(parameters: Mapping[str, Array]) -> Array:
-        variance = np.asarray(family.variance(mean, parameters, None), dtype=float)
+        variance = np.asarray(family.variance(mean, parameters, size), dtype=float)
         # how fast the mean follows the linear predictor, whose scale the variance is put on
         slope = link.inverse_derivative(link.link(mean))
         if family.mean is not None:
@@ -245,12 +259,25 @@ def _over_rows(predictor: RowPredictor, residual: Callable[[Mapping[str, Array]]
     """Average a residual variance, a function of the family's parameters, over the rows: (S,)."""
     if not predictor.others:
         return np.asarray(residual(predictor.draws.parameters) + np.zeros((predictor.draws.size, 1)))[:, 0]
-    pieces = _distinct_rows(predictor)
+    pieces = distinct_rows(predictor)
     return np.sum([residual(predictor.own_parameters(rows)) @ share for rows, share, _ in pieces], axis=0)
 
 
-def _distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
-    """Chunks of rows that differ, each row's share of all rows, and its number of trials or precision."""
+def distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
+    """List chunks of rows that differ.
+
+    Parameters
+    ----------
+    predictor
+        The rows.
+    trials
+        (rows,) numbers of trials or precisions; None for one everywhere.
+
+    Returns
+    -------
+    list of tuple
+        Positions, each row's share of all rows, and its number of trials or precision.
+    """
     first, kind = Counterfactuals(predictor, predictor.rows, ()).distinct()
     share = np.bincount(kind, minlength=len(first)) / predictor.rows
     # the variance of a proportion is a line in 1/n: rows that differ in n alone have that of their harmonic mean
@@ -284,7 +311,7 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
     """
     names = [term.name for term in predictor.design.groups] if split else []
     names = names if len(names) > 1 else []
-    pieces = _distinct_rows(predictor, trials)
+    pieces = distinct_rows(predictor, trials)
     start = pieces[0][0][:1]
     centre = _means(
         predictor, start, random_variance(predictor.draws, predictor.design, start, predictor.design.groups)

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import as_written, inlined_as_written
-from bayes_glmm.engine.pointers import as_pointer
+from bayes_glmm.engine.pointers import as_pointer, carray
 
 #: Rows of ``KernelData.terms``.
 COEFS, LEVELS, U_START, Z_START, THETA_START, THETA_SIZE = range(6)
@@ -41,7 +40,7 @@ class KernelData(NamedTuple):
     X: npt.NDArray[np.float64]  # (p, n), centred
     Z: npt.NDArray[np.float64]  # (K, n)
     offset: npt.NDArray[np.float64]  # (C n,) of one linear predictor after the other
-    y: npt.NDArray[np.float64]  # (n,)
+    y: npt.NDArray[np.float64]  # (n, m) responses, and behind them what more row kernels read of a row
     counts: npt.NDArray[np.float64]  # (n,) binomial trials, or how many times a row counts
     beta_table: npt.NDArray[np.float64]  # (p, 8) priors of beta
     theta_table: npt.NDArray[np.float64]  # (d, 8) priors of theta
@@ -75,7 +74,7 @@ def read_data(table: Any) -> KernelData:
         read_matrix(table, 5, np.float64),
         read_matrix(table, 6, np.float64),
         read_vector(table, 7, np.float64),
-        read_vector(table, 8, np.float64),
+        read_matrix(table, 8, np.float64),
         read_vector(table, 9, np.float64),
         read_matrix(table, 10, np.float64),
         read_matrix(table, 11, np.float64),

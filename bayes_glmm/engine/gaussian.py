@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
@@ -46,7 +45,7 @@ from bayes_glmm.engine.parameters import (
     pull_precision,
     term_factor,
 )
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, carray
 from bayes_glmm.engine.theta_map import pull_map, read_map, to_place
 from bayes_glmm.engine.vectors import dot
 
@@ -58,6 +57,15 @@ def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: A
     log_det = term_factor(theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse)
     precision(inverse, omega)
     return log_det
+
+
+@as_written
+def scale_given(theta: Any, data: KernelData) -> tuple[float, float]:
+    """Return sigma, theta's last element, and its derivative; one and zero where all standard errors are known."""
+    if data.sizes[layout.N_AUXILIARY] == 0:
+        return 1.0, 0.0
+    sigma, d_sigma, _, _ = constrain(data.theta_table[theta.size - 1], theta[theta.size - 1])
+    return sigma, d_sigma
 
 
 @as_written
@@ -171,7 +179,7 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
     d, n_beta = theta.size, data.sizes[layout.N_BETA]
     gradient[:] = 0.0
-    sigma, d_sigma, _, _ = constrain(data.theta_table[d - 1], theta[d - 1])
+    sigma, d_sigma = scale_given(theta, data)
     tau = 1.0 / (sigma * sigma)
     at_once = moments.blocks.size > 0
     found = _at_once(theta, tau, data, moments) if at_once else _by_levels(theta, tau, data, moments)
@@ -209,7 +217,8 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     # E[(y - Av)'W(y - Av)] = y'y - 2 (A'y)'v + v'A'Av + trace(H^-1 A'A), the last two through H - K
     residual = moments.scalars[0] - 2.0 * found.fitted
     residual += (explained - prior_quadratic - prior_trace + data.sizes[layout.N_U] + n_beta) / tau
-    gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
+    if d_sigma != 0.0:
+        gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
     for i in range(d):
         if int(data.theta_table[i, 0]) != 3:
             constrained = constrain(data.theta_table[i], theta[i])

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, cfunc
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.reduction import reduce_rows
@@ -21,7 +20,7 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.parameters import CORRELATION, KIND
-from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
 from bayes_glmm.engine.vectors import copy
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.naming import AT_DATA, random_variable_name
@@ -74,6 +73,7 @@ def _rows_that_count(design: Design) -> Design:
     kept = response.weights > 0
     trials = None if response.trials is None else response.trials[kept]
     precision = None if response.precision is None else response.precision[kept]
+    known = {name: values[kept] for name, values in response.known.items()}
     return replace(
         design,
         X=design.X[kept],
@@ -81,10 +81,16 @@ def _rows_that_count(design: Design) -> Design:
         offsets=design.offsets[:, kept],
         groups=tuple(replace(term, codes=term.codes[kept], Z=term.Z[kept]) for term in design.groups),
         response=replace(
-            response, y=response.y[kept], trials=trials, weights=response.weights[kept], precision=precision
+            response,
+            y=response.y[kept],
+            trials=trials,
+            weights=response.weights[kept],
+            precision=precision,
+            known=known,
         ),
         trials=trials,
         precision=precision,
+        known=known,
     )
 
 
@@ -106,6 +112,7 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     import pymc as pm
     import pytensor
     import pytensor.tensor as pt
+    from numba import cfunc
 
     eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
     # thresholds are the last of a family's parameters

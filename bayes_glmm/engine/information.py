@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
@@ -21,7 +20,7 @@ from bayes_glmm.engine.channels import row_factors, workspace
 from bayes_glmm.engine.data import KernelData, read_matrix, read_vector
 from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
 from bayes_glmm.engine.parameters import log_prior, precision, term_factor
-from bayes_glmm.engine.pointers import as_pointer
+from bayes_glmm.engine.pointers import as_pointer, carray
 from bayes_glmm.engine.vectors import dot
 
 #: Elements a side below which the dense rest is worked on by loops: a library's call costs more.

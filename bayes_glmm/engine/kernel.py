@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import ordered, reordered
@@ -32,7 +31,7 @@ from bayes_glmm.engine.parameters import (
     pull_precision,
     term_factor,
 )
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, local_matrix, local_vector
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, carray, local_matrix, local_vector
 
 BLOCK = 256
 

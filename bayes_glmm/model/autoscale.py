@@ -230,7 +230,10 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     def pick(row: ParameterPrior) -> ParameterPrior:
         return replace(chosen[row.parameter][2], about=row.about) if row.parameter in chosen else row
 
-    if chosen:
+    # only these change what the defaults beside them are about
+    decisive = {row.parameter for row in table.beta}
+    decisive |= {row.parameter for _, group in table.groups for row in group.sd if row.about}
+    if decisive & chosen.keys():
         table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
@@ -328,7 +331,7 @@ def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> Pa
         wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"
         raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
     if row.ordered and prior.support != "real":
-        raise PriorError(f"{row.parameter} may be any increasing numbers; {key!r} was given {prior}, which has bounds.")
+        raise PriorError(f"{row.parameter} may be any numbers; {key!r} was given {prior}, which has bounds.")
     if row.lower is not None and prior.support == "interval" and prior["lower"] < row.lower:
         raise PriorError(f"{row.parameter} is above {row.lower:g}; {key!r} was given {prior}.")
     if row.upper is not None and prior.support == "interval" and prior["upper"] > row.upper:

@@ -35,7 +35,9 @@ class ParameterPrior:
     source
         ``"default"`` or ``"user"``.
     ordered
-        Whether the parameter is a vector of increasing thresholds, each with this prior.
+        Whether the parameter is a vector of thresholds, each with this prior.
+    increasing
+        Whether such thresholds increase.
     about
         Which form of the parameter the distribution is about, in words; empty where it is the parameter as reported.
     upper
@@ -52,6 +54,7 @@ class ParameterPrior:
     lower: float | None = None
     source: str = "default"
     ordered: bool = False
+    increasing: bool = True
     about: str = ""
     upper: float | None = None
     channel: str = ""
@@ -166,5 +169,6 @@ def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
         where = "intercept at the predictors' means" if centered else "raw intercept"
         return f"{row.predictor}, {where}" if row.predictor else where
     if row.ordered:
-        return "each, increasing, at the predictors' means" if centered else "each, increasing"
+        each = "each, increasing" if row.increasing else "each"
+        return f"{each}, at the predictors' means" if centered else each
     return ", ".join(filter(None, (row.predictor, row.scale, row.about)))

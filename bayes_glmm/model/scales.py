@@ -220,4 +220,6 @@ def default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> Pa
     if unit != 1.0:
         values = {key: value * unit if key == "sigma" else value for key, value in prior.parameters}
         prior = Prior(prior.name, **values)
-    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, upper=row.upper, ordered=row.ordered)
+    return ParameterPrior(
+        row.name, prior, row.power, lower=row.lower, upper=row.upper, ordered=row.ordered, increasing=row.increasing
+    )

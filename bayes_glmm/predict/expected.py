@@ -23,7 +23,7 @@ from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.links import Link
-from bayes_glmm.predict.averages import averaged_mean
+from bayes_glmm.predict.averages import averaged_mean, averaged_probabilities
 from bayes_glmm.predict.domain import check_average_exists, check_domain, check_mean_exists
 from bayes_glmm.predict.joint import enters_mean, jointly_averaged_mean, random_covariances
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
@@ -181,10 +181,22 @@ class RowPredictor:
         return np.asarray(self.link.inverse(eta))
 
     def parameters(self, rows: Rows) -> Mapping[str, Array]:
-        """Return the auxiliary parameters as the density and draws of some rows take them: (S, 1) or (S, rows) each."""
-        precision, own = self.whole.precision, self.own_parameters(rows)
+        """Return the family's auxiliary parameters as the density and draws of some rows take them.
+
+        Parameters
+        ----------
+        rows
+            Positions of the rows.
+
+        Returns
+        -------
+        mapping
+            (S, 1) each, (S, rows) where rows have precisions or formulas of their own; with what is known of the rows,
+            (rows,) each.
+        """
+        precision, known, own = self.whole.precision, self.whole.known, self.own_parameters(rows)
         if precision is None:
-            return own
+            return {**own, **{name: values[rows] for name, values in known.items()}}
         assert self.family.at_precision is not None
         return self.family.at_precision(own, precision[rows])
 
@@ -288,17 +300,20 @@ class RowPredictor:
             (rows, columns).
         """
         parts = [self.whole.X, self.whole.offset[:, None], self.whole.offsets.T]
-        parts += [term.Z for term in self.whole.groups if self.meanings[term.name] in (*READ, "marginal")]
+        averaged = [term for term in self.whole.groups if self.meanings[term.name] == "marginal"]
+        parts += [term.Z for term in self.read] + [term.along for term in averaged]
         parts += [term.codes[:, None].astype(float) for term in self.read]
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
-        """Average each category's probability: differences of the averages of P(y <= c)."""
+        """Average each category's probability: differences of averages, where P(y <= c) depends on one threshold."""
         if self.scale == "link":
             raise PredictionError(
                 "The average over random effects of ordered categories has no single linear predictor. Use scale="
                 "'response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
             )
+        if not self.family.parameters[-1].increasing:
+            return averaged_probabilities(self.family, self.link, self.draws.parameters, eta, variance)
         below = self.draws.parameters["thresholds"] - eta[..., None]
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
@@ -433,7 +448,8 @@ def expected(
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
         Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct
-        level. Or one of these for each grouping factor named; others are ``"marginal"``.
+        level, given its relatives where levels are related. Or one of these for each grouping factor named; others are
+        ``"marginal"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     scale

@@ -52,17 +52,20 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
             value = _indexed(one.parameter.latex) + (f" - {lower:g}" if lower else "")
             lines += _predictor_lines(_linked(one.link.latex, value), design, channel)
     else:
-        left = rf"{spec.link.latex}(\Pr({name}_i \le c))"
-        lines = [rf"{left} &= \tau_c - \eta_i", *_predictor_lines(r"\eta_i", design, 0)]
+        line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
 
 
 def _distribution(spec: ModelSpec) -> str:
-    """Write the response's distribution given its mean, with a row's precision where it has one."""
+    """Write the response's distribution given its mean, with a row's precision or standard error where it has one."""
     latex, precision = spec.family.latex.replace("{mu}", r"\mu_i"), spec.formula.response.precision
-    varying = {one.name for one in spec.channels}
+    known, varying = dict(spec.formula.response.known), {one.name for one in spec.channels}
+    if "se" in known:
+        error = rf"{upright(shown(known['se']))}_i"
+        latex = latex.replace(r"\sigma", error if spec.family.knowing == ("se",) else rf"\sqrt{{\sigma^2 + {error}^2}}")
     for row in spec.family.parameters if latex else ():
         symbol = _indexed(row.latex) if row.name in varying else row.latex
         if row is spec.family.parameters[0] and precision is not None:
@@ -116,6 +119,10 @@ def _group_lines(term: GroupTerm) -> list[str]:
     name, lines = upright(term.name), []
     for block in term.blocks:
         sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+        if term.structure is not None:
+            lines.append(_related_line(name, block, term.structure.symbol))
+            lines += [rf"R^{{{name}}} &\sim \operatorname{{LKJ}}(\eta)"] if len(block) > 1 else []
+            continue
         if len(block) == 1:
             lines.append(rf"b^{{{name}}}_{{{block[0]},\,j}} &\sim \operatorname{{Normal}}(0, {sds[0]})")
             continue
@@ -128,3 +135,16 @@ def _group_lines(term: GroupTerm) -> list[str]:
         )
         lines.append(rf"{correlation} &\sim \operatorname{{LKJ}}(\eta)")
     return lines
+
+
+def _related_line(name: str, block: tuple[int, ...], symbol: str) -> str:
+    """Write the distribution of all levels' effects together, where these are related."""
+    covariance = rf"{symbol}^{{{name}}}" if symbol.isalpha() else rf"({symbol})^{{{name}}}"
+    sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+    if len(block) == 1:
+        effects, scale = rf"b^{{{name}}}_{{{block[0]}}}", rf"({sds[0]})^2\,{covariance}"
+    else:
+        diagonal = rf"\operatorname{{diag}}({', '.join(sds)})"
+        effects = rf"b^{{{name}}}"
+        scale = rf"{covariance} \otimes {diagonal}\,R^{{{name}}}\,{diagonal}"
+    return rf"{effects} &\sim \operatorname{{MvNormal}}(0,\; {scale})"

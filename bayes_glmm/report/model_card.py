@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import numpy as np
+
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.prior_table import PriorTable
@@ -142,6 +144,10 @@ def weights_in_words(spec: ModelSpec) -> str:
     response = spec.formula.response
     if response.weights is not None:
         return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
+    known = dict(response.known)
+    if "se" in known:
+        beside = "" if spec.family.knowing == ("se",) else ", beside a residual sd"
+        return f"a row's standard error is known, {shown(known['se'])}{beside}"
     if response.precision is not None:
         divided = f"a row's variance is divided by {shown(response.precision)}"
         return f"{divided} (precisions; weighted(y, w) counts rows w times)"
@@ -175,4 +181,7 @@ def _group_in_words(term: GroupTerm) -> str:
     coefs = ", ".join(term.coefs)
     correlated = any(len(block) > 1 for block in term.blocks)
     kind = "" if len(term.coefs) == 1 else (", correlated" if correlated else ", independent")
-    return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"
+    if term.structure is None:
+        return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"
+    seen = len(np.unique(term.codes))
+    return f"{term.name} ({term.structure.kind} of {term.size:,} levels, {seen:,} with rows: {coefs}{kind})"

@@ -402,7 +402,10 @@ def _group_reason(text: str, inside: str) -> str:
     if re.search(r"\bmm\s*\(", text):
         return f"Multi-membership terms are not available: '({inside})'."
     if re.search(r"\bgr\s*\(", text):
-        return f"Covariances between levels, and groups of levels, are not available: '({inside})'. Write (1 | g)."
+        return (
+            f"Covariances between levels are no part of the formula: for '({inside})' write ({left} | g), and say how "
+            "the levels of g are related by GLMM(..., covariances={'g': ...}): a pedigree, a phylogeny or a matrix."
+        )
     if len(parts := split(text, "+")) > 1:
         each = " + ".join(f"({left} | {part.strip()})" for part in parts)
         return f"One grouping factor a term: write {each} for '({inside})'."

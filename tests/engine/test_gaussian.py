@@ -15,10 +15,12 @@ from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_fit import (
     complete_positions,
     gaussian_fit,
+    gaussian_laplace_fits,
     gaussian_posterior,
     theta_posterior,
     why_not_marginal,
 )
+from bayes_glmm.engine.laplace import find_coefficients, laplace_fits
 from bayes_glmm.engine.parameters import covariance, term_factor
 from bayes_glmm.engine.run import density_at
 from bayes_glmm.engine.unpack import constrained
@@ -37,6 +39,9 @@ MODELS = {
     "nested": ("r ~ x + (1 | g / h)", {}),
     "weights": ("weighted(r, wt) ~ x + (x | g)", {}),
     "precisions": ("precision(r, wt) ~ x + offset(w) + (x | g) + (1 | h)", {}),
+    "known errors": ("se(r, wt) ~ x + offset(w) + (x | g)", {}),
+    "known errors, crossed": ("se(r, wt) ~ x + (x | g) + (1 | h)", {}),
+    "known errors, weights": ("weighted(se(r, w ** 2 + 0.1), wt) ~ x + (1 | g)", {}),
     "offset": ("r ~ x + offset(3 * w) + (1 | g)", {}),
     "everything": ("weighted(r, wt) ~ x + offset(3 * w) + (x | g) + (1 | h)", {}),
     "raw intercept": ("r ~ x + (1 | g)", {"center": False}),
@@ -72,6 +77,8 @@ def parts(model, theta):
     mean = np.zeros(model.n_v)
     mean[n_u:] = data.beta_table[:, 2]
     prior[n_u:, n_u:] = np.diag(data.beta_table[:, 3] ** 2).reshape(n_beta, n_beta)
+    if not model.spec.family.parameters:  # all standard errors are known
+        return prior, mean, 1.0
     return prior, mean, float(constrained(data.theta_table[-1], theta[-1]))
 
 
@@ -87,7 +94,7 @@ def rows(model):
         columns.append(Z.reshape(design.size, -1))
     one, response = np.ones(design.size), design.response
     counts = one if response.weights is None else response.weights
-    divided = counts if response.precision is None else response.precision
+    divided = counts if response.sizes is None else counts * response.sizes
     offset = design.offset + design.X @ packed.priors.location
     return np.hstack([*columns, design.X @ packed.priors.basis]), response.y - offset, divided, counts
 
@@ -259,6 +266,23 @@ def test_large_numbers_do_not_cancel(models):
     fit = gaussian_fit(model.packed)
     differences = [value_of(model, fit)(theta) - dense_marginal(model, theta) for theta in thetas(model, fit, 4, 0.3)]
     assert np.ptp(differences) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["crossed", "crossed slopes", "precisions"])
+def test_laplace_fits_are_those_of_searches_for_u_and_beta(build, name):
+    """Which know theta's mode to a hundredth of its sd."""
+    model, _ = build(name)
+    (exact,), (searched,) = gaussian_laplace_fits(model.packed), laplace_fits(model.packed)
+    sds = np.sqrt(np.sum(np.square(exact.theta_factor), axis=1))
+    theta, others = (fit.x[model.n_v :] for fit in (exact, searched))
+    assert np.abs((theta - others) / sds).max() < 0.05
+    x = exact.x.copy()
+    x[: model.n_v] = 0.0
+    find_coefficients(model.packed.data, exact.pattern, x, 1e-12)
+    np.testing.assert_allclose(exact.x, x, rtol=0, atol=1e-6)
+    spreads = np.sqrt(np.sum(np.square(searched.theta_factor), axis=1))
+    np.testing.assert_allclose(sds, spreads, rtol=0.05)
+    np.testing.assert_allclose(exact.precision.coupling, searched.precision.coupling, rtol=0.1, atol=1e-9)
 
 
 def test_the_gradients_cost_does_not_depend_on_rows(models):
