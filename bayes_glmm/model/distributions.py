@@ -13,8 +13,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayes_glmm.model.autoscale import ParameterPrior
 from bayes_glmm.model.naming import FLAT, is_truncated, random_variable_name
+from bayes_glmm.model.prior_table import ParameterPrior
 
 _PYMC_NAMES = {"LKJ": "LKJCorr"}
 #: Above zero the same up to a constant, with a distribution function in PyMC: what truncation divides by.
