@@ -22,6 +22,12 @@ def salamanders() -> pd.DataFrame:
     return data.assign(mined=pd.Categorical(data["mined"], ["yes", "no"]))
 
 
+def inhaler() -> pd.DataFrame:
+    """Clarity of the leaflets of two inhalers: Ezzet and Whitehead (1991) doi:10.1002/sim.4780100606, from brms."""
+    data = pd.read_csv(HERE / "inhaler.csv.gz")
+    return data.assign(rating=pd.Categorical(data["rating"], ordered=True), subject=data["subject"].astype(str))
+
+
 #: Column of `small` for each family.
 RESPONSES = {
     "betabinomial": "p(s, n)", "negativebinomial1": "c", "geometric": "c", "generalizedpoisson": "c",

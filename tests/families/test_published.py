@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bayes_glmm as bg
-from tests.families.data import owls, salamanders
+from tests.families.data import inhaler, owls, salamanders
 
 OWLS = "SiblingNegotiation ~ FoodTreatment + SexParent + offset(log(BroodSize)) + (1 | Nest)"
 SALAMANDERS = "count ~ mined + (1 | site)"
@@ -70,3 +70,22 @@ def test_posterior_means_are_near_the_maximum_of_the_likelihood(name):
     (group,) = (key for key in fit.posterior if str(key).startswith("sd_"))
     low, high = np.quantile(fit.posterior[group], [0.0, 0.9])
     assert low < max(sd, 0.1) < high
+
+
+@pytest.mark.slow
+def test_inhaler_by_steps_is_near_the_maximum_of_the_likelihood():
+    """Figures: lme4 1.1.31, glmer of every step that a rating reached, whether it went on; thresholds are -1 times."""
+    fit = bg.GLMM(
+        "rating ~ treat + period + carry + (1 | subject)",
+        inhaler(),
+        family="sratio",
+        priors={"beta": bg.Prior("Normal", mu=0, sigma=10)},
+    ).fit(random_seed=1, progressbar=False)
+    assert fit.diagnose().passed
+    draws = np.concatenate([fit.posterior[name].stack(s=("chain", "draw")) for name in ("beta", "thresholds")])
+    estimates = np.array([-0.900259, 0.239496, -0.247942, 0.642434, 2.927064, 2.158724])
+    errors = np.array([0.275059, 0.178493, 0.207971, 0.117770, 0.357685, 0.627865])
+    assert np.abs((draws.mean(axis=1) - estimates) / errors).max() < 0.5
+    assert np.all((draws.std(axis=1) > 0.85 * errors) & (draws.std(axis=1) < 1.5 * errors))
+    low, high = np.quantile(fit.posterior["sd_subject"], [0.05, 0.95])
+    assert low < 0.87297 < high
