@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.heterogeneity import heterogeneity, studies
     from bayes_glmm.effects.hypotheses import hypotheses
     from bayes_glmm.effects.icc import icc
     from bayes_glmm.effects.marginal_coefficients import marginal_coefficients
@@ -38,12 +39,18 @@ if TYPE_CHECKING:
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
+    from bayes_glmm.structures.matrix import Precision
+    from bayes_glmm.structures.pedigree import Pedigree
+    from bayes_glmm.structures.phylogeny import Phylogeny
 
 __all__ = [
     "FAMILIES",
     "GLMM",
     "Family",
     "FittedGLMM",
+    "Pedigree",
+    "Phylogeny",
+    "Precision",
     "Prior",
     "avg_comparisons",
     "avg_predictions",
@@ -54,6 +61,7 @@ __all__ = [
     "errors",
     "from_bambi",
     "grid",
+    "heterogeneity",
     "hypotheses",
     "icc",
     "kfold",
@@ -76,6 +84,7 @@ __all__ = [
     "simulate",
     "simulate_residuals",
     "slopes",
+    "studies",
     "table",
     "variance_components",
     "widgets",
@@ -87,6 +96,9 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "Pedigree": "structures.pedigree",
+    "Phylogeny": "structures.phylogeny",
+    "Precision": "structures.matrix",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
     "avg_predictions": "effects.predictions",
@@ -96,6 +108,7 @@ _HOMES = {
     "comparisons": "effects.comparisons",
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
+    "heterogeneity": "effects.heterogeneity",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",
     "kfold": "checks.comparison",
@@ -117,6 +130,7 @@ _HOMES = {
     "simulate": "datasets.simulate",
     "simulate_residuals": "checks.residuals",
     "slopes": "effects.slopes",
+    "studies": "effects.heterogeneity",
     "table": "report.model_table",
     "variance_components": "effects.variance_components",
 }

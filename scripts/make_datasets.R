@@ -1,6 +1,6 @@
 # Write the data sets of bayes_glmm/datasets/ and their factor levels from the R packages they come from.
 # Run from the project root: Rscript scripts/make_datasets.R
-# Needs lme4, mlmRev, MASS, HSAUR3, geepack and jsonlite (Debian: r-cran-<name in lower case>).
+# Needs lme4, mlmRev, MASS, HSAUR3, geepack, metadat, metafor, survival and jsonlite (Debian: r-cran-<name in lower case>).
 
 target <- "bayes_glmm/datasets/data"
 sources <- list(
@@ -9,18 +9,46 @@ sources <- list(
   mlmRev = c("Chem97", "Contraception"),
   MASS = c("bacteria", "epil", "quine"),
   HSAUR3 = c("respiratory", "toenail"),
-  geepack = c("ohio")
+  geepack = c("ohio"),
+  metadat = c("bcg", "konstantopoulos2011"),
+  survival = c("kidney")
 )
+# What R calls a data set, where that is another name.
+called <- list(bcg = "dat.bcg", konstantopoulos2011 = "dat.konstantopoulos2011")
 # Grouping columns that R keeps as integers.
-groups <- list(Arabidopsis = "gen", epil = "subject", ohio = "id")
+groups <- list(Arabidopsis = "gen", epil = "subject", ohio = "id", bcg = c("trial", "alloc"),
+               konstantopoulos2011 = c("district", "school", "study"), kidney = c("id", "sex"))
+# Columns that are computed of those R has.
+computed <- list(
+  bcg = function(frame) {
+    effects <- metafor::escalc(measure = "RR", ai = tpos, bi = tneg, ci = cpos, di = cneg, data = frame)
+    frame$study <- paste(frame$author, frame$year)
+    frame$study <- factor(frame$study, levels = frame$study)
+    frame$yi <- round(as.numeric(effects$yi), 8)
+    frame$sei <- round(sqrt(effects$vi), 8)
+    frame[c("trial", "study", "year", "tpos", "tneg", "cpos", "cneg", "ablat", "alloc", "yi", "sei")]
+  },
+  konstantopoulos2011 = function(frame) {
+    frame$yi <- as.numeric(frame$yi)
+    frame$sei <- round(sqrt(frame$vi), 8)
+    frame
+  },
+  kidney = function(frame) {
+    levels(frame$sex) <- c("male", "female")
+    frame$disease <- relevel(frame$disease, "Other")
+    frame[c("id", "time", "status", "age", "sex", "disease")]
+  }
+)
 compress_above <- 100e3
 
 read <- function(name, package) {
   room <- new.env()
-  data(list = name, package = package, envir = room)
-  frame <- as.data.frame(room[[name]])
+  name_there <- if (is.null(called[[name]])) name else called[[name]]
+  suppressWarnings(data(list = name_there, package = package, envir = room))
+  # survival keeps its data sets in files of several
+  frame <- as.data.frame(if (exists(name_there, room)) room[[name_there]] else getExportedValue(package, name_there))
   for (column in groups[[name]]) frame[[column]] <- factor(frame[[column]])
-  frame
+  if (is.null(computed[[name]])) frame else computed[[name]](frame)
 }
 
 # "numeric" stands for levels that are whole numbers in rising order: thousands of them need not be listed.

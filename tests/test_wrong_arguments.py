@@ -260,9 +260,9 @@ def test_attributes_of_a_model_that_is_not_fitted(fit):
     with pytest.raises(AttributeError, match="Did you mean 'priors'"):
         _ = fit.model.priorss
     with pytest.raises(
-        AttributeError, match=r"'bayes_glmm.plots' has no attribute 'forest'.*ArviZ's plots take fit.dt"
+        AttributeError, match=r"'bayes_glmm.plots' has no attribute 'energy'.*ArviZ's plots take fit.dt"
     ):
-        _ = bg.plots.forest
+        _ = bg.plots.energy
 
 
 @pytest.mark.parametrize("name", ARGUMENTS_OF_MODELS)

@@ -13,8 +13,18 @@ _LICENCES = {
     "MASS": "GPL-2 | GPL-3",
     "HSAUR3": "GPL-2",
     "geepack": "GPL (>= 3)",
+    "metadat": "GPL (>= 2)",
+    "survival": "LGPL (>= 2)",
 }
-_VERSIONS = {"lme4": "1.1-31", "mlmRev": "1.0-8", "MASS": "7.3-58.2", "HSAUR3": "1.0-13", "geepack": "1.3.9"}
+_VERSIONS = {
+    "lme4": "1.1-31",
+    "mlmRev": "1.0-8",
+    "MASS": "7.3-58.2",
+    "HSAUR3": "1.0-13",
+    "geepack": "1.3.9",
+    "metadat": "1.2-0",
+    "survival": "3.5-3",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,11 @@ SOURCES: dict[str, Source] = {
         "MASS",
         "Menzies School of Health Research, Darwin; Venables, Ripley (2002), Modern Applied Statistics with S",
         "Presence of H. influenzae in children with otitis media at up to five visits; binary within child",
+    ),
+    "bcg": Source(
+        "metadat",
+        "Colditz, Brewer, Berkey, et al. (1994), JAMA 271, 698-702",
+        "Thirteen trials of the BCG vaccine against tuberculosis, with log risk ratios; a meta-analysis",
     ),
     "cake": Source(
         "lme4",
@@ -94,6 +109,16 @@ SOURCES: dict[str, Source] = {
         "lme4",
         "Anonymised lecture evaluations at ETH Zurich, provided by lme4's authors",
         "73 421 lecture ratings by 2972 students of 1128 instructors; large crossed factors",
+    ),
+    "kidney": Source(
+        "survival",
+        "McGilchrist, Aisbett (1991), Biometrics 47, 461-466",
+        "Two times to infection at the catheter of 38 kidney patients; censored times within patient",
+    ),
+    "konstantopoulos2011": Source(
+        "metadat",
+        "Konstantopoulos (2011), Research Synthesis Methods 2, 61-76",
+        "Effects of a modified school calendar in 56 schools of 11 districts; a meta-analysis of three levels",
     ),
     "ohio": Source(
         "geepack",

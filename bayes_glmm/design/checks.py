@@ -207,19 +207,24 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     """
     fixed = check_terms(spec.formula.fixed)
     for term in groups:
-        if term.size == 1:
+        if len(np.unique(term.codes)) == 1:
             raise DataError(
-                f"The grouping factor {term.name!r} has one level only ({term.levels[0]!r}); its sd cannot be learned. "
-                "Remove it."
+                f"The grouping factor {term.name!r} has one level only ({term.levels[term.codes[0]]!r}); its sd cannot "
+                "be learned. Remove it."
             )
-        if len(term.columns) == 1 and "Intercept" in term.coefs and _is_factor(kinds, term.name, fixed):
+        if (
+            len(term.columns) == 1
+            and term.structure is None
+            and "Intercept" in term.coefs
+            and _is_factor(kinds, term.name, fixed)
+        ):
             warn(
                 f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
                 "Keep one."
             )
     for term in groups:
         _check_slopes(term)
-    for first, second in combinations(groups, 2):
+    for first, second in combinations([term for term in groups if term.structure is None], 2):
         if set(first.coefs) & set(second.coefs) and _same_levels(first, second):
             warn(
                 f"{first.name!r} and {second.name!r} group the rows alike: only the sum of their variances is "

@@ -147,6 +147,7 @@ def moved(design: Design, derivative: Derivative, multiples: Sequence[float]) ->
         response=None,
         trials=None if design.trials is None else np.tile(design.trials, copies),
         precision=None if design.precision is None else np.tile(design.precision, copies),
+        known={name: np.tile(values, copies) for name, values in design.known.items()},
         index=design.index.append([design.index] * (copies - 1)),
     )
 

@@ -5,8 +5,8 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +19,9 @@ from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
 from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
-from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
+from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
+from bayes_glmm.design.known import encode_known
 from bayes_glmm.design.response import (
     Response,
     ResponseEncoder,
@@ -78,6 +79,8 @@ class Design:
         The response; None for new rows read without it.
     trials, precision
         Numbers of trials, and how many times less a row varies, float64 (rows,), where they were read.
+    known
+        What more is known of the rows, float64 (rows,) each, where it was read.
     index
         The user's labels of the rows kept.
     dropped
@@ -98,6 +101,7 @@ class Design:
     response: Response | None
     trials: Array | None
     precision: Array | None
+    known: Mapping[str, Array]
     index: pd.Index
     dropped: int
     reasons: dict[str, int]
@@ -233,7 +237,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
     offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
-    groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
+    groups, group_encoders = _fit_groups(spec, frame, predictors)
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
     if response.categories is None:
@@ -253,6 +257,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         response=_frozen_response(response),
         trials=response.trials,
         precision=response.precision,
+        known=response.known,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -323,11 +328,15 @@ def _merged(bars: Sequence[Bar]) -> list[tuple[tuple[str, ...], list[Bar]]]:
 
 
 def _fit_groups(
-    bars: Sequence[Bar], frame: pd.DataFrame, predictors: pd.DataFrame
+    spec: ModelSpec, frame: pd.DataFrame, predictors: pd.DataFrame
 ) -> tuple[list[GroupTerm], tuple[_GroupEncoder, ...]]:
-    terms, encoders = [], []
-    for columns, members in _merged(bars):
-        coder, codes = fit_levels(frame, columns)
+    terms, encoders, structures = [], [], dict(spec.covariances)
+    for columns, members in _merged(spec.formula.bars):
+        structure = structures.get(":".join(columns))
+        if structure is None:
+            coder, codes = fit_levels(frame, columns)
+        else:
+            coder, codes = related_levels(frame, columns[0], structure)
         encoded = [fit_terms(bar.effects, predictors) for bar in members]
         coefs = tuple(name for encoder, _ in encoded for name in encoder.coefs)
         twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
@@ -337,9 +346,8 @@ def _fit_groups(
                 "once, for example (1 + x | g) or (1 | g) + (0 + x | g)."
             )
         Z = _frozen(np.hstack([values for _, values in encoded]))
-        terms.append(
-            GroupTerm(":".join(columns), columns, coder.levels, _frozen(codes), coefs, Z, _blocks(members, encoded))
-        )
+        blocks, levels = _blocks(members, encoded), coder.levels
+        terms.append(GroupTerm(":".join(columns), columns, levels, _frozen(codes), coefs, Z, blocks, structure))
         encoders.append(_GroupEncoder(coder, tuple(encoder for encoder, _ in encoded)))
     return terms, tuple(encoders)
 
@@ -362,6 +370,7 @@ def _replay(
     wanted += list(formula.response.variables) if response else []
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
+    wanted += encoders.response.known.columns if trials else ()
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame = with_days(frame, formula.dates, PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
@@ -375,12 +384,13 @@ def _replay(
         offset += encode(encoder, predictors)[:, 0]
     read = _frozen_response(encode_response(encoders.response, spec.family, frame)) if response else None
     if read is not None:
-        numbers, precision = read.trials, read.precision
+        numbers, precision, known = read.trials, read.precision, read.known
     else:
         wants = trials and encoders.response.trials is not None
         numbers = _frozen(encode_trials(encoders.response, frame)) if wants else None
         wants = trials and encoders.response.precision is not None
         precision = _frozen(encode_precision(encoders.response, frame)) if wants else None
+        known = encode_known(encoders.response.known, frame) if trials else {}
     return Design(
         spec=spec,
         X=_frozen(encode(encoders.fixed, predictors)),
@@ -390,6 +400,7 @@ def _replay(
         response=read,
         trials=numbers,
         precision=precision,
+        known=known,
         index=frame.index,
         dropped=dropped,
         reasons=reasons,
@@ -407,7 +418,7 @@ def _replay_group(
         codes, new = match_levels(encoder.coder, frame, term.name, allow_new)
     Z = _frozen(np.hstack([encode(effects, predictors) for effects in encoder.effects]))
     levels = (*encoder.coder.levels, *new)
-    return GroupTerm(term.name, term.columns, levels, _frozen(codes), term.coefs, Z, term.blocks)
+    return replace(term, levels=levels, codes=_frozen(codes), Z=Z)
 
 
 def _frozen(array: Any) -> Any:
@@ -417,7 +428,7 @@ def _frozen(array: Any) -> Any:
 
 
 def _frozen_response(response: Response) -> Response:
-    for array in (response.y, response.trials, response.weights, response.precision):
+    for array in (response.y, response.trials, response.weights, response.precision, *response.known.values()):
         if array is not None:
             array.flags.writeable = False
     return response

@@ -73,6 +73,8 @@ def unidentified_effects(groups: Sequence[GroupTerm], response: Response, spec: 
     kept = np.ones(len(response.y), dtype=bool) if response.weights is None else response.weights > 0
     if response.weights is not None and not np.all(response.weights[kept] == 1.0):
         return
+    if spec.family.knowing == ("se",):  # a row's own variation is known
+        return
     own = next((row for row in spec.family.parameters if not row.ordered), None)
     latent = spec.family.support in ("binary", "ordered") or (
         response.trials is not None and bool(np.all(response.trials[kept] <= 1))
@@ -81,6 +83,8 @@ def unidentified_effects(groups: Sequence[GroupTerm], response: Response, spec: 
         return
     spread = np.ones(np.count_nonzero(kept)) if response.precision is None else 1.0 / response.precision[kept]
     for term in groups:
+        if term.structure is not None and term.structure.share_ancestors(term.codes[kept]):
+            continue  # relatives tell the two apart
         if _absorbs(term, kept, spread):
             yield f"{_opening(term)}: {_meaning(term, spec, None if own is None else own.name)}"
 

@@ -98,13 +98,13 @@ def reduce_rows(design: Design, *, rows_add: bool) -> ReducedRows:
     Successes and trials of rows with one linear predictor add up: sum_i y_i log p + (n_i - y_i) log(1 - p). So do
     Poisson counts: sum_i y_i log mu - mu = Y log mu - m mu with m rows. Any other family keeps y apart: rows equal in
     everything, the response too, become one row with their number as weight. Weighted rows merge only with rows of the
-    same weight; rows that differ in precision are left as they are.
+    same weight; rows of which more is known, precisions or standard errors, are left as they are.
     """
     if design.response is None:
         raise DataError("Rows can only be merged where the response was read; use design.at(data, response=True).")
     response, support = design.response, design.spec.family.support
     added = rows_add
-    inverse = None if response.precision is not None else _merge(design, added)
+    inverse = None if response.precision is not None or response.known else _merge(design, added)
     trials = np.ones(len(response.y)) if support == "binary" else response.trials
     if inverse is None:
         rows = np.arange(len(response.y), dtype=np.int64)

@@ -5,7 +5,8 @@ Input: the specification and the user's columns without missing values. Output: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from bayes_glmm.design.frame import (
     plain,
     prepare,
 )
+from bayes_glmm.design.known import KnownEncoder, encode_known, fit_known
 from bayes_glmm.design.response_checks import check_precision, check_response, check_values, check_whole, refuse
 from bayes_glmm.errors import DataError, warn
 from bayes_glmm.families import Family
@@ -54,6 +56,8 @@ class Response:
         Labels of an ordered response's categories, lowest first; None for other responses.
     precision
         How many times less a row varies, float64 (rows,); None where not stated.
+    known
+        What more is known of the rows, as the family's functions take it (`Family.known`), float64 (rows,) each.
     """
 
     name: str
@@ -63,10 +67,13 @@ class Response:
     event: str | None = None
     categories: tuple[str, ...] | None = None
     precision: Array | None = None
+    known: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def sizes(self) -> Array | None:
-        """What a row's variance is divided by: trials of a proportion, or precisions; None for one everywhere."""
+        """What a row's variance is divided by: trials, precisions, those of known errors; None for one everywhere."""
+        if "se" in self.known:
+            return 1.0 / np.square(self.known["se"])
         return self.trials if self.trials is not None else self.precision
 
 
@@ -84,6 +91,8 @@ class ResponseEncoder:
         Encoders of the expressions; None for a plain column of text or categories, and where not stated.
     labels
         The two levels of a binary response given as text or a category; the categories of an ordered response.
+    known
+        Reads what more is known of the rows.
     """
 
     formula: ResponseFormula
@@ -93,6 +102,7 @@ class ResponseEncoder:
     weights: Encoder | None
     precision: Encoder | None
     labels: tuple[Any, ...] | None
+    known: KnownEncoder
 
 
 def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame) -> tuple[Response, ResponseEncoder]:
@@ -130,10 +140,12 @@ def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     texts = (formula.trials, formula.weights, formula.precision)
     read = [(None, None) if text is None else _evaluate(text, frame) for text in texts]
     trials, weights, precision = (values for _, values in read)
-    response = Response(formula.name, y, trials, weights, *_labels_in_words(labels, family), precision)
+    knows = fit_known(formula, frame)
+    known = encode_known(knows, frame)
+    response = Response(formula.name, y, trials, weights, *_labels_in_words(labels, family), precision, known)
     check_response(response, formula, family, frame.index)
     of_trials, of_weights, of_precision = (encoder for encoder, _ in read)
-    return response, ResponseEncoder(formula, family.support, value, of_trials, of_weights, of_precision, labels)
+    return response, ResponseEncoder(formula, family.support, value, of_trials, of_weights, of_precision, labels, knows)
 
 
 def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFrame) -> Response:
@@ -178,7 +190,8 @@ def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFram
     trials = None if encoder.trials is None else encode_trials(encoder, frame)
     weights = None if encoder.weights is None else _replay(encoder.weights, frame)
     precision = None if encoder.precision is None else encode_precision(encoder, frame)
-    response = Response(formula.name, y, trials, weights, *_labels_in_words(encoder.labels, family), precision)
+    known = encode_known(encoder.known, frame)
+    response = Response(formula.name, y, trials, weights, *_labels_in_words(encoder.labels, family), precision, known)
     check_values(response, formula, family, frame.index)
     return response
 

@@ -44,7 +44,7 @@ def icc(
     scale
         ``"latent"``: of the linear predictor and the variance that the family has on its scale. ``"response"``: of the
         responses themselves; of single trials for families with trials. Responses with precisions have that of
-        precision one on both.
+        precision one on both, those of known standard errors the mean of their squares (`heterogeneity` is about them).
     ci_prob
         Probability of the equal-tailed interval; None for ArviZ's ``stats.ci_prob``.
     draws

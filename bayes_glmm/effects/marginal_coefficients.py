@@ -128,7 +128,7 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     design = fit.model.design
     rows, thresholds = predictor.rows, len(predictor.labels or ("", "")) - 1
     matrix = design.X
-    if predictor.labels is not None:  # P(y <= c) = g^-1(threshold_c - x'beta): one equation a row and threshold
+    if predictor.labels is not None:  # one equation a row and threshold, of threshold - x'beta
         matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), np.repeat(-design.X, thresholds, axis=0)])
     copies = Counterfactuals(predictor, rows, ())
     first, kind = copies.in_order()
@@ -141,8 +141,8 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
         offset = design.offset[first[chunk]]
         if predictor.labels is None:
             return (values - offset) @ projection[chunk, 0]
-        below = np.cumsum(values, axis=-1)[..., :-1]
-        eta = predictor.link.link(below) + offset[:, None]
+        assert predictor.family.threshold_predictors is not None
+        eta = predictor.family.threshold_predictors(values, predictor.link) + offset[:, None]
         return np.einsum("src,rcp->sp", eta, projection[chunk], optimize=True)
 
     total = np.zeros((predictor.draws.size, matrix.shape[1]))

@@ -134,7 +134,16 @@ def variance_partition(request: Request, scale: str) -> Partition:
     predictor = row_predictor(
         request.fit, None if unchanged else request.frame, random_effects="marginal", random_seed=0
     )
-    return _latent(predictor) if scale == "latent" else response_partition(predictor)
+    size = _known_precision(request.fit)
+    if scale == "latent":
+        return _latent(predictor, size)
+    return response_partition(predictor, None if size is None else np.full(predictor.rows, size))
+
+
+def _known_precision(fit: Fit) -> float | None:
+    """Return one over the mean of the squared standard errors, where they are known."""
+    known = fit.model.design.known.get("se")
+    return None if known is None else float(1.0 / np.mean(np.square(known)))
 
 
 def component_draws(partition: Partition, labels: pd.DataFrame, values: Array, name: str) -> xr.DataArray:
@@ -189,7 +198,7 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
     return table
 
 
-def _latent(predictor: RowPredictor) -> Partition:
+def _latent(predictor: RowPredictor, size: float | None) -> Partition:
     draws, design, family = predictor.draws, predictor.design, predictor.family
     centred = design.X - design.X.mean(axis=0)
     spread = centred.T @ centred / max(1, predictor.rows - 1)
@@ -207,17 +216,17 @@ def _latent(predictor: RowPredictor) -> Partition:
         parameters = {name: value[:, 0] for name, value in draws.parameters.items()}
         residual = family.latent_variance(predictor.link, parameters) + np.zeros(draws.size)
     else:
-        residual = _residual_by_moments(predictor)
+        residual = _residual_by_moments(predictor, size)
     return Partition(predictor, "latent", fixed, random, residual)
 
 
-def _residual_by_moments(predictor: RowPredictor) -> Array:
+def _residual_by_moments(predictor: RowPredictor, size: float | None) -> Array:
     """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
     link, family, parameters = predictor.link, predictor.family, predictor.draws.parameters
     predictor = predictor if family.mean is None else replace(predictor, scale="mu")
     means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], _distinct_rows(predictor))
     mean = np.sum(list(means), axis=0)[:, None]
-    variance = np.asarray(family.variance(mean, parameters, None), dtype=float)
+    variance = np.asarray(family.variance(mean, parameters, size), dtype=float)
     # how fast the mean follows the linear predictor, whose scale the variance is put on
     slope = link.inverse_derivative(link.link(mean))
     if family.mean is not None:

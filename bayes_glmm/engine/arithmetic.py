@@ -1,7 +1,7 @@
 """How far compiled code may rearrange floating-point arithmetic: the decorators of all compiled functions.
 
 Input: a Python function over numbers and arrays. Output: numba's dispatcher of it, made when it is needed. Division by
-zero gives infinities and NaNs, and both keep their meaning everywhere.
+zero gives infinities and NaNs, and both keep their meaning but in `extremes`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ as_written = dispatcher(error_model="numpy")
 #: happen to lie in memory, and one seed must give the same draws.
 ordered = dispatcher(error_model="numpy", fastmath=_PAIRS)
 reordered = dispatcher(error_model="numpy", fastmath=REORDERED)
+#: The largest of many, which is a chain of comparisons where NaNs must be minded.
+extremes = dispatcher(error_model="numpy", fastmath={"nnan", "nsz", "reassoc"})
 #: A part of every function that calls it.
 inlined = dispatcher(inline="always", error_model="numpy", fastmath=REORDERED)
 inlined_as_written = dispatcher(inline="always", error_model="numpy")

@@ -18,6 +18,7 @@ from bayes_glmm.engine import densities
 from bayes_glmm.engine.arithmetic import inlined
 from bayes_glmm.engine.densities import log_normal_cdf, rising
 from bayes_glmm.engine.pointers import carray
+from bayes_glmm.engine.steps import steps_loop
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
 #: What trials are multiplied by where a row's y holds both, successes + TRIALS trials: whole numbers below it.
@@ -76,6 +77,7 @@ DENSITIES: Mapping[str, Density] = {
     "weibull": Density(densities.weibull, 1),
     "inversegaussian": Density(densities.inversegaussian, 1),
     "beta": Density(densities.beta, 1),
+    "tweedie": Density(densities.tweedie, 2),
 }
 
 
@@ -273,6 +275,8 @@ COMBINATORS: Mapping[str, Callable[[Row, int], Row]] = {
     "hurdle_": hurdle,
     "zero_one_inflated_": zero_one_inflated,
 }
+#: Ordered categories by steps.
+STEPS = ("sratio", "cratio", "acat")
 _COUNTS = ("poisson", "negativebinomial", "negativebinomial1")
 
 
@@ -400,6 +404,8 @@ def kernel_of(kernel: str, link: str) -> Callable[..., float] | None:
         return count_loop(INVERSES[link])
     if kernel == "binomial":
         return binomial_loop(PAIRS[link]) if link in PAIRS else None
+    if kernel in STEPS:
+        return steps_loop(kernel, PAIRS[link]) if link in PAIRS else None
     if kernel in DENSITIES:
         return mean_loop(DENSITIES[kernel].function, INVERSES[link]) if link in INVERSES else None
     row = row_of(kernel, link)

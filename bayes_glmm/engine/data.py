@@ -34,7 +34,7 @@ class KernelData(NamedTuple):
     X: npt.NDArray[np.float64]  # (p, n), centred
     Z: npt.NDArray[np.float64]  # (K, n)
     offset: npt.NDArray[np.float64]  # (n,)
-    y: npt.NDArray[np.float64]  # (n,)
+    y: npt.NDArray[np.float64]  # (n, m) responses, and behind them what more row kernels read of a row
     counts: npt.NDArray[np.float64]  # (n,) binomial trials, or how many times a row counts
     beta_table: npt.NDArray[np.float64]  # (p, 8) priors of beta
     theta_table: npt.NDArray[np.float64]  # (d, 8) priors of theta
@@ -66,7 +66,7 @@ def read_data(table: Any) -> KernelData:
         read_matrix(table, 5, np.float64),
         read_matrix(table, 6, np.float64),
         read_vector(table, 7, np.float64),
-        read_vector(table, 8, np.float64),
+        read_matrix(table, 8, np.float64),
         read_vector(table, 9, np.float64),
         read_matrix(table, 10, np.float64),
         read_matrix(table, 11, np.float64),

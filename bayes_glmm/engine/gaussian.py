@@ -60,6 +60,15 @@ def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: A
 
 
 @as_written
+def scale_given(theta: Any, data: KernelData) -> tuple[float, float]:
+    """Return sigma, theta's last element, and its derivative; one and zero where all standard errors are known."""
+    if data.sizes[layout.N_AUXILIARY] == 0:
+        return 1.0, 0.0
+    sigma, d_sigma, _, _ = constrain(data.theta_table[theta.size - 1], theta[theta.size - 1])
+    return sigma, d_sigma
+
+
+@as_written
 def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) -> tuple[Factors, Any]:
     """Return the factors of H, and v_hat."""
     n_terms, n_beta, n_u = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
@@ -170,7 +179,7 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
     d, n_beta = theta.size, data.sizes[layout.N_BETA]
     gradient[:] = 0.0
-    sigma, d_sigma, _, _ = constrain(data.theta_table[d - 1], theta[d - 1])
+    sigma, d_sigma = scale_given(theta, data)
     tau = 1.0 / (sigma * sigma)
     at_once = moments.blocks.size > 0
     found = _at_once(theta, tau, data, moments) if at_once else _by_levels(theta, tau, data, moments)
@@ -208,7 +217,8 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
     # E[(y - Av)'W(y - Av)] = y'y - 2 (A'y)'v + v'A'Av + trace(H^-1 A'A), the last two through H - K
     residual = moments.scalars[0] - 2.0 * found.fitted
     residual += (explained - prior_quadratic - prior_trace + data.sizes[layout.N_U] + n_beta) / tau
-    gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
+    if d_sigma != 0.0:
+        gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
     for i in range(d):
         if int(data.theta_table[i, 0]) != 3:
             constrained = constrain(data.theta_table[i], theta[i])

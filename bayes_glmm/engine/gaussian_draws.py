@@ -12,12 +12,11 @@ import numpy as np
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix
-from bayes_glmm.engine.gaussian import factors_given, rest_at_once
+from bayes_glmm.engine.gaussian import factors_given, rest_at_once, scale_given
 from bayes_glmm.engine.gaussian_levels import add_level_noise, level_means
 from bayes_glmm.engine.gaussian_moments import MOMENTS_SIZE, Moments, read_moments
 from bayes_glmm.engine.information import backward_rows, backward_small
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
-from bayes_glmm.engine.parameters import constrain
 from bayes_glmm.engine.pointers import carray
 
 
@@ -58,9 +57,9 @@ def _draw_at_once(theta: Any, tau: float, noise: Any, data: KernelData, moments:
 @as_written
 def _draw_coefficients(theta: Any, normals: Any, data: KernelData, moments: Moments, out: Any) -> None:
     """Draw (u, beta) given theta, one row of each per draw."""
-    d, n_beta = theta.shape[1], data.sizes[layout.N_BETA]
+    n_beta = data.sizes[layout.N_BETA]
     for s in range(theta.shape[0]):
-        sigma = constrain(data.theta_table[d - 1], theta[s, d - 1])[0]
+        sigma = scale_given(theta[s], data)[0]
         if moments.blocks.size > 0:
             _draw_at_once(theta[s], 1.0 / (sigma * sigma), normals[s], data, moments, out[s])
         else:

@@ -87,7 +87,7 @@ def sums(table_: Any) -> float:
     return 0.0
 
 
-def _shift(X: Any, y: Any, mean: Any, prior_precision: Any) -> Any:
+def least_squares(X: Any, y: Any, mean: Any, prior_precision: Any) -> Any:
     """Fit least squares; where columns are nearly collinear, held by the priors, which such a fit would dwarf."""
     shift, _, _, size = np.linalg.lstsq(X, y, rcond=None)
     if size[-1] > 1e-6 * size[0]:
@@ -118,8 +118,8 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
         Sufficient for (u, beta, theta).
     """
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
-    y, root = data.y - data.offset, np.sqrt(data.counts)
-    shift = _shift((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
+    y, root = data.y[:, 0] - data.offset, np.sqrt(data.counts)
+    shift = least_squares((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
     y = y - shift @ data.X
     out, cross = new_information(data, pattern), np.zeros(n_u + n_beta)
     levels, k, _ = out.levels.shape

@@ -65,16 +65,23 @@ def _rows_that_count(design: Design) -> Design:
     kept = response.weights > 0
     trials = None if response.trials is None else response.trials[kept]
     precision = None if response.precision is None else response.precision[kept]
+    known = {name: values[kept] for name, values in response.known.items()}
     return replace(
         design,
         X=design.X[kept],
         offset=design.offset[kept],
         groups=tuple(replace(term, codes=term.codes[kept], Z=term.Z[kept]) for term in design.groups),
         response=replace(
-            response, y=response.y[kept], trials=trials, weights=response.weights[kept], precision=precision
+            response,
+            y=response.y[kept],
+            trials=trials,
+            weights=response.weights[kept],
+            precision=precision,
+            known=known,
         ),
         trials=trials,
         precision=precision,
+        known=known,
     )
 
 

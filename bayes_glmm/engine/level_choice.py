@@ -72,7 +72,7 @@ def _error(packed: Packed, x: Array, rows: npt.NDArray[np.int64], starts: npt.ND
     table = data.theta_table[len(data.theta_table) - n_auxiliary :]
     parameters[:n_auxiliary] = last_parameters(table, x[len(x) - n_auxiliary :])
     points = STEP * (np.arange(POINTS) - POINTS // 2)
-    y, counts = data.y[rows, None], data.counts[rows, None]
+    y, counts = data.y[rows], data.counts[rows, None]
     each = log_likelihoods(int(data.sizes[layout.ROWS_ADDRESS]), f[:, None] + sd * points, y, counts, parameters)
     logs = np.add.reduceat(each, starts, axis=0) - 0.5 * points * points
     top = np.clip(np.argmax(logs, axis=1), 1, POINTS - 2)

@@ -6,7 +6,7 @@ the same rows, and lie in the same level of the coarser factor where there is on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,8 @@ def why_not_integrated(packed: Packed) -> str | None:
     if n_terms not in (1, 2) or int(data.sizes[layout.N_ROWS]) == 0:
         return "there are neither one nor two grouping factors"
     first_z = int(data.sizes[layout.N_BETA])
+    if data.y.shape[1] > 1:
+        return "more is known of a row than its response"
     if np.any(data.terms[layout.COEFS] != 1) or not np.all(data.ones[first_z:]):
         return "levels have other effects than intercepts"
     if not packed.log_concave:
@@ -137,7 +139,7 @@ def find_patterns(packed: Packed) -> Patterns:
     nested = data.terms.shape[1] == 2
     parents = _parents(data) if nested else np.zeros(len(data.segments) - 1, dtype=np.int64)
     assert parents is not None
-    columns = np.vstack([data.X, data.offset, data.y, data.counts])
+    columns = np.vstack([data.X, data.offset, data.y.T, data.counts])
     kinds = np.unique(columns.T, axis=0, return_inverse=True)[1].reshape(-1)
     sizes, found = np.diff(data.segments), []
     for size in np.unique(sizes[sizes > 0]):
@@ -162,6 +164,33 @@ def find_patterns(packed: Packed) -> Patterns:
         np.append(units, patterns).astype(np.int64),
         level.astype(np.int64),
         (parents[shown][units] if nested else np.zeros(0)).astype(np.int64),
+    )
+
+
+def each_level(patterns: Patterns) -> Patterns:
+    """Give every level a pattern of its own.
+
+    Parameters
+    ----------
+    patterns
+        Levels grouped by their rows.
+
+    Returns
+    -------
+    Patterns
+        The levels in the same order, rows repeated.
+    """
+    times, sizes = patterns.multiplicity, np.diff(patterns.rows)
+    own = np.repeat(np.arange(len(times)), times)
+    rows = np.concatenate([np.arange(patterns.rows[p], patterns.rows[p + 1]) for p in own])
+    ends, last = np.cumsum(times), patterns.units[1:] - 1
+    units = ends[last] if len(patterns.coarser) else np.arange(1, len(own) + 1)
+    return replace(
+        patterns,
+        data=_rows_alone(patterns.data, rows),
+        rows=np.concatenate([[0], np.cumsum(sizes[own])]).astype(np.int64),
+        multiplicity=np.ones(len(own), dtype=np.int64),
+        units=np.concatenate([[0], units]).astype(np.int64),
     )
 
 

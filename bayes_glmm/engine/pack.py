@@ -13,21 +13,30 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.frame import listed
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
+from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
+from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
-LOG_CONCAVE = frozenset({"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"})
+LOG_CONCAVE = frozenset(
+    {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative", "sratio", "cratio"}
+    | {"known_gaussian", "wider_gaussian"}
+)
+#: Kernels with such rows under one link only.
+_CONCAVE_UNDER = {"acat": "logit"}
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -95,7 +104,44 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     if not has_rows(spec):
         precisions = "" if spec.formula.response.precision is None else " and precisions"
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
-    return why_not_in_coordinates(design, priors)
+    related = _related(design)
+    if related is None:
+        return why_not_in_coordinates(design, priors)
+    if spec.family.kernel != "gaussian" or spec.link.name != "identity":
+        return f"{related}, and the family is not gaussian with the identity link"
+    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
+        return f"{related}, and a coefficient's prior is not normal"
+    reason = _why_not_packed(design, priors)
+    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
+        reason = (
+            f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
+            "sires have the offspring of thousands of dams"
+        )
+    return reason
+
+
+def _related(design: Design) -> str | None:
+    """Say that levels have a known covariance; None where none have."""
+    names = [term.name for term in design.groups if term.structure is not None]
+    return f"the levels of {listed(names)} are related" if names else None
+
+
+def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
+    """Return a packed model's arrays, and how the levels of each of its terms are related.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    design
+        Its design.
+
+    Returns
+    -------
+    data, structures
+        None for independent levels.
+    """
+    return packed.data, tuple(design.groups[g].structure for g in packed.order)
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -112,13 +158,18 @@ def has_rows(spec: ModelSpec) -> bool:
         True where there is one. Rows with precisions are rows of precision one, multiplied by the
         precisions' roots, where the response's scale is the linear predictor's.
     """
-    scaled = spec.formula.response.precision is None or _scales(spec)
+    scaled = spec.formula.response.precision is None or scales(spec)
     return scaled and has_row_kernel(spec.family.kernel, spec.link)
 
 
-def _scales(spec: ModelSpec) -> bool:
-    """Whether y times c has the predictor times c and sigma times c."""
+def scales(spec: ModelSpec) -> bool:
+    """Say whether y times c has the predictor times c and sigma times c."""
     return spec.family.support == "real" and spec.link.name == "identity"
+
+
+def is_normal(spec: ModelSpec) -> bool:
+    """Say whether rows are normal about the linear predictor, with one sigma or, times a root of each, sigma one."""
+    return scales(spec) and spec.family.kernel in ("gaussian", "known_gaussian")
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
@@ -134,6 +185,11 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
     str or None
         The reason in words; None where they can.
     """
+    return _related(design) or _why_not_packed(design, priors)
+
+
+def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
+    """Say what of a model the compiled tables cannot hold; None where they hold all."""
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
@@ -193,7 +249,7 @@ def auxiliary_rows(design: Design, priors: PriorTable) -> list[Array]:
         if row.ordered:
             assert design.response is not None and design.response.categories is not None
             following = rows[-1].copy()
-            following[codes.KIND] = codes.INCREMENT
+            following[codes.KIND] = codes.INCREMENT if row.increasing else codes.UNBOUNDED
             rows += [following] * (len(design.response.categories) - 2)
     return rows
 
@@ -228,7 +284,8 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
-    concave_rows = spec.family.kernel in LOG_CONCAVE and spec.link.name not in _OF_ANY_SHAPE
+    kernel, link = spec.family.kernel or "", spec.link.name
+    concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
@@ -248,7 +305,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         X=X,
         Z=Z_all,
         offset=offset,
-        y=_scaled(rows.y[by_level], root),
+        y=np.column_stack([_scaled(values[by_level], root) for values in (rows.y, *rows.known)]),
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=beta_table,
         theta_table=theta_table,
@@ -332,10 +389,12 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
 
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
-    """Return the first threshold and the logs of the increments where the categories have their shares of the rows."""
-    rows = np.bincount(data.y.astype(np.int64), weights=data.counts) + 0.5
-    shares = np.cumsum(rows)[:-1] / np.sum(rows)
-    thresholds = np.asarray(spec.link.link(shares), dtype=float) + data.offset.mean()
+    """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
+    rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
+    assert spec.family.threshold_predictors is not None
+    thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
+    if not spec.family.parameters[-1].increasing:
+        return thresholds
     return np.concatenate([thresholds[:1], np.log(np.diff(thresholds))])
 
 
@@ -365,6 +424,8 @@ class Rows:
         precision.
     root
         (n,) what a row is multiplied by, both sides of it: the root of its precision; None for one.
+    known
+        (n,) each, what more row kernels read of a row, in the order of `Family.known`.
     """
 
     X: Array
@@ -374,6 +435,7 @@ class Rows:
     y: Array
     counts: Array
     root: Array | None = None
+    known: tuple[Array, ...] = ()
 
 
 def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
@@ -401,14 +463,17 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         y = y + TRIALS * reduced.trials
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
     precision, root = design.precision, None
-    if precision is not None and _scales(spec):
+    known = tuple(design.known[name] for name in spec.family.known)
+    if precision is not None and scales(spec):
         root = np.sqrt(precision)
+    elif spec.family.knowing == ("se",) and scales(spec):
+        root = 1.0 / design.known["se"]
     elif precision is not None:
         counts = np.where(counts > 0, precision, 0.0)
     # a row that does not count must not keep its mean in the family's domain either
     kept = counts > 0
     if kept.all() or not kept.any():
-        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root)
+        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root, known)
     return Rows(
         reduced.X[kept],
         reduced.offset[kept],
@@ -417,4 +482,5 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
         y[kept],
         counts[kept],
         None if root is None else root[kept],
+        tuple(values[kept] for values in known),
     )

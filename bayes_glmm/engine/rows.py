@@ -19,6 +19,7 @@ import numpy as np
 
 from bayes_glmm.engine.arithmetic import REORDERED, inlined
 from bayes_glmm.engine.compose import kernel_of
+from bayes_glmm.engine.compose_knowing import knowing_kernel
 from bayes_glmm.engine.densities import INV_SQRT_2PI, SQRT_HALF, log_normal_cdf
 from bayes_glmm.engine.native import NativeFunction, makes, native
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
@@ -120,6 +121,24 @@ def _cloglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
 
 
 @inlined
+def _loglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    value, d_lower, d_upper = _cloglog_interval(-upper, -lower)
+    return value, -d_upper, -d_lower
+
+
+@inlined
+def _cauchit_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    if lower == -math.inf:
+        angle = math.atan2(1.0, -upper)
+    elif upper == math.inf:
+        angle = math.atan2(1.0, lower)
+    else:
+        angle = math.atan2(upper - lower, 1.0 + lower * upper)
+    d_lower = -1.0 / ((1.0 + lower * lower) * angle) if lower > -math.inf else 0.0
+    return math.log(angle / math.pi), d_lower, 1.0 / ((1.0 + upper * upper) * angle) if upper < math.inf else 0.0
+
+
+@inlined
 def _category_rows(
     n: int, eta_: Any, y_: Any, counts_: Any, par: Any, v_: Any, d_: Any, d_par: Any, interval: Any
 ) -> float:
@@ -187,6 +206,14 @@ def _cumulative_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: 
     return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _cloglog_interval)
 
 
+def _cumulative_loglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _loglog_interval)
+
+
+def _cumulative_cauchit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _cauchit_interval)
+
+
 #: Kernels written out, by (family's kernel name, link name); bernoulli is a binomial of one trial.
 WRITTEN: dict[tuple[str, str], Callable[..., float]] = {
     ("binomial", "logit"): _binomial_logit,
@@ -196,6 +223,8 @@ WRITTEN: dict[tuple[str, str], Callable[..., float]] = {
     ("cumulative", "logit"): _cumulative_logit,
     ("cumulative", "probit"): _cumulative_probit,
     ("cumulative", "cloglog"): _cumulative_cloglog,
+    ("cumulative", "loglog"): _cumulative_loglog,
+    ("cumulative", "cauchit"): _cumulative_cauchit,
 }
 
 
@@ -246,7 +275,7 @@ _WITH = "-"
 
 @functools.cache
 def _definition(family: str, link: str) -> Callable[..., float] | None:
-    return WRITTEN.get((family, link)) or kernel_of(family, link)
+    return WRITTEN.get((family, link)) or knowing_kernel(family, link) or kernel_of(family, link)
 
 
 @makes("rows")

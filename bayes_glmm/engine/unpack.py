@@ -72,9 +72,9 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
     start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
     for i, row in enumerate(family.parameters, start=start):
         if row.ordered:
-            thresholds = np.cumsum(
-                np.concatenate([theta[..., i : i + 1], np.exp(theta[..., i + 1 :])], axis=-1), axis=-1
-            )
+            thresholds = theta[..., i:]
+            if row.increasing:
+                thresholds = np.cumsum(np.concatenate([thresholds[..., :1], np.exp(thresholds[..., 1:])], axis=-1), -1)
             shift = variables["beta"][1] @ packed.priors.means if n_beta else np.zeros(x.shape[:2])
             variables[row.name] = (("threshold",), thresholds + shift[..., None])
             assert design.response is not None and design.response.categories is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
+from bayes_glmm.design.tables import column_names
 from bayes_glmm.errors import DataError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import Fit
@@ -17,6 +18,7 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
+from bayes_glmm.spec.formula import parse_formula
 from bayes_glmm.spec.update import updated_formula
 
 if TYPE_CHECKING:
@@ -164,6 +166,7 @@ class FittedGLMM(Fit):
         family: str | Family | None = None,
         link: str | Link | None = None,
         priors: Mapping[str, Prior | str] | None = None,
+        covariances: Mapping[str, Any] | None = None,
         center: bool | None = None,
         missing: str | None = None,
         **sampling: Any,
@@ -181,6 +184,8 @@ class FittedGLMM(Fit):
             As in `GLMM`; a new family has its own default link.
         priors
             All priors stated, in the place of the old ones; ``{}`` for the defaults.
+        covariances
+            All known covariances, in the place of the old ones; None keeps those of factors that are still there.
         center, missing
             As in `GLMM`.
         **sampling
@@ -213,13 +218,19 @@ class FittedGLMM(Fit):
         spec = self.model.spec
         if link is None and family is None:
             link = spec.link
+        text = spec.formula.text if formula is None else updated_formula(spec.formula.text, formula)
+        rows = self.model.design.frame if data is None else data
+        if covariances is None and spec.covariances:
+            factors = {bar.name for bar in parse_formula(text, column_names(rows)).bars}
+            covariances = {name: structure for name, structure in spec.covariances if name in factors}
         try:
             model = type(self.model)(
-                spec.formula.text if formula is None else updated_formula(spec.formula.text, formula),
-                self.model.design.frame if data is None else data,
+                text,
+                rows,
                 family=spec.family if family is None else family,
                 link=link,
                 priors=dict(spec.priors) if priors is None else priors,
+                covariances=covariances,
                 center=spec.center if center is None else center,
                 missing=spec.missing if missing is None else missing,
             )

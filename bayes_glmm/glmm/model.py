@@ -64,6 +64,9 @@ class GLMM:
     priors
         `Prior`, or its text, by parameter (``"beta[x]"``), class (``"beta"``, ``"sd"``) or group (``"sd[herd]"``,
         ``"precision[herd]"``): ``priors=dict(beta="Normal(0, 1)", sd="HalfNormal(1)")``.
+    covariances
+        How levels of a grouping factor are related, by its name: ``{"animal": bg.Pedigree(...)}``, a `Phylogeny`, a
+        `Precision`, or a covariance matrix (a DataFrame or DataArray that names its levels). Effects are N(0, sd^2 A).
     center
         Whether the intercept's prior is on the intercept at the predictors' means; False puts it on the raw intercept.
     missing
@@ -77,7 +80,8 @@ class GLMM:
     FormulaError
         If the formula cannot be read or asks for something that is not allowed.
     DataError
-        If a column is missing or the response does not fit the family.
+        If a column is missing, the response does not fit the family, or a covariance lacks levels that are in the
+        data.
     PriorError
         If a prior names no parameter of the model, or is flat where the data set no limit.
 
@@ -100,12 +104,14 @@ class GLMM:
         *,
         link: str | Link | None = None,
         priors: Mapping[str, Prior | str] | None = None,
+        covariances: Mapping[str, Any] | None = None,
         center: bool = True,
         missing: str = "drop",
         **unknown: Never,
     ) -> None:
-        refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, ("family", "link", "priors", "center", "missing"))
-        self._spec = ModelSpec.build(formula, family, link, priors, center, missing, column_names(data))
+        known = ("family", "link", "priors", "covariances", "center", "missing")
+        refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, known)
+        self._spec = ModelSpec.build(formula, family, link, priors, center, missing, column_names(data), covariances)
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
         check_propriety(self._design, self._prior_table)

@@ -138,7 +138,7 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     -------
     xarray.DataTree
         Groups posterior, sample_stats, observed_data (whole numbers are integers) and constant_data: the predictors
-        that are numbers, offset, trials, weights and precision.
+        that are numbers, offset, trials, weights and precision, and what is known of rows (``se``).
     """
     response = design.response
     assert response is not None
@@ -153,6 +153,7 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
         constant["weights"] = ("obs", response.weights)
     if response.precision is not None:
         constant["precision"] = ("obs", response.precision)
+    constant |= {name: ("obs", values) for name, values in response.known.items()}
     constant = _numbers(spec, design, [*constant, "obs"]) | constant
     tree = xr.DataTree.from_dict(
         {

@@ -22,9 +22,12 @@ from bayes_glmm.engine import (
     level_draws,
     level_integrals,
     mixing,
+    sparse_factor,
+    sparse_gaussian,
 )
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
+    GaussianFit,
     complete_positions,
     gaussian_fits,
     gaussian_posterior,
@@ -36,9 +39,10 @@ from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
-from bayes_glmm.engine.pack import Packed, pack, why_not_covered
+from bayes_glmm.engine.pack import Packed, is_normal, pack, packed_structures, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
+from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
@@ -197,6 +201,7 @@ def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tupl
 #: What the three paths call; a function stands for all of its module, which are compiled with it.
 _EXACT = (gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums)
 _COORDINATES = (coordinates.density, laplace.find_mode, kernel.density)
+_RELATED = (sparse_gaussian.density, sparse_gaussian.draw_related, sparse_factor.list_products)
 _INTEGRALS = (level_integrals.density, level_draws.draw_effects)
 
 
@@ -211,19 +216,15 @@ def _prepare(
     spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, integrate: bool
 ) -> _Prepared:
     """Choose coordinates: those of the Laplace fit, or, with `integrate`, what is quicker where its shape is poor."""
-    normal = spec.family.kernel == "gaussian" and spec.link.name == "identity"
+    normal = is_normal(spec)
+    if any(term.structure is not None for term in design.groups):
+        return _with_related_levels(spec, design, priors, settings)
     _compile(spec, _EXACT if normal else _COORDINATES)
     packed = pack(spec, design, priors)
     if normal:
         if why_not_marginal(packed.data) is None and marginal_pays(packed.data):
-            exact = that_matter(gaussian_fits(packed))
             path = "beta and group effects integrated out exactly, then drawn"
-
-            def complete(theta: Array) -> Array:
-                return complete_positions(packed, exact[0], theta, settings.seed)
-
-            behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
-            return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
+            return _integrated(packed, gaussian_fits(packed), path, settings)
         _compile(spec, _COORDINATES)
     integrable = integrate and not normal and why_not_integrated(packed) is None
     if integrable and has_many_units(packed.data):
@@ -235,6 +236,27 @@ def _prepare(
         start = fits[0].x[int(packed.data.sizes[layout.N_U]) :]
         return _with_levels_integrated(spec, packed, settings, start) or _in_coordinates(packed, fits)
     return _in_coordinates(packed, fits)
+
+
+def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settings: SamplerSettings) -> _Prepared:
+    """Put theta's marginal posterior behind the coordinates of the fits that matter."""
+    exact = that_matter(fits)
+
+    def complete(theta: Array) -> Array:
+        return complete_positions(packed, exact[0], theta, settings.seed)
+
+    behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
+    return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
+
+
+def _with_related_levels(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
+    """Integrate beta and the effects of related levels out by a sparse factor."""
+    _compile(spec, _RELATED)
+    packed = pack(spec, design, priors)
+    pattern = sparse_pattern(*packed_structures(packed, design))
+    assert pattern is not None  # else the kernel would not cover the model
+    path = "beta and effects of related levels integrated out exactly by a sparse factor, then drawn"
+    return _integrated(packed, gaussian_fits(packed, pattern), path, settings)
 
 
 def _in_coordinates(packed: Packed, fits: tuple[LaplaceFit, ...]) -> _Prepared:

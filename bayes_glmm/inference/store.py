@@ -24,11 +24,11 @@ import xarray as xr
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
 from bayes_glmm.errors import DataWarning, GLMMError
-from bayes_glmm.families import FAMILIES
 from bayes_glmm.inference.columns import pack_column, unpack_column
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
+from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
 from bayes_glmm.printing.files import checked_path, checked_target
@@ -147,7 +147,7 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
 
 def _file_tree(fit: Fit) -> xr.DataTree:
     spec, design = fit.model.spec, fit.model.design
-    if FAMILIES.get(spec.family.name) is not spec.family or LINKS.get(spec.link.name) is not spec.link:
+    if not spec.family.is_in_table or LINKS.get(spec.link.name) is not spec.link:
         raise GLMMError(
             f"The fit uses a family or link of your own ({spec.family.name}, {spec.link.name}), which a file cannot "
             "hold; keep the draws by fit.dt.to_netcdf(path)."
@@ -158,10 +158,12 @@ def _file_tree(fit: Fit) -> xr.DataTree:
     arrays = arrays.assign(
         {name: (tuple(f"{name}_{i}" for i in range(array.ndim)), array) for name, array in _prior_arrays(table).items()}
     )
+    arrays, related = with_structures(arrays, spec.covariances)
     manifest = {
         "format": FORMAT,
         "version": version("bayes_glmm"),
         "spec": json.loads(spec.to_json()),
+        "covariances": related,
         "priors": [_prior_record(row) for row in table],
         "centered": table.centered,
         "columns": columns,
@@ -218,6 +220,7 @@ def _frame(group: xr.Dataset, manifest: Mapping[str, Any]) -> pd.DataFrame:
 def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, Design, PriorTable]:
     """Build specification, design and priors as they were."""
     spec = ModelSpec.from_json(json.dumps(manifest["spec"]))
+    spec = replace(spec, covariances=saved_structures(group, manifest.get("covariances", [])))
     with warnings.catch_warnings():
         # said when the model was made
         warnings.simplefilter("ignore", DataWarning)

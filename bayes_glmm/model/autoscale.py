@@ -51,7 +51,9 @@ class ParameterPrior:
     source
         ``"default"`` or ``"user"``.
     ordered
-        Whether the parameter is a vector of increasing thresholds, each with this prior.
+        Whether the parameter is a vector of thresholds, each with this prior.
+    increasing
+        Whether such thresholds increase.
     about
         Which form of the parameter the distribution is about, in words; empty where it is the parameter as reported.
     """
@@ -62,6 +64,7 @@ class ParameterPrior:
     lower: float | None = None
     source: str = "default"
     ordered: bool = False
+    increasing: bool = True
     about: str = ""
     upper: float | None = None
 
@@ -168,7 +171,8 @@ def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
     if row.parameter == "Intercept":
         return "intercept at the predictors' means" if centered else "raw intercept"
     if row.ordered:
-        return "each, increasing, at the predictors' means" if centered else "each, increasing"
+        each = "each, increasing" if row.increasing else "each"
+        return f"{each}, at the predictors' means" if centered else each
     return ", ".join(filter(None, (row.scale, row.about)))
 
 
@@ -358,7 +362,9 @@ def _default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> P
     if unit != 1.0:
         values = {key: value * unit if key == "sigma" else value for key, value in prior.parameters}
         prior = Prior(prior.name, **values)
-    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, upper=row.upper, ordered=row.ordered)
+    return ParameterPrior(
+        row.name, prior, row.power, lower=row.lower, upper=row.upper, ordered=row.ordered, increasing=row.increasing
+    )
 
 
 def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
@@ -482,7 +488,7 @@ def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> Pa
         wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"
         raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
     if row.ordered and prior.support != "real":
-        raise PriorError(f"{row.parameter} may be any increasing numbers; {key!r} was given {prior}, which has bounds.")
+        raise PriorError(f"{row.parameter} may be any numbers; {key!r} was given {prior}, which has bounds.")
     if row.lower is not None and prior.support == "interval" and prior["lower"] < row.lower:
         raise PriorError(f"{row.parameter} is above {row.lower:g}; {key!r} was given {prior}.")
     if row.upper is not None and prior.support == "interval" and prior["upper"] > row.upper:

@@ -14,15 +14,17 @@ import pytensor.tensor as pt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.errors import GLMMError
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.distributions import (
     correlation_cholesky,
-    ordered_parameter,
     scalar_parameter,
+    thresholds_parameter,
     vector_parameter,
 )
 from bayes_glmm.model.naming import AT_DATA, observed_name, threshold_labels
+from bayes_glmm.model.related import related
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Parametrization = Literal["noncentered", "centered"]
@@ -71,6 +73,7 @@ def build_model(
         if response.precision is not None:
             assert spec.family.at_precision is not None
             parameters = spec.family.at_precision(parameters, pm.Data("precision", response.precision, dims="obs"))
+        parameters |= {name: pm.Data(name, values, dims="obs") for name, values in response.known.items()}
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])
@@ -111,8 +114,8 @@ def _fixed_part(design: Design, priors: PriorTable) -> Any:
 def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:
     """Add thresholds for centred predictors, and report them for the predictors as they are."""
     if not (priors.centered and "beta" in model.named_vars):
-        return ordered_parameter(row.parameter, row, "threshold")
-    centered = ordered_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
+        return thresholds_parameter(row.parameter, row, "threshold")
+    centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
     shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
@@ -130,12 +133,18 @@ def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametri
         if priors.basis is None:
             pm.Deterministic(f"corr_{term.name}", factor @ factor.T, dims=(dims[1], f"{dims[1]}_2"))
     if parametrization == "centered":
+        if term.structure is not None:
+            raise GLMMError(
+                f"The effects of {term.name!r} have a known covariance; they are built non-centred only: "
+                "to_pymc(parametrization='noncentered')."
+            )
         if factor is None:
             b = pm.Normal(f"b_{term.name}{own}", 0.0, sd, dims=dims)
         else:
             b = pm.MvNormal(f"b_{term.name}{own}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
     else:
         z = pm.Normal(f"z_{term.name}", dims=dims)
+        z = z if term.structure is None else related(term.structure, z)
         b = pm.Deterministic(f"b_{term.name}{own}", (z if factor is None else z @ factor.T) * sd, dims=dims)
     Z = term.Z
     if priors.basis is not None:

@@ -92,23 +92,26 @@ def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any
     return pm.Deterministic(name, pt.stack(elements), dims=dim)
 
 
-def ordered_parameter(name: str, row: ParameterPrior, dim: str) -> Any:
-    """Add a vector of increasing parameters to the model in context, each with the same prior.
+def thresholds_parameter(name: str, row: ParameterPrior, dim: str) -> Any:
+    """Add a vector of thresholds to the model in context, each with the same prior.
 
     Parameters
     ----------
     name
         Name of the vector's variable.
     row
-        The prior of an element; its density is that of independent draws in increasing order, up to a constant.
+        The prior of an element; where thresholds increase, their density is that of independent draws in increasing
+        order, up to a constant.
     dim
         The vector's dimension.
 
     Returns
     -------
     pytensor.tensor.TensorVariable
-        The vector, increasing.
+        The vector.
     """
+    if not row.increasing:
+        return _random_variable(name, row, {key: np.asarray(value) for key, value in row.prior.parameters}, dims=dim)
     length = len(pm.modelcontext(None).coords[dim])
     distribution = _distribution(row.prior.name)
     parameters = {key: np.asarray(value) for key, value in row.prior.parameters}

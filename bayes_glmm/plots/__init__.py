@@ -3,6 +3,8 @@
 from bayes_glmm.errors import nearest
 from bayes_glmm.plots.calibration import calibration
 from bayes_glmm.plots.conditional_marginal import conditional_marginal
+from bayes_glmm.plots.forest import forest
+from bayes_glmm.plots.funnel import funnel
 from bayes_glmm.plots.laplace_vs_nuts import laplace_vs_nuts
 from bayes_glmm.plots.ppc import ppc
 from bayes_glmm.plots.predictions import predictions
@@ -17,6 +19,8 @@ from bayes_glmm.plots.variance_components import variance_components
 __all__ = [
     "calibration",
     "conditional_marginal",
+    "forest",
+    "funnel",
     "laplace_vs_nuts",
     "ppc",
     "predictions",

@@ -23,7 +23,7 @@ from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.links import Link
-from bayes_glmm.predict.averages import averaged_mean
+from bayes_glmm.predict.averages import averaged_mean, averaged_probabilities
 from bayes_glmm.predict.domain import check_average_exists, check_domain
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
 from bayes_glmm.predict.meanings import READ, RandomEffects, as_text, check_choice, factor_meanings, stated
@@ -183,11 +183,11 @@ class RowPredictor:
         Returns
         -------
         mapping
-            (S, 1) each, or (S, rows) where rows have precisions.
+            (S, 1) each, or (S, rows) where rows have precisions; with what is known of the rows, (rows,) each.
         """
-        precision = self.design.precision
+        precision, known = self.design.precision, self.design.known
         if precision is None:
-            return self.draws.parameters
+            return {**self.draws.parameters, **{name: values[rows] for name, values in known.items()}}
         assert self.family.at_precision is not None
         return self.family.at_precision(self.draws.parameters, precision[rows])
 
@@ -274,12 +274,14 @@ class RowPredictor:
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
-        """Average each category's probability: differences of the averages of P(y <= c)."""
+        """Average each category's probability: differences of averages, where P(y <= c) depends on one threshold."""
         if self.scale == "link":
             raise PredictionError(
                 "The average over random effects of ordered categories has no single linear predictor. Use scale="
                 "'response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
             )
+        if not self.family.parameters[-1].increasing:
+            return averaged_probabilities(self.family, self.link, self.draws.parameters, eta, variance)
         below = self.draws.parameters["thresholds"] - eta[..., None]
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)

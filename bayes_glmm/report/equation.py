@@ -46,16 +46,20 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
         lines = [rf"{name}_i &\sim {_distribution(spec)}"]
         lines += _predictor_lines(_linked(spec.link.latex), design)
     else:
-        left = rf"{spec.link.latex}(\Pr({name}_i \le c))"
-        lines = [rf"{left} &= \tau_c - \eta_i", *_predictor_lines(r"\eta_i", design)]
+        line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        lines = [line, *_predictor_lines(r"\eta_i", design)]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
 
 
 def _distribution(spec: ModelSpec) -> str:
-    """Write the response's distribution given its mean, with a row's precision where it has one."""
+    """Write the response's distribution given its mean, with a row's precision or standard error where it has one."""
     latex, precision = spec.family.latex.replace("{mu}", r"\mu_i"), spec.formula.response.precision
+    known = dict(spec.formula.response.known)
+    if "se" in known:
+        error = rf"{upright(shown(known['se']))}_i"
+        return latex.replace(r"\sigma", error if spec.family.knowing == ("se",) else rf"\sqrt{{\sigma^2 + {error}^2}}")
     if precision is None:
         return latex
     spread, weight = spec.family.parameters[0], rf"{upright(shown(precision))}_i"

@@ -108,6 +108,10 @@ def weights_in_words(spec: ModelSpec) -> str:
     response = spec.formula.response
     if response.weights is not None:
         return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
+    known = dict(response.known)
+    if "se" in known:
+        beside = "" if spec.family.knowing == ("se",) else ", beside a residual sd"
+        return f"a row's standard error is known, {shown(known['se'])}{beside}"
     if response.precision is not None:
         divided = f"a row's variance is divided by {shown(response.precision)}"
         return f"{divided} (precisions; weighted(y, w) counts rows w times)"

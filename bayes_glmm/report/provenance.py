@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from bayes_glmm.families import FAMILIES
 from bayes_glmm.printing.document import Block, Code, Facts, Items, Words
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def provenance_blocks(fit: Fit) -> Iterator[Block]:
 def _program(fit: Fit) -> str:
     """Write the lines that fit the model, without those that read the data."""
     spec = fit.model.spec
-    family = repr(spec.family.name) if FAMILIES.get(spec.family.name) is spec.family else "family"
+    family = repr(spec.family.name) if spec.family.is_in_table else "family"
     arguments = [repr(spec.formula.text), "data", f"family={family}"]
     if spec.link.name != spec.family.links[0]:
         arguments.append(f"link={spec.link.name!r}")

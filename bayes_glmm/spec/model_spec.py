@@ -11,12 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bayes_glmm.errors import FormulaError, GLMMError, PriorError
+from bayes_glmm.arguments import in_words
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
 from bayes_glmm.families import FAMILIES, Family
+from bayes_glmm.families.knowing import family_knowing
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, parse_formula
+from bayes_glmm.structures.matrix import as_structure
+from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
@@ -42,6 +46,8 @@ class ModelSpec:
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
         ``"drop"`` rows with missing values, or ``"error"``.
+    covariances
+        Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
     """
 
     formula: Formula
@@ -50,6 +56,7 @@ class ModelSpec:
     priors: tuple[tuple[str, Prior], ...] = ()
     center: bool = True
     missing: str = "drop"
+    covariances: tuple[tuple[str, Structure], ...] = ()
 
     @classmethod
     def build(
@@ -61,6 +68,7 @@ class ModelSpec:
         center: bool = True,
         missing: str = "drop",
         columns: Iterable[str] = (),
+        covariances: Mapping[str, Any] | None = None,
     ) -> ModelSpec:
         """Check a model's parts together.
 
@@ -81,6 +89,8 @@ class ModelSpec:
             ``"drop"`` or ``"error"``.
         columns
             Names of the data's columns, by which names that are no words are told from operators.
+        covariances
+            Pedigrees, phylogenies or matrices by grouping factor.
 
         Returns
         -------
@@ -95,6 +105,8 @@ class ModelSpec:
             If the family or link is unknown, the link does not belong to the family, or a switch has no such value.
         PriorError
             If a prior is not a `Prior` or its key is given twice.
+        DataError
+            If a covariance is no matrix, or none of a grouping factor of one column.
 
         Examples
         --------
@@ -103,7 +115,7 @@ class ModelSpec:
         'logit'
         """
         parsed = formula if isinstance(formula, Formula) else parse_formula(formula, columns)
-        record, linked = read_family(family, link)
+        record, linked = read_family(family.of or family if isinstance(family, Family) else family, link)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
@@ -114,8 +126,9 @@ class ModelSpec:
             response = response.of_support(record.support)
         parsed = replace(parsed, response=response)
         _check_trials(parsed, record)
+        record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
-        return cls(parsed, record, linked, _priors(priors), center, missing)
+        return cls(parsed, record, linked, _priors(priors), center, missing, _covariances(covariances, parsed))
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -167,6 +180,26 @@ class ModelSpec:
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
 
 
+def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+    if covariances is None:
+        return ()
+    if not isinstance(covariances, Mapping):
+        raise DataError(
+            f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
+        )
+    names = list(dict.fromkeys(bar.name for bar in formula.bars))
+    for name in covariances:
+        if name not in names:
+            has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
+            raise DataError(f"covariances: the model has no grouping factor {name!r}. {has}")
+        if ":" in name:
+            raise DataError(
+                f"covariances[{name!r}]: only factors of one column have a known covariance. Make one column of the "
+                "combination, and give the covariance of its levels."
+            )
+    return tuple((name, as_structure(value, name)) for name, value in covariances.items())
+
+
 def _check_precision(formula: Formula, family: Family) -> None:
     response = formula.response
     if response.precision is None or family.at_precision is not None:
@@ -178,6 +211,8 @@ def _check_precision(formula: Formula, family: Family) -> None:
         "trials": "The numbers of trials of p(successes, trials) say how precise a proportion is.",
         "positive": f"Use family='gaussian' with precision(log({y}), {w}).",
     }.get(family.support, "Leave the weights out.")
+    if family.of is not None:
+        raise FormulaError(f"precision({y}, {w}) and known standard errors both say how a row varies; choose one.")
     options = ", ".join(item.name for item in FAMILIES.values() if item.at_precision is not None)
     raise FormulaError(
         f"precision({y}, {w}) divides the variance of a response by {w}, which the family {family.name!r} does not "

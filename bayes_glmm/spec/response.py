@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from bayes_glmm.errors import FormulaError, nearest
 from bayes_glmm.spec.expression import Binary, Call, Constant, Node, read_expression, write
+from bayes_glmm.spec.known import Known, read_addition, read_wrapping
 from bayes_glmm.spec.names import shown, spelled
 from bayes_glmm.spec.safe import check_expression
 from bayes_glmm.spec.scan import split
@@ -17,27 +18,24 @@ from bayes_glmm.spec.scan import split
 __all__ = ["ResponseFormula", "read_response"]
 
 _SEVERAL = "several responses at once are not available; fit a model for each"
-_CENSORED = "censored and truncated responses are not available"
 _ONE = "several columns are not one response: for successes and failures write cbind(successes, failures)"
+_TIMES = (
+    "write a time that may be censored as censored(time, 1 - event), where event is 1 for rows whose event was seen, "
+    "with family='weibull', 'lognormal', 'gamma' or 'exponential'; times from an entry on are "
+    "truncated(censored(time, 1 - event), lower=entry). Hazards without a family are not available: a row for each "
+    "subject and period, the event 0 or 1, has family='bernoulli' with link='cloglog'"
+)
 #: Responses of other packages that are not available, and what they are.
 _ELSEWHERE = {
-    "Surv": "censored times until an event are not available. Times without censoring are a response of "
-    "family='gamma' or 'lognormal'; a row for each subject and period, the event 0 or 1, has family='bernoulli' with "
-    "link='cloglog'",
-    "Hist": "censored times until an event are not available",
+    "Surv": _TIMES,
+    "Hist": _TIMES,
     "mvbind": _SEVERAL,
     "mvbrmsformula": _SEVERAL,
     "c": _ONE,
-    "censored": _CENSORED,
-    "truncated": _CENSORED,
-    "constrained": _CENSORED,
+    "constrained": "write truncated(y, lower, upper)",
 }
 #: What brms writes after a bar on the left side.
 _ADDITIONS = {
-    "se": "known standard errors beside an estimated spread are not available; precision(y, 1 / s**2) has the standard "
-    "deviation sigma * s, with sigma estimated",
-    "cens": _CENSORED,
-    "trunc": _CENSORED,
     "mi": "responses with missing values are not imputed; such rows are dropped",
     "rate": "write the denominator d as offset(log(d)) on the right",
     "subset": "leave rows out in the data",
@@ -59,12 +57,18 @@ class ResponseFormula:
         Expression of the weights of ``weighted(y, w)``, how many times a row counts; None otherwise.
     precision
         Expression of the weights of ``precision(y, w)``, how many times less a row varies; None otherwise.
+    knowing
+        What more is known of a row, as `bayes_glmm.families.knowing` names it: ``"error"``, ``"censored"``, ...
+    known
+        Pairs of what it is and its expression: ``("se", "sei")``, ``("status", "cens")``.
     """
 
     expression: str
     trials: str | None = None
     weights: str | None = None
     precision: str | None = None
+    knowing: tuple[str, ...] = ()
+    known: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +78,7 @@ class ResponseFormula:
     @property
     def variables(self) -> tuple[str, ...]:
         """The columns the response, trials and weights read."""
-        texts = (self.expression, self.trials, self.weights, self.precision)
+        texts = (self.expression, self.trials, self.weights, self.precision, *(text for _, text in self.known))
         found = (name for text in texts if text is not None for name in check_expression(text))
         return tuple(dict.fromkeys(found))
 
@@ -96,7 +100,7 @@ class ResponseFormula:
             successes, trials = _text(tree.left), _text(tree.right)
             # R's weights of a proportion are its trials
             weights = None if self.weights == trials else self.weights
-            return ResponseFormula(successes, trials, weights, self.precision)
+            return replace(self, expression=successes, trials=trials, weights=weights)
         if support in ("binary", "ordered") and isinstance(tree, Call) and tree.function in _FACTORS:
             bare = _text(tree.arguments[0]) if len(tree.arguments) == 1 and not tree.named else self.expression
             return replace(self, expression=bare)
@@ -124,23 +128,29 @@ def read_response(text: str) -> ResponseFormula:
     Examples
     --------
     >>> read_response("cbind(dead, total - dead)")
-    ResponseFormula(expression='dead', trials='total', weights=None, precision=None)
-    >>> read_response("k | trials(10) + weights(w)")
-    ResponseFormula(expression='k', trials='10', weights='w', precision=None)
+    ResponseFormula(expression='dead', trials='total', weights=None, precision=None, knowing=(), known=())
+    >>> read_response("y | se(s) + weights(w)") == read_response("weighted(se(y, s), w)")
+    True
     """
     left, *additions = split(text, "|")
     if len(split(left, ",")) > 1:
         raise FormulaError(f"One response a model: {text!r}.")
     parts: dict[str, Node] = {}
-    tree = _wrapped(read_expression(left), parts, text)
+    known = Known()
+    tree = _wrapped(read_expression(left), parts, known, text)
     if len(additions) > 1:
         raise FormulaError(f"The response {text!r} has more than one bar.")
     for addition in split(additions[0], "+") if additions else ():
-        _add(read_expression(addition.strip()), parts, text)
+        _add(read_expression(addition.strip()), parts, known, text)
     if {"weights", "precision"} <= parts.keys():
         raise _two_weights(text)
-    response = ResponseFormula(_text(tree), **{key: _text(node) for key, node in parts.items()})
-    for part in (response.trials, response.weights, response.precision):
+    response = ResponseFormula(
+        _text(tree),
+        **{key: _text(node) for key, node in parts.items()},
+        knowing=tuple(sorted(known.knowing)),
+        known=tuple((key, _text(node)) for key, node in sorted(known.trees.items())),
+    )
+    for part in (response.trials, response.weights, response.precision, *(each for _, each in response.known)):
         if part is not None:
             check_expression(part)
     if not check_expression(response.expression):
@@ -148,13 +158,14 @@ def read_response(text: str) -> ResponseFormula:
     return response
 
 
-def _wrapped(tree: Node, parts: dict[str, Node], text: str) -> Node:
-    """Take weighted(), precision(), p() and cbind() off a response, noting what they say."""
+def _wrapped(tree: Node, parts: dict[str, Node], known: Known, text: str) -> Node:
+    """Take weighted(), precision(), what is known of rows, p() and cbind() off a response, noting what they say."""
     if isinstance(tree, Call) and tree.function in ("weighted", "precision"):
         key = {"weighted": "weights"}.get(tree.function, "precision")
         tree, parts[key] = _two(tree, f"{tree.function}(y, weights)")
     if isinstance(tree, Call) and tree.function in ("weighted", "precision"):
         raise _two_weights(text)
+    tree = read_wrapping(tree, known, text)
     if isinstance(tree, Call) and tree.function in ("p", "prop", "proportion"):
         tree, parts["trials"] = _two(tree, f"{tree.function}(successes, trials)")
     elif isinstance(tree, Call) and tree.function == "cbind":
@@ -179,10 +190,13 @@ def _total(successes: Node, failures: Node) -> Node:
     return Binary("+", successes, failures)
 
 
-def _add(tree: Node, parts: dict[str, Node], text: str) -> None:
+def _add(tree: Node, parts: dict[str, Node], known: Known, text: str) -> None:
     """Note what a term after brms's bar says."""
     if not isinstance(tree, Call):
-        raise FormulaError(f"Right of the bar of {text!r} stand trials(n) and weights(w), not {write(tree, str)!r}.")
+        allowed = "trials(n), weights(w), se(s), cens(status) and trunc(lb, ub)"
+        raise FormulaError(f"Right of the bar of {text!r} stand {allowed}, not {write(tree, str)!r}.")
+    if read_addition(tree, known, text):
+        return
     if tree.function not in ("trials", "weights"):
         reason = _ADDITIONS.get(tree.function, f"it is not available. {nearest(tree.function, ('trials', 'weights'))}")
         raise FormulaError(f"The response {text!r} has {write(tree, str)}: {reason.rstrip('.')}.")

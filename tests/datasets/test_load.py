@@ -14,6 +14,7 @@ from bayes_glmm.errors import DataError
 SHAPES = [
     ("Arabidopsis", (625, 8), {"popu": 9, "gen": 24}),
     ("bacteria", (220, 6), {"ID": 50, "trt": 3}),
+    ("bcg", (13, 11), {"trial": 13, "study": 13, "alloc": 3}),
     ("cake", (270, 5), {"replicate": 15, "recipe": 3, "temperature": 6}),
     ("cbpp", (56, 4), {"herd": 15, "period": 4}),
     ("Chem97", (31022, 8), {"lea": 131, "school": 2410, "student": 31022}),
@@ -23,6 +24,8 @@ SHAPES = [
     ("epil", (236, 9), {"subject": 59, "trt": 2}),
     ("grouseticks", (403, 7), {"BROOD": 118, "LOCATION": 63, "INDEX": 403}),
     ("InstEval", (73421, 7), {"s": 2972, "d": 1128, "dept": 14}),
+    ("kidney", (76, 6), {"id": 38, "sex": 2, "disease": 4}),
+    ("konstantopoulos2011", (56, 7), {"district": 11, "school": 11, "study": 56}),
     ("ohio", (2148, 4), {"id": 537}),
     ("Pastes", (60, 4), {"batch": 10, "cask": 3, "sample": 30}),
     ("Penicillin", (144, 3), {"plate": 24, "sample": 6}),
@@ -58,6 +61,8 @@ def test_every_data_set_is_listed_tested_and_documented():
 FIGURES = [
     ("cbpp", lambda d: d["incidence"].sum() / d["size"].sum(), 99 / 842),
     ("cbpp", lambda d: d["incidence"].sum(), 99),
+    ("bcg", lambda d: np.average(d["yi"], weights=d["sei"] ** -2.0).round(4), -0.4303),  # metafor's rma(method = "FE")
+    ("kidney", lambda d: d["status"].sum(), 58),
     ("sleepstudy", lambda d: d["Reaction"].mean(), 298.5079),
     ("sleepstudy", lambda d: np.polyfit(d["Days"], d["Reaction"], 1)[0], 10.46729),
     ("sleepstudy", lambda d: np.polyfit(d["Days"], d["Reaction"], 1)[1], 251.4051),

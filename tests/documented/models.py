@@ -172,7 +172,7 @@ def _response(rng: np.random.Generator, model: DocumentedModel) -> Any:
         return rng.permutation(np.resize([0, 1], ROWS))
     if "poisson" in family or "binomial" in family:
         return rng.integers(0, 15, ROWS)
-    if "cumulative" in family or family == "acat":
+    if "cumulative" in family or family.partition("(")[0] in ("acat", "sratio", "cratio"):
         return rng.permutation(np.resize([1, 2, 3, 4], ROWS))
     return rng.uniform(0.1, 0.9, ROWS)
 

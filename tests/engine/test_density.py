@@ -241,6 +241,13 @@ def test_precisions(models, family):
     compare(models, models.case("precision(r, wt) ~ x + offset(0.1 * w) + (x | g)", family=family), "identity")
 
 
+@pytest.mark.parametrize(("family", "link"), [("gaussian", "identity"), ("gaussian", "log"), ("student", "identity")])
+@pytest.mark.parametrize("response", ["se(r, wt)", "weighted(se(r, wt, sigma=True), w ** 2)"])
+def test_known_standard_errors(models, response, family, link):
+    model = models.case(f"{response} ~ x + offset(0.1 * w) + (1 | g)", family=family, link=link)
+    compare(models, model, link)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "link"), PAIRS)
 def test_weights_offset_and_raw_intercept_of_every_family(models, family, link):

@@ -37,6 +37,9 @@ MODELS = {
     "nested": ("r ~ x + (1 | g / h)", {}),
     "weights": ("weighted(r, wt) ~ x + (x | g)", {}),
     "precisions": ("precision(r, wt) ~ x + offset(w) + (x | g) + (1 | h)", {}),
+    "known errors": ("se(r, wt) ~ x + offset(w) + (x | g)", {}),
+    "known errors, crossed": ("se(r, wt) ~ x + (x | g) + (1 | h)", {}),
+    "known errors, weights": ("weighted(se(r, w ** 2 + 0.1), wt) ~ x + (1 | g)", {}),
     "offset": ("r ~ x + offset(3 * w) + (1 | g)", {}),
     "everything": ("weighted(r, wt) ~ x + offset(3 * w) + (x | g) + (1 | h)", {}),
     "raw intercept": ("r ~ x + (1 | g)", {"center": False}),
@@ -72,6 +75,8 @@ def parts(model, theta):
     mean = np.zeros(model.n_v)
     mean[n_u:] = data.beta_table[:, 2]
     prior[n_u:, n_u:] = np.diag(data.beta_table[:, 3] ** 2).reshape(n_beta, n_beta)
+    if not model.spec.family.parameters:  # all standard errors are known
+        return prior, mean, 1.0
     return prior, mean, float(constrained(data.theta_table[-1], theta[-1]))
 
 
@@ -87,7 +92,7 @@ def rows(model):
         columns.append(Z.reshape(design.size, -1))
     one, response = np.ones(design.size), design.response
     counts = one if response.weights is None else response.weights
-    divided = counts if response.precision is None else response.precision
+    divided = counts if response.sizes is None else counts * response.sizes
     offset = design.offset + design.X @ packed.priors.location
     return np.hstack([*columns, design.X @ packed.priors.basis]), response.y - offset, divided, counts
 

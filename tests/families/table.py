@@ -118,6 +118,16 @@ def exgaussian(y, mu, trials, sigma, tau):
     return stats.exponnorm.logpdf(y, tau / sigma, np.asarray(mu) - tau, sigma)
 
 
+def tweedie(y, mu, trials, phi, power):
+    """A sum over the number of summands, term by term."""
+    mu = np.asarray(mu, dtype=float)[..., None]
+    count, shape = np.arange(1.0, 2000.0), (2 - power) / (power - 1)
+    number, scale = mu ** (2 - power) / (phi * (2 - power)), phi * (power - 1) * mu ** (power - 1)
+    above = np.where(np.asarray(y) > 0, y, 1.0)[..., None]
+    terms = stats.poisson.logpmf(count, number) + stats.gamma.logpdf(above, count * shape, scale=scale)
+    return np.where(np.asarray(y) > 0, special.logsumexp(terms, axis=-1), -number[..., 0])
+
+
 def ends(y, zero, one, inside):
     with np.errstate(divide="ignore"):
         return np.select([y == 0, y == 1], [np.log(zero), np.log(one)], np.log(1 - zero - one) + inside)
@@ -165,6 +175,11 @@ ORACLES = {
     "exponential": Oracle(lambda y, mu, trials: stats.expon.logpdf(y, scale=mu), ABOVE),
     "weibull": Oracle(weibull, ABOVE, each({"shape": 0.6}, {"shape": 3.0})),
     "inversegaussian": Oracle(inversegaussian, ABOVE, each({"shape": 0.6}, {"shape": 9.0})),
+    "tweedie": Oracle(
+        tweedie,
+        np.append(0.0, ABOVE[1:]),
+        ({"phi": 0.02, "power": 1.6}, *each({"phi": 0.7}, {"phi": 3.0}, power=(1.8, 1.3))),
+    ),
     "beta": Oracle(beta, BETWEEN, PHIS),
     "ordbeta": Oracle(
         ordbeta, np.array([0.0, 1.0, 0.0, 0.4, 1.0]), each({"phi": 4.0}, cutzero=(-2.0, 0.5), width=(1.5,))
@@ -184,8 +199,8 @@ ORACLES = {
     "hurdle_lognormal": Oracle(apart(lognormal), np.append(0.0, ABOVE[1:]), each(*SIGMAS, hu=SHARES)),
     "zero_inflated_beta": Oracle(apart(beta, weight="zi"), np.append(0.0, BETWEEN[1:]), each(*PHIS, zi=SHARES)),
 }  # fmt: skip
-#: Ordered categories have a vector of thresholds and tests of their own.
-ELSEWHERE = {"cumulative"}
+#: Ordered categories have a vector of thresholds and tests of their own (test_steps.py).
+ELSEWHERE = {"cumulative", "sratio", "cratio", "acat"}
 
 
 def predictors(link: str, support: str) -> np.ndarray:

@@ -146,7 +146,7 @@ PRIORS = (
     Case("priors: normal for a sd, cut at zero",
          Right(both(finite, holds(lambda f: float(f.posterior["sd_g"].min()) > 0)),
          (ConvergenceWarning,)), options=stated(sd=Prior("Normal", -1, 1)), ask=fit),
-    Case("priors: bounds for thresholds", Refused(PriorError, "may be any increasing numbers"), ORDERED,
+    Case("priors: bounds for thresholds", Refused(PriorError, "may be any numbers"), ORDERED,
          options=stated(thresholds=Prior("HalfNormal"))),
     Case("priors: flat, likelihood that holds", Right(finite, (ConvergenceWarning,)), ("gaussian", "poisson", "beta"),
          options=BOTH, ask=fit),

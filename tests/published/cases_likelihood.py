@@ -1,4 +1,4 @@
-"""Likelihood fits of lme4, glmmTMB, nlme, ordinal and geepack; the figures are those of ``likelihood_fits.json``.
+"""Likelihood fits of lme4, glmmTMB, nlme, ordinal, metafor and geepack, most of ``likelihood_fits.json``.
 
 Coefficients: the posterior mean lies within 0.15 standard errors. Standard deviations: the posterior mode, where the
 estimate is REML's or the coefficients vary within groups; maximum likelihood's are too small where coefficients vary
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import bayes_glmm as bg
 from tests.published.cases import Case
 from tests.published.compare import Comparison, Correlation, Estimate, Exact, Mode, half_unit
-from tests.published.data import Data, blue_tits, epil, exam, orthodont, respiratory, shipped, wine
+from tests.published.data import Data, blue_tits, eight_schools, epil, exam, orthodont, respiratory, shipped, wine
 from tests.published.likelihood import log_likelihood_at, restricted_log_likelihood_at, saturated
 
 LME4 = "lme4 1.1-31"
@@ -250,6 +250,30 @@ BINARY = [
 ]  # fmt: skip
 
 
+#: REML's likelihood is the posterior's density under these; metafor's without log |X'X| / 2 (REMLf = FALSE) is lme4's.
+FLAT = {"Intercept": bg.Prior("Flat"), "sd": bg.Prior("Flat")}
+TRIALS = [
+    likelihood(
+        "bcg_reml", "se(yi, sei) ~ 1 + (1 | trial)", shipped("bcg"), {"Intercept": (-0.7145323, 0.1797815)},
+        only_likelihood={"sd[trial][Intercept]": 0.3132433**0.5}, source="metafor", priors=FLAT,
+        log_likelihood=("trial", -13.48485, "REML"), fast=True),
+    likelihood(
+        "bcg_abslat", "yi | se(sei) ~ ablat + (1 | trial)", shipped("bcg"),
+        {"Intercept": (0.2514643, 0.2491037), "beta[ablat]": (-0.02910166, 0.007195555)},
+        {"sd[trial][Intercept]": 0.07635469**0.5}, source="metafor", priors={**FLAT, "beta": bg.Prior("Flat")},
+        log_likelihood=("trial", -13.28246, "REML")),
+    # the estimate of zero is the mode, at the edge
+    likelihood(
+        "eightschools_reml", "se(y, s) ~ 1 + (1 | school)", eight_schools, {"Intercept": (7.685617, 4.071919)},
+        {"sd[school][Intercept]": 0.0}, source="metafor", priors=FLAT),
+    likelihood(
+        "konstantopoulos2011", "se(yi, sei) ~ 1 + (1 | district / school)", shipped("konstantopoulos2011"),
+        {"Intercept": (0.1847, 0.0846)},
+        only_likelihood={"sd[district][Intercept]": 0.06506194**0.5, "sd[district:school][Intercept]": 0.03273652**0.5},
+        source="metafor", priors=FLAT, log_likelihood=("district", -9.9714, "REML")),
+]  # fmt: skip
+
+
 def _gee(fit: bg.FittedGLMM) -> list[Comparison]:
     """Generalized estimating equations estimate what the marginal coefficients are, in another way."""
     published = {
@@ -269,4 +293,4 @@ GEE = Case(
     more=_gee,
 )  # fmt: skip
 
-CASES = [*LINEAR, *COUNTS, *BINARY, GEE]
+CASES = [*LINEAR, *COUNTS, *BINARY, *TRIALS, GEE]

@@ -13,7 +13,7 @@ import numpy as np
 import bayes_glmm as bg
 from tests.published.cases import Case, Ours, draws_of
 from tests.published.compare import MC_ERRORS, Comparison, Posterior, Quantiles
-from tests.published.data import Data, columns, lsat, reference
+from tests.published.data import Data, columns, eight_schools, lsat, reference
 from tests.published.draws import parameter
 
 SOURCE = "posteriordb"
@@ -52,7 +52,7 @@ def _against(id: str, names: Mapping[str, Ours], heavy: tuple[str, ...]) -> Call
             figure = Posterior(row["mean"], row["sd"], row["mcse_mean"], ess, row.get("mcse_sd"))
             if theirs in heavy:
                 quantiles = {0.05: "q5", 0.25: "q25", 0.5: "q50", 0.75: "q75", 0.95: "q95"}
-                figure = Quantiles({p: row[key] for p, key in quantiles.items()}, min(ess, row["ess_tail"]))
+                figure = Quantiles({p: row[key] for p, key in quantiles.items()}, min(ess, row.get("ess_tail", ess)))
             rows += figure.compare(theirs, draws_of(fit, ours))
         return rows
 
@@ -172,4 +172,9 @@ CASES = [
         columns("sesame_data-sesame_one_pred_a", "watched", "encouraged"), "gaussian",
         {**FLAT, "sigma": prior("Flat")},
         {"beta[1]": "Intercept", "beta[2]": "beta[encouraged]", "sigma": "sigma"}),
+    posteriordb(
+        "eight_schools-eight_schools_noncentered", "se(y, s) ~ 1 + (1 | school)", eight_schools, "gaussian",
+        {"Intercept": prior("Normal", 0, 5), "sd": prior("HalfCauchy", 5)},
+        {"mu": "Intercept", "tau": "sd[school][Intercept]",
+         **levels("theta", "Intercept + b[school][{}][Intercept]", 8)}, heavy=("tau",)),
 ]  # fmt: skip

@@ -120,6 +120,12 @@ def columns(posterior: str, *names: str, **made: Callable[[pd.DataFrame], Any]) 
     return load
 
 
+def eight_schools() -> pd.DataFrame:
+    """Effects of coaching in eight schools (Rubin 1981), and their standard errors."""
+    load = columns("eight_schools-eight_schools_noncentered", "y", "sigma", school=lambda rows: range(1, len(rows) + 1))
+    return load().rename(columns={"sigma": "s"})
+
+
 def long_answers(data: dict[str, Any]) -> pd.DataFrame:
     """The answers of a thousand students from how many gave each of 32 patterns."""
     patterns = np.repeat(np.arange(data["R"]), np.diff([0, *data["culm"]]))

@@ -41,13 +41,8 @@ BY_FILE: dict[str, list[Case]] = {
 }
 CASES: list[Case | Identity] = [*IDENTITIES, *itertools.chain.from_iterable(BY_FILE.values())]
 
-_STANDARD_ERRORS = "known standard errors of the responses"
 _PEDIGREE = "known covariance between levels (pedigree)"
 NOT_YET = [
-    NotYet("eight_schools-eight_schools_noncentered", "posteriordb", _STANDARD_ERRORS),
-    NotYet("eightschools_reml", "metafor", _STANDARD_ERRORS),
-    NotYet("bcg_reml", "metafor", _STANDARD_ERRORS),
-    NotYet("bcg_abslat", "metafor", _STANDARD_ERRORS),
     NotYet("ovary_ar1", "nlme", "autocorrelated residuals"),
     NotYet("owls_zip", "glmmTMB", "here: it is among the families' own published answers"),
     NotYet("owls_zinb", "glmmTMB", "here: it is among the families' own published answers"),

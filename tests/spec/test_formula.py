@@ -73,7 +73,7 @@ def test_responses(text, expected):
         ("precision(y) ~ 1", "Write precision.y, weights., with two arguments"),
         ("y ~ precision(x, w)", "belongs on the left"),
         ("y ~ weights(w)", r"weighted\(y, w\) or precision\(y, w\)"),
-        ("y | se(s) ~ 1", r"precision\(y, 1 / s\*\*2\)"),
+        ("se(y) ~ 1", r"Write se\(y, sei\)"),
     ],
 )
 def test_two_kinds_of_weights(text, message):

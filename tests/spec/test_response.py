@@ -10,6 +10,7 @@ import bayes_glmm as bg
 from bayes_glmm.errors import DataError, DataWarning, FormulaError
 from bayes_glmm.spec.formula import parse_formula
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.response import read_response
 
 
 @pytest.fixture(scope="module")
@@ -81,21 +82,44 @@ def test_a_binomial_response_without_trials_has_one_a_row(frame):
         bg.GLMM("k ~ x", frame, family="binomial")
 
 
+KNOWN = [
+    ("se(y, s)", "y | se(s)"),
+    ("se(y, s, sigma=True)", "y | se(s, sigma = TRUE)"),
+    ("se(y, s)", "y | se(s, sigma = FALSE)"),
+    ("weighted(se(log(y), sqrt(v)), w)", "log(y) | weights(w) + se(sqrt(v))"),
+    ("censored(y, c)", "y | cens(c)"),
+    ("censored(y, c, end=z)", "y | cens(c, z)"),
+    ("censored(y, c, end=z)", "y | cens(c, y2 = z)"),
+    ("truncated(y, 0, 10)", "y | trunc(lb = 0, ub = 10)"),
+    ("truncated(y, upper=10)", "y | trunc(-Inf, 10)"),
+    ("truncated(censored(y, c), lower=e)", "y | cens(c) + trunc(lb = e)"),
+    ("censored(y, 0, 10)", "censored(y, lower=0, upper=10)"),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), KNOWN)
+def test_what_is_known_of_rows_in_other_notations(ours, theirs):
+    assert read_response(ours) == read_response(theirs)
+
+
 REFUSED = [
-    ("Surv(time, event)", "censored times until an event"),
+    ("Surv(time, event)", r"censored\(time, 1 - event\)"),
     ("mvbind(y, z)", "fit a model for each"),
     ("c(k, f)", r"cbind\(successes, failures\)"),
     ("cbind(a, b, c)", "more than two categories"),
     ("cbind(k)", "with two arguments"),
     ("p(k, n, 1)", "with two arguments"),
-    ("censored(y, c)", "censored and truncated"),
-    ("y | cens(c)", "censored and truncated"),
-    ("y | trunc(lb = 1)", "censored and truncated"),
+    ("censored(y)", r"Write censored\(y, status\)"),
+    ("y | cens(c, a, b)", r"Write censored\(y, status\)"),
+    ("truncated(y)", r"Write truncated\(y, lower, upper\)"),
+    ("y | trunc(ub = Inf)", r"Write truncated\(y, lower, upper\)"),
+    ("se(y, s) | se(s)", "states se twice"),
+    ("se(y, s, sigma=2)", r"or se\(y, sei, sigma=True\)"),
+    ("se(y, s, t)", r"Write se\(y, sei\)"),
     ("y | mi()", "not imputed"),
     ("y | rate(d)", r"offset\(log\(d\)\)"),
-    ("y | se(s, sigma = TRUE)", r"precision\(y, 1 / s\*\*2\) has the standard deviation sigma \* s"),
     ("y | trails(n)", "Did you mean 'trials'"),
-    ("y | w", r"stand trials\(n\) and weights\(w\)"),
+    ("y | w", r"stand trials\(n\), weights\(w\), se\(s\)"),
     ("y | trials(n) | weights(w)", "more than one bar"),
     ("p(k, n) | trials(n)", "states trials twice"),
     ("k | trials()", "with one argument"),

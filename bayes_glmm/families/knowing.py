@@ -1,0 +1,117 @@
+"""Combinators: families of responses of which more is known than their value.
+
+Input: the record of a base family, and what is known of each row. Output: a record that differs in every facet this
+enters; what is known of the rows are numbers that its functions find among the parameters, (rows,) each.
+
+`with_known_error` takes the standard error of each response as known, alone or beside a residual sd.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bayes_glmm.errors import FormulaError
+from bayes_glmm.families.family import FAMILIES, Family, Parameters
+from bayes_glmm.links import Link
+
+#: What is known, and the families that may be combined with it.
+OFFERED: dict[str, tuple[str, ...]] = {
+    "se": ("gaussian", "student"),
+    "se+sigma": ("gaussian", "student"),
+}
+
+
+@functools.cache
+def family_knowing(base: Family, knowing: tuple[str, ...]) -> Family:
+    """Return a family of responses of which more is known.
+
+    Parameters
+    ----------
+    base
+        The family.
+    knowing
+        What is known, of the keys of `OFFERED`; the family itself where there is nothing.
+
+    Returns
+    -------
+    Family
+        Of the base's name; `Family.of` is the base.
+
+    Raises
+    ------
+    FormulaError
+        If the family cannot be combined with it.
+    """
+    if not knowing:
+        return base
+    for what in knowing:
+        if what not in OFFERED:
+            raise FormulaError("censored and truncated responses are not available.")
+        if FAMILIES.get(base.name) is not base or base.name not in OFFERED[what]:
+            raise FormulaError(_not_offered(base, what))
+    if len(knowing) > 1:
+        raise FormulaError(f"A response cannot be both {' and '.join(_IN_WORDS[what] for what in knowing)}.")
+    return with_known_error(base, residual=knowing[0] == "se+sigma")
+
+
+_IN_WORDS = {"se": "of known standard error", "se+sigma": "of known standard error"}
+_ADVICE = {
+    "se": "Estimates of rates and probabilities are better modelled by their counts: p(events, n) with "
+    "family='binomial', events with offset(log(time)) and family='poisson'.",
+}
+
+
+def _not_offered(base: Family, what: str) -> str:
+    advice = _ADVICE.get(what.split("+")[0], "")
+    options = ", ".join(OFFERED[what])
+    return f"Responses {_IN_WORDS[what]} have one of the families {options}, not {base.name!r}. {advice}".strip()
+
+
+def with_known_error(base: Family, residual: bool) -> Family:
+    """Take the standard error of each response as known.
+
+    Parameters
+    ----------
+    base
+        A family with a scale ``sigma``.
+    residual
+        Whether a residual sigma is estimated beside it.
+
+    Returns
+    -------
+    Family
+        The scale of a row is its ``se``, or the root of sigma^2 + se^2. Without a residual there is no sigma.
+        `variance` takes 1 / se^2 in the place of trials.
+    """
+
+    def inside(parameters: Parameters, precision: Any = None) -> dict[str, Any]:
+        rest = {name: value for name, value in parameters.items() if name != "se"}
+        square = parameters["se"] ** 2 if precision is None else 1.0 / precision
+        return {**rest, "sigma": (square + rest["sigma"] ** 2 if residual else square) ** 0.5}
+
+    def variance(mu: Any, parameters: Parameters, precision: Any) -> Any:
+        none = np.inf if precision is None and "se" not in parameters else precision
+        return base.variance(mu, inside(parameters, none), None)
+
+    def graph(eta: Any, link: Link, parameters: Parameters, trials: Any) -> tuple[Any, dict[str, Any]]:
+        return base.graph(eta, link, inside(parameters), trials)
+
+    return replace(
+        base,
+        parameters=tuple(row for row in base.parameters if residual or row.name != "sigma"),
+        log_density=lambda y, mu, p, trials: base.log_density(y, mu, inside(p), trials),
+        simulate=lambda rng, mu, p, trials: base.simulate(rng, mu, inside(p), trials),
+        variance=variance,
+        cdf=lambda y, mu, p, trials: base.cdf(y, mu, inside(p), trials),
+        graph=graph,
+        at_precision=None,
+        kernel=f"{'wider' if residual else 'known'}_{base.kernel}",
+        of=base,
+        knowing=("se+sigma" if residual else "se",),
+        remake=family_knowing,
+        known=("se",),
+    )
