@@ -48,6 +48,7 @@ MORE_LINKS = (
 )
 
 
+#: Row kernels that one process compiles: they are small, and starting one takes as long.
 AT_A_TIME = 8
 
 
@@ -77,8 +78,7 @@ _C = ("-O2", "-ffreestanding", "-fno-builtin", "-fPIC", "-fvisibility=hidden", "
 
 
 def units() -> list[tuple[str, ...]]:
-    """Names of functions, those of a process together: as the engine itself compiles them, but row kernels, which are
-    small, many at a time."""
+    """Names of functions, those of a process together: each module's, as where they are compiled when needed, and rows."""
     sources = {path.stem: path.read_text(encoding="utf-8") for path in shared_library.FOLDER.glob("*.py")}
     having = sorted(module for module, source in sources.items() if "\n@native(" in source)
     ordered = [*(module for module in LONGEST if module in having), *(one for one in having if one not in LONGEST)]
