@@ -78,7 +78,7 @@ _C = ("-O2", "-ffreestanding", "-fno-builtin", "-fPIC", "-fvisibility=hidden", "
 
 
 def units() -> list[tuple[str, ...]]:
-    """Names of functions, those of a process together: each module's, as where they are compiled when needed, and rows."""
+    """Names of functions, those of a process together: each module's, as where they are compiled when needed; rows."""
     sources = {path.stem: path.read_text(encoding="utf-8") for path in shared_library.FOLDER.glob("*.py")}
     having = sorted(module for module, source in sources.items() if "\n@native(" in source)
     ordered = [*(module for module in LONGEST if module in having), *(one for one in having if one not in LONGEST)]
