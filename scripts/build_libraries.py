@@ -34,19 +34,8 @@ from bayes_glmm.engine.native import FUNCTIONS, function_named  # noqa: E402
 from bayes_glmm.engine.rows import row_kernel  # noqa: E402
 from bayes_glmm.families import FAMILIES  # noqa: E402
 
-#: Modules whose functions every library has, what takes longest first.
-MODULES = (
-    "laplace",
-    "gaussian",
-    "coordinates",
-    "level_integrals",
-    "gaussian_moments",
-    "gaussian_draws",
-    "level_draws",
-    "kernel",
-    "averages",
-    "mixing",
-)
+#: Modules that take longest.
+LONGEST = ("sparse_gaussian", "laplace", "gaussian", "coordinates", "level_integrals")
 #: Links of families whose row kernels every library has, besides each family's first. Others are compiled by whoever
 #: uses them.
 MORE_LINKS = (
@@ -59,6 +48,7 @@ MORE_LINKS = (
 )
 
 
+#: Row kernels that one process compiles: they are small, and starting one takes as long.
 AT_A_TIME = 8
 
 
@@ -88,11 +78,13 @@ _C = ("-O2", "-ffreestanding", "-fno-builtin", "-fPIC", "-fvisibility=hidden", "
 
 
 def units() -> list[tuple[str, ...]]:
-    """Names of functions, those of a process together: as the engine itself compiles them, but row kernels, which are
-    small, many at a time."""
-    for module in MODULES:
+    """Names of functions, those of a process together: each module's, as where they are compiled when needed; rows."""
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in shared_library.FOLDER.glob("*.py")}
+    having = sorted(module for module, source in sources.items() if "\n@native(" in source)
+    ordered = [*(module for module in LONGEST if module in having), *(one for one in having if one not in LONGEST)]
+    for module in ordered:
         importlib.import_module(f"bayes_glmm.engine.{module}")
-    functions = [one for module in MODULES for one in FUNCTIONS.values() if one.module == module]
+    functions = [one for module in ordered for one in FUNCTIONS.values() if one.module == module]
     modules = dict.fromkeys(tuple(one.name for one in function.unit()) for function in functions)
     firsts = [(one.kernel, one.links[0]) for one in FAMILIES.values() if one.kernel is not None]
     rows = [row_kernel(*names).name for names in dict.fromkeys([*firsts, *MORE_LINKS])]
