@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.heritability import evolvability, heritability
     from bayes_glmm.effects.heterogeneity import heterogeneity, studies
     from bayes_glmm.effects.hypotheses import hypotheses
     from bayes_glmm.effects.icc import icc
@@ -59,8 +60,10 @@ __all__ = [
     "compare",
     "comparisons",
     "errors",
+    "evolvability",
     "from_bambi",
     "grid",
+    "heritability",
     "heterogeneity",
     "hypotheses",
     "icc",
@@ -106,8 +109,10 @@ _HOMES = {
     "check_residuals": "checks.residual_tests",
     "compare": "checks.compare",
     "comparisons": "effects.comparisons",
+    "evolvability": "effects.heritability",
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
+    "heritability": "effects.heritability",
     "heterogeneity": "effects.heterogeneity",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import kernel
@@ -39,7 +38,7 @@ from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.engine.pointers import call_density
+from bayes_glmm.engine.pointers import call_density, carray
 from bayes_glmm.engine.vectors import copy, dot
 from bayes_glmm.errors import SamplingError
 

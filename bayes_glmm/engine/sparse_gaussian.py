@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.gaussian import scale_given
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import (
     constrain,
@@ -26,7 +26,7 @@ from bayes_glmm.engine.parameters import (
     pull_precision,
     term_factor,
 )
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, carray
 from bayes_glmm.engine.sparse_factor import (
     FactorPattern,
     factorize_sparse,
@@ -147,7 +147,7 @@ def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient
     """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
     d, p, n = theta.size, data.sizes[layout.N_BETA], moments.place.size
     gradient[:] = 0.0
-    sigma, d_sigma, _, _ = constrain(data.theta_table[d - 1], theta[d - 1])
+    sigma, d_sigma = scale_given(theta, data)
     tau = 1.0 / (sigma * sigma)
     values, d_values, v = np.empty(moments.rows.size), np.zeros(moments.rows.size), np.empty(n)
     log_det = _factorized(theta, tau, data, moments, values, v)
@@ -185,7 +185,8 @@ def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient
     total += 0.5 * explained - 0.5 * log_det
     # E[(y - Av)'W(y - Av)], through A'A = (H - K) / tau
     residual = moments.scalars[0] - 2.0 * fitted + (explained - prior_part + n) / tau
-    gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
+    if d_sigma != 0.0:
+        gradient[d - 1] += (moments.scalars[1] / tau - residual) * (-tau / sigma) * d_sigma
     for i in range(d):
         if int(data.theta_table[i, 0]) != 3:
             constrained = constrain(data.theta_table[i], theta[i])
@@ -269,10 +270,10 @@ def draw_related(table_: Any) -> float:
         read_matrix(rest, 1, np.float64),
         read_matrix(rest, 2, np.float64),
     )
-    d, p, n = theta.shape[1], data.sizes[layout.N_BETA], moments.place.size
+    p, n = data.sizes[layout.N_BETA], moments.place.size
     values, v = np.empty(moments.rows.size), np.empty(n)
     for s in range(theta.shape[0]):
-        sigma = constrain(data.theta_table[d - 1], theta[s, d - 1])[0]
+        sigma = scale_given(theta[s], data)[0]
         log_det = _factorized(theta[s], 1.0 / (sigma * sigma), data, moments, values, v)
         if math.isfinite(log_det):
             solve_backwards(_pattern(moments), values, normals[s])

@@ -114,7 +114,7 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
     Returns
     -------
     SparseMoments
-        Unchanged where sigma's prior has an upper bound.
+        Unchanged where there is no sigma, or its prior has an upper bound.
     """
     table = data.theta_table
     logs = (table[:, codes.KIND] == codes.ABOVE) & (table[:, codes.LOWER] == 0.0)
@@ -123,7 +123,7 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
         k, z, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.Z_START, layout.THETA_START))
         elements += [first + c for c in range(k) if logs[first + c]]
         weights += [float(np.mean(np.square(data.Z[z + c]))) for c in range(k) if logs[first + c]]
-    if not logs[-1]:
+    if not (logs[-1] and data.sizes[layout.N_AUXILIARY]):
         return moments
     return moments._replace(shared=np.array(elements, dtype=np.int64), weights=np.array(weights))
 

@@ -51,7 +51,7 @@ from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
 from bayes_glmm.inference.nuts import Run, is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
@@ -137,7 +137,7 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details |= record_of_modes(prepared.masses, settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
-    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
+    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design)
     return Sampled(posterior, run.stats, run.interrupted, details)
 
 
@@ -180,7 +180,7 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started, "redrawn": redrawn}
     details |= record_of_modes(prepared.masses, chains=1)  # the draws are those around the first
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
-    return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
+    return Sampled(unpack_draws(x, prepared.packed, design), stats, False, details)
 
 
 def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, int]:
@@ -210,7 +210,7 @@ _INTEGRALS = (level_integrals.density, level_draws.draw_effects)
 def _compile(spec: ModelSpec, path: tuple[NativeFunction, ...]) -> None:
     """Compile together, the first time on a machine, what a run will call; what takes longest first."""
     assert spec.family.kernel is not None  # else the kernel would not cover the model
-    rows = row_kernel(spec.family.kernel, spec.link.name)
+    rows = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels))
     compile_ahead([*path, mixing.rank_statistics, rows], available_processors())
 
 
