@@ -1,4 +1,4 @@
-"""Hard data: small clusters of 0/1 responses that differ a lot, where the Laplace approximation is poor.
+"""Hard data: small clusters of 0/1 responses that differ a lot, where the Laplace approximation is poor; large factors.
 
 Input: nothing; the data are simulated, built in or the package's. Output: cases of the benchmark.
 """
@@ -65,6 +65,29 @@ def wine() -> pd.DataFrame:
     )
 
 
+def crossed(rows: int, seed: int = 1) -> pd.DataFrame:
+    """Return normal responses of 2000 levels crossed with 500, sds 0.7, 0.5 and one within."""
+    rng = np.random.default_rng(seed)
+    g, h, x = rng.integers(2000, size=rows), rng.integers(500, size=rows), rng.normal(size=rows)
+    y = 1.0 + 0.5 * x + 0.7 * rng.normal(size=2000)[g] + 0.5 * rng.normal(size=500)[h] + rng.normal(size=rows)
+    return pd.DataFrame({"y": y, "x": x, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h]})
+
+
+def _packaged(name: str, ordered: str | None = None) -> Callable[[], pd.DataFrame]:
+    """Load a data set of the package, a response of ordered categories marked as such."""
+
+    def load() -> pd.DataFrame:
+        import bayes_glmm as bg
+
+        frame: pd.DataFrame = bg.load_dataset(name)
+        frame.attrs = {}
+        if ordered is not None:
+            frame[ordered] = pd.Categorical(frame[ordered], ordered=True)
+        return frame
+
+    return load
+
+
 def _sized(simulator: Callable[[int], pd.DataFrame], size: int) -> Callable[[], pd.DataFrame]:
     return lambda: simulator(size)
 
@@ -80,6 +103,23 @@ HARD = (
     *(
         Case(f"pairs-{levels}", "y ~ 1 + (1 | g)", "bernoulli", _sized(pairs, levels), 2 * levels, part="hard")
         for levels in (1000, 4000, 20_000)
+    ),
+    Case(
+        "Chem97-score",
+        "score ~ gcsecnt + gender + (1 | school) + (1 | lea)",
+        "cumulative",
+        _packaged("Chem97", "score"),
+        31_022,
+        part="hard",
+    ),
+    Case("crossed-100000", "y ~ x + (1 | g) + (1 | h)", "gaussian", _sized(crossed, 100_000), 100_000, part="hard"),
+    Case(
+        "InstEval",
+        "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
+        "gaussian",
+        _packaged("InstEval"),
+        73_421,
+        part="hard",
     ),
     Case("wine", "rating ~ temp + contact + (1 | judge)", "cumulative", wine, 72, part="hard"),
 )

@@ -228,7 +228,7 @@ def _prepare(
             path = "beta and group effects integrated out exactly, then drawn"
             return _integrated(packed, gaussian_fits(packed), path, settings)
         _compile(spec, _COORDINATES)
-        if has_normal_priors(packed.data):
+        if has_normal_priors(packed.data) and packed.data.sizes[layout.N_THETA]:
             return _in_coordinates(packed, that_matter(gaussian_laplace_fits(packed)))
     integrable = integrate and not normal and why_not_integrated(packed) is None
     if integrable and has_many_units(packed.data):

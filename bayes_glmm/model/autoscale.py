@@ -217,9 +217,8 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     for key, prior in spec.priors:
         matched = _matches(key, table)
         if not matched:
-            raise PriorError(
-                f"priors= names {key!r}, which is no parameter of this model. {nearest(key, valid_keys(table))}"
-            )
+            hint = nearest(key, valid_keys(table))
+            raise PriorError(f"priors= names {key!r}, which is no parameter of this model. {hint}")
         for row, rank, power in matched:
             previous = chosen.get(row.parameter)
             if previous is not None and previous[0] == rank:
@@ -231,9 +230,8 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         return replace(chosen[row.parameter][2], about=row.about) if row.parameter in chosen else row
 
     # only these change what the defaults beside them are about
-    decisive = {row.parameter for row in table.beta}
-    decisive |= {row.parameter for _, group in table.groups for row in group.sd if row.about}
-    if decisive & chosen.keys():
+    moving = [*table.beta, *(row for _, group in table.groups for row in group.sd if row.about)]
+    if any(row.parameter in chosen for row in moving):
         table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))

@@ -189,6 +189,17 @@ def test_levels_alike_are_worked_on_once(models):
     assert patterns.levels.tolist() == [0, 1, 2, 5, 3, 4]
 
 
+def test_levels_alike_are_drawn_apart(models, monkeypatch):
+    """Lattices that began at one place for all levels would make levels of the same rows equal now and then."""
+    data = pd.DataFrame({"y": [0, 1] * 20, "g": np.repeat(np.arange(20), 2).astype(str), "x": 0.0})
+    monkeypatch.setitem(MODELS, "alike", ("y ~ 1 + (1 | g)", {"family": "bernoulli"}))
+    model, fit, _ = fitted(models, "alike", data)
+    assert fit.patterns.multiplicity.tolist() == [20]
+    u = complete_level_positions(model.packed, fit, np.tile(fit.x, (1, 500, 1)), seed=3)[0, :, :20]
+    assert np.diff(np.sort(u, axis=1), axis=1).min() > 0.0
+    assert abs(np.corrcoef(u[:, 0], u[:, 7])[0, 1]) < 0.2
+
+
 def test_levels_without_rows_are_drawn_from_their_distribution(models, monkeypatch):
     data = clustered().assign(w=1.0)
     data.loc[data["mother"] == "m1", "w"] = 0.0

@@ -14,6 +14,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import bayes_glmm as bg
+from bayes_glmm.model.autoscale import default_priors, valid_keys
 
 ROWS = 90
 QUIET = {"random_seed": 1, "progressbar": False}
@@ -162,6 +163,26 @@ def test_a_users_prior_of_an_intercepts_sd_is_about_the_intercept_as_reported(pr
         np.testing.assert_allclose(
             model.design.groups[0].Z @ group.basis, np.column_stack([np.ones(ROWS), DATA["year"] - DATA["year"].mean()])
         )
+
+
+@pytest.mark.parametrize("formula", ["treat * year + (year | h)", "0 + f + (0 + f || h)"])
+def test_defaults_beside_any_stated_prior_are_those_of_its_statement(formula):
+    """They are computed again only where the statement changes them."""
+    model = bg.GLMM(f"y ~ {formula}", DATA)
+    for key in valid_keys(model.prior_table):
+        prior = {"b": bg.Prior("Normal", 0, 1), "c": bg.Prior("LKJ", 4)}.get(key[0], bg.Prior("HalfNormal", 2))
+        found = bg.GLMM(f"y ~ {formula}", DATA, priors={key: prior}).prior_table
+        stated = frozenset(row.parameter for row in every_row(found) if row.source == "user")
+        wanted = default_priors(model.spec, model.design, stated)
+        assert stated
+        for row, other in zip(every_row(found), every_row(wanted), strict=True):
+            assert row.about == other.about and (row.source == "user" or row == other)
+        np.testing.assert_array_equal(found.basis, wanted.basis)
+
+
+def every_row(table):
+    groups = [row for _, group in table.groups for row in (*group.sd, *([group.corr] if group.corr else []))]
+    return [*table.beta, *groups, *table.auxiliary]
 
 
 def test_nothing_is_moved_where_the_prior_is_asked_for_at_the_origin():
