@@ -115,9 +115,9 @@ _OF_THE_PACKAGE = {
 #: Public functions whose first argument is a fit.
 _FUNCTIONS = (
     "predictions", "avg_predictions", "comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses",
-    "evolvability", "heritability", "heterogeneity", "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients", "posterior_predictive",
-    "predictive_check", "prior_sensitivity", "r2", "random_effects", "shrinkage", "simulate_residuals", "studies",
-    "variance_components",
+    "evolvability", "heritability", "heterogeneity", "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients",
+    "posterior_predictive", "predictive_check", "prior_sensitivity", "r2", "random_effects", "shrinkage",
+    "simulate_residuals", "studies", "variance_components",
 )  # fmt: skip
 #: Of these, the ones that want names of variables, too.
 _OF_VARIABLES = ("comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses")
