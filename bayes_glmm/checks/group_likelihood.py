@@ -66,6 +66,13 @@ def nested_terms(fit: Fit, group: str) -> tuple[GroupTerm, ...]:
                 f"unit={group!r}: {outer.name!r} and {inner.name!r} vary within its levels and are not nested in each "
                 "other; their effects cannot be integrated out one after the other."
             )
+    for term in chain:
+        if any(term.channels):
+            others = [one.name for c, one in enumerate(fit.model.spec.channels, start=1) if term.acts_on(c).any()]
+            raise PredictionError(
+                f"unit={group!r}: {term.name} has effects on {', '.join(others)}, too, and effects on several "
+                "parameters are not integrated out. Leave rows out instead, unit='obs'."
+            )
     dimension = sum(len(term.coefs) for term in chain)
     if dimension > max(NODES):
         raise PredictionError(

@@ -16,7 +16,7 @@ from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
-    from bayes_glmm.model.autoscale import ParameterPrior
+    from bayes_glmm.model.prior_table import ParameterPrior
 
 Array = npt.NDArray[np.float64]
 

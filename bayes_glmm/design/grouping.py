@@ -7,7 +7,7 @@ share the factor merged, and a `LevelCoder` that finds the same levels in new da
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -74,6 +74,9 @@ class GroupTerm:
         ``(x || g)``. With ``||`` every column is a block of its own, those of a factor too.
     structure
         How the levels are related; None for independent ones. Its levels are all levels, with rows or without.
+    channels
+        The linear predictor that each coefficient acts on: 0, that of the mean, or 1, 2, ... in the order of the
+        parameters with formulas of their own. Empty where all act on the mean's.
     """
 
     name: str
@@ -84,6 +87,21 @@ class GroupTerm:
     Z: npt.NDArray[np.float64]
     blocks: tuple[tuple[int, ...], ...]
     structure: Structure | None = None
+    channels: tuple[int, ...] = ()
+
+    def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
+        """Say which coefficients act on a linear predictor: (coefficients,)."""
+        return np.array(self.channels or (0,) * len(self.coefs), dtype=np.int64) == channel
+
+    def within(self, channel: int) -> GroupTerm | None:
+        """Return the term with the coefficients of one linear predictor alone; None where it has none."""
+        kept = np.flatnonzero(self.acts_on(channel))
+        if len(kept) == len(self.coefs) or not len(kept):
+            return self if len(kept) else None
+        place = {int(old): new for new, old in enumerate(kept)}
+        blocks = tuple(tuple(place[c] for c in block if c in place) for block in self.blocks)
+        coefs, Z = tuple(self.coefs[c] for c in kept), np.ascontiguousarray(self.Z[:, kept])
+        return replace(self, coefs=coefs, Z=Z, blocks=tuple(filter(None, blocks)), channels=())
 
     @property
     def dim(self) -> str:

@@ -116,7 +116,8 @@ def _scale(fit: Fit) -> str:
 
 def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
     """Names and (S, coefficients) draws, an ordered response's thresholds first."""
-    names, draws = list(fit.model.design.coefs), predictor.draws.beta
+    design = fit.model.design
+    names, draws = list(design.within(0).coefs), predictor.draws.beta[:, design.acts_on(0)]
     if predictor.labels is not None:
         names = [*threshold_labels(predictor.labels), *names]
         draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
@@ -125,7 +126,7 @@ def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
 
 def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     """Least squares of the marginal linear predictors on the design, per draw: (S, coefficients)."""
-    design = fit.model.design
+    design = fit.model.design.within(0)
     rows, thresholds = predictor.rows, len(predictor.labels or ("", "")) - 1
     matrix = design.X
     if predictor.labels is not None:  # one equation a row and threshold, of threshold - x'beta

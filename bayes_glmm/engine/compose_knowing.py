@@ -14,10 +14,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from numba import carray
-
 from bayes_glmm.engine.arithmetic import inlined
 from bayes_glmm.engine.compose import DENSITIES, INVERSES, P, Row
+from bayes_glmm.engine.pointers import carray
 
 
 def known_error(density: Callable[..., Any], inverse: Callable[..., Any]) -> Row:

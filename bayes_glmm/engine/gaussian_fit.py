@@ -19,7 +19,7 @@ from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_moments import Moments, gaussian_moments
 from bayes_glmm.engine.information import coupling_pattern
-from bayes_glmm.engine.laplace import NOWHERE, log_volume, tail_bends, theta_factor
+from bayes_glmm.engine.laplace import NOWHERE, LaplaceFit, information_at, log_volume, tail_bends, theta_factor
 from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
@@ -64,6 +64,23 @@ class GaussianFit:
         return self.log_marginal + log_volume(self.factor)
 
 
+def has_normal_priors(data: KernelData) -> bool:
+    """Say whether (u, beta) have a normal distribution given theta.
+
+    Parameters
+    ----------
+    data
+        A Gaussian model with identity link.
+
+    Returns
+    -------
+    bool
+        Whether the priors of all coefficients are normal or flat.
+    """
+    kinds = set(data.beta_table[:, codes.DISTRIBUTION].astype(int))
+    return kinds <= {codes.FLAT, codes.NORMAL}
+
+
 def why_not_marginal(data: KernelData) -> str | None:
     """Say why beta and u of a Gaussian model with identity link are not integrated out.
 
@@ -77,8 +94,7 @@ def why_not_marginal(data: KernelData) -> str | None:
     str or None
         The reason in words; None when they are.
     """
-    kinds = set(data.beta_table[:, codes.DISTRIBUTION].astype(int))
-    if not kinds <= {codes.FLAT, codes.NORMAL}:
+    if not has_normal_priors(data):
         return "a coefficient's prior is not normal"
     if not data.sizes[layout.N_THETA]:
         return "there are coefficients only"
@@ -175,6 +191,35 @@ def gaussian_fits(packed: Packed, pattern: SparsePattern | None = None) -> tuple
     return tuple(sorted(fits, key=lambda fit: -fit.log_mass))
 
 
+def gaussian_laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
+    """Do what `laplace_fits` does by theta's exact marginal posterior and its gradient, without searches for (u, beta).
+
+    Parameters
+    ----------
+    packed
+        A model with `has_normal_priors`.
+
+    Returns
+    -------
+    tuple of LaplaceFit
+        Mode, information and spread of theta, the largest mass first.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start.
+    """
+    data, pattern = packed.data, coupling_pattern(packed.data)
+    fits = []
+    for fit in gaussian_fits(packed):
+        mean = np.zeros((1, int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA])))
+        draw_coefficients(data, fit.moments, fit.theta[None], np.zeros_like(mean), mean)
+        x = np.concatenate([mean[0], fit.theta])
+        known = information_at(data, pattern, x)
+        fits.append(LaplaceFit(x, pattern, *known, fit.factor, fit.bends, fit.log_marginal))
+    return tuple(fits)
+
+
 class _Surface:
     """Minus theta's log marginal posterior."""
 
@@ -182,16 +227,23 @@ class _Surface:
         self.data, self.moments = packed.data, moments
         self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
         self._posterior = theta_posterior(packed, moments)
+        self._last: tuple[Array, tuple[float, Array]] | None = None
 
     def __call__(self, theta: Array) -> float:
         """Return its value, a large number where it or any derivative is infinite."""
-        value = density_at(self._posterior, theta)[0]
+        value = self._at(theta)[0]
         return -value if np.isfinite(value) else NOWHERE
 
     def gradient(self, theta: Array) -> Array:
         """Return its gradient, zero where its value is infinite."""
-        value, gradient = density_at(self._posterior, theta)
+        value, gradient = self._at(theta)
         return -gradient if np.isfinite(value) else np.zeros_like(theta)
+
+    def _at(self, theta: Array) -> tuple[float, Array]:
+        """Return value and gradient of the density, which searches ask for one after the other."""
+        if self._last is None or not np.array_equal(self._last[0], theta):
+            self._last = theta.copy(), density_at(self._posterior, theta)
+        return self._last[1]
 
     def effects(self, theta: Array) -> Array:
         """Return the mean of all group effects given theta."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written, ordered
@@ -20,6 +19,7 @@ from bayes_glmm.engine.kernel import auxiliary_parameters, predict_block
 from bayes_glmm.engine.level_integrals import Work, fill_batch, new_work, normalize, own_part, sds, unit_terms
 from bayes_glmm.engine.level_points import LEVELS_SIZE, Levels, read_levels
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 
 
 @as_written

@@ -19,7 +19,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written, inlined_as_written, ordered, reordered
@@ -39,7 +38,7 @@ from bayes_glmm.engine.level_points import (
 )
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import constrain, pull_last
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_rows
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_rows, carray
 from bayes_glmm.engine.theta_map import Map, pull_map, read_map, to_place
 from bayes_glmm.engine.vector_math import fast_exp
 from bayes_glmm.engine.vectors import dot, largest, smallest

@@ -69,6 +69,8 @@ def why_not_integrated(packed: Packed) -> str | None:
     """
     data = packed.data
     n_terms = data.terms.shape[1]
+    if len(data.predictors) > 1:
+        return "rows have several linear predictors"
     if n_terms not in (1, 2) or int(data.sizes[layout.N_ROWS]) == 0:
         return "there are neither one nor two grouping factors"
     first_z = int(data.sizes[layout.N_BETA])
@@ -209,4 +211,5 @@ def _rows_alone(data: KernelData, rows: Index) -> KernelData:
         y=data.y[rows],
         counts=data.counts[rows],
         segments=np.zeros(1, dtype=np.int64),
+        channels=data.channels[: int(data.sizes[layout.N_BETA])].copy(),
     )

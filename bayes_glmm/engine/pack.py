@@ -14,16 +14,19 @@ from scipy import special
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.frame import listed
+from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
+from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
 from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.model.at_data import column_unit
-from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.scales import predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.structures.structure import Structure
@@ -103,7 +106,9 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     """
     if not has_rows(spec):
         precisions = "" if spec.formula.response.precision is None else " and precisions"
-        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
+        own = ", ".join(one.name for one in spec.channels)
+        formulas = f" and formulas of {own}" if own else ""
+        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
     related = _related(design)
     if related is None:
         return why_not_in_coordinates(design, priors)
@@ -159,7 +164,7 @@ def has_rows(spec: ModelSpec) -> bool:
         precisions' roots, where the response's scale is the linear predictor's.
     """
     scaled = spec.formula.response.precision is None or scales(spec)
-    return scaled and has_row_kernel(spec.family.kernel, spec.link)
+    return scaled and has_row_kernel(spec.family.kernel, spec.link, bool(spec.channels))
 
 
 def scales(spec: ModelSpec) -> bool:
@@ -169,7 +174,7 @@ def scales(spec: ModelSpec) -> bool:
 
 def is_normal(spec: ModelSpec) -> bool:
     """Say whether rows are normal about the linear predictor, with one sigma or, times a root of each, sigma one."""
-    return scales(spec) and spec.family.kernel in ("gaussian", "known_gaussian")
+    return scales(spec) and not spec.channels and spec.family.kernel in ("gaussian", "known_gaussian")
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
@@ -275,21 +280,29 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
     root = None if rows.root is None else rows.root[by_level]
     centred = rows.X[by_level] - priors.means
-    X = _scaled((centred @ priors.basis).T, root)
-    Z = [_scaled(_at_data(rows.Z[g][by_level], priors.groups[g][1]).T, root) for g in order]
-    Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
+    channels = np.array([*design.channels, *(c for g in order for c in _channels(groups[g]))], dtype=np.int64)
+    Z = [_at_data(rows.Z[g][by_level], priors.groups[g][1]).T for g in order]
+    columns = np.vstack([(centred @ priors.basis).T, *Z])
+    # precisions are about the mean's linear predictor
+    columns[channels == 0] = _scaled(columns[channels == 0], root)
+    X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(design.coefs)]))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
-    offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
+    offset = rows.offset[:, by_level]
+    for c in range(len(offset)):
+        own = design.acts_on(c)
+        offset[c] += centred[:, own] @ priors.location[own]
+    offset[0] = _scaled(offset[0], root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
     kernel, link = spec.family.kernel or "", spec.link.name
     concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
+    concave_rows = concave_rows and not spec.channels
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
-        rows_address = row_kernel(spec.family.kernel, spec.link.name).address
+        rows_address = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels)).address
     sizes = np.zeros(8, dtype=np.int64)
     n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
     sizes[:] = (
@@ -304,15 +317,40 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         codes=level_codes,
         X=X,
         Z=Z_all,
-        offset=offset,
+        offset=np.ravel(offset),
         y=np.column_stack([_scaled(values[by_level], root) for values in (rows.y, *rows.known)]),
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=beta_table,
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
+        channels=channels,
+        predictors=_predictors(spec, design),
     )
     return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
+
+
+def _channels(term: GroupTerm) -> tuple[int, ...]:
+    """Return the linear predictor that each coefficient of a term acts on."""
+    return term.channels or (0,) * len(term.coefs)
+
+
+def _predictors(spec: ModelSpec, design: Design) -> Array:
+    """Lay out the linear predictors (C, 5): runs of columns of X, and the parameters they are of."""
+    names = [row.name for row in spec.family.parameters]
+    table, first = np.zeros((1 + len(spec.channels), 5)), 0
+    for c in range(len(table)):
+        last = first + int(design.acts_on(c).sum())
+        table[c, [layout.FIRST, layout.LAST]] = first, last
+        first = last
+    for c, one in enumerate(spec.channels, start=1):
+        lower = one.parameter.lower or 0.0
+        table[c, [layout.PARAMETER, layout.INVERSE, layout.LOWER]] = (
+            names.index(one.name),
+            INVERSES[one.link.name],
+            lower,
+        )
+    return table
 
 
 def _at_data(Z: Array, group: GroupPriors) -> Array:
@@ -364,22 +402,27 @@ def _terms(
 def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
     """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
+    scales = predictor_scales(spec, design, scale)
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     x = np.zeros(n_u + n_beta + int(data.sizes[layout.N_THETA]))
-    if "Intercept" in design.coefs:
-        x[n_u + design.coefs.index("Intercept")] = scale.center
-    elif n_beta and not any(row.ordered for row in priors.auxiliary):
-        # cell means, say: eta = 0 may be no mean under the link
-        level = scale.center - design.X @ priors.location
-        x[n_u : n_u + n_beta] = np.linalg.lstsq(design.X @ priors.basis, level, rcond=None)[0]
+    for c, one in enumerate(scales):
+        acts = np.flatnonzero(design.acts_on(c))
+        constant = [j for j in acts if j in design.intercepts]
+        if constant:
+            x[n_u + constant[0]] = one.center
+        elif len(acts) and not any(row.ordered for row in priors.auxiliary):
+            # cell means, say: eta = 0 may be no mean under the link
+            X, basis = design.X[:, acts], priors.basis[np.ix_(acts, acts)]
+            x[n_u + acts] = np.linalg.lstsq(X @ basis, one.center - X @ priors.location[acts], rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
         Z = _at_data(design.groups[g].Z, priors.groups[g][1])
         for c in range(Z.shape[1]):
             i = int(data.terms[layout.THETA_START, t]) + c
-            theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
+            unit = scales[_channels(design.groups[g])[c]].unit
+            theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
-    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.family.parameters, strict=True), start=first):
+    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
         else:
@@ -416,7 +459,8 @@ class Rows:
     Parameters
     ----------
     X, offset, Z, codes
-        Predictors (n, p), offset (n,), random predictors (n, k) and level codes (n,) per grouping factor of the design.
+        Predictors (n, p), offset (C, n) of every linear predictor, random predictors (n, k) and level codes (n,) per
+        grouping factor of the design.
     y
         (n,) responses; sums of them where rows were added up; successes + TRIALS times trials where these are not.
     counts
@@ -471,12 +515,13 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
     elif precision is not None:
         counts = np.where(counts > 0, precision, 0.0)
     # a row that does not count must not keep its mean in the family's domain either
+    offset = np.vstack([reduced.offset, design.offsets[:, reduced.rows]])
     kept = counts > 0
     if kept.all() or not kept.any():
-        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root, known)
+        return Rows(reduced.X, offset, Z, level_codes, y, counts, root, known)
     return Rows(
         reduced.X[kept],
-        reduced.offset[kept],
+        offset[:, kept],
         tuple(values[kept] for values in Z),
         tuple(codes[kept] for codes in level_codes),
         y[kept],

@@ -16,14 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import REORDERED, inlined
-from bayes_glmm.engine.compose import kernel_of
+from bayes_glmm.engine.compose import each_kernel_of, kernel_of
 from bayes_glmm.engine.compose_knowing import knowing_kernel
 from bayes_glmm.engine.densities import INV_SQRT_2PI, SQRT_HALF, log_normal_cdf
 from bayes_glmm.engine.native import NativeFunction, makes, native
-from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 from bayes_glmm.links import LINKS, Link
 
@@ -229,7 +228,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., float]] = {
 }
 
 
-def has_row_kernel(family: str | None, link: Link) -> bool:
+def has_row_kernel(family: str | None, link: Link, each: bool = False) -> bool:
     """Say whether there is a row kernel.
 
     Parameters
@@ -238,16 +237,18 @@ def has_row_kernel(family: str | None, link: Link) -> bool:
         The family's kernel name (``Family.kernel``); None where it has none.
     link
         The link; one of the user's own has none.
+    each
+        Whether the family's parameters differ from row to row.
 
     Returns
     -------
     bool
         Whether `row_kernel` returns one.
     """
-    return family is not None and LINKS.get(link.name) is link and _definition(family, link.name) is not None
+    return family is not None and LINKS.get(link.name) is link and _definition(family, link.name, each) is not None
 
 
-def row_kernel(family: str, link: str) -> NativeFunction:
+def row_kernel(family: str, link: str, each: bool = False) -> NativeFunction:
     """Return the row kernel of a family and link, compiled when its address is first asked for.
 
     Parameters
@@ -256,6 +257,8 @@ def row_kernel(family: str, link: str) -> NativeFunction:
         The family's kernel name (``Family.kernel``).
     link
         Name of the link.
+    each
+        Whether the family's parameters, and the derivatives by them, are arrays (parameters, rows).
 
     Returns
     -------
@@ -267,24 +270,27 @@ def row_kernel(family: str, link: str) -> NativeFunction:
     KeyError
         If the pair has no kernel (see `has_row_kernel`).
     """
-    return _row_kernel(f"{family}{_WITH}{link}")
+    return _row_kernel(f"{family}{_WITH}{link}{_EACH if each else ''}")
 
 
-#: Between the names of family and link in the name of a kernel.
-_WITH = "-"
+#: Between the names of family and link in the name of a kernel, and what ends it where parameters differ by rows.
+_WITH, _EACH = "-", "-each"
 
 
 @functools.cache
-def _definition(family: str, link: str) -> Callable[..., float] | None:
+def _definition(family: str, link: str, each: bool) -> Callable[..., float] | None:
+    if each:
+        return each_kernel_of(family, link)
     return WRITTEN.get((family, link)) or knowing_kernel(family, link) or kernel_of(family, link)
 
 
 @makes("rows")
 @functools.cache
 def _row_kernel(name: str) -> NativeFunction:
-    """Return the kernel of that name, such as ``"poisson-log"``."""
-    family, _, link = name.partition(_WITH)
-    function = _definition(family, link)
+    """Return the kernel of that name, such as ``"poisson-log"`` or ``"gaussian-identity-each"``."""
+    each = name.endswith(_EACH)
+    family, _, link = name.removesuffix(_EACH).partition(_WITH)
+    function = _definition(family, link, each)
     if function is None:
         raise KeyError(name)
     # by its name it is found again in the process that compiles it

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 from scipy import sparse
 from scipy.sparse import linalg
 
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 
 Positions = npt.NDArray[np.int64]
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray
+
+from bayes_glmm.engine.pointers import carray
 
 #: A pointer to doubles, as numba sees it.
 P = Any

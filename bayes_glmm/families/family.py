@@ -62,6 +62,13 @@ class AuxiliaryParameter:
     latex: str = ""
     start: float = 1.0
 
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Names of the links of a linear predictor of its own, the default first, of what lies above a lower bound."""
+        if self.upper is not None:
+            return UNIT_LINKS
+        return ("identity",) if self.lower is None else ("log", "softplus")
+
 
 @dataclass(frozen=True)
 class Family:

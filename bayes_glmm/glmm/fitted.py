@@ -19,6 +19,7 @@ from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
 from bayes_glmm.spec.formula import parse_formula
+from bayes_glmm.spec.parameters import LOCATION
 from bayes_glmm.spec.update import updated_formula
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ class FittedGLMM(Fit):
         data: Any = None,
         *,
         family: str | Family | None = None,
-        link: str | Link | None = None,
+        link: str | Link | Mapping[str, str | Link] | None = None,
+        dpar_formulas: Mapping[str, str] | None = None,
         priors: Mapping[str, Prior | str] | None = None,
         covariances: Mapping[str, Any] | None = None,
         center: bool | None = None,
@@ -182,6 +184,8 @@ class FittedGLMM(Fit):
             so that a formula with further columns needs the data again.
         family, link
             As in `GLMM`; a new family has its own default link.
+        dpar_formulas
+            All formulas of further parameters, in the place of the old ones; ``{}`` for none.
         priors
             All priors stated, in the place of the old ones; ``{}`` for the defaults.
         covariances
@@ -216,8 +220,10 @@ class FittedGLMM(Fit):
         'Reaction ~ Days + (Days | Subject)'
         """
         spec = self.model.spec
+        if dpar_formulas is None:
+            dpar_formulas = {part.name: part.text for part in spec.formula.parameters}
         if link is None and family is None:
-            link = spec.link
+            link = {LOCATION: spec.link, **{name: one for name, one in spec.links if name in dpar_formulas}}
         text = spec.formula.text if formula is None else updated_formula(spec.formula.text, formula)
         rows = self.model.design.frame if data is None else data
         if covariances is None and spec.covariances:
@@ -229,6 +235,7 @@ class FittedGLMM(Fit):
                 rows,
                 family=spec.family if family is None else family,
                 link=link,
+                dpar_formulas=dpar_formulas,
                 priors=dict(spec.priors) if priors is None else priors,
                 covariances=covariances,
                 center=spec.center if center is None else center,

@@ -30,7 +30,9 @@ from bayes_glmm.engine.gaussian_fit import (
     GaussianFit,
     complete_positions,
     gaussian_fits,
+    gaussian_laplace_fits,
     gaussian_posterior,
+    has_normal_priors,
     marginal_pays,
     why_not_marginal,
 )
@@ -49,7 +51,7 @@ from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
 from bayes_glmm.inference.nuts import Run, is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
@@ -135,7 +137,7 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details |= record_of_modes(prepared.masses, settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
-    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
+    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design)
     return Sampled(posterior, run.stats, run.interrupted, details)
 
 
@@ -178,7 +180,7 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started, "redrawn": redrawn}
     details |= record_of_modes(prepared.masses, chains=1)  # the draws are those around the first
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
-    return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
+    return Sampled(unpack_draws(x, prepared.packed, design), stats, False, details)
 
 
 def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, int]:
@@ -208,7 +210,7 @@ _INTEGRALS = (level_integrals.density, level_draws.draw_effects)
 def _compile(spec: ModelSpec, path: tuple[NativeFunction, ...]) -> None:
     """Compile together, the first time on a machine, what a run will call; what takes longest first."""
     assert spec.family.kernel is not None  # else the kernel would not cover the model
-    rows = row_kernel(spec.family.kernel, spec.link.name)
+    rows = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels))
     compile_ahead([*path, mixing.rank_statistics, rows], available_processors())
 
 
@@ -226,6 +228,8 @@ def _prepare(
             path = "beta and group effects integrated out exactly, then drawn"
             return _integrated(packed, gaussian_fits(packed), path, settings)
         _compile(spec, _COORDINATES)
+        if has_normal_priors(packed.data):
+            return _in_coordinates(packed, that_matter(gaussian_laplace_fits(packed)))
     integrable = integrate and not normal and why_not_integrated(packed) is None
     if integrable and has_many_units(packed.data):
         prepared = _with_levels_integrated(spec, packed, settings)

@@ -30,7 +30,8 @@ from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
 from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
-from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
+from bayes_glmm.model.autoscale import resolve_priors
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.printing.files import checked_path, checked_target
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec

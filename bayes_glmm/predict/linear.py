@@ -74,6 +74,35 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows, terms: Se
     return np.take(total, kind[rows], axis=1) if shared else total
 
 
+def random_covariance(
+    draws: PosteriorDraws, first: Design, second: Design, rows: Rows, terms: Sequence[GroupTerm]
+) -> Array:
+    """Compute the covariance of the random parts of two linear predictors.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    first, second
+        The design as each of the linear predictors sees it (`Design.of`).
+    rows
+        Positions of the rows to compute.
+    terms
+        The grouping factors to sum over.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), in units of both link scales.
+    """
+    total = np.zeros((draws.size, len(rows)))
+    for term in terms:
+        one, other = (design.group(term.name).Z[rows] for design in (first, second))
+        products = (one[:, :, None] * other[:, None, :]).reshape(len(rows), -1)
+        total += draws.covariances[term.name].reshape(draws.size, -1) @ products.T
+    return total
+
+
 def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
     """Compute the variance of one grouping factor's part of eta, z' Sigma z.
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
-from bayes_glmm.families import FAMILIES, Family
+from bayes_glmm.families import FAMILIES, AuxiliaryParameter, Family
 from bayes_glmm.families.knowing import family_knowing
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
-from bayes_glmm.spec.formula import Formula, parse_formula
+from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
+from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
@@ -48,6 +49,8 @@ class ModelSpec:
         ``"drop"`` rows with missing values, or ``"error"``.
     covariances
         Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
+    links
+        Pairs of a further parameter with a formula and its link.
     """
 
     formula: Formula
@@ -57,18 +60,32 @@ class ModelSpec:
     center: bool = True
     missing: str = "drop"
     covariances: tuple[tuple[str, Structure], ...] = ()
+    links: tuple[tuple[str, Link], ...] = ()
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The further parameters that have a linear predictor of their own, in the family's order."""
+        rows, links = {row.name: row for row in self.family.parameters}, dict(self.links)
+        return tuple(Channel(rows[part.name], part, links[part.name]) for part in self.formula.parameters)
+
+    @property
+    def constants(self) -> tuple[AuxiliaryParameter, ...]:
+        """The family's further parameters that are the same in every row."""
+        varying = {part.name for part in self.formula.parameters}
+        return tuple(row for row in self.family.parameters if row.name not in varying)
 
     @classmethod
     def build(
         cls,
         formula: str | Formula,
         family: str | Family = "gaussian",
-        link: str | Link | None = None,
+        link: str | Link | Mapping[str, str | Link] | None = None,
         priors: Mapping[str, Prior | str] | None = None,
         center: bool = True,
         missing: str = "drop",
         columns: Iterable[str] = (),
         covariances: Mapping[str, Any] | None = None,
+        dpar_formulas: Mapping[str, str] | None = None,
     ) -> ModelSpec:
         """Check a model's parts together.
 
@@ -79,7 +96,7 @@ class ModelSpec:
         family
             A family or its name.
         link
-            A link or its name; the family's first link when None.
+            A link or its name, or a dictionary of them by parameter; the family's first link when None.
         priors
             Priors, or their texts, by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``,
             ``"sigma"``, ...
@@ -91,6 +108,8 @@ class ModelSpec:
             Names of the data's columns, by which names that are no words are told from operators.
         covariances
             Pedigrees, phylogenies or matrices by grouping factor.
+        dpar_formulas
+            Formulas of further parameters: ``{"sigma": "~ x + (1 | g)"}``. A parsed formula may have them already.
 
         Returns
         -------
@@ -114,8 +133,10 @@ class ModelSpec:
         >>> spec.link.name
         'logit'
         """
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, columns)
-        record, linked = read_family(family.of or family if isinstance(family, Family) else family, link)
+        names = tuple(columns)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, names)
+        location, others = split_links(link)
+        record, linked = read_family(family.of or family if isinstance(family, Family) else family, location)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
@@ -128,7 +149,11 @@ class ModelSpec:
         _check_trials(parsed, record)
         record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
-        return cls(parsed, record, linked, _priors(priors), center, missing, _covariances(covariances, parsed))
+        if dpar_formulas is not None:
+            parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+        links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
+        related = _covariances(covariances, parsed)
+        return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -147,6 +172,9 @@ class ModelSpec:
             "center": self.center,
             "missing": self.missing,
         }
+        if self.formula.parameters:
+            content["dpar_formulas"] = {part.name: part.text for part in self.formula.parameters}
+            content["link"] = {LOCATION: self.link.name, **{name: link.name for name, link in self.links}}
         return json.dumps(content)
 
     @classmethod
@@ -173,6 +201,7 @@ class ModelSpec:
             version = content["version"]
             fields = {key: content[key] for key in ("formula", "family", "link", "center", "missing")}
             priors = [(str(key), value) for key, value in content["priors"]]
+            fields["dpar_formulas"] = content.get("dpar_formulas")
         except (TypeError, KeyError, ValueError, RecursionError) as error:
             raise GLMMError(f"This is not the JSON of a model specification: {error}.") from None
         if version != _VERSION:

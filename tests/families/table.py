@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba.core.dispatcher import Dispatcher
 from scipy import special, stats
 
 from bayes_glmm.engine import densities, vector_math
 from bayes_glmm.engine.compose import row_of
+from bayes_glmm.engine.deferred import Deferred
 
 COUNTS = np.array([0.0, 1.0, 2.0, 5.0, 40.0])
 REALS = np.array([-3.0, -0.4, 0.1, 1.0, 4.0])
@@ -221,7 +221,7 @@ def plain(function: Any, known: dict[int, Any] | None = None) -> Any:
     known = {} if known is None else known
     if function in _PLAIN:
         return _PLAIN[function]
-    source = function.py_func if isinstance(function, Dispatcher) else function
+    source = function.py_func if isinstance(function, Deferred) else function
     if id(source) in known:
         return known[id(source)]
     scope: dict[str, Any] = {}
@@ -229,10 +229,10 @@ def plain(function: Any, known: dict[int, Any] | None = None) -> Any:
     known[id(source)] = result
     for name, value in source.__globals__.items():
         used = name in source.__code__.co_names
-        scope[name] = plain(value, known) if used and isinstance(value, Dispatcher) else value
+        scope[name] = plain(value, known) if used and isinstance(value, Deferred) else value
     # attributes of a module: densities.beta
     if scope.get("densities") is densities:
-        names = [name for name in source.__code__.co_names if isinstance(getattr(densities, name, None), Dispatcher)]
+        names = [name for name in source.__code__.co_names if isinstance(getattr(densities, name, None), Deferred)]
         scope["densities"] = types.SimpleNamespace(**{name: plain(getattr(densities, name), known) for name in names})
     return result
 
@@ -242,7 +242,7 @@ def _cells(source: Any, known: dict[int, Any]) -> Any:
     if cells is None:
         return None
     held = [cell.cell_contents for cell in cells]
-    return tuple(types.CellType(plain(one, known) if isinstance(one, Dispatcher) else one) for one in held)
+    return tuple(types.CellType(plain(one, known) if isinstance(one, Deferred) else one) for one in held)
 
 
 def plain_row(kernel: str, link: str) -> Callable[..., tuple[float, ...]]:

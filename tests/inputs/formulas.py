@@ -48,7 +48,11 @@ WRITTEN = (
     ("a function as a group", "{y} ~ (1 | log(g))", "make a column"),
     ("two groups in a bar", "{y} ~ (1 | g + h)", r"\(1 \| g\) \+ \(1 \| h\)"),
     ("a group crossed with itself", "{y} ~ (1 | g:g)", "appears twice"),
-    ("brms' correlated terms", "{y} ~ (1 | c | g) + (0 + x | c | g)", "more than one bar"),
+    (
+        "brms' correlated terms of two factors",
+        "{y} ~ (1 | c | g) + (0 + x | c | x)",
+        "only effects of one grouping factor",
+    ),
     ("a smooth", "{y} ~ s(x)", "bs"),
     ("an unknown function", "{y} ~ lgo(x)", "Did you mean 'log'"),
     ("an average of no formula's, computed again on new rows", "{y} ~ I(x - sum(x))", r"center\(x\)"),

@@ -15,7 +15,7 @@ from tests.families.test_steps import grades
 #: A response of each kind, and values it cannot have with the words that say so.
 GOOD = {
     "real": "r", "positive": "pos", "nonnegative": "amount", "count": "c", "trials": "p(s, n)", "unit": "share",
-    "unit_zero": "low", "unit_closed": "both", "binary": "yes", "ordered": "o", "circular": "angle",
+    "unit_zero": "low", "unit_closed": "both", "binary": "yes", "ordered": "o",
 }  # fmt: skip
 BAD = {
     "real": {np.inf: "is not finite in row 3"},
@@ -28,7 +28,6 @@ BAD = {
     "unit_closed": {1.1: "between 0 and 1 for family", -0.1: "between 0 and 1"},
     "binary": {2.0: "must be 0 or 1", 0.5: "must be 0 or 1"},
     "ordered": {0.5: "must be whole"},
-    "circular": {4.0: "between -pi and pi.*row 3", np.inf: "not finite"},
 }
 CELLS = [(family.name, value) for family in FAMILIES.values() for value in BAD[family.support]]
 
@@ -36,7 +35,7 @@ CELLS = [(family.name, value) for family in FAMILIES.values() for value in BAD[f
 def data(support: str) -> tuple[pd.DataFrame, str]:
     """A frame of standard responses, and the column of one kind."""
     frame, rng = small(60), np.random.default_rng(1)
-    frame = frame.assign(share=rng.uniform(0.1, 0.9, 60), yes=np.arange(60) // 5 % 2, angle=rng.uniform(-2, 2, 60))
+    frame = frame.assign(share=rng.uniform(0.1, 0.9, 60), yes=np.arange(60) // 5 % 2)
     frame["o"] = grades(60)["o"].cat.codes.astype(float)
     return frame, "s" if support == "trials" else GOOD[support]
 
