@@ -217,9 +217,15 @@ def _trait(partition: Partition, term: GroupTerm, scale: str) -> _Trait:
     predictor = partition.predictor
     family, normal = predictor.family, predictor.link.name == "identity" and predictor.family.support == "real"
     additive = predictor.draws.covariances[term.name][:, 0, 0]
+    # of animals that are not inbred: Z as it is
+    parts = [
+        np.einsum("sij,ij->s", predictor.draws.covariances[one.name], one.Z.T @ one.Z / predictor.rows)
+        for one in predictor.design.groups
+    ]
+    between = np.sum(parts, axis=0)
     if scale == "latent" or normal:
         mean = fixed_part(predictor.draws, predictor.design, np.arange(predictor.rows)).mean(axis=1)
-        return _Trait(partition, additive, partition.between + partition.residual, mean)
+        return _Trait(partition, additive, between + partition.residual, mean)
     if family.probabilities is not None:
         raise PredictionError(
             f"scale={scale!r}: ordered categories have no variance. Use scale='latent', the scale of the thresholds."
@@ -231,13 +237,13 @@ def _trait(partition: Partition, term: GroupTerm, scale: str) -> _Trait:
     def sums(piece: tuple[npt.NDArray[np.intp], Array, Array]) -> Array:
         rows, share, sizes = piece
         eta = fixed_part(draws, design, rows)
-        variance = np.repeat(partition.between[:, None], len(rows), axis=1)
+        variance = np.repeat(between[:, None], len(rows), axis=1)
         step = _STEP * np.sqrt(1.0 + variance)
         ahead, behind = averaged_mean(*model, eta + step, variance), averaged_mean(*model, eta - step, variance)
         spread = explained_variance(*model, eta, variance, np.zeros_like(variance))
         if whole:
             spread = spread + averaged_noise(*model, eta, variance, sizes)
-        slope, mean = (ahead - behind) / (2.0 * step), 0.5 * (ahead + behind)
+        slope, mean = (ahead - behind) / (2.0 * step), averaged_mean(*model, eta, variance)
         return np.stack([slope @ share, spread @ share, mean @ share])
 
     slope, spread, mean = np.sum(list(in_threads(sums, distinct_rows(predictor))), axis=0)

@@ -40,8 +40,9 @@ from bayes_glmm.engine.laplace import LaplaceFit, laplace_fits
 from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
+from bayes_glmm.engine.likelihood_rows import is_normal
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
-from bayes_glmm.engine.pack import Packed, is_normal, pack, packed_structures, why_not_covered
+from bayes_glmm.engine.pack import Packed, pack, packed_structures, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
 from bayes_glmm.engine.sparse_moments import sparse_pattern

@@ -148,6 +148,10 @@ ARGUMENTS_OF_MODELS = {
     "prior": "write priors={'beta': bg.Prior('Normal', mu=0, sigma=1)}",
     "groups": "group effects are in the formula: 'y ~ x + (1 | g)'",
     "random": "group effects are in the formula: 'y ~ x + (1 | g)'",
+    **dict.fromkeys(
+        ("pedigree", "relmat", "ginverse", "cov_ranef", "data2", "phylogeny", "structures"),
+        "write covariances={'g': ...}, by grouping factor: a bg.Pedigree, a bg.Phylogeny or a matrix",
+    ),
     "na_action": "write missing='drop' or missing='error'",
     "dropna": "write missing='drop' or missing='error'",
     **dict.fromkeys(("draws", "tune", "chains", "cores", "random_seed", "seed"), "it belongs to GLMM(...).fit(...)"),

@@ -83,8 +83,12 @@ def _program(fit: Fit) -> str:
         arguments.append(f"dpar_formulas={ {part.name: part.text for part in spec.formula.parameters}!r}")
     if spec.priors:
         arguments.append(f"priors={ {name: str(prior) for name, prior in spec.priors}!r}")
+    arguments += ["covariances=covariances"] if spec.covariances else []
     arguments += ["center=False"] if not spec.center else []
     call = str(fit.attrs.get("call", "fit()"))
     lines = ["import bayes_glmm as bg", "", "# data: the table that was fitted"]
     lines += [] if family != "family" else ["# family: the Family of your own"]
+    if spec.covariances:
+        each = [f"{name!r}: {structure.kind} of {structure.size:,} levels" for name, structure in spec.covariances]
+        lines.append(f"# covariances: {{{', '.join(each)}}}")
     return "\n".join([*lines, f"model = bg.GLMM({', '.join(arguments)})", f"fit = model.{call}"])

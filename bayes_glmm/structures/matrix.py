@@ -158,10 +158,8 @@ def _factorized(matrix: Array, labels: tuple[Any, ...], kind: str) -> Structure:
             "from markers may need a little added to its diagonal."
         )
     if kind == "precision":
-        # Q = L L' read backwards: each level given those after it
-        matrix, labels = matrix[::-1, ::-1], labels[::-1]
-        upper = linalg.cholesky(matrix[::-1, ::-1], lower=True)[::-1, ::-1].T
-        contrasts = upper  # (n, n) lower, C u = z
+        # Q = U U', so that U' u = z: each level given those before it
+        contrasts = linalg.cholesky(matrix[::-1, ::-1], lower=True)[::-1, ::-1].T
         variances = np.square(linalg.solve_triangular(contrasts, np.eye(n), lower=True)).sum(axis=1)
     else:
         lower = linalg.cholesky(matrix, lower=True)

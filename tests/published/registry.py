@@ -41,16 +41,9 @@ BY_FILE: dict[str, list[Case]] = {
 }
 CASES: list[Case | Identity] = [*IDENTITIES, *itertools.chain.from_iterable(BY_FILE.values())]
 
-_PEDIGREE = "known covariance between levels (pedigree)"
 NOT_YET = [
     NotYet("ovary_ar1", "nlme", "autocorrelated residuals"),
     NotYet("owls_zip", "glmmTMB", "here: it is among the families' own published answers"),
     NotYet("owls_zinb", "glmmTMB", "here: it is among the families' own published answers"),
-    NotYet("gryphon birth weight, four models", "REML, Wilson et al. (2010)", _PEDIGREE),
-    NotYet(
-        "blue-tit tarsus, animal model",
-        "blue tits of R package MCMCglmm",
-        _PEDIGREE + "; its equal with (1 | dam) is above",
-    ),
     NotYet("wine_clmm_agq", "ordinal", "nothing to compare: the reference holds the call without its figures"),
 ]
