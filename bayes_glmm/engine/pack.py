@@ -29,7 +29,7 @@ Array = npt.NDArray[np.float64]
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset(
     {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"}
-    | {"known_gaussian", "wider_gaussian"}
+    | {"known_gaussian", "wider_gaussian", "limited_gaussian", "limited_lognormal"}
 )
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})

@@ -183,11 +183,12 @@ class RowPredictor:
         Returns
         -------
         mapping
-            (S, 1) each, or (S, rows) where rows have precisions; with what is known of the rows, (rows,) each.
+            (S, 1) each, or (S, rows) where rows have precisions; with what is known of the rows, (1, rows) each.
         """
         precision, known = self.design.precision, self.design.known
         if precision is None:
-            return {**self.draws.parameters, **{name: values[rows] for name, values in known.items()}}
+            read = {name: known[name][None, rows] for name in self.family.known if name in known}
+            return {**self.draws.parameters, **read}
         assert self.family.at_precision is not None
         return self.family.at_precision(self.draws.parameters, precision[rows])
 
@@ -258,7 +259,7 @@ class RowPredictor:
         eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
-        return averaged_mean(self.family, self.link, self.draws.parameters, eta, variance)
+        return averaged_mean(self.family, self.link, self._of_means(rows), eta, variance)
 
     def keys(self) -> Array:
         """Return what the prediction of a row depends on: rows with equal keys have equal predictions.
@@ -271,6 +272,8 @@ class RowPredictor:
         parts = [self.design.X, self.design.offset[:, None]]
         parts += [term.Z for term in (*self.read, *self.averaged)]
         parts += [term.codes[:, None].astype(float) for term in self.read]
+        if self.family.known and self.family.mean is not None:
+            parts += [self.design.known[name][:, None] for name in ("lower", "upper")]
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
@@ -304,7 +307,11 @@ class RowPredictor:
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
-        return np.asarray(self.family.mean(mu, self.draws.parameters), dtype=float)
+        return np.asarray(self.family.mean(mu, self._of_means(rows)), dtype=float)
+
+    def _of_means(self, rows: Rows) -> Mapping[str, Array]:
+        """Return what the family's mean takes: the draws' parameters, and the limits of rows that are cut off."""
+        return self.parameters(rows) if self.family.known else self.draws.parameters
 
 
 def row_predictor(
