@@ -16,6 +16,7 @@ from scipy import stats
 
 from bayes_glmm.arguments import as_whole, checked_name, checked_seed
 from bayes_glmm.checks.places import NullCovariances
+from bayes_glmm.design.known import recensored
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import Fit, check_fit
@@ -222,6 +223,8 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
     simulated = tree["posterior_predictive"][response_name(fit)].to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1])
     predicted = simulated.mean(axis=0) / (1.0 if response.trials is None else response.trials)
+    # as they would have been recorded, where responses are censored
+    simulated = recensored(response, fit.model.spec.family.support, simulated)[0]
     if mode == "new":
         return {**_by_rank(observed, simulated, rng), "predicted": predicted}
     of_draws = _of_draws(fit, observed, simulated, per_chain)
@@ -249,7 +252,7 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     family = predictor.family
     trials = None if predictor.design.response is None else predictor.design.response.trials
     whole = family.support in DISCRETE
-    ties = whole or bool(family.atoms)
+    ties = whole or bool(family.atoms) or family.places is not None
     names = ("lower", "upper", "predicted_draws", *(("zero_probability",) if whole or 0.0 in family.atoms else ()))
     result = {name: np.empty((predictor.draws.size, predictor.rows)) for name in names}
     nulls = []
@@ -258,10 +261,10 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
         parameters = predictor.parameters(rows)
         result["predicted_draws"][:, rows] = _expected(family, mu, parameters)
 
-        def places(y: Array, model: tuple[Any, ...] = (mu, parameters, n)) -> tuple[Array, Array]:
-            return _places(family, y, *model)
+        def places(y: Array, seen: bool = False, model: tuple[Any, ...] = (mu, parameters, n)) -> tuple[Array, Array]:
+            return _places(family, y, seen, *model)
 
-        lower, upper = places(observed[rows])
+        lower, upper = places(observed[rows], seen=True)
         result["lower"][:, rows], result["upper"][:, rows] = lower, np.maximum(upper, lower)
         if "zero_probability" in result:
             result["zero_probability"][:, rows] = family.cdf(np.zeros(len(rows)), mu, parameters, n)
@@ -272,8 +275,13 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     return result
 
 
-def _places(family: Family, y: Array, mu: Array, parameters: Parameters, trials: Array | None) -> tuple[Array, Array]:
-    """P(Y < y) and P(Y <= y), (S, rows): the same where a response has no ties."""
+def _places(
+    family: Family, y: Array, seen: bool, mu: Array, parameters: Parameters, trials: Array | None
+) -> tuple[Array, Array]:
+    """P(Y < y) and P(Y <= y), (S, rows): the same where a response has no ties, apart where it is censored."""
+    if family.places is not None:
+        lower, upper = family.places(y, mu, parameters, seen)
+        return np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
     upper = np.asarray(family.cdf(y, mu, parameters, trials), dtype=float)
     if family.support in DISCRETE:
         return np.asarray(family.cdf(y - 1.0, mu, parameters, trials), dtype=float), upper

@@ -427,7 +427,7 @@ def _replay(
     wanted += list(formula.response.variables) if response else []
     for sizes in (encoders.response.trials, encoders.response.precision) if trials else ():
         wanted += [] if sizes is None else list(sizes.columns)
-    wanted += encoders.response.known.columns if trials else ()
+    wanted += encoders.response.known.columns(draws=trials)
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame = with_days(frame, formula.dates, PredictionError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
@@ -448,7 +448,7 @@ def _replay(
         numbers = _frozen(encode_trials(encoders.response, frame)) if wants else None
         wants = trials and encoders.response.precision is not None
         precision = _frozen(encode_precision(encoders.response, frame)) if wants else None
-        known = encode_known(encoders.response.known, frame) if trials else {}
+        known = encode_known(encoders.response.known, frame, draws=trials)
     return Design(
         spec=spec,
         X=_frozen(np.hstack([encode(fixed, predictors) for fixed in encoders.all_fixed])),

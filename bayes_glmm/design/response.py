@@ -140,8 +140,8 @@ def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     texts = (formula.trials, formula.weights, formula.precision)
     read = [(None, None) if text is None else _evaluate(text, frame) for text in texts]
     trials, weights, precision = (values for _, values in read)
-    knows = fit_known(formula, frame)
-    known = encode_known(knows, frame)
+    knows = fit_known(formula, family.support, frame)
+    known = encode_known(knows, frame, y)
     response = Response(formula.name, y, trials, weights, *_labels_in_words(labels, family), precision, known)
     check_response(response, formula, family, frame.index)
     of_trials, of_weights, of_precision = (encoder for encoder, _ in read)
@@ -190,7 +190,7 @@ def encode_response(encoder: ResponseEncoder, family: Family, frame: pd.DataFram
     trials = None if encoder.trials is None else encode_trials(encoder, frame)
     weights = None if encoder.weights is None else _replay(encoder.weights, frame)
     precision = None if encoder.precision is None else encode_precision(encoder, frame)
-    known = encode_known(encoder.known, frame)
+    known = encode_known(encoder.known, frame, y)
     response = Response(formula.name, y, trials, weights, *_labels_in_words(encoder.labels, family), precision, known)
     check_values(response, formula, family, frame.index)
     return response

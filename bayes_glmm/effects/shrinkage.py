@@ -186,8 +186,9 @@ def _scoring(fit: Fit, means: Mapping[str, Array], Z: Array, rest: Array, rows: 
     coefs = start.copy()
 
     def derivatives(eta: Array) -> tuple[Array, Array]:
-        if family.mean is not None and family.response_transform is None:
-            return _by_density(model, parameters, response, rows, eta)
+        if "above" in family.known or (family.mean is not None and family.response_transform is None):
+            own = {**parameters, **{name: response.known[name][rows] for name in family.known}}
+            return _by_density(model, own, response, rows, eta)
         return _by_moments(model, parameters, y, sizes, weights, eta)
 
     for _ in range(_STEPS):

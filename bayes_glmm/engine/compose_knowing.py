@@ -14,8 +14,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bayes_glmm.engine.arithmetic import inlined
+from bayes_glmm.engine.arithmetic import inlined, inlined_as_written
 from bayes_glmm.engine.compose import DENSITIES, INVERSES, P, Row
+from bayes_glmm.engine.limits import TAILS, between
 from bayes_glmm.engine.pointers import carray
 
 
@@ -40,6 +41,25 @@ def wider_error(density: Callable[..., Any], inverse: Callable[..., Any]) -> Row
         scale = math.sqrt(a * a + row[1] * row[1])
         value, slope, d_scale, d_b = density(row[0], mu, scale, b)
         return value, slope * d_mu, d_scale * a / scale, d_b, 0.0
+
+    return row
+
+
+def limited(density: Callable[..., Any], inverse: Callable[..., Any], tails: tuple[Any, Any]) -> Row:
+    """Return the row of a density of which row[1] < Y <= row[2] is known, and cut to row[3] < Y <= row[4]."""
+    inside = between(*tails)
+
+    @inlined_as_written
+    def row(eta: float, row: Any, a: float, b: float, c: float) -> Any:
+        mu, d_mu = inverse(eta)
+        if row[1] < row[2]:
+            value, slope, d_a, d_b = inside(row[1], row[2], mu, a, b)
+        else:
+            value, slope, d_a, d_b = density(row[0], mu, a, b)
+        if row[3] > -math.inf or row[4] < math.inf:
+            whole, w_mu, w_a, w_b = inside(row[3], row[4], mu, a, b)
+            value, slope, d_a, d_b = value - whole, slope - w_mu, d_a - w_a, d_b - w_b
+        return value, slope * d_mu, d_a, d_b, 0.0
 
     return row
 
@@ -76,6 +96,9 @@ def row_loop(row: Row, width: int) -> Callable[..., float]:
 
 def knowing_row(kernel: str, link: str) -> tuple[Row, int] | None:
     """Return the row of a family's kernel name and a link, and how many numbers it has; None where there is none."""
+    base = kernel.removeprefix("limited_")
+    if base != kernel and base in TAILS and link in INVERSES:
+        return limited(DENSITIES[base].function, INVERSES[link], TAILS[base]), 5
     for start, (combine, width) in COMBINATORS.items():
         base = kernel.removeprefix(start)
         if kernel.startswith(start) and base in DENSITIES and link in INVERSES:

@@ -35,7 +35,7 @@ Array = npt.NDArray[np.float64]
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset(
     {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative", "sratio", "cratio"}
-    | {"known_gaussian", "wider_gaussian"}
+    | {"known_gaussian", "wider_gaussian", "limited_gaussian", "limited_lognormal"}
 )
 #: Kernels with such rows under one link only.
 _CONCAVE_UNDER = {"acat": "logit"}

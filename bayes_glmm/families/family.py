@@ -141,6 +141,9 @@ class Family:
         the function of both that makes it.
     known
         Names of the numbers known of a row that the functions find among the parameters, (rows,) each.
+    places
+        (y, mu, parameters, whether y was observed) -> P(Y <= .) at both ends of what is known of a response; None where
+        it is known.
 
     Examples
     --------
@@ -179,6 +182,7 @@ class Family:
     knowing: tuple[str, ...] = ()
     remake: Callable[[Any, tuple[str, ...]], Any] | None = None
     known: tuple[str, ...] = ()
+    places: Callable[[Any, Any, Parameters, bool], tuple[Any, Any]] | None = None
 
     @property
     def is_in_table(self) -> bool:

@@ -16,12 +16,16 @@ import numpy as np
 
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.families.family import FAMILIES, Family, Parameters
+from bayes_glmm.families.limited import limited
+from bayes_glmm.families.tails import TAILS
 from bayes_glmm.links import Link
 
 #: What is known, and the families that may be combined with it.
 OFFERED: dict[str, tuple[str, ...]] = {
     "se": ("gaussian", "student"),
     "se+sigma": ("gaussian", "student"),
+    "censored": tuple(TAILS),
+    "truncated": tuple(TAILS),
 }
 
 
@@ -49,16 +53,21 @@ def family_knowing(base: Family, knowing: tuple[str, ...]) -> Family:
     if not knowing:
         return base
     for what in knowing:
-        if what not in OFFERED:
-            raise FormulaError("censored and truncated responses are not available.")
         if FAMILIES.get(base.name) is not base or base.name not in OFFERED[what]:
             raise FormulaError(_not_offered(base, what))
+    if set(knowing) <= {"censored", "truncated"}:
+        return limited(base, knowing, family_knowing)
     if len(knowing) > 1:
-        raise FormulaError(f"A response cannot be both {' and '.join(_IN_WORDS[what] for what in knowing)}.")
+        raise FormulaError(f"Responses cannot be both {' and '.join(_IN_WORDS[what] for what in knowing)}.")
     return with_known_error(base, residual=knowing[0] == "se+sigma")
 
 
-_IN_WORDS = {"se": "of known standard error", "se+sigma": "of known standard error"}
+_IN_WORDS = {
+    "se": "of known standard error",
+    "se+sigma": "of known standard error",
+    "censored": "that are censored",
+    "truncated": "that are truncated",
+}
 _ADVICE = {
     "se": "Estimates of rates and probabilities are better modelled by their counts: p(events, n) with "
     "family='binomial', events with offset(log(time)) and family='poisson'.",

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from bayes_glmm.arguments import in_words
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.known import recensored
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.fit import Fit, Model, assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
@@ -99,7 +100,8 @@ def with_response(model: Model, y: npt.NDArray[np.float64]) -> RefittedModel:
     """
     response = model.design.response
     assert response is not None
-    design = replace(model.design, response=replace(response, y=np.asarray(y, dtype=float)))
+    y, known = recensored(response, model.spec.family.support, np.asarray(y, dtype=float))
+    design = replace(model.design, response=replace(response, y=y, known=known), known=known)
     return RefittedModel(model.spec, design, model.prior_table)
 
 

@@ -69,7 +69,7 @@ def build_model(
         if response.precision is not None:
             assert spec.family.at_precision is not None
             parameters = spec.family.at_precision(parameters, pm.Data("precision", response.precision, dims="obs"))
-        parameters |= {name: pm.Data(name, values, dims="obs") for name, values in response.known.items()}
+        parameters |= {name: pm.Data(name, response.known[name], dims="obs") for name in spec.family.known}
         trials = None if response.trials is None else pm.Data("trials", response.trials, dims="obs")
         distribution, arguments = spec.family.graph(eta, spec.link, parameters, trials)
         name = observed_name(design, [*model.named_vars])

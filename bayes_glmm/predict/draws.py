@@ -65,7 +65,8 @@ def posterior_predictive(
     -------
     xarray.DataTree
         Group posterior_predictive: the response's name, dims chain, draw, obs, on the response's own scale (successes
-        for families with trials, codes 0, 1, ... for ordered categories, whose labels are in ``attrs``).
+        for families with trials, codes 0, 1, ... for ordered categories, whose labels are in ``attrs``). Censored
+        responses are drawn whole, truncated ones within their limits.
 
     Raises
     ------
@@ -156,6 +157,8 @@ def _responses(fit: Fit, predictor: RowPredictor, index: Any, attrs: dict[str, A
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
     dataset.attrs = {**attrs, "seed": predictor.seed}
+    if "censored" in predictor.family.knowing:
+        dataset.attrs["censored"] = "no: these are the responses themselves, not what would be recorded of them"
     if predictor.labels is not None:
         dataset.attrs["categories"] = list(predictor.labels)
     return xr.DataTree.from_dict({"posterior_predictive": dataset})

@@ -192,11 +192,12 @@ class RowPredictor:
         -------
         mapping
             (S, 1) each, (S, rows) where rows have precisions or formulas of their own; with what is known of the rows,
-            (rows,) each.
+            (1, rows) each.
         """
         precision, known, own = self.whole.precision, self.whole.known, self.own_parameters(rows)
         if precision is None:
-            return {**own, **{name: values[rows] for name, values in known.items()}}
+            read = {name: known[name][None, rows] for name in self.family.known if name in known}
+            return {**own, **read}
         assert self.family.at_precision is not None
         return self.family.at_precision(own, precision[rows])
 
@@ -282,7 +283,7 @@ class RowPredictor:
         eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
-        parameters = self.own_parameters(rows)
+        parameters = self._of_means(rows)
         random = self._random_parameters(rows, self.averaged)
         if not random:
             return averaged_mean(self.family, self.link, parameters, eta, variance)
@@ -303,6 +304,8 @@ class RowPredictor:
         averaged = [term for term in self.whole.groups if self.meanings[term.name] == "marginal"]
         parts += [term.Z for term in self.read] + [term.along for term in averaged]
         parts += [term.codes[:, None].astype(float) for term in self.read]
+        if self.family.known and self.family.mean is not None:
+            parts += [self.design.known[name][:, None] for name in ("lower", "upper")]
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
@@ -360,7 +363,11 @@ class RowPredictor:
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
-        return np.asarray(self.family.mean(mu, self.own_parameters(rows)), dtype=float)
+        return np.asarray(self.family.mean(mu, self._of_means(rows)), dtype=float)
+
+    def _of_means(self, rows: Rows) -> Mapping[str, Array]:
+        """Return what the family's mean takes: the parameters, and the limits of rows that are cut off."""
+        return self.parameters(rows) if self.family.known else self.own_parameters(rows)
 
 
 def row_predictor(

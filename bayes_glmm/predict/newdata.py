@@ -77,7 +77,7 @@ def complete_rows(fit: Fit, frame: pd.DataFrame, *, meanings: Mapping[str, str],
     encoders = fit.model.design.encoders.response
     for sizes in (encoders.trials, encoders.precision) if trials else ():
         needed += [] if sizes is None else list(sizes.columns)
-    needed += encoders.known.columns if trials else ()
+    needed += encoders.known.columns(draws=trials)
     used = frame[[name for name in dict.fromkeys(needed) if name in frame.columns]]
     missing = used.isna()
     bad = missing.any(axis=1).to_numpy()

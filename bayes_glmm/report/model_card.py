@@ -16,6 +16,7 @@ from bayes_glmm.printing.table import Table
 from bayes_glmm.report.equation import equation
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import shown
+from bayes_glmm.spec.response import ResponseFormula
 
 
 def model_text(spec: ModelSpec, design: Design, prior_table: PriorTable) -> str:
@@ -148,10 +149,26 @@ def weights_in_words(spec: ModelSpec) -> str:
     if "se" in known:
         beside = "" if spec.family.knowing == ("se",) else ", beside a residual sd"
         return f"a row's standard error is known, {shown(known['se'])}{beside}"
+    if "censored" in response.knowing or "truncated" in response.knowing:
+        return _limits_in_words(response)
     if response.precision is not None:
         divided = f"a row's variance is divided by {shown(response.precision)}"
         return f"{divided} (precisions; weighted(y, w) counts rows w times)"
     return ""
+
+
+def _limits_in_words(response: ResponseFormula) -> str:
+    """Say by what a response is censored and truncated."""
+    known = {key: shown(text) for key, text in response.known}
+    said = []
+    if "event" in known:
+        said.append(f"times are censored where {known['event']} is 0")
+    if "status" in known:
+        said.append(f"censored as {known['status']} says")
+    sides = (("lower_limit", "<="), ("upper_limit", ">="))
+    said += [f"censored where {sign} {known[key]}" for key, sign in sides if key in known]
+    bounds = [f"{sign} {known[key]}" for key, sign in (("lower", ">="), ("upper", "<=")) if key in known]
+    return "; ".join(said + ([f"truncated: only responses {' and '.join(bounds)} are seen"] if bounds else []))
 
 
 def rows_in_words(design: Design) -> str:

@@ -20,6 +20,8 @@ _USAGE = {
     "censored": "censored(y, status), censored(y, status, end=y2) with intervals, or censored(y, lower, upper) with "
     "limits of detection, either of which may be left out: censored(y, upper=100)",
     "truncated": "truncated(y, lower, upper), either of which may be left out: truncated(y, lower=0)",
+    "Surv": "Surv(time, event), or censored(time, 1 - event); times from an entry on are truncated(censored(time, "
+    "1 - event), lower=entry)",
 }
 _BRMS = {"se": "se", "cens": "censored", "trunc": "truncated"}
 
@@ -41,7 +43,7 @@ class Known:
 
 
 def read_wrapping(tree: Node, known: Known, text: str) -> Node:
-    """Take se(), censored() and truncated() off a response, noting what they say.
+    """Take se(), censored(), truncated() and survival's Surv() off a response, noting what they say.
 
     Parameters
     ----------
@@ -67,7 +69,11 @@ def read_wrapping(tree: Node, known: Known, text: str) -> Node:
         if not call.arguments:
             raise _misused(call, what)
         tree, rest, named = call.arguments[0], call.arguments[1:], dict(call.named)
-        if what == "se":
+        if what == "Surv":
+            if len(rest) != 1 or named:
+                raise _misused(call, what)
+            known.add("censored", {"event": rest[0]}, text)
+        elif what == "se":
             _error(call, rest, named, known, text)
         elif what == "truncated":
             known.add(what, _bounds(call, what, rest, named, ("lower", "upper")), text)

@@ -19,15 +19,9 @@ __all__ = ["ResponseFormula", "read_response"]
 
 _SEVERAL = "several responses at once are not available; fit a model for each"
 _ONE = "several columns are not one response: for successes and failures write cbind(successes, failures)"
-_TIMES = (
-    "write a time that may be censored as censored(time, 1 - event), where event is 1 for rows whose event was seen, "
-    "with family='weibull', 'lognormal', 'gamma' or 'exponential'; times from an entry on are "
-    "truncated(censored(time, 1 - event), lower=entry). Hazards without a family are not available: a row for each "
-    "subject and period, the event 0 or 1, has family='bernoulli' with link='cloglog'"
-)
+_TIMES = "write a time that may be censored as Surv(time, event), with family='weibull', 'lognormal' or 'gamma'"
 #: Responses of other packages that are not available, and what they are.
 _ELSEWHERE = {
-    "Surv": _TIMES,
     "Hist": _TIMES,
     "mvbind": _SEVERAL,
     "mvbrmsformula": _SEVERAL,

@@ -248,6 +248,30 @@ def test_known_standard_errors(models, response, family, link):
     compare(models, model, link)
 
 
+#: Responses known within limits, and the families they are tried with.
+LIMITED = {
+    "gaussian": "truncated(censored(r, how, end=r + 0.7), lower=-1)",
+    "lognormal": "truncated(censored(pos, how, end=pos + 0.7), upper=50 + w)",
+    "weibull": "weighted(truncated(censored(pos, how, end=pos + 0.7), 0.05, 60), wt)",
+    "exponential": "truncated(censored(pos, how, end=pos + 0.7), lower=0.05)",
+    "gamma": "truncated(censored(pos, how, end=pos + 0.7), 0.05, 60)",
+    "poisson": "truncated(censored(c, how, end=c + 2), 0, 40)",
+    "negativebinomial": "truncated(censored(c, how, end=c + 2), upper=40)",
+    "geometric": "truncated(censored(c, how, end=c + 2), 0, 40)",
+}
+
+
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=[] if name == "weibull" else pytest.mark.slow) for name in LIMITED]
+)
+def test_censored_and_truncated_responses(models, family):
+    data = models.frame()
+    data["how"] = np.resize(["none", "right", "left", "interval", "none"], len(data))
+    model = models.case(f"{LIMITED[family]} ~ x + (1 | g)", data=data, family=family)
+    # PyTensor's derivative of an incomplete gamma function is not finite far out
+    compare(models, model, "identity" if family == "gamma" else "log", rounds=3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "link"), PAIRS)
 def test_weights_offset_and_raw_intercept_of_every_family(models, family, link):

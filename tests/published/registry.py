@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_glmm.links import LINKS
 from bayes_glmm.predict.quadrature import gaussian_mean
-from tests.published import cases_brms, cases_bugs, cases_likelihood, cases_posteriordb
+from tests.published import cases_brms, cases_bugs, cases_censored, cases_likelihood, cases_posteriordb
 from tests.published.cases import Case, Identity, NotYet
 from tests.published.compare import Comparison, Exact, half_unit
 
@@ -39,7 +39,7 @@ BY_FILE: dict[str, list[Case]] = {
     "posteriors": cases_posteriordb.CASES,
     "bugs": cases_bugs.CASES,
 }
-CASES: list[Case | Identity] = [*IDENTITIES, *itertools.chain.from_iterable(BY_FILE.values())]
+CASES: list[Case | Identity] = [*IDENTITIES, *itertools.chain.from_iterable(BY_FILE.values()), cases_censored.KIDNEY]
 
 NOT_YET = [
     NotYet("ovary_ar1", "nlme", "autocorrelated residuals"),
