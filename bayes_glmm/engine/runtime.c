@@ -17,7 +17,7 @@ code that numba compiles in the process, which calls the same functions.
 #define MATHEMATICS_OF_ONE(X) \
     X(cosh) X(erf) X(erfc) X(exp) X(expm1) X(lgamma) X(log) X(log10) X(log1p) X(sinh) X(tanh)
 #define MATHEMATICS_OF_TWO(X) X(atan2) X(pow)
-#define OTHERS(X) X(malloc) X(free) X(memcpy) X(memset) X(memmove) X(dpotrf) X(dgetrf) X(dgetri) X(dgemm) X(ddot)
+#define OTHERS(X) X(malloc) X(free) X(memcpy) X(memset) X(memmove) X(dpotrf) X(dgetrf) X(dgetri) X(dgemm) X(dgemv) X(ddot)
 
 #define PLACE(name) AT_##name,
 enum { MATHEMATICS_OF_ONE(PLACE) MATHEMATICS_OF_TWO(PLACE) OTHERS(PLACE) COUNT };
@@ -167,6 +167,14 @@ int numba_xxgemm(char kind, char transpose_a, char transpose_b, intptr_t m, intp
     int leading_a = (int)columns_a, leading_b = (int)columns_b, leading_c = (int)columns_c;
     CALL(void (*)(char *, char *, int *, int *, int *, void *, void *, int *, void *, int *, void *, void *, int *), dgemm)
     (&transpose_a, &transpose_b, &rows, &columns, &inner, alpha, a, &leading_a, b, &leading_b, beta, c, &leading_c);
+    return 0;
+}
+
+int numba_xxgemv(char kind, char transpose, intptr_t m, intptr_t n, void *alpha, void *a, intptr_t columns_a, void *x,
+                 void *beta, void *y) {
+    int rows = (int)m, columns = (int)n, leading = (int)columns_a, step = 1;
+    CALL(void (*)(char *, int *, int *, void *, void *, int *, void *, int *, void *, void *, int *), dgemv)
+    (&transpose, &rows, &columns, alpha, a, &leading, x, &step, beta, y, &step);
     return 0;
 }
 

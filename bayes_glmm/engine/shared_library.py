@@ -34,6 +34,7 @@ _LINEAR_ALGEBRA = {
     "dgetrf": "cython_lapack",
     "dgetri": "cython_lapack",
     "dgemm": "cython_blas",
+    "dgemv": "cython_blas",
     "ddot": "cython_blas",
 }
 
