@@ -184,6 +184,8 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
 
 def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
     """Say what of a model the compiled tables cannot hold; None where they hold all."""
+    if design.spec.channels and not has_rows(design.spec):
+        return "parameters with formulas are put in coordinates with the kernel's rows only"
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"

@@ -64,9 +64,14 @@ class AuxiliaryParameter:
 
     @property
     def links(self) -> tuple[str, ...]:
-        """Names of the links of a linear predictor of its own, the default first, of what lies above a lower bound."""
+        """Names of the links of a linear predictor of its own, the default first, of what lies above a lower bound.
+
+        None for thresholds, and between other bounds than 0 and 1.
+        """
+        if self.ordered:
+            return ()
         if self.upper is not None:
-            return UNIT_LINKS
+            return UNIT_LINKS if (self.lower, self.upper) == (0.0, 1.0) else ()
         return ("identity",) if self.lower is None else ("log", "softplus")
 
 

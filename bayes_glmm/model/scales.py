@@ -36,6 +36,7 @@ _MEDIANS: Mapping[str, Callable[[Prior], float]] = {
     "HalfNormal": lambda p: p["sigma"] * float(special.ndtri(0.75)),
     "HalfStudentT": lambda p: p["sigma"] * float(special.stdtrit(p["nu"], 0.75)),
     "Exponential": lambda p: math.log(2.0) / p["lam"],
+    "LogNormal": lambda p: math.exp(p["mu"]),
     "Gamma": lambda p: float(special.gammaincinv(p["alpha"], 0.5)) / p["beta"],
     "Beta": lambda p: float(special.betaincinv(p["alpha"], p["beta"], 0.5)),
 }

@@ -88,14 +88,13 @@ def check_parameters(family: Family, texts: Any) -> dict[str, str]:
         return {}
     if not isinstance(texts, Mapping):
         raise FormulaError(f"dpar_formulas must be a dictionary such as {{'sigma': '~ x'}}, not {texts!r}.")
-    valid = [row.name for row in family.parameters if not row.ordered]
+    valid = [row.name for row in family.parameters if row.links]
     for name in texts:
         if name == LOCATION:
             raise FormulaError("The formula of mu is the model's first argument; dpar_formulas are further parameters.")
         if name not in valid:
-            raise FormulaError(
-                f"dpar_formulas: the family {family.name!r} has no parameter {name!r}. {_hint(name, valid)}"
-            )
+            known = f"the family {family.name!r} has no parameter {name!r} that takes a formula"
+            raise FormulaError(f"dpar_formulas: {known}. {_hint(name, valid)}")
     return {name: texts[name] for name in valid if name in texts}
 
 

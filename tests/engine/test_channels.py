@@ -7,7 +7,7 @@ import pytest
 
 from bayes_glmm.design.design import build_design
 from bayes_glmm.engine.information import coupling_pattern, new_information
-from bayes_glmm.engine.laplace import _information_at
+from bayes_glmm.engine.laplace import information_at
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.inference.samplers import choose_sampler
 from bayes_glmm.model.autoscale import resolve_priors
@@ -28,6 +28,7 @@ CASES = {
     "lognormal": ("pos", {"sigma": "~ x + (1 | h)"}),
     "weibull": ("pos", {"shape": "~ x"}),
     "inversegaussian": ("pos", {"shape": "~ x + (1 | g)"}),
+    "tweedie": ("amount", {"phi": "~ x + (1 | g)"}),
     "beta": ("u", {"phi": "~ x + (1 | g)"}),
     "ordbeta": ("closed", {"phi": "~ x", "cutzero": "~ z", "width": "~ w"}),
     "zero_one_inflated_beta": ("closed", {"phi": "~ x", "zoi": "~ z + (1 | p | g)", "coi": "~ w"}),
@@ -65,7 +66,7 @@ def build(models, family, link=None, **options):
 
 
 def test_every_family_with_parameters_is_here():
-    assert CASES.keys() == {name for name, one in FAMILIES.items() if any(not row.ordered for row in one.parameters)}
+    assert CASES.keys() == {name for name, one in FAMILIES.items() if any(row.links for row in one.parameters)}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_the_information_is_what_second_derivatives_say_less_what_has_the_wrong_
     model = models.case("r ~ 1", rows(models), dpar_formulas={"sigma": "~ 1"})
     pattern = coupling_pattern(model.packed.data)
     x = model.packed.start + np.array([0.1, -0.2])
-    information = _information_at(model.packed.data, pattern, x)[0].rest
+    information = information_at(model.packed.data, pattern, x)[0].rest
     sigma = np.exp(x[1])
     standardised = (model.packed.data.y - x[0]) / sigma
     assert information[0, 0] == pytest.approx(len(standardised) / sigma**2, rel=1e-6)
@@ -109,7 +110,7 @@ def test_rows_without_information_about_a_parameter_leave_the_rest_whole(models)
     model = models.case("c ~ x + (1 | g)", data, family="zero_inflated_negativebinomial", dpar_formulas={"zi": "~ x"})
     pattern = coupling_pattern(model.packed.data)
     empty = new_information(model.packed.data, pattern)
-    found = _information_at(model.packed.data, pattern, model.packed.start)[0]
+    found = information_at(model.packed.data, pattern, model.packed.start)[0]
     for part, zero in zip(found, empty, strict=True):
         assert part.shape == zero.shape
         assert np.isfinite(part).all()
@@ -124,3 +125,11 @@ def test_the_default_sampler_is_the_kernel(models, family):
         "kernel",
         "the kernel covers the model",
     )
+
+
+def test_families_without_such_rows_go_through_the_graph_in_its_own_coordinates(models):
+    spec = ModelSpec.build("precision(pos, wt) ~ x", family="gamma", dpar_formulas={"phi": "~ x"})
+    design = build_design(spec, rows(models))
+    name, reason = choose_sampler("auto", spec, design, resolve_priors(spec, design))
+    assert name == "nutpie"
+    assert "formulas of phi" in reason

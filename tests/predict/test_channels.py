@@ -165,7 +165,7 @@ def test_which_parameters_enter_the_mean_is_known():
         (name, row.name)
         for name, family in FAMILIES.items()
         for row in family.parameters
-        if not row.ordered and enters_mean(family, row.name)
+        if row.links and enters_mean(family, row.name)
     }
     assert {name for name, _ in entering} == {name for name, family in FAMILIES.items() if family.mean is not None}
     assert ("zero_inflated_negativebinomial", "phi") not in entering

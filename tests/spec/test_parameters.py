@@ -57,6 +57,7 @@ def test_json_both_ways_and_of_files_before_there_were_such_formulas():
         ({"dpar_formulas": {"mu": "~ x"}}, FormulaError, "first argument"),
         ({"dpar_formulas": {"sigma": "~ x"}, "family": "poisson"}, FormulaError, "All of its parameters"),
         ({"dpar_formulas": {"thresholds": "~ x"}, "family": "cumulative"}, FormulaError, "no parameter 'thresholds'"),
+        ({"dpar_formulas": {"power": "~ x"}, "family": "tweedie"}, FormulaError, "no parameter 'power' that takes"),
         ({"dpar_formulas": "sigma ~ x"}, FormulaError, "must be a dictionary"),
         ({"dpar_formulas": {"sigma": 1}}, FormulaError, "must be text"),
         ({"dpar_formulas": {"sigma": "y ~ x"}}, FormulaError, "right side of a formula"),
@@ -82,5 +83,5 @@ def test_other_packages_arguments_are_pointed_out(name):
 def test_every_default_prior_has_a_median_to_centre_a_formula_at():
     for family in FAMILIES.values():
         for row in family.parameters:
-            if not row.ordered:
+            if row.links:
                 assert abs(median(row.prior)) < 100.0
