@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from bayes_glmm.engine import densities, vector_math
+from bayes_glmm.engine import densities, pointers, vector_math
 from bayes_glmm.engine.compose import row_of
 from bayes_glmm.engine.deferred import Deferred
 
@@ -213,7 +213,11 @@ def predictors(link: str, support: str) -> np.ndarray:
 
 # the engine's rows without a compiler ---------------------------------------------------------------------------------
 
-_PLAIN = {vector_math.fast_exp: math.exp, vector_math.fast_log1p_unit: math.log1p}
+_PLAIN = {
+    vector_math.fast_exp: math.exp,
+    vector_math.fast_log1p_unit: math.log1p,
+    pointers.carray: lambda array, shape: array,  # arrays stand in the place of addresses
+}
 
 
 def plain(function: Any, known: dict[int, Any] | None = None) -> Any:
