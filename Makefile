@@ -4,7 +4,7 @@ PYTEST_ARGS ?= -n 2
 BENCH_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test test-slow lint bench reliability docs dist clean
+.PHONY: setup demo test test-slow lint bench reliability docs library dist clean
 
 setup:  ## make .venv, once
 	@sh scripts/bootstrap.sh
@@ -37,8 +37,12 @@ docs:  ## the documentation as HTML, in out/docs
 	@sh scripts/bootstrap.sh docs
 	@$(PYTHON_RUN) -m sphinx -q -j 2 -W --keep-going -b html docs out/docs
 
-dist: setup  ## wheel and sdist, each installed and run in a fresh environment; a few minutes
+library: setup  ## the engine's machine code for this machine, after its sources changed; no need, fits compile what they use
+	@$(PYTHON_RUN) scripts/build_libraries.py
+
+dist:  ## wheel and sdist, each installed and run in a fresh environment; a few minutes
+	@sh scripts/bootstrap.sh release
 	@$(PYTHON_RUN) scripts/check_distribution.py
 
 clean:  ## remove what the other targets made, .venv included
-	rm -rf .venv build dist out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist out bayes_glmm/engine/libraries .pytest_cache .mypy_cache .ruff_cache

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bayes_glmm.datasets.simulate import simulate
     from bayes_glmm.effects.comparisons import avg_comparisons, comparisons
     from bayes_glmm.effects.grids import grid
+    from bayes_glmm.effects.heritability import evolvability, heritability
     from bayes_glmm.effects.heterogeneity import heterogeneity, studies
     from bayes_glmm.effects.hypotheses import hypotheses
     from bayes_glmm.effects.icc import icc
@@ -39,12 +40,18 @@ if TYPE_CHECKING:
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
+    from bayes_glmm.structures.matrix import Precision
+    from bayes_glmm.structures.pedigree import Pedigree
+    from bayes_glmm.structures.phylogeny import Phylogeny
 
 __all__ = [
     "FAMILIES",
     "GLMM",
     "Family",
     "FittedGLMM",
+    "Pedigree",
+    "Phylogeny",
+    "Precision",
     "Prior",
     "avg_comparisons",
     "avg_predictions",
@@ -53,8 +60,10 @@ __all__ = [
     "compare",
     "comparisons",
     "errors",
+    "evolvability",
     "from_bambi",
     "grid",
+    "heritability",
     "heterogeneity",
     "hypotheses",
     "icc",
@@ -90,6 +99,9 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "Pedigree": "structures.pedigree",
+    "Phylogeny": "structures.phylogeny",
+    "Precision": "structures.matrix",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
     "avg_predictions": "effects.predictions",
@@ -97,8 +109,10 @@ _HOMES = {
     "check_residuals": "checks.residual_tests",
     "compare": "checks.compare",
     "comparisons": "effects.comparisons",
+    "evolvability": "effects.heritability",
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
+    "heritability": "effects.heritability",
     "heterogeneity": "effects.heterogeneity",
     "hypotheses": "effects.hypotheses",
     "icc": "effects.icc",

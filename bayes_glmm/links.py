@@ -210,6 +210,30 @@ def _cloglog_interval(lower: Array, upper: Array) -> Array:
     return np.exp(-rate) * -np.expm1(np.minimum(rate - higher, 0.0))
 
 
+def _loglog_interval(lower: Array, upper: Array) -> Array:
+    return _cloglog_interval(-upper, -lower)
+
+
+def _cauchit_interval(lower: Array, upper: Array) -> Array:
+    """Return the angle between two slopes over pi; right angles take the place of infinite slopes."""
+    below, above = np.isneginf(lower), np.isposinf(upper)
+    low, high = np.where(below, 0.0, lower), np.where(above, 0.0, upper)
+    angle = np.where(below, np.arctan2(1.0, -high), np.where(above, np.arctan2(1.0, low), 0.0))
+    return np.where(
+        below & above, 1.0, np.where(below | above, angle, np.arctan2(high - low, 1.0 + low * high)) / math.pi
+    )
+
+
+def _graph_loglog_log_interval(lower: Any, upper: Any) -> Any:
+    return _graph_cloglog_log_interval(-upper, -lower)
+
+
+def _graph_cauchit_log_interval(lower: Any, upper: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return pt.log(pt.arctan2(upper - lower, 1.0 + lower * upper) / math.pi)
+
+
 def _graph_logit_log_interval(lower: Any, upper: Any) -> Any:
     import pytensor.tensor as pt
 
@@ -331,6 +355,8 @@ LINKS: dict[str, Link] = {
             graph_inverse=_graph_cauchy_cdf,
             domain=(0.0, 1.0),
             graph_logit=_graph_cauchit_logit,
+            interval=_cauchit_interval,
+            graph_log_interval=_graph_cauchit_log_interval,
             latent_variance=math.inf,
             latex=r"\operatorname{cauchit}",
         ),
@@ -342,6 +368,8 @@ LINKS: dict[str, Link] = {
             graph_inverse=_graph_loglog_inverse,
             domain=(0.0, 1.0),
             graph_logit=_graph_loglog_logit,
+            interval=_loglog_interval,
+            graph_log_interval=_graph_loglog_log_interval,
             latent_variance=math.pi**2 / 6,
             latex=r"\operatorname{loglog}",
         ),

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.bars import all_bars
 from benchmarks.case import Case
-from benchmarks.cases import CASES, HARD, LISTED, SERIES
+from benchmarks.cases import CASES, FAMILIES, HARD, LISTED, SERIES
 from benchmarks.measure import ROOT, Data, run_child, write_data
 from benchmarks.peers import OURS, PEERS, Peer, available
 from benchmarks.report import describe_machine, known_cases, page, put_into_docs, read_json, take_medians
@@ -33,6 +33,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--repeats", type=int, default=3, help="runs that count, a peer and data set (default 3)")
     parser.add_argument("--series", action="store_true", help="also the simulated series of 10^3 to 10^6 rows")
     parser.add_argument("--hard", action="store_true", help="only the hard part: small clusters that differ a lot")
+    parser.add_argument("--families", action="store_true", help="only responses that few packages have")
     parser.add_argument(
         "--peers-up-to", type=int, default=10_000, metavar="ROWS", help="of simulated data, for the peers"
     )
@@ -130,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     names = options.datasets or (list(QUICK) if options.quick else [case.name for case in LISTED])
     names = [case.name for case in HARD] if options.hard else names
+    names = [case.name for case in FAMILIES] if options.families else names
     names += [case.name for case in SERIES] if options.series and not options.quick else []
     repeats = 1 if options.quick else options.repeats
     log = Log(options.out / "runs.jsonl", keep=options.resume or options.report)
@@ -141,8 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(prefix="bayes_glmm-data-") as folder:
             data = write_data(case, Path(folder))
             for peer in peers:
-                too_long = case.part != "listed" and case.rows > options.peers_up_to and peer is not OURS
-                if not too_long and not log.has(case, peer):
+                too_long = case.part in ("series", "hard") and case.rows > options.peers_up_to and peer is not OURS
+                has_model = not case.peers or peer.name in case.peers
+                if has_model and not too_long and not log.has(case, peer):
                     measure_peer(case, peer, data, log, repeats, options.timeout, kept)
         write_report(log, missing, options.out, None)
     print(write_report(log, missing, options.out, None if options.quick else options.docs))

@@ -27,9 +27,12 @@ class Case:
     r_response
         Left-hand side in R where it differs.
     part
-        ``"listed"``, ``"series"`` (simulated, of growing size) or ``"hard"`` (small clusters that differ a lot).
+        ``"listed"``, ``"series"`` (simulated, of growing size), ``"hard"`` (small clusters that differ a lot) or
+        ``"families"`` (responses that few packages have).
     bambi_drops_correlation
         Whether the model has a correlation, which Bambi 0.21 leaves out.
+    peers
+        The packages that have the model; empty for all.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Case:
     r_response: str | None = None
     part: str = "listed"
     bambi_drops_correlation: bool = False
+    peers: tuple[str, ...] = ()
 
     @property
     def r_formula(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.case import Case
@@ -89,9 +90,41 @@ LISTED = (
     ),
 )
 
+
+def _owls() -> pd.DataFrame:
+    """Return the begging of barn owl nestlings, with the logarithm of the brood's size."""
+    from tests.families.data import owls
+
+    frame = owls()
+    return frame.assign(log_brood=np.log(frame["BroodSize"]))
+
+
+_MIXED = ("ours", "bambi-pymc", "bambi-nutpie", "glmmTMB")
+FAMILIES = (
+    Case(
+        "Owls",
+        "SiblingNegotiation ~ FoodTreatment + SexParent + offset(log_brood) + (1 | Nest)",
+        "zero_inflated_poisson",
+        _owls,
+        599,
+        part="families",
+        peers=_MIXED,
+    ),
+    Case(
+        "cbpp-betabinomial",
+        "p(incidence, size) ~ period + (1 | herd)",
+        "beta_binomial",
+        _dataset("cbpp"),
+        56,
+        r_response="cbind(incidence, size - incidence)",
+        part="families",
+        peers=_MIXED,
+    ),
+)
+
 SERIES = tuple(
     Case(f"simulated-{rows}", "y ~ x1 + x2 + (1 | group)", "bernoulli", _simulated(rows), rows, part="series")
     for rows in (10**3, 10**4, 10**5, 10**6)
 )
 
-CASES = {case.name: case for case in (*LISTED, *SERIES, *HARD)}
+CASES = {case.name: case for case in (*LISTED, *FAMILIES, *SERIES, *HARD)}

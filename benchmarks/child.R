@@ -27,6 +27,8 @@ fit <- switch(
   "glmmTMB gaussian" = glmmTMB(formula, data),
   "glmmTMB binomial" = , "glmmTMB bernoulli" = glmmTMB(formula, data, family = logit),
   "glmmTMB negativebinomial" = glmmTMB(formula, data, family = nbinom2()),
+  "glmmTMB zero_inflated_poisson" = glmmTMB(formula, data, family = poisson(), ziformula = ~1),
+  "glmmTMB beta_binomial" = glmmTMB(formula, data, family = betabinomial()),
   "rstanarm gaussian" = stan_lmer(formula, data, chains = chains, cores = cores, seed = seed, refresh = 0),
   "rstanarm binomial" = , "rstanarm bernoulli" =
     stan_glmer(formula, data, family = logit, chains = chains, cores = cores, seed = seed, refresh = 0),

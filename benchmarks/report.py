@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.bars import BAYESIAN_PEERS, Bar, Medians, geometric_mean, ratio
 from benchmarks.case import Case
-from benchmarks.cases import CASES, HARD, LISTED, SERIES
+from benchmarks.cases import CASES, FAMILIES, HARD, LISTED, SERIES
 from benchmarks.measure import CORES, ROOT
 from benchmarks.peers import PEERS, version_of
 
@@ -97,12 +97,14 @@ def page(medians: Medians, bars: Sequence[Bar], machine: Mapping[str, Any], miss
     """Write the Markdown page: machine, bars, summary, a table a data set, the series."""
     parts = [_machine_lines(machine, missing, medians), _bar_lines(bars), _summary_lines(medians)]
     parts += [_case_lines(case, medians) for case in LISTED if any(key[0] == case.name for key in medians)]
-    if any(key[0] == case.name for case in SERIES for key in medians):
-        parts.append("### How cost grows: simulated series, `y ~ x1 + x2 + (1 | group)`, bernoulli\n")
-        parts += [_case_lines(case, medians) for case in SERIES if any(key[0] == case.name for key in medians)]
-    if any(key[0] == case.name for key in medians for case in HARD):
-        parts.append("### Hard data: small clusters of 0/1 responses that differ a lot\n")
-        parts += [_case_lines(case, medians) for case in HARD if any(key[0] == case.name for key in medians)]
+    titles = {
+        "Responses that few packages have": FAMILIES,
+        "How cost grows: simulated series, `y ~ x1 + x2 + (1 | group)`, bernoulli": SERIES,
+        "Hard data: small clusters of 0/1 responses that differ a lot": HARD,
+    }
+    for title, cases in titles.items():
+        tables = [_case_lines(case, medians) for case in cases if any(key[0] == case.name for key in medians)]
+        parts += [f"### {title}\n", *tables] if tables else []
     return "\n".join(parts)
 
 
@@ -131,7 +133,7 @@ def _summary_lines(medians: Medians) -> str:
     """Our ESS a second over each peer's, a line a data set."""
     rows = []
     ratios: dict[str, list[float]] = defaultdict(list)
-    for case in (*LISTED, *SERIES, *HARD):
+    for case in (*LISTED, *FAMILIES, *SERIES, *HARD):
         found = {peer: ratio(medians, case.name, peer) for peer in BAYESIAN_PEERS}
         if all(value is None for value in found.values()):
             continue

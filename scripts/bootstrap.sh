@@ -54,11 +54,25 @@ if ! "$venv/bin/python" -c "$check" >/dev/null 2>&1; then
     fi
 fi
 
-if [ "$tool" = uv ]; then
-    uv pip install --quiet --python "$venv/bin/python" -c constraints.txt -e ".[$extras]"
-else
-    # A .venv that uv made has no pip of its own.
-    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
-    "$venv/bin/python" -m pip install -qq -c constraints.txt -e ".[$extras]"
-fi
+install() {
+    if [ "$tool" = uv ]; then
+        uv pip install --quiet --python "$venv/bin/python" -c constraints.txt -e "$1"
+    else
+        "$venv/bin/python" -m pip install -qq -c constraints.txt -e "$1"
+    fi
+}
+
+# A .venv that uv made has no pip of its own.
+[ "$tool" = uv ] || "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
+
+install .
+# While the rest installs, the engine's machine code is made, so that no fit waits for it. Where that cannot be done, the
+# engine is compiled when it is first used.
+"$venv/bin/python" scripts/build_libraries.py >"$venv/library.log" 2>&1 &
+library=$!
+trap 'kill $library 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM
+echo "Compiling the engine while test and development tools install."
+install ".[$extras]"
+wait $library || { echo "No machine code was made; the engine is compiled when it is first used:"; tail -n 1 "$venv/library.log"; } >&2
 touch "$stamp"

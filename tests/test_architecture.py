@@ -22,7 +22,7 @@ ROWS = [
     ["arguments"],
     ["printing"],
     ["progress"],
-    ["links", "families", "priors", "covariance"],
+    ["links", "families", "priors", "structures"],
     ["datasets", "spec"],
     ["design"],
     ["model"],
@@ -39,7 +39,7 @@ ROWS = [
     ["__main__"],
 ]
 PLACE = {room: place for place, row in enumerate(ROWS) for room in row}
-VOCABULARY = {"links", "families", "priors", "covariance"}
+VOCABULARY = {"links", "families", "priors", "structures"}
 
 
 def module_of(path: Path) -> str:

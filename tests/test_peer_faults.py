@@ -159,6 +159,7 @@ COMPOSED = {
     "hurdle_lognormal": "posz", "hurdle_poisson": "c", "hurdle_negativebinomial": "c", "zero_inflated_poisson": "c",
     "zero_inflated_negativebinomial": "c", "zero_inflated_negativebinomial1": "c",
     "hurdle_negativebinomial1": "c", "zero_inflated_binomial": "p(s, n)", "zero_inflated_betabinomial": "p(s, n)",
+    "tweedie": "posz", "sratio": "o", "cratio": "o", "acat": "o",
 }  # fmt: skip
 RESPONSES |= COMPOSED
 FAST = [family for family in RESPONSES if family not in COMPOSED]
@@ -177,7 +178,7 @@ def test_fault_7_predictions_are_means_of_what_the_family_draws(family):
     draws = bg.posterior_predictive(fit, random_seed=2)["posterior_predictive"]
     y = next(iter(draws.data_vars.values())).to_numpy().reshape(-1, 240)
     predicted = bg.predictions(fit, draws="dataarray")
-    if family == "cumulative":
+    if bg.FAMILIES[family].support == "ordered":
         y = (y[..., None] == np.arange(3)).transpose(0, 2, 1).reshape(len(y), -1).astype(float)
     elif bg.FAMILIES[family].support == "trials":
         y = y / every_response()["n"].to_numpy()

@@ -76,7 +76,7 @@ def _prior_draws(fit: Fit, draws: int, seed: int) -> dict[str, xr.DataTree]:
     spec, design, table = fit.model.spec, fit.model.design, fit.model.prior_table
     model = build_model(spec, design, table)
     try:
-        tree = sample_prior(model, reported_names(design, spec.family), table, draws, seed)
+        tree = sample_prior(model, reported_names(design), table, draws, seed)
     except SamplingError as error:
         others = [name for name in GROUPS if name not in _OF_THE_PRIOR]
         raise SamplingError(f"{error} The other groups need no draws from the prior: extend({others}).") from None

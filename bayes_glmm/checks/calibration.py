@@ -210,7 +210,7 @@ def sbc(
     if target.design.response.y.shape != model.design.response.y.shape:
         raise PredictionError("fitted: the two models have different rows.")
     seed = checked_seed(random_seed)
-    names = reported_names(model.design, model.spec.family)
+    names = reported_names(model.design)
     prior = sample_prior(model.to_pymc(), names, model.prior_table, simulations, seed, predictive=False)["prior"]
     seeds = np.random.SeedSequence(seed, spawn_key=(5,)).generate_state(simulations)
     drawn = [_draw_data(model, prior.to_dataset().isel(draw=[i]), int(s)) for i, s in enumerate(seeds)]

@@ -350,14 +350,15 @@ def _rows_of_units(fit: Fit, unit: str | None) -> list[Rows]:
     term = _unit_term(fit, unit)
     if term is None:
         return [np.array([i]) for i in range(len(fit.model.design.offset))]
-    return np.split(np.argsort(term.codes, kind="stable"), np.cumsum(np.bincount(term.codes))[:-1])
+    sizes = np.unique(term.codes, return_counts=True)[1]
+    return np.split(np.argsort(term.codes, kind="stable"), np.cumsum(sizes)[:-1])
 
 
 def _unit_labels(fit: Fit, unit: str | None) -> npt.NDArray[Any]:
     term = _unit_term(fit, unit)
     if term is None:
         return np.arange(len(fit.model.design.offset))
-    return np.array([str(level) for level in term.levels], dtype=object)
+    return np.array([str(term.levels[code]) for code in np.unique(term.codes)], dtype=object)
 
 
 def _unit_log_likelihood(fit: Fit, unit: str | None, label: str | None = None) -> xr.DataArray:

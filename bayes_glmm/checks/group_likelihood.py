@@ -52,12 +52,26 @@ def nested_terms(fit: Fit, group: str) -> tuple[GroupTerm, ...]:
     if group not in terms:
         raise PredictionError(f"unit: the model has no grouping factor {group!r}. {nearest(group, ['obs', *terms])}")
     within = [term for term in terms.values() if term.name != group and _lies_within(term, terms[group])]
+    for term in (terms[group], *within):
+        if term.structure is not None:
+            raise PredictionError(
+                f"unit={group!r}: the effects of {term.name!r} are related across its levels, so the likelihood of one "
+                f"level alone is not defined. bg.kfold(fit, group={group!r}, k=10) leaves levels out and predicts them "
+                "from their relatives; bg.loo(fit) is about new rows."
+            )
     chain = (terms[group], *sorted(within, key=lambda term: np.unique(term.codes).size))
     for outer, inner in itertools.pairwise(chain):
         if not _lies_within(inner, outer):
             raise PredictionError(
                 f"unit={group!r}: {outer.name!r} and {inner.name!r} vary within its levels and are not nested in each "
                 "other; their effects cannot be integrated out one after the other."
+            )
+    for term in chain:
+        if any(term.channels):
+            others = [one.name for c, one in enumerate(fit.model.spec.channels, start=1) if term.acts_on(c).any()]
+            raise PredictionError(
+                f"unit={group!r}: {term.name} has effects on {', '.join(others)}, too, and effects on several "
+                "parameters are not integrated out. Leave rows out instead, unit='obs'."
             )
     dimension = sum(len(term.coefs) for term in chain)
     if dimension > max(NODES):

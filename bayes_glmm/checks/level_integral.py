@@ -22,6 +22,7 @@ from bayes_glmm.predict.draws import row_log_density
 from bayes_glmm.predict.expected import RowPredictor
 from bayes_glmm.predict.linear import fixed_part
 from bayes_glmm.predict.pieces import chunks
+from bayes_glmm.predict.relatives import given_relatives
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -171,6 +172,10 @@ class LevelIntegral:
             if other.name not in integrated:
                 base = base + np.sum(draws.effects[other.name][:, other.codes[rows]] * other.Z[rows], axis=-1)
         along = tuple(term.Z[rows] @ root.root[part] for term, root in zip(self.chain, self.roots, strict=True))
+        first = self.chain[0]
+        if first.structure is not None:  # the only one of its chain: its effects are those given its relatives
+            mean, scale = given_relatives(first.structure, draws.effects[first.name], first.codes[rows[:1]])
+            base, along = base + mean[:, 0] @ first.Z[rows].T, (along[0] * scale[0],)
         return _Integrand(
             predictor, rows, _Levels.of([term.codes[rows].astype(np.intp) for term in self.chain]), base, along
         )

@@ -16,7 +16,7 @@ from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
-    from bayes_glmm.model.autoscale import ParameterPrior
+    from bayes_glmm.model.prior_table import ParameterPrior
 
 Array = npt.NDArray[np.float64]
 
@@ -79,11 +79,18 @@ def log_effects(fit: Fit) -> xr.DataArray:
     """
     draws = posterior_draws(fit)
     total = np.zeros(draws.size)
+    structures = {term.name: term.structure for term in fit.model.design.groups}
     for name, effects in draws.effects.items():
         values, vectors = np.linalg.eigh(draws.covariances[name])
         values = np.maximum(values, np.finfo(float).tiny)
         along = np.einsum("slk,skj->slj", effects, vectors)
-        total -= 0.5 * (np.square(along) / values[:, None, :]).sum(axis=(1, 2))
+        structure = structures[name]
+        if structure is None:
+            squares = np.square(along)
+        else:
+            others = [(structure.precision @ along[:, :, j].T).T for j in range(along.shape[2])]
+            squares = along * np.stack(others, axis=-1)
+        total -= 0.5 * (squares / values[:, None, :]).sum(axis=(1, 2))
         total -= 0.5 * effects.shape[1] * np.log(values).sum(axis=1)
     coords = {"chain": draws.chain, "draw": draws.draw}
     return xr.DataArray(total.reshape(len(draws.chain), len(draws.draw)), dims=("chain", "draw"), coords=coords)

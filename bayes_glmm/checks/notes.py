@@ -51,11 +51,11 @@ def model_notes(fit: Fit) -> tuple[str, ...]:
 def _unidentified(fit: Fit) -> Iterator[str]:
     design = fit.model.design
     if design.response is not None:
-        yield from unidentified_effects(design.groups, design.response, design.spec)
+        yield from unidentified_effects(design.within(0).groups, design.response, design.spec)
 
 
 def _separation(fit: Fit) -> Iterator[str]:
-    names = separated_coefficients(fit.model.design, fit.model.spec.family.support)
+    names = separated_coefficients(fit.model.design.within(0), fit.model.spec.family.support)
     if names:
         yield (
             f"Separation: the data set no limit to {_listed(names)} (one side has one response only), so how large "
@@ -86,7 +86,7 @@ def _bounds(fit: Fit) -> Iterator[str]:
 
 def _simpler(fit: Fit) -> Iterator[str]:
     family = fit.model.spec.family
-    for row in family.parameters:
+    for row in fit.model.spec.constants:
         overdispersion = row.power == -0.5 and family.limit is not None
         if overdispersion and _piles_at_zero(fit.posterior[row.name].to_numpy() ** -0.5):
             yield (

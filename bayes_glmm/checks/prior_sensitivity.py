@@ -27,7 +27,7 @@ from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
-    from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
+    from bayes_glmm.model.prior_table import ParameterPrior, PriorTable
 
 THRESHOLD = 0.05
 POWERS = (0.5, 2.0)

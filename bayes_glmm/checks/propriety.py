@@ -18,7 +18,7 @@ from bayes_glmm.model.naming import FLAT
 
 if TYPE_CHECKING:
     from bayes_glmm.design.design import Design
-    from bayes_glmm.model.autoscale import PriorTable
+    from bayes_glmm.model.prior_table import PriorTable
 
 _TOLERANCE = 1e-11
 #: Responses whose families become another one as their precision grows.
@@ -63,13 +63,25 @@ def _coefficients(design: Design, priors: PriorTable) -> Iterator[str]:
         return
     from bayes_glmm.checks.separation import separated_coefficients  # scipy's linear programs take long to import
 
-    names = np.array(design.coefs)[flat]
-    free = _undetermined(_informative(design)[:, flat])
-    if free.any():
-        yield f"flat priors on {_listed(names[free])}, whose columns are collinear or zero"
-    part = replace(design, X=design.X[:, flat], coefs=tuple(names))
+    for channel in sorted({design.channels[j] for j in flat}):
+        own = [j for j in flat if design.channels[j] == channel]
+        names = np.array(design.coefs)[own]
+        free = _undetermined(_informative(design)[:, own])
+        if free.any():
+            yield f"flat priors on {_listed(names[free])}, whose columns are collinear or zero"
+    own = [j for j in flat if design.channels[j] == 0]
+    coefs = tuple(design.coefs[j] for j in own)
+    part = replace(design, X=design.X[:, own], coefs=coefs, channels=(0,) * len(own))
+    if further := [design.coefs[j] for j in flat if design.channels[j] and not _is_spread(design, design.channels[j])]:
+        yield f"flat priors on {_listed(tuple(further))}, which the data may not keep from infinity"
     if separated := separated_coefficients(part, design.spec.family.support):
         yield f"flat priors on {_listed(separated)}, to which the data set no limit (separation)"
+
+
+def _is_spread(design: Design, channel: int) -> bool:
+    """Whether a further parameter is the response's only spread: the likelihood goes to zero at both its ends."""
+    own = design.spec.channels[channel - 1].parameter
+    return own.scaled and sum(row.scaled for row in design.spec.family.parameters) == 1
 
 
 def _informative(design: Design) -> npt.NDArray[np.float64]:

@@ -21,7 +21,7 @@ from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.added_columns import frame_with
-from bayes_glmm.predict.draws import posterior_predictive, response_name, row_log_densities
+from bayes_glmm.predict.draws import posterior_predictive, replicated, response_name, row_log_densities
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.newdata import row_frame
@@ -216,9 +216,10 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
     response = fit.model.design.response
     assert response is not None
     observed = np.asarray(response.y, dtype=float)
-    tree = posterior_predictive(
-        fit, random_effects="new" if mode == "new" else "conditional", draws=per_chain, random_seed=seed
-    )
+    if mode == "new":
+        tree = replicated(fit, per_chain, seed)
+    else:
+        tree = posterior_predictive(fit, draws=per_chain, random_seed=seed)
     simulated = tree["posterior_predictive"][response_name(fit)].to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1])
     predicted = simulated.mean(axis=0) / (1.0 if response.trials is None else response.trials)

@@ -56,8 +56,9 @@ def row_log_likelihood(fit: Fit, label: str | None = None) -> Array:
     p(y_i | y_-i) is the ratio of the level's integrated likelihoods with and without the row, by quadrature in every
     draw. Its reciprocal is the importance ratio between the posteriors without and with the row of everything but that
     level's effects. Where several factors have few rows a level, the one with the fewest is integrated out, together
-    with those nested in it or that it is nested in; crossed factors' effects stay as drawn. So do all effects under
-    links that do not give every linear predictor a mean (identity for counts, inverse), and more than two a level.
+    with those nested in it or that it is nested in; crossed factors' effects stay as drawn. Effects of related levels
+    are integrated out given those of all relatives. All effects stay as drawn under links that do not give every linear
+    predictor a mean (identity for counts, inverse), and where there are more than two a level.
 
     References
     ----------
@@ -105,6 +106,8 @@ def _defined_everywhere(fit: Fit) -> bool:
 
 def _chain(fit: Fit, term: GroupTerm) -> tuple[GroupTerm, ...]:
     """Return a factor and those nested in it; nothing where they are too many for quadrature."""
+    if term.structure is not None:
+        return (term,) if len(term.coefs) <= MOST_TOGETHER else ()
     try:
         chain = nested_terms(fit, term.name)
     except PredictionError:

@@ -16,6 +16,7 @@ from scipy import special
 
 from bayes_glmm.arguments import checked_seed, in_words
 from bayes_glmm.errors import DataError, nearest
+from bayes_glmm.structures.pedigree import Pedigree
 
 __all__ = ["simulate"]
 
@@ -31,7 +32,7 @@ def simulate(
     Parameters
     ----------
     story
-        ``"steps"``, ``"infections"``, ``"logistic"`` or ``"gaussian"``; see Notes.
+        ``"steps"``, ``"infections"``, ``"animals"``, ``"logistic"`` or ``"gaussian"``; see Notes.
     random_seed
         Seed or generator; the same seed and settings give the same data.
     **settings
@@ -60,6 +61,11 @@ def simulate(
     link. ``hospitals=30, periods=6, patients=40`` (per hospital and period); ``typical_risk=0.15`` (a typical
     hospital, first period, without the protocol); log odds ratios ``protocol=-0.7, severity=0.5`` (per sd),
     ``period=-0.05``; ``sd_hospital=0.8``.
+
+    ``"animals"``: birth weights of animals with a pedigree; founders were not weighed. Every generation some pairs of
+    the one before have young. ``pairs=40, young=4, generations=4`` (after the founders); ``mean=8.0, male=0.6``;
+    ``sd_animal=1.2`` (breeding values, of animals that are not inbred), ``sd_dam=0.7``, ``sigma=1.2``. The same table
+    is the pedigree: ``bg.Pedigree(animals)``.
 
     ``"logistic"`` and ``"gaussian"``: standard normal predictors ``x1, x2, ...`` and groups of equal size in random
     order. ``rows=1000, groups=50, predictors=2, slopes=0`` (how many of the predictors have slopes that vary by
@@ -162,6 +168,45 @@ def _infections(
     return frame, _truth(formula, "bernoulli", "logit", beta, {"hospital": sd}, 0.0, {})
 
 
+def _animals(
+    rng: np.random.Generator,
+    *,
+    pairs: int = 40,
+    young: int = 4,
+    generations: int = 4,
+    mean: float = 8.0,
+    male: float = 0.6,
+    sd_animal: float = 1.2,
+    sd_dam: float = 0.7,
+    sigma: float = 1.2,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    males, females = np.arange(pairs), pairs + np.arange(pairs)
+    dam, sire, is_male = [np.full(2 * pairs, -1)], [np.full(2 * pairs, -1)], [np.arange(2 * pairs) < pairs]
+    for _ in range(generations):
+        first = sum(map(len, dam))
+        dam.append(np.repeat(rng.permutation(females)[:pairs], young))
+        sire.append(np.repeat(rng.permutation(males)[: len(dam[-1]) // young], young)[: len(dam[-1])])
+        dam[-1] = dam[-1][: len(sire[-1])]
+        is_male.append(rng.permutation(len(dam[-1])) % 2 == 0)
+        born = first + np.arange(len(dam[-1]))
+        males, females = born[is_male[-1]], born[~is_male[-1]]
+    mother, father, sex = np.concatenate(dam), np.concatenate(sire), np.concatenate(is_male)
+    names = np.array([f"a{i + 1:0{len(str(len(sex)))}d}" for i in range(len(sex))], dtype=object)
+    frame = pd.DataFrame({"animal": names, "dam": names[mother], "sire": names[father]})
+    founder = mother < 0
+    frame.loc[founder, ["dam", "sire"]] = None
+    frame["sex"] = pd.Categorical(np.where(sex, "male", "female"))
+    inherited = Pedigree(frame).structure
+    bred = pd.Series(inherited.related(rng.standard_normal((len(names), 1)))[:, 0], index=inherited.labels)
+    of_dam = rng.standard_normal(len(names))
+    weight = mean + male * sex + sd_animal * bred[names].to_numpy() + sd_dam * of_dam[mother]
+    frame["weight"] = np.where(founder, np.nan, weight + sigma * rng.standard_normal(len(names)))
+    sds = {"animal": {"Intercept": sd_animal}, "dam": {"Intercept": sd_dam}}
+    beta = {"Intercept": mean, "sex[male]": male}
+    formula = "weight ~ sex + (1 | animal) + (1 | dam)"
+    return frame, _truth(formula, "gaussian", "identity", beta, sds, 0.0, {"sigma": sigma})
+
+
 def _logistic(
     rng: np.random.Generator,
     *,
@@ -204,6 +249,7 @@ def _gaussian(
 _STORIES: dict[str, Callable[..., tuple[pd.DataFrame, dict[str, Any]]]] = {
     "steps": _steps,
     "infections": _infections,
+    "animals": _animals,
     "logistic": _logistic,
     "gaussian": _gaussian,
 }
@@ -296,7 +342,7 @@ def _truth(
 
 # The smallest value of each count, and the open interval of each setting that has one.
 _COUNTS = {"people": 2, "days": 1, "hospitals": 2, "periods": 2, "patients": 1, "rows": 1, "groups": 1}
-_COUNTS |= {"predictors": 0, "slopes": 0}
+_COUNTS |= {"predictors": 0, "slopes": 0, "pairs": 2, "young": 2, "generations": 1}
 _OPEN_INTERVALS = {
     "typical_steps": (0.0, math.inf),
     "typical_risk": (0.0, 1.0),

@@ -17,7 +17,7 @@ from scipy import linalg
 from bayes_glmm.design.frame import Kind, is_text, listed, look_like_numbers
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import DataError, warn
-from bayes_glmm.spec.formula import Formula
+from bayes_glmm.spec.formula import Formula, ParameterFormula
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.safe import check_terms, columns_by_level
 
@@ -43,7 +43,7 @@ def check_names(formula: Formula) -> None:
     DataError
         If a grouping factor or a predictor has such a name.
     """
-    names = list(dict.fromkeys(bar.name for bar in formula.bars))
+    names = list(dict.fromkeys(bar.name for bar in formula.all_bars))
     taken = {f"{name}{suffix}": name for name in names for suffix in ("_coef", "_coef_2")}
     taken |= {f"{prefix}{name}": name for name in names for prefix in ("b_", "sd_", "corr_", "z_", "codes_", "Z_")}
     taken |= {dimension_name(name): name for name in names if dimension_name(name) != name}
@@ -67,7 +67,7 @@ def check_names(formula: Formula) -> None:
         )
 
 
-def check_fixed(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
+def check_fixed(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula | ParameterFormula) -> None:
     """Refuse predictors that do not vary, and warn of columns that are combinations of others.
 
     Parameters
@@ -79,7 +79,7 @@ def check_fixed(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formul
     predictors
         Prepared columns.
     formula
-        The parsed formula.
+        The parsed formula, or that of a further parameter.
 
     Raises
     ------
@@ -95,7 +95,9 @@ def check_fixed(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formul
     check_collinearity(X, coefs)
 
 
-def _check_constant(X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula) -> None:
+def _check_constant(
+    X: Array, coefs: Sequence[str], predictors: pd.DataFrame, formula: Formula | ParameterFormula
+) -> None:
     for name in check_terms(formula.fixed):
         column = predictors[name]
         if isinstance(column.dtype, pd.CategoricalDtype) and len(column.cat.categories) == 1:
@@ -207,19 +209,25 @@ def check_groups(groups: Sequence[GroupTerm], kinds: Mapping[str, Kind], spec: M
     """
     fixed = check_terms(spec.formula.fixed)
     for term in groups:
-        if term.size == 1:
+        if len(np.unique(term.codes)) == 1:
             raise DataError(
-                f"The grouping factor {term.name!r} has one level only ({term.levels[0]!r}); its sd cannot be learned. "
-                "Remove it."
+                f"The grouping factor {term.name!r} has one level only ({term.levels[term.codes[0]]!r}); its sd cannot "
+                "be learned. Remove it."
             )
-        if len(term.columns) == 1 and "Intercept" in term.coefs and _is_factor(kinds, term.name, fixed):
+        if (
+            len(term.columns) == 1
+            and term.structure is None
+            and "Intercept" in term.coefs
+            and _is_factor(kinds, term.name, fixed)
+        ):
             warn(
                 f"{term.name!r} is a fixed factor and a grouping factor: level by level only their sum is identified. "
                 "Keep one."
             )
     for term in groups:
-        _check_slopes(term)
-    for first, second in combinations(groups, 2):
+        for channel in sorted(set(term.channels or (0,))):
+            _check_slopes(term.within(channel) or term)
+    for first, second in combinations([term for term in groups if term.structure is None], 2):
         if set(first.coefs) & set(second.coefs) and _same_levels(first, second):
             warn(
                 f"{first.name!r} and {second.name!r} group the rows alike: only the sum of their variances is "
@@ -256,8 +264,7 @@ def check_factors(frame: pd.DataFrame, kinds: Mapping[str, Kind], spec: ModelSpe
             f"data[{lost[0]!r}] = data[{lost[0]!r}].where(data[{lost[0]!r}] != {level!r})."
         )
     digits = [name for name in texts if name in factors and look_like_numbers(factors[name].levels)]
-    parts = (spec.formula.fixed, *(bar.effects for bar in spec.formula.bars))
-    said = {name for text in parts for name in columns_by_level(text)}
+    said = {name for text in spec.formula.terms for name in columns_by_level(text)}
     unsaid = [name for name in digits if name not in said]
     if unsaid:
         one, target = len(unsaid) == 1, f"data[{unsaid[0]!r}]"
@@ -267,7 +274,7 @@ def check_factors(frame: pd.DataFrame, kinds: Mapping[str, Kind], spec: ModelSpe
             f"numbers. If that is meant, write C({unsaid[0]}); if not, use {target} = pd.to_numeric({target})."
         )
     rows = len(frame)
-    for name in check_terms(spec.formula.fixed):
+    for name in dict.fromkeys(name for part in spec.formula.parts for name in check_terms(part.fixed)):
         levels = factors[name].levels if name in factors and name not in digits else ()
         if len(levels) > max(rows / 2, 2) and rows > 4:
             warn(

@@ -142,6 +142,8 @@ def _parts(X: Array, groups: Sequence[GroupTerm]) -> Iterator[tuple[str, Codes |
     whole = np.zeros(len(X), dtype=np.int32) if (np.ptp(X, axis=0) == 0.0).any() else None
     yield "", whole, np.ones((len(X), 1))
     for term in groups:
+        if term.structure is not None:
+            continue  # what levels leave of each other is not nothing
         intercept = [j for j, coef in enumerate(term.coefs) if coef == "Intercept"]
         if intercept:
             yield term.name, term.codes, term.Z[:, intercept]

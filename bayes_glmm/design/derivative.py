@@ -42,7 +42,7 @@ class Derivative:
     X
         Of the fixed-effect columns, (rows, coefficients).
     offset
-        Of the offset, (rows,).
+        Of the offset of every linear predictor, (rows, predictors), the mean's first.
     Z
         Of the columns of each grouping factor, (rows, coefficients) each.
     steps
@@ -107,9 +107,9 @@ def differentiate(fitted: Design, design: Design, name: str) -> Derivative:
         )
     usual = np.maximum(scale, _VISIBLE * np.abs(centre) / step)
     steep = np.divide(np.abs(slope), usual, out=np.zeros_like(slope), where=usual > 0).max(axis=1, initial=1.0)
-    ends = np.cumsum([len(fitted.coefs), 1, *(len(term.coefs) for term in design.groups)])
+    ends = np.cumsum([len(fitted.coefs), 1 + len(design.offsets), *(len(term.coefs) for term in design.groups)])
     X, offset, *Z = np.split(slope, ends[:-1], axis=1)
-    return Derivative(X, offset[:, 0], tuple(Z), step / steep)
+    return Derivative(X, offset, tuple(Z), step / steep)
 
 
 def moved(design: Design, derivative: Derivative, multiples: Sequence[float]) -> Design:
@@ -142,7 +142,8 @@ def moved(design: Design, derivative: Derivative, multiples: Sequence[float]) ->
     return replace(
         design,
         X=stacked(design.X, derivative.X),
-        offset=stacked(design.offset, derivative.offset),
+        offset=stacked(design.offset, derivative.offset[:, 0]),
+        offsets=stacked(design.offsets.T, derivative.offset[:, 1:]).T,
         groups=groups,
         response=None,
         trials=None if design.trials is None else np.tile(design.trials, copies),
@@ -163,16 +164,18 @@ def _columns(
     if low == high:
         low, high = -np.inf, np.inf
     effects = [encoder for group in encoders.groups for encoder in group.effects]
-    labels = [*encoders.fixed.coefs, "offset", *(coef for encoder in effects for coef in encoder.coefs)]
+    labels = [*design.coefs, *["offset"] * len(encoders.all_offsets), *(coef for e in effects for coef in e.coefs)]
 
     def columns(values: Array, rows: npt.NDArray[np.intp]) -> Array:
         inside = (values >= low) & (values <= high)
         frame = predictors.iloc[rows].assign(**{name: np.where(inside, values, own[rows])})
-        offset = np.zeros((len(rows), 1))
-        for encoder in encoders.offsets:
-            offset += encode(encoder, frame, finite=False)
-        fixed, *random = (encode(encoder, frame, finite=False) for encoder in (encoders.fixed, *effects))
-        result = np.hstack([fixed, offset, *random])
+        offset = np.zeros((len(rows), len(encoders.all_offsets)))
+        for c, several in enumerate(encoders.all_offsets):
+            for encoder in several:
+                offset[:, [c]] += encode(encoder, frame, finite=False)
+        fixed = [encode(encoder, frame, finite=False) for encoder in encoders.all_fixed]
+        random = [encode(encoder, frame, finite=False) for encoder in effects]
+        result = np.hstack([*fixed, offset, *random])
         result[~inside] = np.nan
         return result
 

@@ -5,8 +5,8 @@ Input: a `ModelSpec` and the user's data. Output: a `Design`; ``design.at(newdat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,14 +17,23 @@ import pandas as pd
 from bayes_glmm.design.checks import check_factors, check_fixed, check_groups, check_names
 from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
-from bayes_glmm.design.encoding import Encoder, encode, fit_expression, fit_terms
+from bayes_glmm.design.encoders import (
+    Encoders,
+    GroupEncoder,
+    all_coefs,
+    bars_by_factor,
+    correlation_blocks,
+    fit_offsets,
+    fit_parameter,
+    intercept_names,
+)
+from bayes_glmm.design.encoding import encode, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
-from bayes_glmm.design.grouping import GroupTerm, LevelCoder, fit_levels, match_levels
+from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.known import encode_known
 from bayes_glmm.design.response import (
     Response,
-    ResponseEncoder,
     build_response,
     encode_precision,
     encode_response,
@@ -32,31 +41,11 @@ from bayes_glmm.design.response import (
 )
 from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, warn
-from bayes_glmm.spec.formula import Bar
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["Design", "build_design", "prepared"]
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class _GroupEncoder:
-    """What replays one grouping factor: its levels, and the left side of each of its bars."""
-
-    coder: LevelCoder
-    effects: tuple[Encoder, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Encoders:
-    """Everything learned from the data of the fit."""
-
-    kinds: dict[str, Kind]
-    fixed: Encoder
-    offsets: tuple[Encoder, ...]
-    groups: tuple[_GroupEncoder, ...]
-    response: ResponseEncoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +58,11 @@ class Design:
         The specification the design was built from.
     X
         Fixed-effect columns, float64 (rows, coefficients), C-contiguous; ``"Intercept"`` first where there is one.
+        Columns of further parameters with formulas of their own stand behind those of the mean.
     coefs
-        Names of the columns of `X`.
+        Names of the columns of `X`; those of a further parameter begin with its name, ``"sigma_Intercept"``.
     offset
-        Sum of the offsets on the link scale, float64 (rows,); zeros where there is none.
+        Sum of the mean's offsets on the link scale, float64 (rows,); zeros where there is none.
     groups
         One `GroupTerm` per grouping factor.
     response
@@ -91,6 +81,11 @@ class Design:
         The user's columns of the rows kept, a copy.
     encoders
         What replays the design on new rows.
+    channels
+        The linear predictor that each column of X acts on: 0, that of the mean, or 1, 2, ... in the order of
+        ``spec.channels``.
+    offsets
+        Sums of the offsets of further parameters, float64 (parameters, rows).
     """
 
     spec: ModelSpec
@@ -106,20 +101,93 @@ class Design:
     dropped: int
     reasons: dict[str, int]
     frame: pd.DataFrame
-    encoders: _Encoders = field(repr=False)
+    encoders: Encoders = field(repr=False)
+    channels: tuple[int, ...]
+    offsets: Array
 
     @cached_property
     def means(self) -> Array:
         """Column means of X, zero for the intercept: what predictors are centred by, float64 (coefficients,)."""
         means = self.X.mean(axis=0) if len(self.X) else np.zeros(self.X.shape[1])
-        means[[j for j, name in enumerate(self.coefs) if name == "Intercept"]] = 0.0
+        means[self.intercepts] = 0.0
         means.flags.writeable = False
         return means
+
+    @property
+    def intercepts(self) -> list[int]:
+        """Positions of the intercepts among the columns of X, at most one for each linear predictor."""
+        names = intercept_names(self.spec)
+        return [j for j, name in enumerate(self.coefs) if name == names[self.channels[j]]]
+
+    def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
+        """Say which columns of X act on a linear predictor.
+
+        Parameters
+        ----------
+        channel
+            0 for the mean's, or 1, 2, ... in the order of ``spec.channels``.
+
+        Returns
+        -------
+        numpy.ndarray
+            (coefficients,)
+        """
+        return np.array(self.channels, dtype=np.int64) == channel
+
+    def of(self, channel: int) -> Design:
+        """Return the design as one linear predictor sees it: columns that act on others are zero.
+
+        Parameters
+        ----------
+        channel
+            As of `acts_on`.
+
+        Returns
+        -------
+        Design
+            Of the same coefficients, so that the posterior's draws fit it; this very design where there is one linear
+            predictor.
+        """
+        return self._views[channel] if self.spec.channels else self
+
+    @cached_property
+    def _views(self) -> tuple[Design, ...]:
+        return tuple(
+            replace(
+                self,
+                X=self.X * self.acts_on(channel),
+                offset=offset,
+                groups=tuple(replace(term, Z=term.Z * term.acts_on(channel)) for term in self.groups),
+            )
+            for channel, offset in enumerate((self.offset, *self.offsets))
+        )
+
+    def within(self, channel: int) -> Design:
+        """Return the design of one linear predictor, without what acts on others.
+
+        Parameters
+        ----------
+        channel
+            As of `acts_on`.
+
+        Returns
+        -------
+        Design
+            Of fewer coefficients; this very design where there is one linear predictor.
+        """
+        if not self.spec.channels:
+            return self
+        acts, terms = self.acts_on(channel), [term.within(channel) for term in self.groups]
+        coefs = tuple(name for name, own in zip(self.coefs, acts, strict=True) if own)
+        offset = self.offset if channel == 0 else self.offsets[channel - 1]
+        groups = tuple(term for term in terms if term is not None)
+        X = np.ascontiguousarray(self.X[:, acts])
+        return replace(self, X=X, coefs=coefs, channels=(channel,) * len(coefs), offset=offset, groups=groups)
 
     @cached_property
     def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Which rows multiply every group's effects by the same Z: the first row of each kind, and each row's kind."""
-        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.Z for term in self.groups)]))
+        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.along for term in self.groups)]))
 
     @property
     def size(self) -> int:
@@ -236,22 +304,28 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     predictors = prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
-    offset, offset_encoders = _fit_offsets(formula.offsets, predictors)
-    groups, group_encoders = _fit_groups(formula.bars, frame, predictors)
+    offset, offset_encoders = fit_offsets(formula.offsets, predictors)
+    further = [fit_parameter(part, predictors) for part in formula.parameters]
+    groups, group_encoders = _fit_groups(spec, frame, predictors)
+    own = [term for term in (term.within(0) for term in groups) if term is not None]
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
     if response.categories is None:
         check_fixed(X, fixed.coefs, predictors, formula)
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
+    for part, (encoder, columns, _) in zip(formula.parameters, further, strict=True):
+        check_fixed(columns, encoder.fixed.coefs, predictors, part)
     check_groups(groups, kinds, spec)
     check_factors(frame, kinds, spec)
-    check_identified(groups, response, spec)
-    check_exact_fit(X, offset, groups, response, spec)
+    check_identified(own, response, spec)
+    check_exact_fit(X, offset, own, response, spec)
+    parameters = tuple(encoder for encoder, _, _ in further)
+    encoders = Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder, parameters)
     return Design(
         spec=spec,
-        X=_frozen(X),
-        coefs=fixed.coefs,
+        X=_frozen(np.hstack([X, *(columns for _, columns, _ in further)])),
+        coefs=all_coefs(spec, encoders),
         offset=offset,
         groups=tuple(groups),
         response=_frozen_response(response),
@@ -262,7 +336,9 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         dropped=dropped,
         reasons=reasons,
         frame=frame,
-        encoders=_Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder),
+        encoders=encoders,
+        channels=tuple(c for c, encoder in enumerate(encoders.all_fixed) for _ in encoder.coefs),
+        offsets=_frozen(np.array([values for _, _, values in further]).reshape(len(further), len(frame))),
     )
 
 
@@ -311,30 +387,24 @@ def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError]
     return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)
 
 
-def _fit_offsets(offsets: Sequence[str], predictors: pd.DataFrame) -> tuple[Array, tuple[Encoder, ...]]:
-    encoded = [fit_expression(text, predictors) for text in offsets]
-    total = np.zeros(len(predictors))
-    for _, values in encoded:
-        total += values
-    return _frozen(total), tuple(encoder for encoder, _ in encoded)
-
-
-def _merged(bars: Sequence[Bar]) -> list[tuple[tuple[str, ...], list[Bar]]]:
-    """Collect the bars of each grouping factor; a:b and b:a are one factor."""
-    merged: dict[frozenset[str], tuple[tuple[str, ...], list[Bar]]] = {}
-    for bar in bars:
-        merged.setdefault(frozenset(bar.group), (bar.group, []))[1].append(bar)
-    return list(merged.values())
-
-
 def _fit_groups(
-    bars: Sequence[Bar], frame: pd.DataFrame, predictors: pd.DataFrame
-) -> tuple[list[GroupTerm], tuple[_GroupEncoder, ...]]:
-    terms, encoders = [], []
-    for columns, members in _merged(bars):
-        coder, codes = fit_levels(frame, columns)
-        encoded = [fit_terms(bar.effects, predictors) for bar in members]
-        coefs = tuple(name for encoder, _ in encoded for name in encoder.coefs)
+    spec: ModelSpec, frame: pd.DataFrame, predictors: pd.DataFrame
+) -> tuple[list[GroupTerm], tuple[GroupEncoder, ...]]:
+    before = ("", *(f"{part.name}_" for part in spec.formula.parameters))
+    terms, encoders, structures = [], [], dict(spec.covariances)
+    for columns, members in bars_by_factor(spec.formula):
+        structure = structures.get(":".join(columns))
+        if structure is None:
+            coder, codes = fit_levels(frame, columns)
+        else:
+            coder, codes = related_levels(frame, columns[0], structure)
+        encoded = [fit_terms(bar.effects, predictors) for _, bar in members]
+        pairs = [
+            (channel, f"{before[channel]}{name}")
+            for (channel, _), (encoder, _) in zip(members, encoded, strict=True)
+            for name in encoder.coefs
+        ]
+        coefs = tuple(name for _, name in pairs)
         twice = [name for name in dict.fromkeys(coefs) if coefs.count(name) > 1]
         if twice:
             raise FormulaError(
@@ -342,21 +412,11 @@ def _fit_groups(
                 "once, for example (1 + x | g) or (1 | g) + (0 + x | g)."
             )
         Z = _frozen(np.hstack([values for _, values in encoded]))
-        terms.append(
-            GroupTerm(":".join(columns), columns, coder.levels, _frozen(codes), coefs, Z, _blocks(members, encoded))
-        )
-        encoders.append(_GroupEncoder(coder, tuple(encoder for encoder, _ in encoded)))
+        blocks = correlation_blocks([bar for _, bar in members], encoded)
+        name, channels = ":".join(columns), tuple(channel for channel, _ in pairs)
+        terms.append(GroupTerm(name, columns, coder.levels, _frozen(codes), coefs, Z, blocks, structure, channels))
+        encoders.append(GroupEncoder(coder, tuple(encoder for encoder, _ in encoded)))
     return terms, tuple(encoders)
-
-
-def _blocks(bars: Sequence[Bar], encoded: Sequence[tuple[Encoder, Array]]) -> tuple[tuple[int, ...], ...]:
-    blocks: list[tuple[int, ...]] = []
-    start = 0
-    for bar, (encoder, _) in zip(bars, encoded, strict=True):
-        positions = range(start, start + len(encoder.coefs))
-        blocks.extend([tuple(positions)] if bar.correlated else [(position,) for position in positions])
-        start = positions.stop
-    return tuple(blocks)
 
 
 def _replay(
@@ -376,9 +436,10 @@ def _replay(
         _replay_group(term, encoder, frame if term.name in levels else None, predictors, allow_new)
         for term, encoder in zip(design.groups, encoders.groups, strict=True)
     ]
-    offset = np.zeros(len(frame))
-    for encoder in encoders.offsets:
-        offset += encode(encoder, predictors)[:, 0]
+    offsets = np.zeros((len(encoders.all_offsets), len(frame)))
+    for total, several in zip(offsets, encoders.all_offsets, strict=True):
+        for encoder in several:
+            total += encode(encoder, predictors)[:, 0]
     read = _frozen_response(encode_response(encoders.response, spec.family, frame)) if response else None
     if read is not None:
         numbers, precision, known = read.trials, read.precision, read.known
@@ -390,9 +451,9 @@ def _replay(
         known = encode_known(encoders.response.known, frame, draws=trials)
     return Design(
         spec=spec,
-        X=_frozen(encode(encoders.fixed, predictors)),
+        X=_frozen(np.hstack([encode(fixed, predictors) for fixed in encoders.all_fixed])),
         coefs=design.coefs,
-        offset=_frozen(offset),
+        offset=_frozen(offsets[0]),
         groups=tuple(terms),
         response=read,
         trials=numbers,
@@ -403,11 +464,13 @@ def _replay(
         reasons=reasons,
         frame=frame,
         encoders=encoders,
+        channels=design.channels,
+        offsets=_frozen(offsets[1:]),
     )
 
 
 def _replay_group(
-    term: GroupTerm, encoder: _GroupEncoder, frame: pd.DataFrame | None, predictors: pd.DataFrame, allow_new: bool
+    term: GroupTerm, encoder: GroupEncoder, frame: pd.DataFrame | None, predictors: pd.DataFrame, allow_new: bool
 ) -> GroupTerm:
     if frame is None:
         codes, new = np.full(len(predictors), -1, dtype=np.int32), ()
@@ -415,7 +478,7 @@ def _replay_group(
         codes, new = match_levels(encoder.coder, frame, term.name, allow_new)
     Z = _frozen(np.hstack([encode(effects, predictors) for effects in encoder.effects]))
     levels = (*encoder.coder.levels, *new)
-    return GroupTerm(term.name, term.columns, levels, _frozen(codes), term.coefs, Z, term.blocks)
+    return replace(term, levels=levels, codes=_frozen(codes), Z=Z)
 
 
 def _frozen(array: Any) -> Any:

@@ -7,7 +7,8 @@ share the factor merged, and a `LevelCoder` that finds the same levels in new da
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ import pandas as pd
 from bayes_glmm.design.frame import distinct, is_text, listed, plain, sorted_text
 from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.families import FAMILIES
+from bayes_glmm.structures.labels import listed_labels, positions
+from bayes_glmm.structures.structure import Structure
 
-__all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels"]
+__all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels", "related_levels"]
 
 Codes = npt.NDArray[np.int32]
 
@@ -69,6 +72,11 @@ class GroupTerm:
     blocks
         Sets of coefficients that are correlated with each other: ``((0, 1),)`` for ``(x | g)``, ``((0,), (1,))`` for
         ``(x || g)``. With ``||`` every column is a block of its own, those of a factor too.
+    structure
+        How the levels are related; None for independent ones. Its levels are all levels, with rows or without.
+    channels
+        The linear predictor that each coefficient acts on: 0, that of the mean, or 1, 2, ... in the order of the
+        parameters with formulas of their own. Empty where all act on the mean's.
     """
 
     name: str
@@ -78,6 +86,22 @@ class GroupTerm:
     coefs: tuple[str, ...]
     Z: npt.NDArray[np.float64]
     blocks: tuple[tuple[int, ...], ...]
+    structure: Structure | None = None
+    channels: tuple[int, ...] = ()
+
+    def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
+        """Say which coefficients act on a linear predictor: (coefficients,)."""
+        return np.array(self.channels or (0,) * len(self.coefs), dtype=np.int64) == channel
+
+    def within(self, channel: int) -> GroupTerm | None:
+        """Return the term with the coefficients of one linear predictor alone; None where it has none."""
+        kept = np.flatnonzero(self.acts_on(channel))
+        if len(kept) == len(self.coefs) or not len(kept):
+            return self if len(kept) else None
+        place = {int(old): new for new, old in enumerate(kept)}
+        blocks = tuple(tuple(place[c] for c in block if c in place) for block in self.blocks)
+        coefs, Z = tuple(self.coefs[c] for c in kept), np.ascontiguousarray(self.Z[:, kept])
+        return replace(self, coefs=coefs, Z=Z, blocks=tuple(filter(None, blocks)), channels=())
 
     @property
     def dim(self) -> str:
@@ -88,6 +112,18 @@ class GroupTerm:
     def size(self) -> int:
         """The number of levels."""
         return len(self.levels)
+
+    @cached_property
+    def along(self) -> npt.NDArray[np.float64]:
+        """Z for variances (rows, coefficients): times the sd that a row's level has beside others, where it is known.
+
+        That of an inbred animal is the root of 1 + F; of levels that were not read or fitted it is one.
+        """
+        if self.structure is None:
+            return self.Z
+        sds = np.append(np.sqrt(self.structure.variances), 1.0)
+        known = (self.codes >= 0) & (self.codes < self.structure.size)
+        return np.asarray(self.Z * sds[np.where(known, self.codes, -1)][:, None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +138,14 @@ class LevelCoder:
         Distinct values of each column, in the order of the levels.
     keys
         For each level the position of its value in each column's values, int64 (levels, columns).
+    by_text
+        Whether values are found by what they say, the number 7 as the text "7".
     """
 
     columns: tuple[str, ...]
     values: tuple[pd.Index, ...]
     keys: npt.NDArray[np.int64]
+    by_text: bool = False
 
     @property
     def levels(self) -> tuple[Any, ...]:
@@ -149,6 +188,44 @@ def fit_levels(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[LevelCoder,
     return coder, codes.astype(np.int32)
 
 
+def related_levels(frame: pd.DataFrame, column: str, structure: Structure) -> tuple[LevelCoder, Codes]:
+    """Find the levels of a grouping factor among those of its known covariance.
+
+    Parameters
+    ----------
+    frame
+        The user's columns without missing values.
+    column
+        The factor.
+    structure
+        How levels are related.
+
+    Returns
+    -------
+    coder : LevelCoder
+        All levels of the structure, in its order, those without rows, too.
+    codes : numpy.ndarray
+        Level of each row, int32.
+
+    Raises
+    ------
+    DataError
+        If rows have levels that the structure does not know.
+    """
+    found, uniques = _factorize(frame[column])
+    place = positions(structure.labels, uniques)
+    if (place < 0).any():
+        unknown = [plain(value) for value in uniques[place < 0]]
+        raise DataError(
+            f"covariances[{column!r}]: the {structure.kind} does not have {len(unknown):,} of the {len(uniques):,} "
+            f"levels in the data: {listed_labels(unknown)}. It has {listed_labels(structure.labels[::-1])}. Add "
+            "them to it, or leave out their rows."
+        )
+    keys = np.arange(structure.size, dtype=np.int64)[:, None]
+    coder = LevelCoder((column,), (pd.Index(list(structure.labels), dtype=object),), keys, by_text=True)
+    return coder, place[found].astype(np.int32)
+
+
 def match_levels(coder: LevelCoder, frame: pd.DataFrame, name: str, allow_new: bool) -> tuple[Codes, tuple[Any, ...]]:
     """Find the levels of new rows among those of the fit.
 
@@ -175,7 +252,10 @@ def match_levels(coder: LevelCoder, frame: pd.DataFrame, name: str, allow_new: b
     PredictionError
         If there are unseen levels and they are not allowed.
     """
-    parts = [_match_values(values, frame[column]) for values, column in zip(coder.values, coder.columns, strict=True)]
+    parts = [
+        _match_values(values, frame[column], coder.by_text)
+        for values, column in zip(coder.values, coder.columns, strict=True)
+    ]
     values = tuple(known.append(new) for known, (_, new) in zip(coder.values, parts, strict=True))
     if len(parts) == 1:
         codes, keys = parts[0][0], np.arange(len(values[0]), dtype=np.int64)[:, None]
@@ -235,10 +315,10 @@ def _index(values: pd.Index) -> pd.Index:
     return values
 
 
-def _match_values(values: pd.Index, column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
+def _match_values(values: pd.Index, column: pd.Series, by_text: bool) -> tuple[npt.NDArray[np.int64], pd.Index]:
     """Return positions among the known values, unseen ones numbered after them, and the unseen values."""
     found, uniques = _factorize(column)
-    position = values.get_indexer(uniques).astype(np.int64)
+    position = positions(values, uniques) if by_text else values.get_indexer(uniques).astype(np.int64)
     unseen = position < 0
     position[unseen] = len(values) + np.arange(int(unseen.sum()))
     return position[found], uniques[unseen]

@@ -83,6 +83,8 @@ def unidentified_effects(groups: Sequence[GroupTerm], response: Response, spec: 
         return
     spread = np.ones(np.count_nonzero(kept)) if response.precision is None else 1.0 / response.precision[kept]
     for term in groups:
+        if term.structure is not None and term.structure.share_ancestors(term.codes[kept]):
+            continue  # relatives tell the two apart
         if _absorbs(term, kept, spread):
             yield f"{_opening(term)}: {_meaning(term, spec, None if own is None else own.name)}"
 

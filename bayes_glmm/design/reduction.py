@@ -176,6 +176,7 @@ def _columns(design: Design, added: bool) -> Iterator[npt.NDArray[Any]]:
     seen = [np.ascontiguousarray(column) for column in design.X.T]
     yield from seen
     yield design.offset
+    yield from design.offsets
     for term in design.groups:
         for column in term.Z.T:
             if not any(np.array_equal(column, other) for other in seen):

@@ -96,7 +96,7 @@ def check_values(response: Response, formula: ResponseFormula, family: Family, i
     elif family.support == "count":
         check_whole(y, name, f"counts (family {family.name!r})", index)
     elif family.support == "positive":
-        reason = f"must be above zero for family {family.name!r}; with zeros use 'hurdle_gamma' or 'hurdle_lognormal'"
+        reason = f"must be above zero for family {family.name!r}; with zeros use 'tweedie' or 'hurdle_gamma'"
         refuse(y <= 0, y, name, index, reason)
     elif family.support == "nonnegative":
         refuse(y < 0, y, name, index, f"must not be negative for family {family.name!r}")
@@ -136,7 +136,8 @@ def _check_unit(y: Array, name: str, family: Family, index: pd.Index) -> None:
         "trials use family='binomial' with p(successes, trials)"
     )
     if not high and np.all((y >= 0) & (y <= 1)):
-        reason += "; proportions of 0 and 1 have 'zero_one_inflated_beta' and 'ordbeta'"
+        reason += "; shares of 0 and 1 have 'zero_one_inflated_beta' and 'ordbeta'"
+        reason += "" if low or np.any(y == 1) else ", of 0 alone 'zero_inflated_beta'"
     refuse((y < 0 if low else y <= 0) | (y > 1 if high else y >= 1), y, name, index, reason)
 
 

@@ -116,7 +116,8 @@ def _scale(fit: Fit) -> str:
 
 def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
     """Names and (S, coefficients) draws, an ordered response's thresholds first."""
-    names, draws = list(fit.model.design.coefs), predictor.draws.beta
+    design = fit.model.design
+    names, draws = list(design.within(0).coefs), predictor.draws.beta[:, design.acts_on(0)]
     if predictor.labels is not None:
         names = [*threshold_labels(predictor.labels), *names]
         draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
@@ -125,10 +126,10 @@ def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
 
 def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     """Least squares of the marginal linear predictors on the design, per draw: (S, coefficients)."""
-    design = fit.model.design
+    design = fit.model.design.within(0)
     rows, thresholds = predictor.rows, len(predictor.labels or ("", "")) - 1
     matrix = design.X
-    if predictor.labels is not None:  # P(y <= c) = g^-1(threshold_c - x'beta): one equation a row and threshold
+    if predictor.labels is not None:  # one equation a row and threshold, of threshold - x'beta
         matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), np.repeat(-design.X, thresholds, axis=0)])
     copies = Counterfactuals(predictor, rows, ())
     first, kind = copies.in_order()
@@ -141,8 +142,8 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
         offset = design.offset[first[chunk]]
         if predictor.labels is None:
             return (values - offset) @ projection[chunk, 0]
-        below = np.cumsum(values, axis=-1)[..., :-1]
-        eta = predictor.link.link(below) + offset[:, None]
+        assert predictor.family.threshold_predictors is not None
+        eta = predictor.family.threshold_predictors(values, predictor.link) + offset[:, None]
         return np.einsum("src,rcp->sp", eta, projection[chunk], optimize=True)
 
     total = np.zeros((predictor.draws.size, matrix.shape[1]))

@@ -7,6 +7,7 @@ from which variance components, intraclass correlations and R^2 follow.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,13 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     """
     check_fit(fit)
     check_choice("scale", scale, SCALES)
+    for term in fit.model.design.groups:
+        others = [one.name for c, one in enumerate(fit.model.spec.channels, start=1) if term.acts_on(c).any()]
+        if others:
+            raise PredictionError(
+                f"{term.name} has effects on {', '.join(others)}, too: how much of the response's variance a factor "
+                "stands for has no accepted definition then, and neither have ICC and R2. Its sds are in fit.summary()."
+            )
     if scale == "response" and fit.model.spec.family.probabilities is not None:
         raise PredictionError(
             "scale='response': ordered categories have no variance. Use scale='latent', the scale of the thresholds."
@@ -110,7 +118,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     )
 
 
-def variance_partition(request: Request, scale: str) -> Partition:
+def variance_partition(request: Request, scale: str, noise: bool = True) -> Partition:
     """Compute the variance components of every draw.
 
     Parameters
@@ -119,6 +127,9 @@ def variance_partition(request: Request, scale: str) -> Partition:
         Fit and rows.
     scale
         ``"latent"`` or ``"response"``.
+    noise
+        Whether the latent scale's residual variance includes that of a family that varies about its mean on the
+        response's scale, as counts do; its own residual or liability is always there.
 
     Returns
     -------
@@ -136,7 +147,7 @@ def variance_partition(request: Request, scale: str) -> Partition:
     )
     size = _known_precision(request.fit)
     if scale == "latent":
-        return _latent(predictor, size)
+        return _latent(predictor, size, noise)
     return response_partition(predictor, None if size is None else np.full(predictor.rows, size))
 
 
@@ -198,47 +209,75 @@ def component_table(labels: pd.DataFrame, values: Array, request: Request, attrs
     return table
 
 
-def _latent(predictor: RowPredictor, size: float | None) -> Partition:
+def _latent(predictor: RowPredictor, size: float | None, noise: bool) -> Partition:
     draws, design, family = predictor.draws, predictor.design, predictor.family
     centred = design.X - design.X.mean(axis=0)
     spread = centred.T @ centred / max(1, predictor.rows - 1)
     random = {
-        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.Z.T @ term.Z / predictor.rows)
+        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.along.T @ term.along / predictor.rows)
         for term in design.groups
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
-    if family.latent_variance is not None:
+    latent_variance = family.latent_variance
+    if latent_variance is not None:
         if predictor.link.latent_variance == math.inf:
             raise PredictionError(
                 f"The latent scale of the {predictor.link.name} link has no variance (a Cauchy distribution's): shares "
                 "of it are not offered. Use scale='response'."
             )
-        parameters = {name: value[:, 0] for name, value in draws.parameters.items()}
-        residual = family.latent_variance(predictor.link, parameters) + np.zeros(draws.size)
-    else:
+        residual = _over_rows(predictor, lambda parameters: latent_variance(predictor.link, parameters))
+    elif noise or (family.support == "real" and predictor.link.name == "identity"):
         residual = _residual_by_moments(predictor, size)
+    else:
+        residual = np.zeros(draws.size)
     return Partition(predictor, "latent", fixed, random, residual)
 
 
 def _residual_by_moments(predictor: RowPredictor, size: float | None) -> Array:
     """Variance on the link's scale of a response whose mean is the average over rows and random effects."""
-    link, family, parameters = predictor.link, predictor.family, predictor.draws.parameters
+    link, family = predictor.link, predictor.family
     predictor = predictor if family.mean is None else replace(predictor, scale="mu")
-    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], _distinct_rows(predictor))
+    means = in_threads(lambda piece: predictor.values(piece[0]) @ piece[1], distinct_rows(predictor))
     mean = np.sum(list(means), axis=0)[:, None]
-    variance = np.asarray(family.variance(mean, parameters, size), dtype=float)
-    # how fast the mean follows the linear predictor, whose scale the variance is put on
-    slope = link.inverse_derivative(link.link(mean))
-    if family.mean is not None:
-        step = _STEP * mean
-        slope = slope * (family.mean(mean + step, parameters) - family.mean(mean - step, parameters)) / (2.0 * step)
-    if link.transformed_variance is not None:  # of the log: the mean is the slope, or the slope the mean that counts
-        return np.asarray(link.transformed_variance(slope, variance))[:, 0]
-    return (variance / np.square(slope))[:, 0]
+
+    def residual(parameters: Mapping[str, Array]) -> Array:
+        variance = np.asarray(family.variance(mean, parameters, size), dtype=float)
+        # how fast the mean follows the linear predictor, whose scale the variance is put on
+        slope = link.inverse_derivative(link.link(mean))
+        if family.mean is not None:
+            step = _STEP * mean
+            slope = slope * (family.mean(mean + step, parameters) - family.mean(mean - step, parameters)) / (2.0 * step)
+        # of the log: the mean is the slope, or the slope the mean that counts
+        if link.transformed_variance is not None:
+            return np.asarray(link.transformed_variance(slope, variance))
+        return variance / np.square(slope)
+
+    return _over_rows(predictor, residual)
 
 
-def _distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
-    """Chunks of rows that differ, each row's share of all rows, and its number of trials or precision."""
+def _over_rows(predictor: RowPredictor, residual: Callable[[Mapping[str, Array]], Any]) -> Array:
+    """Average a residual variance, a function of the family's parameters, over the rows: (S,)."""
+    if not predictor.others:
+        return np.asarray(residual(predictor.draws.parameters) + np.zeros((predictor.draws.size, 1)))[:, 0]
+    pieces = distinct_rows(predictor)
+    return np.sum([residual(predictor.own_parameters(rows)) @ share for rows, share, _ in pieces], axis=0)
+
+
+def distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
+    """List chunks of rows that differ.
+
+    Parameters
+    ----------
+    predictor
+        The rows.
+    trials
+        (rows,) numbers of trials or precisions; None for one everywhere.
+
+    Returns
+    -------
+    list of tuple
+        Positions, each row's share of all rows, and its number of trials or precision.
+    """
     first, kind = Counterfactuals(predictor, predictor.rows, ()).distinct()
     share = np.bincount(kind, minlength=len(first)) / predictor.rows
     # the variance of a proportion is a line in 1/n: rows that differ in n alone have that of their harmonic mean
@@ -272,7 +311,7 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
     """
     names = [term.name for term in predictor.design.groups] if split else []
     names = names if len(names) > 1 else []
-    pieces = _distinct_rows(predictor, trials)
+    pieces = distinct_rows(predictor, trials)
     start = pieces[0][0][:1]
     centre = _means(
         predictor, start, random_variance(predictor.draws, predictor.design, start, predictor.design.groups)
@@ -296,7 +335,7 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
 def _means(predictor: RowPredictor, rows: Rows, variance: Array) -> Array:
     draws = predictor.draws
     eta = fixed_part(draws, predictor.design, rows)
-    return averaged_mean(predictor.family, predictor.link, draws.parameters, eta, variance)
+    return averaged_mean(predictor.family, predictor.link, predictor.own_parameters(rows), eta, variance)
 
 
 def _row_sums(
@@ -304,7 +343,7 @@ def _row_sums(
 ) -> Array:
     """Weighted sums over rows, (quantities, S): mean and square about a centre, noise, between groups, each group."""
     draws, design = predictor.draws, predictor.design
-    model = (predictor.family, predictor.link, draws.parameters)
+    model = (predictor.family, predictor.link, predictor.own_parameters(rows))
     eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows, design.groups)
     distance = _means(predictor, rows, variance) - centre
     noise = averaged_noise(*model, eta, variance, sizes) @ share

@@ -101,7 +101,7 @@ def _marginal(fit: Fit) -> Array:
 def _conditional(fit: Fit) -> Array:
     """(S,) of the response, at the groups' own effects."""
     predictor = row_predictor(fit, None, random_effects="conditional", random_seed=0)
-    family, parameters, response = predictor.family, predictor.draws.parameters, fit.model.design.response
+    family, response = predictor.family, fit.model.design.response
     sizes = None if response is None else response.sizes
     sizes = np.ones(predictor.rows) if sizes is None else sizes
     mean, square, noise = (np.zeros(predictor.draws.size) for _ in range(3))
@@ -111,6 +111,7 @@ def _conditional(fit: Fit) -> Array:
         centre = values[:, :1] if centre is None else centre
         mean += (values - centre).sum(axis=1) / predictor.rows
         square += np.square(values - centre).sum(axis=1) / predictor.rows
-        noise += response_noise(family, predictor.location(rows), parameters, sizes[rows]).sum(axis=1) / predictor.rows
+        location, parameters = predictor.location(rows), predictor.own_parameters(rows)
+        noise += response_noise(family, location, parameters, sizes[rows]).sum(axis=1) / predictor.rows
     explained = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
     return np.asarray(explained / (explained + noise), dtype=float)

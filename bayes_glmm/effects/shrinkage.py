@@ -5,6 +5,7 @@ Input: a `Fit`. Output: a table with no, partial and complete pooling side by si
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import response_noise
-from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
+from bayes_glmm.predict.expected import RowPredictor, row_predictor
+from bayes_glmm.predict.posterior import PosteriorDraws
 from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:
@@ -89,12 +91,15 @@ def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = Non
         fit, None, random_effects="conditional", new_levels="error", scale="link", by=None, ci_prob=ci_prob,
         random_seed=0, draws="table", averaged=False,
     )  # fmt: skip
-    draws, design = posterior_draws(fit), fit.model.design
-    population = _population(draws, design.coefs, term)
-    partial = summarise(population[:, None] + draws.effects[term.name], request.ci_prob)
-    rest = _linear_rest(fit, draws, term)
-    complete = _scoring(fit, draws, term.Z, rest, np.arange(len(rest)))
-    own = np.array([_scoring(fit, draws, term.Z, rest, rows) for rows in _rows_by_level(term)])
+    predictor = row_predictor(fit, None, scale="link", random_seed=0)
+    draws = predictor.draws
+    population = _population(draws, fit.model.design.coefs, term)
+    effects = draws.effects[term.name][:, :, fit.model.design.group(term.name).acts_on(0)]
+    partial = summarise(population[:, None] + effects, request.ci_prob)
+    rest = _linear_rest(predictor, term)
+    model = (fit, _parameter_means(predictor), term.Z, rest)
+    complete = _scoring(*model, np.arange(len(rest)))
+    own = np.array([_scoring(*model, rows) for rows in _rows_by_level(term)])
     rows = np.bincount(term.codes, minlength=len(term.levels))
     count = len(term.coefs)
     table = Table(
@@ -126,7 +131,10 @@ def _term(fit: Fit, group: str | None) -> GroupTerm:
         raise PredictionError(f"group= must name one of the grouping factors: {', '.join(map(repr, names))}.")
     if group is not None and checked_name("group", group) not in names:
         raise PredictionError(f"group: the model has no grouping factor {group!r}. {nearest(group, names)}")
-    return fit.model.design.groups[0 if group is None else names.index(group)]
+    term = fit.model.design.groups[0 if group is None else names.index(group)].within(0)
+    if term is None:
+        raise PredictionError(f"shrinkage: {group or names[0]} has no effects on the mean, which is what is shown.")
+    return term
 
 
 def _rows_by_level(term: GroupTerm) -> list[npt.NDArray[np.intp]]:
@@ -140,9 +148,15 @@ def _population(draws: PosteriorDraws, coefs: tuple[str, ...], term: GroupTerm) 
     return np.stack([draws.beta[:, coefs.index(c)] if c in coefs else zero for c in term.coefs], axis=1)
 
 
-def _linear_rest(fit: Fit, draws: PosteriorDraws, term: GroupTerm) -> Array:
+def _parameter_means(predictor: RowPredictor) -> dict[str, Array]:
+    """Posterior mean of each of the family's parameters, (rows,)."""
+    values = predictor.own_parameters(np.arange(predictor.rows)).items()
+    return {name: np.broadcast_to(value.mean(axis=0), (predictor.rows, *value.shape[2:])) for name, value in values}
+
+
+def _linear_rest(predictor: RowPredictor, term: GroupTerm) -> Array:
     """Posterior mean of the linear predictor without the coefficients that vary by this factor: (rows,)."""
-    design = fit.model.design
+    draws, design = predictor.draws, predictor.design
     fixed = [j for j, coef in enumerate(design.coefs) if coef not in term.coefs]
     rest = design.offset + design.X[:, fixed] @ draws.beta[:, fixed].mean(axis=0)
     for other in design.groups:
@@ -151,12 +165,11 @@ def _linear_rest(fit: Fit, draws: PosteriorDraws, term: GroupTerm) -> Array:
     return np.asarray(rest, dtype=float)
 
 
-def _scoring(fit: Fit, draws: PosteriorDraws, Z: Array, rest: Array, rows: npt.NDArray[np.intp]) -> Array:
+def _scoring(fit: Fit, means: Mapping[str, Array], Z: Array, rest: Array, rows: npt.NDArray[np.intp]) -> Array:
     """Coefficients (k,) that maximise the likelihood of some rows, by Fisher scoring; NaN where there are none."""
     model = fit.model.spec
     family, link, response = model.family, model.link, fit.model.design.response
     assert response is not None
-    parameters = {name: value.mean() for name, value in draws.parameters.items()}
     Z, rest, y = Z[rows], rest[rows], response.y[rows]
     nothing = np.full(Z.shape[1], np.nan)
     sizes = np.ones(len(rows)) if response.sizes is None else response.sizes[rows]
@@ -164,6 +177,7 @@ def _scoring(fit: Fit, draws: PosteriorDraws, Z: Array, rest: Array, rows: npt.N
     # what says nothing about these coefficients: no trials, and zeros that are set apart
     kept = (sizes > 0) & (weights > 0) & ~(family.zeros_apart & (y == 0))
     Z, rest, y, sizes, weights, rows = (values[kept] for values in (Z, rest, y, sizes, weights, rows))
+    parameters = {name: value[rows] for name, value in means.items()}
     if np.linalg.matrix_rank(Z) < Z.shape[1]:
         return nothing
     y = y if response.trials is None else y / sizes

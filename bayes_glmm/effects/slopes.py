@@ -203,9 +203,9 @@ def _tangent(request: Request, name: str) -> Counterfactuals:
     if name not in request.frame.columns:
         raise PredictionError(f"newdata has no column {name!r}, at whose values the slope is wanted.")
     predictor = predictor_at(request, request.frame)
-    design = replace(predictor.design, index=request.frame.index)  # errors name the user's rows
+    design = replace(predictor.whole, index=request.frame.index)  # errors name the user's rows
     derivative = differentiate(request.fit.model.design, design, name)
-    predictor = replace(predictor, design=moved(design, derivative, (-2, -1, 1, 2)))
+    predictor = replace(predictor, whole=moved(design, derivative, (-2, -1, 1, 2)))
     return contrasted(request, predictor, [Contrast(name, "dY/dX", (0, 1, 2, 3), _central)], derivative.steps)
 
 

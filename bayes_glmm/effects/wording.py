@@ -92,7 +92,7 @@ def ratio_words(fit: HasModel) -> str:
     if link == "logit" and family.mean is not None:
         return f"odds ratios of mu of {name}, the intercept odds"
     if link == "logit":
-        ratios = f"odds ratios of {f'a higher category of {name}' if ordered else name}"
+        ratios = f"odds ratios of {family.odds.replace('{y}', name) if ordered else name}"
         return ratios if ordered else f"{ratios}, the intercept odds"
     if family.response_transform is not None:  # of a lognormal response the median is exp(eta)
         return f"ratios of the median of {name}, the intercept a median"

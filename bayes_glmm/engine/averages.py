@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 from numpy.polynomial import chebyshev
 
 from bayes_glmm.engine.arithmetic import ordered
 from bayes_glmm.engine.data import read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 from bayes_glmm.engine.vector_math import fast_exp
 
 Array = npt.NDArray[np.float64]

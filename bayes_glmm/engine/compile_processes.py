@@ -41,7 +41,7 @@ def can_start_processes() -> bool:
 
 
 def compile_in_processes(units: Sequence[tuple[str, ...]], processors: int, folder: Path, cache_dir: str) -> None:
-    """Compile functions and keep their code where `bayes_glmm.engine.native` looks for it.
+    """Compile functions and keep their code where `bayes_glmm.engine.kept_code` looks for it.
 
     Parameters
     ----------
@@ -105,11 +105,12 @@ def _main() -> None:
     folder, *names = sys.argv[1:]
     importlib.import_module(f"bayes_glmm.engine.{names[0].partition('.')[0]}")
     native: Any = importlib.import_module("bayes_glmm.engine.native")
+    kept_code: Any = importlib.import_module("bayes_glmm.engine.kept_code")
     functions = [native.function_named(name) for name in names]
     with _locked(Path(folder) / f"{names[0]}.lock"):
-        if not all(function.is_whole() for function in functions):
+        if not all(kept_code.is_whole(function) for function in functions):
             for function in functions:
-                function.compile_here()
+                kept_code.compile_here(function)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from numba import carray
-
 from bayes_glmm.engine import densities
 from bayes_glmm.engine.arithmetic import inlined
 from bayes_glmm.engine.densities import log_normal_cdf, rising
+from bayes_glmm.engine.pointers import carray
+from bayes_glmm.engine.steps import steps_loop
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
 #: What trials are multiplied by where a row's y holds both, successes + TRIALS trials: whole numbers below it.
@@ -77,6 +77,7 @@ DENSITIES: Mapping[str, Density] = {
     "weibull": Density(densities.weibull, 1),
     "inversegaussian": Density(densities.inversegaussian, 1),
     "beta": Density(densities.beta, 1),
+    "tweedie": Density(densities.tweedie, 2),
 }
 
 
@@ -274,6 +275,8 @@ COMBINATORS: Mapping[str, Callable[[Row, int], Row]] = {
     "hurdle_": hurdle,
     "zero_one_inflated_": zero_one_inflated,
 }
+#: Ordered categories by steps.
+STEPS = ("sratio", "cratio", "acat")
 _COUNTS = ("poisson", "negativebinomial", "negativebinomial1")
 
 
@@ -300,8 +303,13 @@ def row_of(kernel: str, link: str) -> Row | None:
 
 
 def parameters_of(kernel: str) -> int:
-    """Return how many parameters a base has."""
-    return DENSITIES[kernel].parameters if kernel in DENSITIES else int(kernel == "betabinomial")
+    """Return how many parameters a kernel's family has."""
+    for start, combine in COMBINATORS.items():
+        if kernel.startswith(start):
+            return parameters_of(kernel.removeprefix(start)) + (2 if combine is zero_one_inflated else 1)
+    if kernel in DENSITIES:
+        return DENSITIES[kernel].parameters
+    return {"betabinomial": 1, "ordbeta": 3}.get(kernel, 0)
 
 
 # loops -------------------------------------------------------------------------------------------------------------
@@ -331,6 +339,33 @@ def loop(row: Row, parameters: int, trials: bool) -> Callable[..., float]:
         d_par[1] += total_second
         if third:
             d_par[2] += total_last
+        return total
+
+    return rows
+
+
+def each_loop(row: Row, parameters: int, trials: bool) -> Callable[..., float]:
+    """Return the kernel of a row whose parameters, and the derivatives by them, are arrays (parameters, rows)."""
+    second, third, packed = parameters > 1, parameters > 2, trials
+
+    def rows(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+        eta, y, counts = carray(eta_, (n,)), carray(y_, (n,)), carray(counts_, (n,))
+        values, d = carray(v_, (n,)), carray(d_, (n,))
+        par, d_par = carray(par_, (parameters, n)), carray(d_par_, (parameters, n))
+        total = 0.0
+        for i in range(n):
+            size = math.floor(y[i] / TRIALS) if packed else 1.0
+            response = y[i] - size * TRIALS if packed else y[i]
+            a, b, c = par[0, i], par[1, i] if second else 0.0, par[2, i] if third else 0.0
+            value, slope, d_a, d_b, d_c = row(eta[i], response, size, a, b, c)
+            values[i] = counts[i] * value
+            total += values[i]
+            d[i] = counts[i] * slope
+            d_par[0, i] = counts[i] * d_a
+            if second:
+                d_par[1, i] = counts[i] * d_b
+            if third:
+                d_par[2, i] = counts[i] * d_c
         return total
 
     return rows
@@ -395,16 +430,29 @@ def binomial_loop(pair: Callable[..., Any]) -> Callable[..., float]:
     return rows
 
 
+def has_trials(kernel: str) -> bool:
+    """Whether rows hold numbers of trials beside successes."""
+    return kernel.endswith("binomial") and not kernel.endswith("negativebinomial")
+
+
+def each_kernel_of(kernel: str, link: str) -> Callable[..., float] | None:
+    """Return the kernel of `each_loop` for a family's kernel name and a link; None where there is none."""
+    row, parameters = row_of(kernel, link), parameters_of(kernel)
+    return None if row is None or not parameters else each_loop(row, parameters, has_trials(kernel))
+
+
 def kernel_of(kernel: str, link: str) -> Callable[..., float] | None:
     """Return the kernel composed for a family's kernel name and a link; None where there is none."""
     if kernel == "poisson" and link in INVERSES:
         return count_loop(INVERSES[link])
     if kernel == "binomial":
         return binomial_loop(PAIRS[link]) if link in PAIRS else None
+    if kernel in STEPS:
+        return steps_loop(kernel, PAIRS[link]) if link in PAIRS else None
     if kernel in DENSITIES:
         return mean_loop(DENSITIES[kernel].function, INVERSES[link]) if link in INVERSES else None
     row = row_of(kernel, link)
     if row is None:
         return None
     third = kernel == "ordbeta" or kernel.startswith("zero_one_inflated_")
-    return loop(row, 3 if third else 2, kernel.endswith("binomial") and not kernel.endswith("negativebinomial"))
+    return loop(row, 3 if third else 2, has_trials(kernel))

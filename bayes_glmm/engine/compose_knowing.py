@@ -14,11 +14,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from numba import carray
-
 from bayes_glmm.engine.arithmetic import inlined, inlined_as_written
 from bayes_glmm.engine.compose import DENSITIES, INVERSES, P, Row
 from bayes_glmm.engine.limits import TAILS, between
+from bayes_glmm.engine.pointers import carray
 
 
 def known_error(density: Callable[..., Any], inverse: Callable[..., Any]) -> Row:

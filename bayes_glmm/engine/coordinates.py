@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written, reordered
@@ -37,6 +36,7 @@ from bayes_glmm.engine.pointers import (
     as_pointer,
     borrowed,
     call_density,
+    carray,
     local_matrix,
     local_vector,
     release,

@@ -11,21 +11,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import as_written, inlined_as_written
-from bayes_glmm.engine.pointers import as_pointer
+from bayes_glmm.engine.pointers import as_pointer, carray
 
 #: Rows of ``KernelData.terms``.
 COEFS, LEVELS, U_START, Z_START, THETA_START, THETA_SIZE = range(6)
 #: Elements of ``KernelData.sizes``.
 N_ROWS, N_TERMS, N_U, N_BETA, N_THETA, N_AUXILIARY, HAS_OFFSET, ROWS_ADDRESS = range(8)
+#: Columns of ``KernelData.predictors``: first column of X and the one behind the last, the family's parameter that the
+#: linear predictor is of, its inverse link, and what is added to it.
+FIRST, LAST, PARAMETER, INVERSE, LOWER = range(5)
 #: Length of the address table of a `KernelData`.
-TABLE_SIZE = 3 * 14
+TABLE_SIZE = 3 * 16
 
 
 class KernelData(NamedTuple):
-    """The arrays of one model. Shapes: n rows, p columns of X, G terms, K random coefficients, d elements of theta."""
+    """The arrays of one model.
+
+    Shapes: n rows, C linear predictors, p columns of X, G terms, K random coefficients, d elements of theta.
+    """
 
     sizes: npt.NDArray[np.int64]  # (8,) see N_ROWS ...
     terms: npt.NDArray[np.int64]  # (6, G) see COEFS ...
@@ -34,13 +39,15 @@ class KernelData(NamedTuple):
     codes: npt.NDArray[np.int32]  # (G, n)
     X: npt.NDArray[np.float64]  # (p, n), centred
     Z: npt.NDArray[np.float64]  # (K, n)
-    offset: npt.NDArray[np.float64]  # (n,)
+    offset: npt.NDArray[np.float64]  # (C n,) of one linear predictor after the other
     y: npt.NDArray[np.float64]  # (n, m) responses, and behind them what more row kernels read of a row
     counts: npt.NDArray[np.float64]  # (n,) binomial trials, or how many times a row counts
     beta_table: npt.NDArray[np.float64]  # (p, 8) priors of beta
     theta_table: npt.NDArray[np.float64]  # (d, 8) priors of theta
     lkj: npt.NDArray[np.float64]  # (G,) shape of each term's LKJ prior
     segments: npt.NDArray[np.int64]  # (levels + 1,) first row of each level of the largest term: rows are sorted by it
+    channels: npt.NDArray[np.int64]  # (p + K,) the linear predictor that a column of X or Z acts on; 0 is the mean's
+    predictors: npt.NDArray[np.float64]  # (C, 5) see FIRST ...
 
 
 @inlined_as_written
@@ -73,6 +80,8 @@ def read_data(table: Any) -> KernelData:
         read_matrix(table, 11, np.float64),
         read_vector(table, 12, np.float64),
         read_vector(table, 13, np.int64),
+        read_vector(table, 14, np.int64),
+        read_matrix(table, 15, np.float64),
     )
 
 

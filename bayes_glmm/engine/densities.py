@@ -302,3 +302,43 @@ def exgaussian(y: float, mu: float, sigma: float, tau: float) -> tuple[float, fl
     value = log_cdf + 0.5 * ratio * ratio - apart / tau - math.log(tau)
     d_sigma = ratio / tau - mills * (apart / (sigma * sigma) + 1.0 / tau)
     return value, -d_apart, d_sigma, d_apart + (apart / tau - 1.0 - ratio * ratio + mills * ratio) / tau
+
+
+@inlined
+def tweedie(y: float, mu: float, phi: float, power: float) -> tuple[float, float, float, float]:
+    """Mean, dispersion and power of the mean that the variance is proportional to: a Poisson number of gammas."""
+    if mu <= 0.0:
+        return -math.inf, math.nan, math.nan, math.nan
+    one, two, log_mu = power - 1.0, 2.0 - power, math.log(mu)
+    shape, number = two / one, math.exp(two * log_mu) / (phi * two)
+    d_mu, d_number = (y - mu) / (phi * math.exp(power * log_mu)), number * (1.0 / two - log_mu)
+    if y <= 0.0:
+        return -number, d_mu, number / phi, -d_number
+    rate, log_y = math.exp(-one * log_mu) / (phi * one), math.log(y)
+    log_z = shape * (log_y - math.log(one)) - (1.0 + shape) * math.log(phi) - math.log(two)
+    middle = math.exp(two * log_y) / (phi * two)
+    # far from one summand terms vary as a normal density does: some of them are as good as all
+    sd = math.sqrt(middle / (1.0 + shape))
+    step = max(math.floor(0.6 * sd), 1.0) if middle > 9.0 * sd else 1.0
+    peak = max(math.floor(middle + 0.5), 1.0)
+    largest = peak * log_z - math.lgamma(peak + 1.0) - math.lgamma(peak * shape)
+    total, counts, pulls = 1.0, peak, peak * digamma(peak * shape)
+    for side in range(2):
+        k = peak
+        while True:
+            k += step if side == 0 else -step
+            if k < 1.0:
+                break
+            term = k * log_z - math.lgamma(k + 1.0) - math.lgamma(k * shape) - largest
+            weight = math.exp(term)
+            total += weight
+            counts += weight * k
+            pulls += weight * k * digamma(k * shape)
+            if not term > -37.0:
+                break
+    count, pull = counts / total, pulls / total
+    value = largest + math.log(total * step) - number - y * rate
+    d_phi = (number + y * rate - (1.0 + shape) * count) / phi
+    d_log_z = 1.0 / two - shape / one - (log_y - math.log(one) - math.log(phi)) / (one * one)
+    d_power = y * rate * (1.0 / one + log_mu) - d_number + count * d_log_z + pull / (one * one)
+    return value, d_mu, d_phi, d_power

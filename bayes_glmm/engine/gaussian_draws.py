@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
@@ -18,6 +17,7 @@ from bayes_glmm.engine.gaussian_levels import add_level_noise, level_means
 from bayes_glmm.engine.gaussian_moments import MOMENTS_SIZE, Moments, read_moments
 from bayes_glmm.engine.information import backward_rows, backward_small
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 
 
 @as_written

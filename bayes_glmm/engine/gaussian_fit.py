@@ -13,16 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine import gaussian
+from bayes_glmm.engine import gaussian, sparse_gaussian
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_moments import Moments, gaussian_moments
 from bayes_glmm.engine.information import coupling_pattern
-from bayes_glmm.engine.laplace import NOWHERE, log_volume, tail_bends, theta_factor
+from bayes_glmm.engine.laplace import NOWHERE, LaplaceFit, information_at, log_volume, tail_bends, theta_factor
 from bayes_glmm.engine.modes import find_modes
+from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior, density_at, mapped_posterior
+from bayes_glmm.engine.sparse_gaussian import SparseMoments
+from bayes_glmm.engine.sparse_moments import SparsePattern, in_shares, sparse_moments, with_shares
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -40,7 +43,7 @@ class GaussianFit:
     moments
         The rows' sums of squares and products.
     theta
-        (d,) the mode.
+        (d,) the mode, as the sampler sees it.
     factor
         (d, d) factor of theta's approximate covariance.
     bends
@@ -49,7 +52,7 @@ class GaussianFit:
         Value at the mode, up to a constant.
     """
 
-    moments: Moments
+    moments: Moments | SparseMoments
     theta: Array
     factor: Array
     bends: Array
@@ -59,6 +62,23 @@ class GaussianFit:
     def log_mass(self) -> float:
         """Approximate log posterior mass around the mode, up to a constant."""
         return self.log_marginal + log_volume(self.factor)
+
+
+def has_normal_priors(data: KernelData) -> bool:
+    """Say whether (u, beta) have a normal distribution given theta.
+
+    Parameters
+    ----------
+    data
+        A Gaussian model with identity link.
+
+    Returns
+    -------
+    bool
+        Whether the priors of all coefficients are normal or flat.
+    """
+    kinds = set(data.beta_table[:, codes.DISTRIBUTION].astype(int))
+    return kinds <= {codes.FLAT, codes.NORMAL}
 
 
 def why_not_marginal(data: KernelData) -> str | None:
@@ -74,8 +94,7 @@ def why_not_marginal(data: KernelData) -> str | None:
     str or None
         The reason in words; None when they are.
     """
-    kinds = set(data.beta_table[:, codes.DISTRIBUTION].astype(int))
-    if not kinds <= {codes.FLAT, codes.NORMAL}:
+    if not has_normal_priors(data):
         return "a coefficient's prior is not normal"
     if not data.sizes[layout.N_THETA]:
         return "there are coefficients only"
@@ -130,13 +149,15 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     return gaussian_fits(packed)[0]
 
 
-def gaussian_fits(packed: Packed) -> tuple[GaussianFit, ...]:
+def gaussian_fits(packed: Packed, pattern: SparsePattern | None = None) -> tuple[GaussianFit, ...]:
     """Find the modes of theta's marginal posterior, exactly for this family.
 
     Parameters
     ----------
     packed
         A model that `why_not_marginal` has nothing against.
+    pattern
+        Of a model with related levels, whose factor is sparse.
 
     Returns
     -------
@@ -152,37 +173,82 @@ def gaussian_fits(packed: Packed) -> tuple[GaussianFit, ...]:
     normal = data.beta_table[:, codes.DISTRIBUTION] == codes.NORMAL
     mean = np.where(normal, data.beta_table[:, codes.FIRST], 0.0)
     spread = np.where(normal, data.beta_table[:, codes.SECOND], 1.0)
-    moments = gaussian_moments(data, coupling_pattern(data), mean, normal / np.square(spread))
+    precision = normal / np.square(spread)
+    moments: Moments | SparseMoments
+    if pattern is None:
+        moments = gaussian_moments(data, coupling_pattern(data), mean, precision)
+    else:
+        moments = sparse_moments(data, pattern, mean, precision)
     surface = _Surface(packed, moments)
     start = packed.start[surface.n_v :]
     if surface(start) >= NOWHERE:
         raise SamplingError("The posterior has no finite density at the starting point; check the priors.")
-    fits = [_fit_at(surface, mode) for mode in find_modes(surface, data, start, 1e-8)]
+    modes = find_modes(surface, data, start, 1e-8)
+    if isinstance(moments, SparseMoments):
+        moments = with_shares(data, moments)
+        surface, modes = _Surface(packed, moments), [in_shares(mode, moments) for mode in modes]
+    fits = [_fit_at(surface, mode) for mode in modes]
     return tuple(sorted(fits, key=lambda fit: -fit.log_mass))
+
+
+def gaussian_laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
+    """Do what `laplace_fits` does by theta's exact marginal posterior and its gradient, without searches for (u, beta).
+
+    Parameters
+    ----------
+    packed
+        A model with `has_normal_priors`.
+
+    Returns
+    -------
+    tuple of LaplaceFit
+        Mode, information and spread of theta, the largest mass first.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start.
+    """
+    data, pattern = packed.data, coupling_pattern(packed.data)
+    fits = []
+    for fit in gaussian_fits(packed):
+        mean = np.zeros((1, int(data.sizes[layout.N_U] + data.sizes[layout.N_BETA])))
+        draw_coefficients(data, fit.moments, fit.theta[None], np.zeros_like(mean), mean)
+        x = np.concatenate([mean[0], fit.theta])
+        known = information_at(data, pattern, x)
+        fits.append(LaplaceFit(x, pattern, *known, fit.factor, fit.bends, fit.log_marginal))
+    return tuple(fits)
 
 
 class _Surface:
     """Minus theta's log marginal posterior."""
 
-    def __init__(self, packed: Packed, moments: Moments) -> None:
+    def __init__(self, packed: Packed, moments: Moments | SparseMoments) -> None:
         self.data, self.moments = packed.data, moments
         self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
         self._posterior = theta_posterior(packed, moments)
+        self._last: tuple[Array, tuple[float, Array]] | None = None
 
     def __call__(self, theta: Array) -> float:
         """Return its value, a large number where it or any derivative is infinite."""
-        value = density_at(self._posterior, theta)[0]
+        value = self._at(theta)[0]
         return -value if np.isfinite(value) else NOWHERE
 
     def gradient(self, theta: Array) -> Array:
         """Return its gradient, zero where its value is infinite."""
-        value, gradient = density_at(self._posterior, theta)
+        value, gradient = self._at(theta)
         return -gradient if np.isfinite(value) else np.zeros_like(theta)
+
+    def _at(self, theta: Array) -> tuple[float, Array]:
+        """Return value and gradient of the density, which searches ask for one after the other."""
+        if self._last is None or not np.array_equal(self._last[0], theta):
+            self._last = theta.copy(), density_at(self._posterior, theta)
+        return self._last[1]
 
     def effects(self, theta: Array) -> Array:
         """Return the mean of all group effects given theta."""
         coefficients = np.zeros((1, self.n_v))
-        draw_coefficients(self.data, self.moments, theta[None], np.zeros((1, self.n_v)), coefficients)
+        _drawing(self.moments)(self.data, self.moments, theta[None], np.zeros((1, self.n_v)), coefficients)
         return coefficients[0, : int(self.data.sizes[layout.N_U])]
 
 
@@ -212,7 +278,7 @@ def gaussian_posterior(packed: Packed, fit: GaussianFit) -> CompiledPosterior:
     return _behind_map(packed, fit.moments, fit.theta.copy(), np.ascontiguousarray(fit.factor), fit.bends)
 
 
-def theta_posterior(packed: Packed, moments: Moments) -> CompiledPosterior:
+def theta_posterior(packed: Packed, moments: Moments | SparseMoments) -> CompiledPosterior:
     """Put theta's marginal posterior behind theta itself.
 
     Parameters
@@ -232,8 +298,16 @@ def theta_posterior(packed: Packed, moments: Moments) -> CompiledPosterior:
     return _behind_map(packed, moments, np.zeros(d), np.eye(d), straight)
 
 
-def _behind_map(packed: Packed, moments: Moments, centre: Array, factor: Array, bends: Array) -> CompiledPosterior:
-    return mapped_posterior((gaussian.density, gaussian.expand), (packed.data, moments), centre, factor, bends)
+def _behind_map(
+    packed: Packed, moments: Moments | SparseMoments, centre: Array, factor: Array, bends: Array
+) -> CompiledPosterior:
+    path = sparse_gaussian if isinstance(moments, SparseMoments) else gaussian
+    return mapped_posterior((path.density, path.expand), (packed.data, moments), centre, factor, bends)
+
+
+def _drawing(moments: Moments | SparseMoments) -> NativeFunction:
+    """Return what draws (u, beta) given theta."""
+    return sparse_gaussian.draw_related if isinstance(moments, SparseMoments) else draw_coefficients
 
 
 def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int) -> Array:
@@ -262,7 +336,7 @@ def complete_positions(packed: Packed, fit: GaussianFit, theta: Array, seed: int
     def complete(chain: int) -> None:
         normals = np.random.default_rng(streams[chain]).standard_normal((draws, n_v))
         coefficients = np.empty((draws, n_v))
-        draw_coefficients(packed.data, fit.moments, np.ascontiguousarray(theta[chain]), normals, coefficients)
+        _drawing(fit.moments)(packed.data, fit.moments, np.ascontiguousarray(theta[chain]), normals, coefficients)
         out[chain, :, :n_v] = coefficients
 
     with ThreadPoolExecutor() as pool:

@@ -9,14 +9,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.gaussian_levels import MOST_COEFS
-from bayes_glmm.engine.information import Information, Pattern, add_row, new_information, read_information, read_pattern
+from bayes_glmm.engine.information import (
+    Information,
+    Pattern,
+    add_row,
+    new_information,
+    read_information,
+    read_pattern,
+    row_values,
+)
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 
 
 class Moments(NamedTuple):
@@ -65,9 +73,10 @@ def read_moments(table: Any) -> Moments:
 def _sums(data: KernelData, pattern: Pattern, out: Information, y: Any, cross: Any) -> None:
     """Add up [Z X]'W[Z X] and [Z X]'W y over the rows."""
     n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
-    work = np.empty(n_beta)
+    work = np.empty(data.channels.size)
     for i in range(data.sizes[layout.N_ROWS]):
         weight = data.counts[i]
+        row_values(data, i, work)
         add_row(data, pattern, i, weight, work, out)
         for b in range(n_beta):
             cross[n_u + b] += weight * data.X[b, i] * y[i]
@@ -87,7 +96,7 @@ def sums(table_: Any) -> float:
     return 0.0
 
 
-def _shift(X: Any, y: Any, mean: Any, prior_precision: Any) -> Any:
+def least_squares(X: Any, y: Any, mean: Any, prior_precision: Any) -> Any:
     """Fit least squares; where columns are nearly collinear, held by the priors, which such a fit would dwarf."""
     shift, _, _, size = np.linalg.lstsq(X, y, rcond=None)
     if size[-1] > 1e-6 * size[0]:
@@ -119,7 +128,7 @@ def gaussian_moments(data: KernelData, pattern: Pattern, mean: Any, prior_precis
     """
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     y, root = data.y[:, 0] - data.offset, np.sqrt(data.counts)
-    shift = _shift((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
+    shift = least_squares((data.X * root).T, y * root, mean, prior_precision) if n_beta else np.zeros(0)
     y = y - shift @ data.X
     out, cross = new_information(data, pattern), np.zeros(n_u + n_beta)
     levels, k, _ = out.levels.shape

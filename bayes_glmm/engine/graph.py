@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, cfunc
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.reduction import reduce_rows
@@ -21,11 +20,11 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.parameters import CORRELATION, KIND
-from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
 from bayes_glmm.engine.vectors import copy
 from bayes_glmm.families import FAMILIES
-from bayes_glmm.model.autoscale import ParameterPrior, PriorTable
 from bayes_glmm.model.naming import AT_DATA, random_variable_name
+from bayes_glmm.model.prior_table import ParameterPrior, PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -54,7 +53,15 @@ def reduced_rows_model(spec: ModelSpec, design: Design) -> tuple[ModelSpec, Desi
         spec = replace(spec, family=FAMILIES["binomial"])
     offset = reduced.offset if reduced.exposure is None else reduced.offset + np.log(reduced.exposure)
     response = replace(design.response, y=reduced.y, trials=reduced.trials, weights=reduced.weights)
-    rows = replace(design, X=reduced.X, offset=offset, groups=reduced.groups, response=response, trials=reduced.trials)
+    rows = replace(
+        design,
+        X=reduced.X,
+        offset=offset,
+        offsets=design.offsets[:, reduced.rows],
+        groups=reduced.groups,
+        response=response,
+        trials=reduced.trials,
+    )
     return spec, _rows_that_count(rows)
 
 
@@ -71,6 +78,7 @@ def _rows_that_count(design: Design) -> Design:
         design,
         X=design.X[kept],
         offset=design.offset[kept],
+        offsets=design.offsets[:, kept],
         groups=tuple(replace(term, codes=term.codes[kept], Z=term.Z[kept]) for term in design.groups),
         response=replace(
             response,
@@ -104,10 +112,11 @@ def graph_rows(spec: ModelSpec, n_parameters: int) -> Any:
     import pymc as pm
     import pytensor
     import pytensor.tensor as pt
+    from numba import cfunc
 
     eta, y, counts, values = pt.dvector("eta"), pt.dvector("y"), pt.dvector("counts"), pt.dvector("parameters")
     # thresholds are the last of a family's parameters
-    parameters = {row.name: values[i:] if row.ordered else values[i] for i, row in enumerate(spec.family.parameters)}
+    parameters = {row.name: values[i:] if row.ordered else values[i] for i, row in enumerate(spec.constants)}
     precise = spec.family.at_precision if spec.formula.response.precision is not None else None
     if precise is not None:  # whose rows count once or not at all
         parameters = precise(parameters, counts)

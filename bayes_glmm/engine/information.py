@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
+from bayes_glmm.engine.channels import row_factors, workspace
 from bayes_glmm.engine.data import KernelData, read_matrix, read_vector
 from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
 from bayes_glmm.engine.parameters import log_prior, precision, term_factor
-from bayes_glmm.engine.pointers import as_pointer, call_rows
+from bayes_glmm.engine.pointers import as_pointer, carray
 from bayes_glmm.engine.vectors import dot
 
 #: Elements a side below which the dense rest is worked on by loops: a library's call costs more.
@@ -108,60 +108,49 @@ def rest_start(data: KernelData, t: int) -> int:
 
 
 @as_written
-def _row_weights(x: Any, data: KernelData, start: int, stop: int, parameters: Any, eta: Any, weight: Any) -> None:
-    """Fill minus the second derivative of each row's log likelihood in eta, from its first derivative; at least 0."""
-    size = stop - start
-    step = 1e-4
-    address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    upper, lower, values, unused = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.zeros(parameters.size)
-    y, counts = data.y[start:stop], data.counts[start:stop]
-    predict_block(x, data, start, stop, eta)
-    for i in range(size):
-        eta[i] += step
-    call_rows(address, size, eta, y, counts, parameters, values, upper, unused)
-    for i in range(size):
-        eta[i] -= 2.0 * step
-    call_rows(address, size, eta, y, counts, parameters, values, lower, unused)
-    for i in range(size):
-        curvature = (lower[i] - upper[i]) / (2.0 * step)
-        weight[i] = curvature if curvature > 0.0 and math.isfinite(curvature) else 0.0
+def row_values(data: KernelData, i: int, z: Any) -> None:
+    """Fill `z` (p + K,) with one row's fixed and random predictors."""
+    n_beta = data.sizes[layout.N_BETA]
+    for b in range(n_beta):
+        z[b] = data.X[b, i]
+    for c in range(data.Z.shape[0]):
+        z[n_beta + c] = data.Z[c, i]
 
 
 @as_written
 def add_row(data: KernelData, pattern: Pattern, i: int, weight: float, z: Any, out: Information) -> None:
-    """Add one row's w (z, x)(z, x)' to the blocks; `z` is scratch of the row's random and fixed predictors."""
+    """Add one row's w z z' to the blocks; `z` are its fixed and random predictors, as of `row_values`."""
     n_terms, n_beta = data.sizes[layout.N_TERMS], data.sizes[layout.N_BETA]
     k0 = data.terms[layout.COEFS, 0] if n_terms > 0 else 0
     first_beta = out.rest.shape[0] - n_beta
     for b in range(n_beta):
-        z[b] = data.X[b, i] * weight
-    for b in range(n_beta):
+        scaled = z[b] * weight
         for a in range(b + 1):
-            out.rest[first_beta + b, first_beta + a] += z[b] * data.X[a, i]
+            out.rest[first_beta + b, first_beta + a] += scaled * z[a]
     if n_terms == 0:
         return
     level = data.codes[0, i]
     for c in range(k0):
-        scaled = weight * data.Z[c, i]
+        scaled = weight * z[n_beta + c]
         for a in range(k0):
-            out.levels[level, c, a] += scaled * data.Z[a, i]
+            out.levels[level, c, a] += scaled * z[n_beta + a]
         for b in range(n_beta):
-            out.coupling[pattern.slots[0, i] + b, c] += scaled * data.X[b, i]
+            out.coupling[pattern.slots[0, i] + b, c] += scaled * z[b]
     for t in range(1, n_terms):
-        k, row_z = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t]
+        k, own = data.terms[layout.COEFS, t], n_beta + data.terms[layout.Z_START, t]
         here = rest_start(data, t) + k * data.codes[t, i]
         for c in range(k):
-            scaled = weight * data.Z[row_z + c, i]
+            scaled = weight * z[own + c]
             for a in range(k0):
-                out.coupling[pattern.slots[t, i] + c, a] += scaled * data.Z[a, i]
+                out.coupling[pattern.slots[t, i] + c, a] += scaled * z[n_beta + a]
             for b in range(n_beta):
-                out.rest[first_beta + b, here + c] += scaled * data.X[b, i]
+                out.rest[first_beta + b, here + c] += scaled * z[b]
             for other in range(1, t + 1):
-                k_other, other_z = data.terms[layout.COEFS, other], data.terms[layout.Z_START, other]
+                k_other, other_z = data.terms[layout.COEFS, other], n_beta + data.terms[layout.Z_START, other]
                 there = rest_start(data, other) + k_other * data.codes[other, i]
                 for a in range(k_other):
                     if there + a <= here + c:
-                        out.rest[here + c, there + a] += scaled * data.Z[other_z + a, i]
+                        out.rest[here + c, there + a] += scaled * z[other_z + a]
 
 
 def new_information(data: KernelData, pattern: Pattern) -> Information:
@@ -189,16 +178,25 @@ def new_information(data: KernelData, pattern: Pattern) -> Information:
 @as_written
 def likelihood_information(x: Any, data: KernelData, pattern: Pattern, out: Information) -> None:
     """Fill the information of the likelihood about (u, beta) at x: [Z X]' W [Z X], lower triangle of the rest."""
-    n, n_beta = data.sizes[layout.N_ROWS], data.sizes[layout.N_BETA]
+    n, channels = data.sizes[layout.N_ROWS], data.predictors.shape[0]
     out.levels[:], out.coupling[:], out.rest[:] = 0.0, 0.0, 0.0
-    eta, weight, z = np.empty(BLOCK), np.empty(BLOCK), np.empty(n_beta)
+    eta, lower, upper = np.empty(channels * BLOCK), np.empty(channels * BLOCK), np.empty(channels * BLOCK)
+    factors, work = np.empty((BLOCK, channels, channels)), np.empty(workspace(data, BLOCK))
+    z, part = np.empty(data.channels.size), np.empty(data.channels.size)
     parameters = np.empty(data.sizes[layout.N_AUXILIARY] + 2)
     auxiliary_parameters(x, data, parameters)
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
-        _row_weights(x, data, start, stop, parameters, eta, weight)
+        predict_block(x, data, start, stop, eta)
+        row_factors(data, start, stop, eta, parameters, work, lower, upper, factors)
         for i in range(start, stop):
-            add_row(data, pattern, i, weight[i - start], z, out)
+            row_values(data, i, z)
+            for m in range(channels):
+                # a column of L multiplies each predictor by what belongs to the one it acts on
+                for j in range(z.size):
+                    c = data.channels[j]
+                    part[j] = z[j] if c == m else z[j] * factors[i - start, c, m]
+                add_row(data, pattern, i, factors[i - start, m, m], part, out)
 
 
 @as_written

@@ -10,10 +10,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import ordered, reordered
+from bayes_glmm.engine.channels import evaluate_rows, workspace
 from bayes_glmm.engine.data import KernelData, read_data
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import (
@@ -31,7 +31,7 @@ from bayes_glmm.engine.parameters import (
     pull_precision,
     term_factor,
 )
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, call_rows, local_matrix, local_vector
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, carray, local_matrix, local_vector
 
 BLOCK = 256
 
@@ -39,13 +39,16 @@ BLOCK = 256
 @reordered
 def _predict_segments(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
     """Add Z u of the largest term, whose levels are runs of rows: loops without gathers."""
-    k, n_beta = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA]
+    k, n_beta, several = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA], data.predictors.shape[0] > 1
     row = start
     while row < stop:
         level = data.codes[0, row]
         end = min(data.segments[level + 1], stop)
         part = eta[row - start : end - start]
         for c in range(k):
+            if several:
+                at = (stop - start) * data.channels[n_beta + c] - start
+                part = eta[at + row : at + end]
             u = x[k * level + c]
             if data.ones[n_beta + c]:
                 for i in range(part.size):
@@ -60,13 +63,16 @@ def _predict_segments(x: Any, data: KernelData, start: int, stop: int, eta: Any)
 @reordered
 def _pull_segments(data: KernelData, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
     """Add Z' d of the largest term: one sum a run of rows."""
-    k, n_beta = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA]
+    k, n_beta, several = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA], data.predictors.shape[0] > 1
     row = start
     while row < stop:
         level = data.codes[0, row]
         end = min(data.segments[level + 1], stop)
         part = d_eta[row - start : end - start]
         for c in range(k):
+            if several:
+                at = (stop - start) * data.channels[n_beta + c] - start
+                part = d_eta[at + row : at + end]
             total = 0.0
             if data.ones[n_beta + c]:
                 for i in range(part.size):
@@ -118,19 +124,30 @@ def _pull_columns(X: Any, start: int, stop: int, d_eta: Any, gradient: Any) -> N
 
 
 @reordered
-def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
-    """Fill eta for the rows start..stop: offset + X beta + Z u."""
-    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
-    size, first = stop - start, 1 if n_beta > 0 and data.ones[0] else 0
-    intercept = x[n_u] if first else 0.0
+def _predict_fixed(x: Any, data: KernelData, c: int, start: int, stop: int, eta: Any) -> None:
+    """Fill one linear predictor of the rows start..stop with its offset + X beta."""
+    n_u, size = data.sizes[layout.N_U], stop - start
+    first, last = int(data.predictors[c, layout.FIRST]), int(data.predictors[c, layout.LAST])
+    constant = 1 if last > first and data.ones[first] else 0
+    intercept = x[n_u + first] if constant else 0.0
     if data.sizes[layout.HAS_OFFSET]:
-        offset = data.offset[start:stop]
+        at = c * data.sizes[layout.N_ROWS]
+        offset = data.offset[at + start : at + stop]
         for i in range(size):
             eta[i] = offset[i] + intercept
     else:
         for i in range(size):
             eta[i] = intercept
-    _predict_columns(x[n_u + first : n_u + n_beta], data.X[first:], start, stop, eta)
+    first += constant
+    _predict_columns(x[n_u + first : n_u + last], data.X[first:last], start, stop, eta)
+
+
+@reordered
+def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> None:
+    """Fill eta for the rows start..stop, one linear predictor after the other: offset + X beta + Z u."""
+    n_beta, size = data.sizes[layout.N_BETA], stop - start
+    for c in range(data.predictors.shape[0]):
+        _predict_fixed(x, data, c, start, stop, eta[c * size : c * size + size])
     for t in range(data.sizes[layout.N_TERMS]):
         k, first = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
         codes = data.codes[t][start:stop]
@@ -139,27 +156,37 @@ def predict_block(x: Any, data: KernelData, start: int, stop: int, eta: Any) -> 
             continue
         for c in range(k):
             z = data.terms[layout.Z_START, t] + c
+            at = size * data.channels[n_beta + z]
+            own = eta[at : at + size]
             if data.ones[n_beta + z]:
                 for i in range(size):
-                    eta[i] += x[first + k * codes[i] + c]
+                    own[i] += x[first + k * codes[i] + c]
             else:
                 column = data.Z[z][start:stop]
                 for i in range(size):
-                    eta[i] += column[i] * x[first + k * codes[i] + c]
+                    own[i] += column[i] * x[first + k * codes[i] + c]
+
+
+@reordered
+def _pull_fixed(data: KernelData, c: int, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
+    """Add X' d of one linear predictor of the rows start..stop to the gradient's beta."""
+    n_u = data.sizes[layout.N_U]
+    first, last = int(data.predictors[c, layout.FIRST]), int(data.predictors[c, layout.LAST])
+    if last > first and data.ones[first]:
+        total = 0.0
+        for i in range(stop - start):
+            total += d_eta[i]
+        gradient[n_u + first] += total
+        first += 1
+    _pull_columns(data.X[first:last], start, stop, d_eta, gradient[n_u + first : n_u + last])
 
 
 @reordered
 def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: Any) -> None:
-    """Add X' d and Z' d of the rows start..stop to the gradient's beta and u."""
-    n_u, n_beta = data.sizes[layout.N_U], data.sizes[layout.N_BETA]
-    size = stop - start
-    first = 1 if n_beta > 0 and data.ones[0] else 0
-    if first:
-        total = 0.0
-        for i in range(size):
-            total += d_eta[i]
-        gradient[n_u] += total
-    _pull_columns(data.X[first:], start, stop, d_eta, gradient[n_u + first : n_u + n_beta])
+    """Add X' d and Z' d of the rows start..stop to the gradient's beta and u; d_eta is laid out as eta is."""
+    n_beta, size = data.sizes[layout.N_BETA], stop - start
+    for c in range(data.predictors.shape[0]):
+        _pull_fixed(data, c, start, stop, d_eta[c * size : c * size + size], gradient)
     for t in range(data.sizes[layout.N_TERMS]):
         k, first = data.terms[layout.COEFS, t], data.terms[layout.U_START, t]
         codes = data.codes[t][start:stop]
@@ -168,13 +195,15 @@ def pull_block(data: KernelData, start: int, stop: int, d_eta: Any, gradient: An
             continue
         for c in range(k):
             z = data.terms[layout.Z_START, t] + c
+            at = size * data.channels[n_beta + z]
+            own = d_eta[at : at + size]
             if data.ones[n_beta + z]:
                 for i in range(size):
-                    gradient[first + k * codes[i] + c] += d_eta[i]
+                    gradient[first + k * codes[i] + c] += own[i]
             else:
                 column = data.Z[z][start:stop]
                 for i in range(size):
-                    gradient[first + k * codes[i] + c] += d_eta[i] * column[i]
+                    gradient[first + k * codes[i] + c] += own[i] * column[i]
 
 
 @reordered
@@ -191,20 +220,19 @@ def auxiliary_parameters(x: Any, data: KernelData, parameters: Any) -> None:
 @reordered
 def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
     """Return the log likelihood and add its gradient, block by block."""
-    n = data.sizes[layout.N_ROWS]
+    n, channels = data.sizes[layout.N_ROWS], data.predictors.shape[0]
     n_theta, n_auxiliary = data.sizes[layout.N_THETA], data.sizes[layout.N_AUXILIARY]
     last = x.size - n_auxiliary
-    address = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    eta, values, d_eta = local_vector(BLOCK), local_vector(BLOCK), local_vector(BLOCK)
+    eta, values, d_eta = local_vector(channels * BLOCK), local_vector(BLOCK), local_vector(channels * BLOCK)
     parameters, d_parameters = local_vector(n_auxiliary + 2), local_vector(n_auxiliary + 2)
+    work = local_vector(workspace(data, BLOCK))
     auxiliary_parameters(x, data, parameters)
     d_parameters[:] = 0.0
     total = 0.0
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
         predict_block(x, data, start, stop, eta)
-        y, counts = data.y[start:stop], data.counts[start:stop]
-        total += call_rows(address, stop - start, eta, y, counts, parameters, values, d_eta, d_parameters)
+        total += evaluate_rows(data, start, stop, eta, parameters, work, values, d_eta, d_parameters)
         pull_block(data, start, stop, d_eta, gradient)
     pull_last(data.theta_table[n_theta - n_auxiliary :], x[last:], d_parameters, gradient[last:])
     return total

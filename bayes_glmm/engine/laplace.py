@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import kernel
@@ -39,7 +38,7 @@ from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.engine.pointers import call_density
+from bayes_glmm.engine.pointers import call_density, carray
 from bayes_glmm.engine.vectors import copy, dot
 from bayes_glmm.errors import SamplingError
 
@@ -81,8 +80,6 @@ class LaplaceFit:
         (d, 3) how each element of theta's tails are stretched (`tail_bends`).
     log_marginal
         Laplace value of log p(y, theta) at the mode, up to a constant.
-    evaluations
-        How many values of theta were tried.
     """
 
     x: Array
@@ -94,7 +91,6 @@ class LaplaceFit:
     theta_factor: Array
     bends: Array
     log_marginal: float
-    evaluations: int
 
     @property
     def log_mass(self) -> float:
@@ -206,14 +202,13 @@ class _Objective:
     def __init__(self, packed: Packed, pattern: Pattern, start: Array) -> None:
         self.data, self.pattern = packed.data, pattern
         self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
-        self.best_x, self.best_value, self.evaluations = start.copy(), math.inf, 0
+        self.best_x, self.best_value = start.copy(), math.inf
         self.last_x = self.best_x
 
     def __call__(self, theta: Array) -> float:
         """Return minus the Laplace value, a large number where the mode cannot be found."""
         x = self._start(theta)
         value = -find_coefficients(self.data, self.pattern, x, 1e-6)
-        self.evaluations += 1
         if not math.isfinite(value):
             return NOWHERE
         self.last_x = x
@@ -326,8 +321,8 @@ def _fit_at(objective: _Objective, theta: Array) -> LaplaceFit:
     x, value = objective.position(theta)
     factor = _spread(objective, theta)
     bends = tail_bends(objective, theta, factor)
-    known = _information_at(objective.data, objective.pattern, x)
-    return LaplaceFit(x, objective.pattern, *known, factor, bends, value, objective.evaluations)
+    known = information_at(objective.data, objective.pattern, x)
+    return LaplaceFit(x, objective.pattern, *known, factor, bends, value)
 
 
 def _other_branches(packed: Packed, objective: _Objective, theta: Array) -> list[tuple[_Objective, Array]]:
@@ -376,10 +371,23 @@ def _other_priors(table: Array) -> list[Array]:
     return tables
 
 
-def _information_at(
+def information_at(
     data: KernelData, pattern: Pattern, x: Array
 ) -> tuple[Information, Information, Array, tuple[Array, ...]]:
-    """Return the likelihood's information, H, its Schur complement and the terms' precisions at a position."""
+    """Return what a `LaplaceFit` holds of the information at a position.
+
+    Parameters
+    ----------
+    data, pattern
+        The model and the couplings of its largest term.
+    x
+        (D,) the position.
+
+    Returns
+    -------
+    tuple
+        The likelihood's information, H, its Schur complement and the terms' precisions.
+    """
     likelihood, precision = new_information(data, pattern), new_information(data, pattern)
     sizes = data.terms[layout.COEFS]
     schur, omegas = np.zeros_like(precision.rest), np.zeros(int(np.sum(sizes**2)))

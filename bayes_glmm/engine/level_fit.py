@@ -16,9 +16,9 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import level_integrals
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.laplace import NOWHERE, log_volume, tail_bends, theta_factor
-from bayes_glmm.engine.level_design import choose_points
+from bayes_glmm.engine.level_design import Needs, choose_points, lay_out
 from bayes_glmm.engine.level_draws import draw_effects
-from bayes_glmm.engine.level_patterns import Patterns, find_patterns
+from bayes_glmm.engine.level_patterns import Patterns, each_level, find_patterns
 from bayes_glmm.engine.level_points import Levels
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
@@ -42,8 +42,8 @@ class LevelFit:
 
     Parameters
     ----------
-    patterns, levels
-        The levels, and the points of their integrals.
+    patterns, needs, levels
+        The levels, what points their integrals need, and the points.
     x
         (p + d,) the mode [beta, theta], beta as at the sds of ``levels.reference``.
     factor
@@ -55,6 +55,7 @@ class LevelFit:
     """
 
     patterns: Patterns
+    needs: Needs
     levels: Levels
     x: Array
     factor: Array
@@ -110,10 +111,10 @@ def level_fit(packed: Packed, start: Array | None = None) -> LevelFit | None:
     start = packed.start[int(packed.data.sizes[layout.N_U]) :].copy() if start is None else start
     unit = _units(patterns)
     for _ in range(SEARCHES):
-        levels = choose_points(patterns, [(start, 1.0)])
-        if levels is None:
+        needs = choose_points(patterns, [(start, 1.0)])
+        if needs is None:
             return None
-        surface = _Surface(patterns, levels, start, unit)
+        surface = _Surface(patterns, lay_out(patterns, needs), start, unit)
         y = minimize(surface, surface.gradient, np.zeros_like(start), 1e-3)
         start = start + unit * y
         if np.abs(y).max() < 0.1:
@@ -126,18 +127,18 @@ def level_fit(packed: Packed, start: Array | None = None) -> LevelFit | None:
     # where one element is far out and the others follow it
     moves = (factor @ factor.T / spread).T[int(patterns.data.sizes[layout.N_BETA]) :]
     ends = [(start + side * far * unit * move, FAR[far]) for far in FAR for move in moves for side in (-1.0, 1.0)]
-    levels = choose_points(patterns, [(start, 1.0), *ends])
-    if levels is None:
+    needs = choose_points(patterns, [(start, 1.0), *ends])
+    if needs is None:
         return None
     n_beta = int(patterns.data.sizes[layout.N_BETA])
     growth, reference = _growth(hessian, start / unit, n_beta, patterns.sds), start[n_beta + patterns.sds]
-    levels = levels._replace(growth=growth, reference=reference)
+    levels = lay_out(patterns, needs)._replace(growth=growth, reference=reference)
     surface = _Surface(patterns, levels, start, unit)
     y = minimize(surface, surface.gradient, np.zeros_like(start), 1e-8)
     factor = theta_factor(surface.hessian(y))
     bends = tail_bends(surface, y, factor)
     bends[:, 2] *= unit
-    return LevelFit(patterns, levels, start + unit * y, unit[:, None] * factor, bends, -surface(y))
+    return LevelFit(patterns, needs, levels, start + unit * y, unit[:, None] * factor, bends, -surface(y))
 
 
 def _growth(hessian: Array, x: Array, n_beta: int, sds: npt.NDArray[np.int64]) -> Array:
@@ -199,30 +200,30 @@ def complete_level_positions(packed: Packed, fit: LevelFit, x: Array, seed: int)
     out = np.empty((chains, draws, n_u + x.shape[2]))
     out[..., n_u:] = x
     streams = np.random.SeedSequence([seed, 1]).spawn(chains)
+    alone = each_level(fit.patterns)
+    levels = lay_out(alone, fit.needs.repeated(fit.patterns.multiplicity, units=not len(alone.coarser)))
 
     def complete(chain: int) -> None:
-        _draw_chain(data, fit, np.random.default_rng(streams[chain]), x[chain], out[chain, :, :n_u])
+        _draw_chain(data, alone, levels, np.random.default_rng(streams[chain]), x[chain], out[chain, :, :n_u])
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(complete, range(chains)))
     return out
 
 
-def _draw_chain(data: KernelData, fit: LevelFit, rng: np.random.Generator, x: Array, out: Array) -> None:
+def _draw_chain(
+    data: KernelData, alone: Patterns, levels: Levels, rng: np.random.Generator, x: Array, out: Array
+) -> None:
     """Fill the effects (draws, n_u) of one chain; those of levels without rows come from their distribution."""
-    patterns = fit.patterns
-    patterns_of = np.repeat(np.arange(len(patterns.multiplicity)), patterns.multiplicity)
-    units_of = np.searchsorted(patterns.units, patterns_of, side="right") - 1
-    owner = np.array([patterns_of, units_of], dtype=np.int64)
-    places = [patterns.levels]
-    if len(patterns.coarser):
-        places.append(patterns.coarser + int(data.terms[layout.U_START, 1]))
+    places = [alone.levels]
+    if len(alone.coarser):
+        places.append(alone.coarser + int(data.terms[layout.U_START, 1]))
     place = np.concatenate(places)
     at_once = max(1, UNIFORMS // (2 * len(place)))
     for start in range(0, len(x), at_once):
         own = np.ascontiguousarray(x[start : start + at_once])
         drawn = np.empty((len(own), len(place)))
-        draw_effects(patterns.data, fit.levels, own, owner, rng.random((len(own), 2 * len(place))), drawn)
+        draw_effects(alone.data, levels, own, rng.random((len(own), 2 * len(place))), drawn)
         out[start : start + at_once, place] = drawn
     n_beta = int(data.sizes[layout.N_BETA])
     for t in range(data.terms.shape[1]):

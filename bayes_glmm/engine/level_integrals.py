@@ -8,6 +8,9 @@ the log density up to a constant. With L_p(w) the likelihood of a pattern's rows
 for the levels of a factor b within one level of a factor a; where there is one factor c is zero and J is I^m. The sums
 are the trapezoidal rule, whose error falls geometrically with the step. Points and weights are functions of theta, and
 the gradient is that of the sums: it belongs to the density to rounding error, however many points there are.
+
+With L (patterns x t) and K (s x t, the normal density) of a batch, I = L K'; of the weights W (patterns x s) with which
+the I enter, W K is what each point weighs, and W'L what each element of K does.
 """
 
 from __future__ import annotations
@@ -16,19 +19,29 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written, inlined_as_written, ordered, reordered
 from bayes_glmm.engine.data import KernelData, read_data
 from bayes_glmm.engine.kernel import add_scalar_priors, auxiliary_parameters, predict_block, pull_block
-from bayes_glmm.engine.level_points import COUNT, ELEMENTS, FIRST, LEVELS_SIZE, NODES, PATTERNS, Levels, read_levels
+from bayes_glmm.engine.level_points import (
+    COUNT,
+    ELEMENTS,
+    FIRST,
+    INNER,
+    KERNEL,
+    LEVELS_SIZE,
+    OUTER,
+    PATTERNS,
+    Levels,
+    read_levels,
+)
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import constrain, pull_last
-from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_rows
+from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_rows, carray
 from bayes_glmm.engine.theta_map import Map, pull_map, read_map, to_place
 from bayes_glmm.engine.vector_math import fast_exp
-from bayes_glmm.engine.vectors import copy
+from bayes_glmm.engine.vectors import dot, largest, smallest
 
 #: A product below this is turned into its log before it underflows.
 SMALL = 1e-100
@@ -43,14 +56,33 @@ class Work(NamedTuple):
     counts: Any
     values: Any  # log likelihood of each element
     slopes: Any  # d/d eta
-    like: Any  # (points of a batch,) likelihood of a pattern at its points, over the largest
-    inner: Any  # (patterns of a unit, Q) I_p(c)
-    tilted: Any  # (patterns of a unit, Q) sum of t I_p's terms
-    outer: Any  # (Q,) log terms of J, then their shares
-    product: Any  # (Q,) factors of them whose log is still to be taken
-    kernel: Any  # (Q, T) N(t; c / sd_b, 1) dt
+    like: Any  # (patterns x t of a batch,)
+    weight: Any
+    inner: Any  # (patterns x s,)
+    kernel: Any  # (s x t,)
+    d_kernel: Any
+    outer: Any  # (s,) log terms of a unit's J, then their shares
+    product: Any  # (s,) factors of them whose log is still to be taken
+    top: Any  # (patterns,) log of the largest likelihood
+    shift: Any  # (patterns,) by how much a pattern's points are moved
+    tilt: Any  # (patterns,) N(t + shift; c, 1) is N(t; c, 1) exp(-tilt (t - c)), up to a factor
     parameters: Any  # the family's
     d_parameters: Any
+
+
+class Batch(NamedTuple):
+    """The patterns, points and matrices of one batch."""
+
+    first: int  # first pattern
+    t: Any  # (T,)
+    s: Any  # (Q,)
+    t_step: float
+    s_step: float
+    like: Any  # (P, T) L: likelihood of a pattern at its points, over the largest
+    weight: Any  # (P, T)
+    inner: Any  # (P, Q) I over the largest likelihood, then W
+    kernel: Any  # (Q, T) N(t; c / sd_b, 1) dt
+    d_kernel: Any  # (Q, T)
 
 
 @as_written
@@ -64,12 +96,16 @@ def new_work(data: KernelData, levels: Levels) -> Work:
         np.empty(elements),
         np.empty(elements),
         np.empty(elements),
-        np.empty(levels.largest[NODES]),
-        np.empty((levels.largest[PATTERNS], q)),
-        np.empty((levels.largest[PATTERNS], q)),
+        np.empty(levels.largest[INNER]),
+        np.empty(levels.largest[INNER]),
+        np.empty(levels.largest[OUTER]),
+        np.empty(levels.largest[KERNEL]),
+        np.empty(levels.largest[KERNEL]),
         np.empty(q),
         np.empty(q),
-        np.empty((q, levels.t.size)),
+        np.empty(levels.largest[PATTERNS]),
+        np.zeros(levels.largest[PATTERNS]),
+        np.zeros(levels.largest[PATTERNS]),
         np.empty(n_parameters),
         np.zeros(n_parameters),
     )
@@ -85,115 +121,126 @@ def sds(x: Any, data: KernelData, levels: Levels) -> tuple[float, float]:
     return finer, constrain(data.theta_table[levels.sds[1]], x[first + levels.sds[1]])[0]
 
 
-@ordered
-def fill_kernel(ratio: float, levels: Levels, kernel: Any) -> None:
-    """Fill N(t; ratio s, 1) dt for all s and t."""
-    for q in range(levels.s.size):
-        row, centre = kernel[q], ratio * levels.s[q]
-        for k in range(row.size):
-            z = levels.t[k] - centre
-            row[k] = fast_exp(-0.5 * z * z - _LOG_ROOT_2PI) * levels.t_steps[k]
-
-
-@ordered
-def spread_rows(f: Any, sd: float, shift: float, p: int, data: KernelData, levels: Levels, at: int, work: Work) -> int:
-    """Write the elements of a pattern, its points moved by a shift, which begin at `at`; return where they end."""
-    first, count = levels.nodes[FIRST, p], levels.nodes[COUNT, p]
-    t = levels.t[first : first + count]
-    for i in range(levels.rows[p], levels.rows[p + 1]):
-        eta, y, counts = work.eta[at : at + count], work.y[at : at + count], work.counts[at : at + count]
-        begin = f[i] + sd * shift
-        for k in range(count):
-            eta[k] = begin + sd * t[k]
-        y[:] = data.y[i, 0]
-        counts[:] = data.counts[i]
-        at += count
-    return at
-
-
 @as_written
-def evaluate_elements(size: int, data: KernelData, work: Work) -> None:
-    """Fill values and slopes of elements."""
-    rows = np.uint64(data.sizes[layout.ROWS_ADDRESS])
-    call_rows(rows, size, work.eta, work.y, work.counts, work.parameters, work.values, work.slopes, work.d_parameters)
-
-
-@as_written
-def evaluate_batch(f: Any, sd: float, b: int, data: KernelData, levels: Levels, work: Work) -> None:
-    """Fill values and slopes of a batch's elements."""
-    at = 0
-    for p in range(levels.units[levels.batches[b]], levels.units[levels.batches[b + 1]]):
-        at = spread_rows(f, sd, 0.0, p, data, levels, at, work)
-    evaluate_elements(at, data, work)
-
-
-@ordered
-def fill_likelihood(rows: int, values: Any, like: Any) -> float:
-    """Fill a pattern's likelihood at its points over the largest, whose log is returned."""
-    copy(values[: like.size], like)
-    for r in range(1, rows):
-        part = values[r * like.size : (r + 1) * like.size]
-        for k in range(like.size):
-            like[k] += part[k]
-    top = like[0]
-    for k in range(like.size):
-        top = max(top, like[k])
-    for k in range(like.size):
-        like[k] = fast_exp(like[k] - top)
-    return top
+def batch_at(b: int, levels: Levels, work: Work) -> Batch:
+    """Return a batch, its matrices within the working memory."""
+    first, last = levels.units[levels.batches[b]], levels.units[levels.batches[b + 1]]
+    p, n_t, n_s = last - first, levels.inner[COUNT, b], levels.outer[COUNT, b]
+    return Batch(
+        first,
+        levels.t[levels.inner[FIRST, b] : levels.inner[FIRST, b] + n_t],
+        levels.s[levels.outer[FIRST, b] : levels.outer[FIRST, b] + n_s],
+        levels.t_steps[b],
+        levels.s_steps[b],
+        work.like[: p * n_t].reshape((p, n_t)),
+        work.weight[: p * n_t].reshape((p, n_t)),
+        work.inner[: p * n_s].reshape((p, n_s)),
+        work.kernel[: n_s * n_t].reshape((n_s, n_t)),
+        work.d_kernel[: n_s * n_t].reshape((n_s, n_t)),
+    )
 
 
 @inlined_as_written
-def multiply(j: int, times: int, inner: float, top: float, work: Work) -> None:
-    """Multiply a unit's term by (inner exp(top))^times; logs take long, so they are taken of products."""
-    work.outer[j] += times * top
-    if times > 1:
-        work.outer[j] += times * math.log(inner)
-        return
-    work.product[j] *= inner
-    if work.product[j] < SMALL:
-        work.outer[j] += math.log(work.product[j])
-        work.product[j] = 1.0
+def own_part(points: Any, p: int, batch: Batch, levels: Levels) -> Any:
+    """Return what belongs to a pattern's own stretch of something about all points of its batch."""
+    first = levels.own[FIRST, batch.first + p]
+    return points[first : first + levels.own[COUNT, batch.first + p]]
 
 
-@reordered
-def _add_pattern(u: int, p: int, top: float, like: Any, levels: Levels, work: Work) -> None:
-    """Add m log I_p to the unit's log terms."""
-    local, first, nested = p - levels.units[u], levels.nodes[FIRST, p], levels.sds.size > 1
-    t = levels.t[first : first + like.size]
-    for j in range(levels.outer[COUNT, u]):
-        row = work.kernel[levels.outer[FIRST, u] + j][first : first + like.size]
-        total, tilted = 0.0, 0.0
-        if nested:
-            for k in range(like.size):
-                term = like[k] * row[k]
-                total += term
-                tilted += term * t[k]
-        else:
-            for k in range(like.size):
-                total += like[k] * row[k]
-        work.inner[local, j], work.tilted[local, j] = total, tilted
-    for j in range(levels.outer[COUNT, u]):
-        multiply(j, levels.multiplicity[p], work.inner[local, j], top, work)
+@ordered
+def _fill_kernel(ratio: float, batch: Batch) -> None:
+    """Fill N(t; ratio s, 1) dt."""
+    for q in range(batch.s.size):
+        row, centre = batch.kernel[q], ratio * batch.s[q]
+        for k in range(row.size):
+            z = batch.t[k] - centre
+            row[k] = fast_exp(-0.5 * z * z - _LOG_ROOT_2PI) * batch.t_step
+
+
+@ordered
+def _spread_rows(f: Any, sd: float, batch: Batch, data: KernelData, levels: Levels, work: Work) -> int:
+    """Write a batch's elements, each pattern's points moved by its shift; return how many there are."""
+    at = 0
+    for p in range(batch.like.shape[0]):
+        t = own_part(batch.t, p, batch, levels)
+        for i in range(levels.rows[batch.first + p], levels.rows[batch.first + p + 1]):
+            part = slice(at, at + t.size)
+            eta, y, counts = work.eta[part], work.y[part], work.counts[part]
+            begin, response, count = f[i] + sd * work.shift[p], data.y[i, 0], data.counts[i]
+            for k in range(t.size):
+                eta[k] = begin + sd * t[k]
+                y[k] = response
+                counts[k] = count
+            at += t.size
+    return at
+
+
+@ordered
+def _fill_likelihood(batch: Batch, levels: Levels, work: Work) -> None:
+    """Fill the patterns' likelihood, tilted, over the largest, and the log of that."""
+    at = 0
+    for p in range(batch.like.shape[0]):
+        t, tilt = own_part(batch.t, p, batch, levels), work.tilt[p]
+        batch.like[p][:] = 0.0
+        like, part = own_part(batch.like[p], p, batch, levels), work.values[at : at + t.size]
+        for k in range(t.size):
+            like[k] = part[k] - tilt * t[k]
+        at += t.size
+        for _ in range(levels.rows[batch.first + p] + 1, levels.rows[batch.first + p + 1]):
+            part = work.values[at : at + t.size]
+            for k in range(t.size):
+                like[k] += part[k]
+            at += t.size
+        top = largest(like)
+        for k in range(t.size):
+            like[k] = fast_exp(like[k] - top)
+        work.top[p] = top
 
 
 @as_written
-def start_unit(u: int, shift: float, levels: Levels, work: Work) -> None:
-    """Write the log of N(s; 0, 1) ds at the unit's points, moved by a shift; zero where there is one factor."""
-    for j in range(levels.outer[COUNT, u]):
-        work.outer[j], work.product[j] = 0.0, 1.0
-        if levels.sds.size > 1:
-            q = levels.outer[FIRST, u] + j
-            s = levels.s[q] + shift
-            work.outer[j] = math.log(levels.s_steps[q]) - 0.5 * s * s - _LOG_ROOT_2PI
+def fill_batch(b: int, f: Any, sd: float, ratio: float, data: KernelData, levels: Levels, work: Work) -> Batch:
+    """Evaluate a batch's rows at its points: return it with K, L and I filled."""
+    batch = batch_at(b, levels, work)
+    _fill_kernel(ratio, batch)
+    size = _spread_rows(f, sd, batch, data, levels, work)
+    rows = np.uint64(data.sizes[layout.ROWS_ADDRESS])
+    call_rows(rows, size, work.eta, work.y, work.counts, work.parameters, work.values, work.slopes, work.d_parameters)
+    _fill_likelihood(batch, levels, work)
+    if batch.s.size > 1:
+        np.dot(batch.like, batch.kernel.T, batch.inner)
+    else:
+        for p in range(batch.like.shape[0]):
+            own, kernel = own_part(batch.like[p], p, batch, levels), own_part(batch.kernel[0], p, batch, levels)
+            batch.inner[p, 0] = dot(own, kernel)
+    return batch
 
 
-@as_written
-def finish_unit(u: int, levels: Levels, work: Work) -> Any:
-    """Return the logs of the unit's terms."""
-    logs = work.outer[: levels.outer[COUNT, u]]
+@ordered
+def unit_terms(u: int, shift: float, ratio: float, batch: Batch, levels: Levels, work: Work) -> Any:
+    """Return the logs of the terms of a unit's J, its points s moved by a shift; logs take long: products have them."""
+    logs, product = work.outer[: batch.s.size], work.product[: batch.s.size]
+    tilt, added = 0.0, 0.0
+    logs[:] = 0.0
+    product[:] = 1.0
+    for p in range(levels.units[u] - batch.first, levels.units[u + 1] - batch.first):
+        inner, times = batch.inner[p], levels.multiplicity[batch.first + p]
+        tilt += times * work.tilt[p]
+        added += times * work.top[p]
+        if times > 1:
+            for j in range(logs.size):
+                logs[j] += times * math.log(inner[j])
+            continue
+        for j in range(logs.size):
+            product[j] *= inner[j]
+        if smallest(product) < SMALL:
+            for j in range(logs.size):
+                logs[j] += math.log(product[j])
+                product[j] = 1.0
+    if levels.sds.size > 1:
+        added += math.log(batch.s_step) - _LOG_ROOT_2PI
     for j in range(logs.size):
-        logs[j] += math.log(work.product[j])
+        s = batch.s[j] + shift
+        logs[j] += math.log(product[j]) + added + tilt * ratio * batch.s[j] - 0.5 * s * s
     return logs
 
 
@@ -213,62 +260,67 @@ def normalize(logs: Any) -> float:
     return top + math.log(total)
 
 
-@reordered
-def _pull_pattern(u: int, p: int, ratio: float, like: Any, levels: Levels, work: Work) -> float:
-    """Turn a pattern's likelihood into what its points weigh, m in all; return d/d ratio."""
-    local, first, d_ratio = p - levels.units[u], levels.nodes[FIRST, p], 0.0
-    weight = work.eta[: like.size]  # no longer needed
-    weight[:] = 0.0
-    for j in range(levels.outer[COUNT, u]):
-        q = levels.outer[FIRST, u] + j
-        if work.inner[local, j] > 0.0:
-            scale = levels.multiplicity[p] * work.outer[j] / work.inner[local, j]
-            row = work.kernel[q][first : first + like.size]
-            for k in range(like.size):
-                weight[k] += scale * row[k]
-            d_ratio += scale * levels.s[q] * (work.tilted[local, j] - ratio * levels.s[q] * work.inner[local, j])
-    for k in range(like.size):
-        like[k] *= weight[k]
-    return d_ratio
+@ordered
+def _weigh(u: int, shares: Any, batch: Batch, levels: Levels) -> None:
+    """Turn I into W, by what each enters its unit's log J."""
+    for p in range(levels.units[u] - batch.first, levels.units[u + 1] - batch.first):
+        inner, times = batch.inner[p], levels.multiplicity[batch.first + p]
+        for j in range(inner.size):
+            inner[j] = times * shares[j] / inner[j] if inner[j] > 0.0 else 0.0
 
 
 @reordered
-def _pull_rows(p: int, at: int, like: Any, levels: Levels, work: Work, d_f: Any) -> float:
-    """Fill d/df of a pattern's rows; return d/d sd_b by way of w = sd_b t."""
-    first, d_sd = levels.nodes[FIRST, p], 0.0
-    t = levels.t[first : first + like.size]
-    for i in range(levels.rows[p], levels.rows[p + 1]):
-        slopes, total, moved = work.slopes[at : at + like.size], 0.0, 0.0
+def _pull_kernel(ratio: float, batch: Batch) -> float:
+    """Return d/d ratio, by way of the points' kernel."""
+    total = 0.0
+    for q in range(batch.s.size):
+        row, slopes, s = batch.kernel[q], batch.d_kernel[q], batch.s[q]
+        for k in range(row.size):
+            total += slopes[k] * row[k] * s * (batch.t[k] - ratio * s)
+    return total
+
+
+@ordered
+def _weigh_points(batch: Batch, levels: Levels) -> None:
+    """Turn L into what its points weigh in the gradient, W K by elements L."""
+    single = batch.s.size == 1
+    if not single:
+        np.dot(batch.inner, batch.kernel, batch.weight)
+    for p in range(batch.like.shape[0]):
+        like, scale = own_part(batch.like[p], p, batch, levels), batch.inner[p, 0] if single else 1.0
+        weight = own_part(batch.kernel[0] if single else batch.weight[p], p, batch, levels)
         for k in range(like.size):
-            term = like[k] * slopes[k]
-            total += term
-            moved += term * t[k]
-        d_f[i] = total
-        d_sd += moved
-        at += like.size
+            like[k] *= scale * weight[k]
+
+
+@reordered
+def _pull_rows(batch: Batch, levels: Levels, work: Work, d_f: Any) -> float:
+    """Fill d/df of a batch's rows; return d/d sd_b by way of w = sd_b t."""
+    d_sd, at = 0.0, 0
+    for p in range(batch.like.shape[0]):
+        t, like = own_part(batch.t, p, batch, levels), own_part(batch.like[p], p, batch, levels)
+        for i in range(levels.rows[batch.first + p], levels.rows[batch.first + p + 1]):
+            slopes, total, moved = work.slopes[at : at + t.size], 0.0, 0.0
+            for k in range(t.size):
+                term = like[k] * slopes[k]
+                total += term
+                moved += term * t[k]
+            d_f[i] = total
+            d_sd += moved
+            at += t.size
     return d_sd
 
 
 @as_written
-def _weigh_counts(b: int, data: KernelData, levels: Levels, work: Work) -> None:
-    """Multiply the counts of a batch's elements by what their points weigh, which `work.like` holds."""
-    at, node = 0, 0
-    for p in range(levels.units[levels.batches[b]], levels.units[levels.batches[b + 1]]):
-        count = levels.nodes[COUNT, p]
-        for _ in range(levels.rows[p], levels.rows[p + 1]):
-            for k in range(count):
-                work.counts[at + k] *= work.like[node + k]
-            at += count
-        node += count
-
-
-@as_written
-def _spread_again(f: Any, sd: float, b: int, d_total: Any, data: KernelData, levels: Levels, work: Work) -> None:
+def _pull_parameters(batch: Batch, data: KernelData, levels: Levels, work: Work, d_total: Any) -> None:
     """Add d/d of the family's parameters: the batch's rows once more, each point counted as it weighs."""
     at = 0
-    for p in range(levels.units[levels.batches[b]], levels.units[levels.batches[b + 1]]):
-        at = spread_rows(f, sd, 0.0, p, data, levels, at, work)
-    _weigh_counts(b, data, levels, work)
+    for p in range(batch.like.shape[0]):
+        like = own_part(batch.like[p], p, batch, levels)
+        for _ in range(levels.rows[batch.first + p], levels.rows[batch.first + p + 1]):
+            for k in range(like.size):
+                work.counts[at + k] *= like[k]
+            at += like.size
     rows = np.uint64(data.sizes[layout.ROWS_ADDRESS])
     call_rows(rows, at, work.eta, work.y, work.counts, work.parameters, work.values, work.slopes, d_total)
 
@@ -301,30 +353,20 @@ def log_integrals(x: Any, data: KernelData, levels: Levels, work: Work, gradient
     predict_block(x, data, 0, n, f)
     sd, coarser = sds(x, data, levels)
     ratio = coarser / sd
-    fill_kernel(ratio, levels, work.kernel)
     total, d_sd, d_ratio = 0.0, 0.0, 0.0
     for b in range(levels.batches.size - 1):
-        evaluate_batch(f, sd, b, data, levels, work)
-        at, node = 0, 0
+        batch = fill_batch(b, f, sd, ratio, data, levels, work)
         for u in range(levels.batches[b], levels.batches[b + 1]):
-            start_unit(u, 0.0, levels, work)
-            at_unit, node_unit = at, node
-            for p in range(levels.units[u], levels.units[u + 1]):
-                rows, count = levels.rows[p + 1] - levels.rows[p], levels.nodes[COUNT, p]
-                like = work.like[node : node + count]
-                top = fill_likelihood(rows, work.values[at : at + rows * count], like)
-                _add_pattern(u, p, top, like, levels, work)
-                at, node = at + rows * count, node + count
-            total += normalize(finish_unit(u, levels, work))
-            at, node = at_unit, node_unit
-            for p in range(levels.units[u], levels.units[u + 1]):
-                rows, count = levels.rows[p + 1] - levels.rows[p], levels.nodes[COUNT, p]
-                like = work.like[node : node + count]
-                d_ratio += _pull_pattern(u, p, ratio, like, levels, work)
-                d_sd += _pull_rows(p, at, like, levels, work, d_f)
-                at, node = at + rows * count, node + count
+            shares = unit_terms(u, 0.0, ratio, batch, levels, work)
+            total += normalize(shares)
+            _weigh(u, shares, batch, levels)
+        if levels.sds.size > 1:
+            np.dot(batch.inner.T, batch.like, batch.d_kernel)
+            d_ratio += _pull_kernel(ratio, batch)
+        _weigh_points(batch, levels)
+        d_sd += _pull_rows(batch, levels, work, d_f)
         if data.sizes[layout.N_AUXILIARY] > 0:
-            _spread_again(f, sd, b, d_parameters, data, levels, work)
+            _pull_parameters(batch, data, levels, work, d_parameters)
     pull_block(data, 0, n, d_f, gradient)
     finer = first + levels.sds[0]
     gradient[finer] += (d_sd - d_ratio * ratio / sd) * constrain(data.theta_table[levels.sds[0]], x[finer])[1]

@@ -6,7 +6,7 @@ the same rows, and lie in the same level of the coarser factor where there is on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,8 @@ def why_not_integrated(packed: Packed) -> str | None:
     """
     data = packed.data
     n_terms = data.terms.shape[1]
+    if len(data.predictors) > 1:
+        return "rows have several linear predictors"
     if n_terms not in (1, 2) or int(data.sizes[layout.N_ROWS]) == 0:
         return "there are neither one nor two grouping factors"
     first_z = int(data.sizes[layout.N_BETA])
@@ -167,6 +169,33 @@ def find_patterns(packed: Packed) -> Patterns:
     )
 
 
+def each_level(patterns: Patterns) -> Patterns:
+    """Give every level a pattern of its own.
+
+    Parameters
+    ----------
+    patterns
+        Levels grouped by their rows.
+
+    Returns
+    -------
+    Patterns
+        The levels in the same order, rows repeated.
+    """
+    times, sizes = patterns.multiplicity, np.diff(patterns.rows)
+    own = np.repeat(np.arange(len(times)), times)
+    rows = np.concatenate([np.arange(patterns.rows[p], patterns.rows[p + 1]) for p in own])
+    ends, last = np.cumsum(times), patterns.units[1:] - 1
+    units = ends[last] if len(patterns.coarser) else np.arange(1, len(own) + 1)
+    return replace(
+        patterns,
+        data=_rows_alone(patterns.data, rows),
+        rows=np.concatenate([[0], np.cumsum(sizes[own])]).astype(np.int64),
+        multiplicity=np.ones(len(own), dtype=np.int64),
+        units=np.concatenate([[0], units]).astype(np.int64),
+    )
+
+
 def _rows_alone(data: KernelData, rows: Index) -> KernelData:
     """Return some rows as a model without groups, whose theta keeps the groups' sds."""
     sizes = data.sizes.copy()
@@ -182,4 +211,5 @@ def _rows_alone(data: KernelData, rows: Index) -> KernelData:
         y=data.y[rows],
         counts=data.counts[rows],
         segments=np.zeros(1, dtype=np.int64),
+        channels=data.channels[: int(data.sizes[layout.N_BETA])].copy(),
     )

@@ -12,11 +12,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import reordered
 from bayes_glmm.engine.data import read_matrix, read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.pointers import carray
 from bayes_glmm.engine.vectors import dot
 
 #: Pairs of lags after which a transform costs less.

@@ -13,24 +13,32 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.design.reduction import reduce_rows
+from bayes_glmm.design.frame import listed
+from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
-from bayes_glmm.engine.compose import TRIALS
+from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
+from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
+from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.model.at_data import column_unit
-from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, response_scale
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.scales import predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
 
 #: Kernels whose rows have a log likelihood concave in eta, at least under their usual links.
 LOG_CONCAVE = frozenset(
-    {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative"}
+    {"binomial", "poisson", "gaussian", "negativebinomial", "gamma", "lognormal", "cumulative", "sratio", "cratio"}
     | {"known_gaussian", "wider_gaussian", "limited_gaussian", "limited_lognormal"}
 )
+#: Kernels with such rows under one link only.
+_CONCAVE_UNDER = {"acat": "logit"}
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -97,8 +105,47 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     """
     if not has_rows(spec):
         precisions = "" if spec.formula.response.precision is None else " and precisions"
-        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}"
-    return why_not_in_coordinates(design, priors)
+        own = ", ".join(one.name for one in spec.channels)
+        formulas = f" and formulas of {own}" if own else ""
+        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
+    related = _related(design)
+    if related is None:
+        return why_not_in_coordinates(design, priors)
+    if not is_normal(spec):
+        return f"{related}, and the family is not gaussian with the identity link"
+    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
+        return f"{related}, and a coefficient's prior is not normal"
+    reason = _why_not_packed(design, priors)
+    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
+        reason = (
+            f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
+            "sires have the offspring of thousands of dams"
+        )
+    return reason
+
+
+def _related(design: Design) -> str | None:
+    """Say that levels have a known covariance; None where none have."""
+    names = [term.name for term in design.groups if term.structure is not None]
+    return f"the levels of {listed(names)} are related" if names else None
+
+
+def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
+    """Return a packed model's arrays, and how the levels of each of its terms are related.
+
+    Parameters
+    ----------
+    packed
+        The model.
+    design
+        Its design.
+
+    Returns
+    -------
+    data, structures
+        None for independent levels.
+    """
+    return packed.data, tuple(design.groups[g].structure for g in packed.order)
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -116,17 +163,12 @@ def has_rows(spec: ModelSpec) -> bool:
         precisions' roots, where the response's scale is the linear predictor's.
     """
     scaled = spec.formula.response.precision is None or scales(spec)
-    return scaled and has_row_kernel(spec.family.kernel, spec.link)
-
-
-def scales(spec: ModelSpec) -> bool:
-    """Say whether y times c has the predictor times c and sigma times c."""
-    return spec.family.support == "real" and spec.link.name == "identity"
+    return scaled and has_row_kernel(spec.family.kernel, spec.link, bool(spec.channels))
 
 
 def is_normal(spec: ModelSpec) -> bool:
     """Say whether rows are normal about the linear predictor, with one sigma or, times a root of each, sigma one."""
-    return scales(spec) and spec.family.kernel in ("gaussian", "known_gaussian")
+    return scales(spec) and not spec.channels and spec.family.kernel in ("gaussian", "known_gaussian")
 
 
 def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
@@ -142,6 +184,11 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
     str or None
         The reason in words; None where they can.
     """
+    return _related(design) or _why_not_packed(design, priors)
+
+
+def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
+    """Say what of a model the compiled tables cannot hold; None where they hold all."""
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
@@ -201,7 +248,7 @@ def auxiliary_rows(design: Design, priors: PriorTable) -> list[Array]:
         if row.ordered:
             assert design.response is not None and design.response.categories is not None
             following = rows[-1].copy()
-            following[codes.KIND] = codes.INCREMENT
+            following[codes.KIND] = codes.INCREMENT if row.increasing else codes.UNBOUNDED
             rows += [following] * (len(design.response.categories) - 2)
     return rows
 
@@ -227,20 +274,29 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
     root = None if rows.root is None else rows.root[by_level]
     centred = rows.X[by_level] - priors.means
-    X = _scaled((centred @ priors.basis).T, root)
-    Z = [_scaled(_at_data(rows.Z[g][by_level], priors.groups[g][1]).T, root) for g in order]
-    Z_all = np.vstack(Z) if Z else np.zeros((0, len(rows.y)))
+    channels = np.array([*design.channels, *(c for g in order for c in _channels(groups[g]))], dtype=np.int64)
+    Z = [_at_data(rows.Z[g][by_level], priors.groups[g][1]).T for g in order]
+    columns = np.vstack([(centred @ priors.basis).T, *Z])
+    # precisions are about the mean's linear predictor
+    columns[channels == 0] = _scaled(columns[channels == 0], root)
+    X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(design.coefs)]))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
     terms, blocks, theta_rows = _terms(design, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
-    offset = _scaled(rows.offset[by_level] + centred @ priors.location, root)
+    offset = rows.offset[:, by_level]
+    for c in range(len(offset)):
+        own = design.acts_on(c)
+        offset[c] += centred[:, own] @ priors.location[own]
+    offset[0] = _scaled(offset[0], root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
-    concave_rows = spec.family.kernel in LOG_CONCAVE and spec.link.name not in _OF_ANY_SHAPE
+    kernel, link = spec.family.kernel or "", spec.link.name
+    concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
+    concave_rows = concave_rows and not spec.channels
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
-        rows_address = row_kernel(spec.family.kernel, spec.link.name).address
+        rows_address = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels)).address
     sizes = np.zeros(8, dtype=np.int64)
     n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
     sizes[:] = (
@@ -255,15 +311,40 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         codes=level_codes,
         X=X,
         Z=Z_all,
-        offset=offset,
+        offset=np.ravel(offset),
         y=np.column_stack([_scaled(values[by_level], root) for values in (rows.y, *rows.known)]),
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=beta_table,
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
+        channels=channels,
+        predictors=_predictors(spec, design),
     )
     return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
+
+
+def _channels(term: GroupTerm) -> tuple[int, ...]:
+    """Return the linear predictor that each coefficient of a term acts on."""
+    return term.channels or (0,) * len(term.coefs)
+
+
+def _predictors(spec: ModelSpec, design: Design) -> Array:
+    """Lay out the linear predictors (C, 5): runs of columns of X, and the parameters they are of."""
+    names = [row.name for row in spec.family.parameters]
+    table, first = np.zeros((1 + len(spec.channels), 5)), 0
+    for c in range(len(table)):
+        last = first + int(design.acts_on(c).sum())
+        table[c, [layout.FIRST, layout.LAST]] = first, last
+        first = last
+    for c, one in enumerate(spec.channels, start=1):
+        lower = one.parameter.lower or 0.0
+        table[c, [layout.PARAMETER, layout.INVERSE, layout.LOWER]] = (
+            names.index(one.name),
+            INVERSES[one.link.name],
+            lower,
+        )
+    return table
 
 
 def _at_data(Z: Array, group: GroupPriors) -> Array:
@@ -315,22 +396,27 @@ def _terms(
 def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
     """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
+    scales = predictor_scales(spec, design, scale)
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     x = np.zeros(n_u + n_beta + int(data.sizes[layout.N_THETA]))
-    if "Intercept" in design.coefs:
-        x[n_u + design.coefs.index("Intercept")] = scale.center
-    elif n_beta and not any(row.ordered for row in priors.auxiliary):
-        # cell means, say: eta = 0 may be no mean under the link
-        level = scale.center - design.X @ priors.location
-        x[n_u : n_u + n_beta] = np.linalg.lstsq(design.X @ priors.basis, level, rcond=None)[0]
+    for c, one in enumerate(scales):
+        acts = np.flatnonzero(design.acts_on(c))
+        constant = [j for j in acts if j in design.intercepts]
+        if constant:
+            x[n_u + constant[0]] = one.center
+        elif len(acts) and not any(row.ordered for row in priors.auxiliary):
+            # cell means, say: eta = 0 may be no mean under the link
+            X, basis = design.X[:, acts], priors.basis[np.ix_(acts, acts)]
+            x[n_u + acts] = np.linalg.lstsq(X @ basis, one.center - X @ priors.location[acts], rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
         Z = _at_data(design.groups[g].Z, priors.groups[g][1])
         for c in range(Z.shape[1]):
             i = int(data.terms[layout.THETA_START, t]) + c
-            theta[i] = _unconstrain(data.theta_table[i], 0.5 * scale.link_sd / column_unit(Z[:, c]))
+            unit = scales[_channels(design.groups[g])[c]].unit
+            theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
-    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.family.parameters, strict=True), start=first):
+    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
         else:
@@ -340,10 +426,12 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
 
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
-    """Return the first threshold and the logs of the increments where the categories have their shares of the rows."""
+    """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
     rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
-    shares = np.cumsum(rows)[:-1] / np.sum(rows)
-    thresholds = np.asarray(spec.link.link(shares), dtype=float) + data.offset.mean()
+    assert spec.family.threshold_predictors is not None
+    thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
+    if not spec.family.parameters[-1].increasing:
+        return thresholds
     return np.concatenate([thresholds[:1], np.log(np.diff(thresholds))])
 
 
@@ -356,80 +444,3 @@ def _unconstrain(row: Array, value: float) -> float:
     width = row[codes.UPPER] - row[codes.LOWER]
     share = (value ** row[codes.POWER] - row[codes.LOWER]) / width
     return float(special.logit(np.clip(share, 0.1, 0.9)))
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The rows of the likelihood.
-
-    Parameters
-    ----------
-    X, offset, Z, codes
-        Predictors (n, p), offset (n,), random predictors (n, k) and level codes (n,) per grouping factor of the design.
-    y
-        (n,) responses; sums of them where rows were added up; successes + TRIALS times trials where these are not.
-    counts
-        (n,) binomial trials, how many rows a row stands for (its weight), or, where `root` cannot stand for it, its
-        precision.
-    root
-        (n,) what a row is multiplied by, both sides of it: the root of its precision; None for one.
-    known
-        (n,) each, what more row kernels read of a row, in the order of `Family.known`.
-    """
-
-    X: Array
-    offset: Array
-    Z: tuple[Array, ...]
-    codes: tuple[npt.NDArray[np.int32], ...]
-    y: Array
-    counts: Array
-    root: Array | None = None
-    known: tuple[Array, ...] = ()
-
-
-def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
-    """Return the rows of a design as the density reads them.
-
-    Parameters
-    ----------
-    spec, design
-        The model.
-
-    Returns
-    -------
-    Rows
-        After exact reduction. Weights multiply a row's log likelihood: successes and trials of a binomial, responses
-        and exposure of a Poisson.
-    """
-    summed = spec.family.rows_add
-    reduced = reduce_rows(design, rows_add=summed)
-    weights = np.ones_like(reduced.y) if reduced.weights is None else reduced.weights
-    counts = weights
-    for multiple in (reduced.trials, reduced.exposure) if summed else ():
-        counts = counts if multiple is None else counts * multiple
-    y = weights * reduced.y if summed else reduced.y
-    if reduced.trials is not None and not summed:
-        y = y + TRIALS * reduced.trials
-    Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
-    precision, root = design.precision, None
-    known = tuple(design.known[name] for name in spec.family.known)
-    if precision is not None and scales(spec):
-        root = np.sqrt(precision)
-    elif spec.family.knowing == ("se",) and scales(spec):
-        root = 1.0 / design.known["se"]
-    elif precision is not None:
-        counts = np.where(counts > 0, precision, 0.0)
-    # a row that does not count must not keep its mean in the family's domain either
-    kept = counts > 0
-    if kept.all() or not kept.any():
-        return Rows(reduced.X, reduced.offset, Z, level_codes, y, counts, root, known)
-    return Rows(
-        reduced.X[kept],
-        reduced.offset[kept],
-        tuple(values[kept] for values in Z),
-        tuple(codes[kept] for codes in level_codes),
-        y[kept],
-        counts[kept],
-        None if root is None else root[kept],
-        tuple(values[kept] for values in known),
-    )

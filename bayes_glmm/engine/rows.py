@@ -16,14 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import REORDERED, inlined
-from bayes_glmm.engine.compose import kernel_of
+from bayes_glmm.engine.compose import each_kernel_of, kernel_of
 from bayes_glmm.engine.compose_knowing import knowing_kernel
 from bayes_glmm.engine.densities import INV_SQRT_2PI, SQRT_HALF, log_normal_cdf
 from bayes_glmm.engine.native import NativeFunction, makes, native
-from bayes_glmm.engine.pointers import ROWS_SIGNATURE
+from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 from bayes_glmm.links import LINKS, Link
 
@@ -122,6 +121,24 @@ def _cloglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
 
 
 @inlined
+def _loglog_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    value, d_lower, d_upper = _cloglog_interval(-upper, -lower)
+    return value, -d_upper, -d_lower
+
+
+@inlined
+def _cauchit_interval(lower: float, upper: float) -> tuple[float, float, float]:
+    if lower == -math.inf:
+        angle = math.atan2(1.0, -upper)
+    elif upper == math.inf:
+        angle = math.atan2(1.0, lower)
+    else:
+        angle = math.atan2(upper - lower, 1.0 + lower * upper)
+    d_lower = -1.0 / ((1.0 + lower * lower) * angle) if lower > -math.inf else 0.0
+    return math.log(angle / math.pi), d_lower, 1.0 / ((1.0 + upper * upper) * angle) if upper < math.inf else 0.0
+
+
+@inlined
 def _category_rows(
     n: int, eta_: Any, y_: Any, counts_: Any, par: Any, v_: Any, d_: Any, d_par: Any, interval: Any
 ) -> float:
@@ -189,6 +206,14 @@ def _cumulative_cloglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: 
     return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _cloglog_interval)
 
 
+def _cumulative_loglog(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _loglog_interval)
+
+
+def _cumulative_cauchit(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    return _category_rows(n, eta_, y_, counts_, par_, v_, d_, d_par_, _cauchit_interval)
+
+
 #: Kernels written out, by (family's kernel name, link name); bernoulli is a binomial of one trial.
 WRITTEN: dict[tuple[str, str], Callable[..., float]] = {
     ("binomial", "logit"): _binomial_logit,
@@ -198,10 +223,12 @@ WRITTEN: dict[tuple[str, str], Callable[..., float]] = {
     ("cumulative", "logit"): _cumulative_logit,
     ("cumulative", "probit"): _cumulative_probit,
     ("cumulative", "cloglog"): _cumulative_cloglog,
+    ("cumulative", "loglog"): _cumulative_loglog,
+    ("cumulative", "cauchit"): _cumulative_cauchit,
 }
 
 
-def has_row_kernel(family: str | None, link: Link) -> bool:
+def has_row_kernel(family: str | None, link: Link, each: bool = False) -> bool:
     """Say whether there is a row kernel.
 
     Parameters
@@ -210,16 +237,18 @@ def has_row_kernel(family: str | None, link: Link) -> bool:
         The family's kernel name (``Family.kernel``); None where it has none.
     link
         The link; one of the user's own has none.
+    each
+        Whether the family's parameters differ from row to row.
 
     Returns
     -------
     bool
         Whether `row_kernel` returns one.
     """
-    return family is not None and LINKS.get(link.name) is link and _definition(family, link.name) is not None
+    return family is not None and LINKS.get(link.name) is link and _definition(family, link.name, each) is not None
 
 
-def row_kernel(family: str, link: str) -> NativeFunction:
+def row_kernel(family: str, link: str, each: bool = False) -> NativeFunction:
     """Return the row kernel of a family and link, compiled when its address is first asked for.
 
     Parameters
@@ -228,6 +257,8 @@ def row_kernel(family: str, link: str) -> NativeFunction:
         The family's kernel name (``Family.kernel``).
     link
         Name of the link.
+    each
+        Whether the family's parameters, and the derivatives by them, are arrays (parameters, rows).
 
     Returns
     -------
@@ -239,24 +270,27 @@ def row_kernel(family: str, link: str) -> NativeFunction:
     KeyError
         If the pair has no kernel (see `has_row_kernel`).
     """
-    return _row_kernel(f"{family}{_WITH}{link}")
+    return _row_kernel(f"{family}{_WITH}{link}{_EACH if each else ''}")
 
 
-#: Between the names of family and link in the name of a kernel.
-_WITH = "-"
+#: Between the names of family and link in the name of a kernel, and what ends it where parameters differ by rows.
+_WITH, _EACH = "-", "-each"
 
 
 @functools.cache
-def _definition(family: str, link: str) -> Callable[..., float] | None:
+def _definition(family: str, link: str, each: bool) -> Callable[..., float] | None:
+    if each:
+        return each_kernel_of(family, link)
     return WRITTEN.get((family, link)) or knowing_kernel(family, link) or kernel_of(family, link)
 
 
 @makes("rows")
 @functools.cache
 def _row_kernel(name: str) -> NativeFunction:
-    """Return the kernel of that name, such as ``"poisson-log"``."""
-    family, _, link = name.partition(_WITH)
-    function = _definition(family, link)
+    """Return the kernel of that name, such as ``"poisson-log"`` or ``"gaussian-identity-each"``."""
+    each = name.endswith(_EACH)
+    family, _, link = name.removesuffix(_EACH).partition(_WITH)
+    function = _definition(family, link, each)
     if function is None:
         raise KeyError(name)
     # by its name it is found again in the process that compiles it

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray
 
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import read_matrix, read_vector
 from bayes_glmm.engine.parameters import bend, pull_bend
+from bayes_glmm.engine.pointers import carray
 from bayes_glmm.engine.vectors import copy, product, transposed_product
 
 

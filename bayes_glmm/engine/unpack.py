@@ -16,13 +16,12 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.families import Family
 from bayes_glmm.model.naming import reported_names, threshold_labels
 
 Array = npt.NDArray[np.float64]
 
 
-def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr.Dataset:
+def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
     """Turn positions into reported parameters.
 
     Parameters
@@ -31,7 +30,7 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
         (chains, draws, D) positions.
     packed
         The model as the engine holds it.
-    design, family
+    design
         The model as users know it.
 
     Returns
@@ -70,20 +69,18 @@ def unpack_draws(x: Array, packed: Packed, design: Design, family: Family) -> xr
         variables[f"b_{term.name}"] = (dims, b)
         variables[f"sd_{term.name}"] = (dims[1:], sd)
     start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
-    for i, row in enumerate(family.parameters, start=start):
+    for i, row in enumerate(design.spec.constants, start=start):
         if row.ordered:
-            thresholds = np.cumsum(
-                np.concatenate([theta[..., i : i + 1], np.exp(theta[..., i + 1 :])], axis=-1), axis=-1
-            )
+            thresholds = theta[..., i:]
+            if row.increasing:
+                thresholds = np.cumsum(np.concatenate([thresholds[..., :1], np.exp(thresholds[..., 1:])], axis=-1), -1)
             shift = variables["beta"][1] @ packed.priors.means if n_beta else np.zeros(x.shape[:2])
             variables[row.name] = (("threshold",), thresholds + shift[..., None])
             assert design.response is not None and design.response.categories is not None
             coords["threshold"] = list(threshold_labels(design.response.categories))
         else:
             variables[row.name] = ((), constrained(data.theta_table[i], theta[..., i]))
-    ordered = {
-        name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in reported_names(design, family)
-    }
+    ordered = {name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in reported_names(design)}
     return xr.Dataset(ordered, coords=coords)
 
 

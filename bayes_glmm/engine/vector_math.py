@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 
-from numba import types
-
 from bayes_glmm.engine.arithmetic import inlined_as_written, ordered
 from bayes_glmm.engine.pointers import float_from_bits
 
@@ -40,7 +38,7 @@ def fast_exp(x: float) -> float:
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return p * float_from_bits((types.int64(k) + 1023) << 52)
+    return p * float_from_bits((int(k) + 1023) << 52)
 
 
 @inlined_as_written

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayes_glmm.engine.arithmetic import ordered, reordered
+from bayes_glmm.engine.arithmetic import extremes, ordered, reordered
 
 
 @ordered
@@ -26,6 +26,26 @@ def dot(a: Any, b: Any) -> float:
     for i in range(a.size):
         total += a[i] * b[i]
     return total
+
+
+@extremes
+def largest(a: Any) -> float:
+    """Return the largest element; of NaNs nothing is promised."""
+    found = a[0]
+    for i in range(a.size):
+        if a[i] > found:
+            found = a[i]
+    return found
+
+
+@extremes
+def smallest(a: Any) -> float:
+    """Return the smallest element; of NaNs nothing is promised."""
+    found = a[0]
+    for i in range(a.size):
+        if a[i] < found:
+            found = a[i]
+    return found
 
 
 @ordered

@@ -41,8 +41,10 @@ class AuxiliaryParameter:
     scaled
         Whether the default prior is in units of sd(y)**power, and `start` in units of sd(y).
     ordered
-        Whether it is a vector of increasing thresholds between the response's categories, each with the default prior;
+        Whether it is a vector of thresholds between the response's ordered categories, each with the default prior;
         they take the place of the intercept. Such a parameter is the family's last.
+    increasing
+        Whether such thresholds increase, because P(y <= c) is a function of the one at c alone.
     latex
         Symbol in equations.
     start
@@ -55,9 +57,17 @@ class AuxiliaryParameter:
     lower: float | None = 0.0
     upper: float | None = None
     ordered: bool = False
+    increasing: bool = True
     scaled: bool = False
     latex: str = ""
     start: float = 1.0
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Names of the links of a linear predictor of its own, the default first, of what lies above a lower bound."""
+        if self.upper is not None:
+            return UNIT_LINKS
+        return ("identity",) if self.lower is None else ("log", "softplus")
 
 
 @dataclass(frozen=True)
@@ -88,14 +98,19 @@ class Family:
         (eta, link, parameters, trials) -> (PyMC distribution class, its keyword arguments).
     mean
         (mu, parameters) -> E[y | x, u] (a probability for ``"trials"``); None where the mean is mu itself.
-    mean_factor
-        parameters -> E[y | x, u] / mu, for families with a `mean` that is proportional to mu; None elsewhere.
+    mean_line
+        parameters -> (a, b) with E[y | x, u] = a + b mu, where `mean` is such a line; None elsewhere.
     averaged_mean
         (eta, variance, parameters) -> E[y | x] with mu ~ N(eta, variance), for families with a `mean` that has such a
         closed form under the identity link; None elsewhere.
     probabilities
         (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for ``"ordered"``
         families, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
+    threshold_predictors
+        (probabilities along the last axis, link) -> threshold minus linear predictor, one a threshold: `probabilities`
+        in reverse. None for families without.
+    odds
+        What odds under the logit link are of, for ``"ordered"`` families, with ``{y}`` for the response.
     latent_variance
         (link, parameters) -> variance of the response around the linear predictor on *its* scale, where that is known:
         a threshold's latent variable, a log that is normal. None where it follows from the response's moments.
@@ -117,7 +132,8 @@ class Family:
     kernel
         Name of the family's row kernel in the engine; None where models go through PyMC's graph.
     latex
-        Distribution in equations, with ``{mu}`` for the location.
+        Distribution in equations, with ``{mu}`` for the location; of ``"ordered"`` families the whole line, with
+        ``{g}`` for the link and ``{y}`` for the response.
     aliases
         Other names users may write.
     of, knowing, remake
@@ -146,9 +162,11 @@ class Family:
     cdf: Callable[[Any, Any, Parameters, Any], Any]
     graph: Callable[[Any, Link, Parameters, Any], tuple[Any, dict[str, Any]]]
     mean: Callable[[Any, Parameters], Any] | None = None
-    mean_factor: Callable[[Parameters], Any] | None = None
+    mean_line: Callable[[Parameters], tuple[Any, Any]] | None = None
     averaged_mean: Callable[[Any, Any, Parameters], Any] | None = None
     probabilities: Callable[[Any, Link, Parameters], Any] | None = None
+    threshold_predictors: Callable[[Any, Link], Any] | None = None
+    odds: str = ""
     latent_variance: Callable[[Link, Parameters], Any] | None = None
     response_transform: Callable[[Any], Any] | None = None
     at_precision: Callable[[Parameters, Any], dict[str, Any]] | None = None
@@ -245,9 +263,20 @@ def shape_of(mu: Any, parameters: Parameters) -> tuple[int, ...]:
 def summed_cdf(log_density: Callable[..., Any], y: Any, mu: Any, parameters: Parameters, trials: Any) -> Any:
     """Add up the probabilities of 0, 1, ..., y: the distribution function of counts that have no shorter one."""
     shape = np.broadcast_shapes(np.shape(y), np.shape(trials) if trials is not None else (), shape_of(mu, parameters))
-    counts, total = np.broadcast_to(np.asarray(y, dtype=float), shape), np.zeros(shape)
-    n = None if trials is None else np.broadcast_to(np.asarray(trials, dtype=float), shape)
-    for k in range(int(np.max(counts, initial=-1.0)) + 1):
-        kept = float(k) if n is None else np.minimum(float(k), n)
-        total += np.where(counts >= k, np.exp(log_density(kept, mu, parameters, n)), 0.0)
-    return np.minimum(total, 1.0)
+    counts = np.broadcast_to(np.asarray(y, dtype=float), shape).reshape(-1)
+    counts = counts if trials is None else np.minimum(counts, np.broadcast_to(trials, shape).reshape(-1))
+    # the largest first: each element is worked on as long as its own count lasts
+    order = np.argsort(-counts, kind="stable")
+    left = np.searchsorted(-counts[order], -np.arange(np.max(counts, initial=-1.0) + 1.0), side="right")
+
+    def sorted_flat(value: Any) -> Any:
+        return np.broadcast_to(np.asarray(value, dtype=float), shape).reshape(-1)[order]
+
+    location, n = sorted_flat(mu), None if trials is None else sorted_flat(trials)
+    own, total = {name: sorted_flat(value) for name, value in parameters.items()}, np.zeros(counts.size)
+    for k, size in enumerate(left):
+        here = {name: value[:size] for name, value in own.items()}
+        total[:size] += np.exp(log_density(float(k), location[:size], here, None if n is None else n[:size]))
+    result = np.empty(counts.size)
+    result[order] = np.minimum(total, 1.0)
+    return result.reshape(shape)

@@ -18,7 +18,7 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 
 _STEP = Prior("Normal", mu=0, sigma=2.5)
-_THRESHOLDS = AuxiliaryParameter("thresholds", _STEP, lower=None, ordered=True, latex=r"\tau")
+THRESHOLDS = AuxiliaryParameter("thresholds", _STEP, lower=None, ordered=True, latex=r"\tau")
 
 
 def cumulative_probabilities(eta: Any, link: Link, parameters: Mapping[str, Any]) -> Any:
@@ -179,8 +179,8 @@ class CumulativeDistribution:
         return pt.sum(uniform[..., None] > self.link.graph_inverse(thresholds - eta[..., None]), axis=-1)
 
 
-def _categorical_cdf(y: Any, mu: Any, parameters: Mapping[str, Any], trials: Any) -> Any:
-    """Compute P(Y <= y) of an ordered category."""
+def categorical_cdf(y: Any, mu: Any, parameters: Mapping[str, Any], trials: Any) -> Any:
+    """Compute P(Y <= y) of an ordered category, the leading shape of the probabilities `mu`."""
     cumulative = np.cumsum(mu, axis=-1)
     codes = np.broadcast_to(np.asarray(y, dtype=np.intp), cumulative.shape[:-1])
     chosen = np.take_along_axis(cumulative, np.maximum(codes, 0)[..., None], axis=-1)[..., 0]
@@ -189,17 +189,19 @@ def _categorical_cdf(y: Any, mu: Any, parameters: Mapping[str, Any], trials: Any
 
 CUMULATIVE = Family(
     name="cumulative",
-    links=("logit", "probit", "cloglog"),
-    parameters=(_THRESHOLDS,),
+    links=("logit", "probit", "cloglog", "loglog", "cauchit"),
+    parameters=(THRESHOLDS,),
     support="ordered",
     log_density=categorical_log_density,
     simulate=categorical_simulate,
     variance=lambda mu, p, trials: mu * (1.0 - mu),
-    cdf=_categorical_cdf,
+    cdf=categorical_cdf,
     graph=cumulative_graph,
     probabilities=cumulative_probabilities,
     latent_variance=latent_of_link,
     kernel="cumulative",
-    latex=r"\operatorname{Cumulative}({mu}, \tau)",
-    aliases=("ordinal", "polr"),
+    threshold_predictors=lambda probabilities, link: link.link(np.cumsum(probabilities, axis=-1)[..., :-1]),
+    odds="a higher category of {y}",
+    latex=r"{g}(\Pr({y} \le c)) &= \tau_c - \eta_i",
+    aliases=("ordinal", "polr", "ocat"),
 )

@@ -137,6 +137,7 @@ ZERO_ONE_INFLATED_BETA = replace(
     name="zero_one_inflated_beta",
     parameters=(PHI, probability("zoi", r"\pi"), probability("coi", r"\gamma", 0.5)),
     **_with_ends(_inflated_shares, BETA),
+    mean_line=lambda p: (p["zoi"] * p["coi"], 1.0 - p["zoi"]),
     graph=_inflated_graph,
     kernel="zero_one_inflated_beta",
     latex=r"\pi (1 - \gamma) \, \delta_0 + \pi \gamma \, \delta_1 + (1 - \pi) \, " + BETA.latex,

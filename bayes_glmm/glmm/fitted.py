@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
+from bayes_glmm.design.tables import column_names
 from bayes_glmm.errors import DataError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import Fit
@@ -17,6 +18,8 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
+from bayes_glmm.spec.formula import parse_formula
+from bayes_glmm.spec.parameters import LOCATION
 from bayes_glmm.spec.update import updated_formula
 
 if TYPE_CHECKING:
@@ -162,8 +165,10 @@ class FittedGLMM(Fit):
         data: Any = None,
         *,
         family: str | Family | None = None,
-        link: str | Link | None = None,
+        link: str | Link | Mapping[str, str | Link] | None = None,
+        dpar_formulas: Mapping[str, str] | None = None,
         priors: Mapping[str, Prior | str] | None = None,
+        covariances: Mapping[str, Any] | None = None,
         center: bool | None = None,
         missing: str | None = None,
         **sampling: Any,
@@ -179,8 +184,12 @@ class FittedGLMM(Fit):
             so that a formula with further columns needs the data again.
         family, link
             As in `GLMM`; a new family has its own default link.
+        dpar_formulas
+            All formulas of further parameters, in the place of the old ones; ``{}`` for none.
         priors
             All priors stated, in the place of the old ones; ``{}`` for the defaults.
+        covariances
+            All known covariances, in the place of the old ones; None keeps those of factors that are still there.
         center, missing
             As in `GLMM`.
         **sampling
@@ -211,15 +220,24 @@ class FittedGLMM(Fit):
         'Reaction ~ Days + (Days | Subject)'
         """
         spec = self.model.spec
+        if dpar_formulas is None:
+            dpar_formulas = {part.name: part.text for part in spec.formula.parameters}
         if link is None and family is None:
-            link = spec.link
+            link = {LOCATION: spec.link, **{name: one for name, one in spec.links if name in dpar_formulas}}
+        text = spec.formula.text if formula is None else updated_formula(spec.formula.text, formula)
+        rows = self.model.design.frame if data is None else data
+        if covariances is None and spec.covariances:
+            factors = {bar.name for bar in parse_formula(text, column_names(rows)).bars}
+            covariances = {name: structure for name, structure in spec.covariances if name in factors}
         try:
             model = type(self.model)(
-                spec.formula.text if formula is None else updated_formula(spec.formula.text, formula),
-                self.model.design.frame if data is None else data,
+                text,
+                rows,
                 family=spec.family if family is None else family,
                 link=link,
+                dpar_formulas=dpar_formulas,
                 priors=dict(spec.priors) if priors is None else priors,
+                covariances=covariances,
                 center=spec.center if center is None else center,
                 missing=spec.missing if missing is None else missing,
             )

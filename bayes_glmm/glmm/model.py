@@ -23,7 +23,8 @@ from bayes_glmm.inference.fit import assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.links import Link
-from bayes_glmm.model.autoscale import PriorTable, resolve_priors
+from bayes_glmm.model.autoscale import resolve_priors
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.printing.table import Table
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.equation import Equation, equation
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import graphviz
     import pymc as pm
 
+_ARGUMENTS = ("family", "link", "dpar_formulas", "priors", "covariances", "center", "missing")
 _SETTINGS = (
     "draws", "tune", "chains", "cores", "random_seed", "method", "backend", "target_accept", "progressbar"
 )  # fmt: skip
@@ -60,10 +62,18 @@ class GLMM:
         link in parentheses where that is not the default, ``"Gamma(log)"``; or a `Family`. A binomial response without
         trials is 0 or 1.
     link
-        Name of the link; None for the family's default.
+        Name of the link; None for the family's default. With formulas of further parameters a dictionary,
+        ``{"mu": "identity", "sigma": "softplus"}``.
+    dpar_formulas
+        Formulas of further parameters of the family, ``{"sigma": "~ x + (1 | g)"}``, with their own fixed effects,
+        group effects and offsets on their own link scale: by default the log of what is positive and the logit of a
+        probability. Terms of the same name, ``(1 | p | g)``, are correlated across formulas.
     priors
         `Prior`, or its text, by parameter (``"beta[x]"``), class (``"beta"``, ``"sd"``) or group (``"sd[herd]"``,
         ``"precision[herd]"``): ``priors=dict(beta="Normal(0, 1)", sd="HalfNormal(1)")``.
+    covariances
+        How levels of a grouping factor are related, by its name: ``{"animal": bg.Pedigree(...)}``, a `Phylogeny`, a
+        `Precision`, or a covariance matrix (a DataFrame or DataArray that names its levels). Effects are N(0, sd^2 A).
     center
         Whether the intercept's prior is on the intercept at the predictors' means; False puts it on the raw intercept.
     missing
@@ -77,7 +87,8 @@ class GLMM:
     FormulaError
         If the formula cannot be read or asks for something that is not allowed.
     DataError
-        If a column is missing or the response does not fit the family.
+        If a column is missing, the response does not fit the family, or a covariance lacks levels that are in the
+        data.
     PriorError
         If a prior names no parameter of the model, or is flat where the data set no limit.
 
@@ -98,14 +109,19 @@ class GLMM:
         data: Any,
         family: str | Family = "gaussian",
         *,
-        link: str | Link | None = None,
+        link: str | Link | Mapping[str, str | Link] | None = None,
+        dpar_formulas: Mapping[str, str] | None = None,
         priors: Mapping[str, Prior | str] | None = None,
+        covariances: Mapping[str, Any] | None = None,
         center: bool = True,
         missing: str = "drop",
         **unknown: Never,
     ) -> None:
-        refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, ("family", "link", "priors", "center", "missing"))
-        self._spec = ModelSpec.build(formula, family, link, priors, center, missing, column_names(data))
+        refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, _ARGUMENTS)
+        names = column_names(data)
+        self._spec = ModelSpec.build(
+            formula, family, link, priors, center, missing, names, covariances=covariances, dpar_formulas=dpar_formulas
+        )
         self._design = build_design(self._spec, data)
         self._prior_table = resolve_priors(self._spec, self._design)
         check_propriety(self._design, self._prior_table)
@@ -225,9 +241,7 @@ class GLMM:
         from bayes_glmm.inference.prior import sample_prior
         from bayes_glmm.model.naming import reported_names
 
-        return sample_prior(
-            self.to_pymc(), reported_names(self._design, self._spec.family), self._prior_table, draws, random_seed
-        )
+        return sample_prior(self.to_pymc(), reported_names(self._design), self._prior_table, draws, random_seed)
 
     def fit(
         self,

@@ -17,8 +17,8 @@ from bayes_glmm.design.frame import numbers
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.inference.settings import Sampled
-from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import observed_name
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 

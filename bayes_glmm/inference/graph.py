@@ -19,8 +19,8 @@ from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_mat
 from bayes_glmm.inference.nutpie_run import run_nutpie
 from bayes_glmm.inference.nuts import is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
-from bayes_glmm.model.autoscale import PriorTable
 from bayes_glmm.model.naming import reported_names
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details |= record_of_modes([fit.log_mass for fit in fits], settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
-    return Sampled(unpack_draws(run.x, packed, design, spec.family), run.stats, run.interrupted, details)
+    return Sampled(unpack_draws(run.x, packed, design), run.stats, run.interrupted, details)
 
 
 def _sample_plain(
@@ -90,7 +90,7 @@ def _sample_plain(
     import nutpie
 
     started = time.perf_counter()
-    names = reported_names(design, spec.family)
+    names = reported_names(design)
     model = nutpie.compile_pymc_model(_graph(spec, design, priors), var_names=names)
     compiled_at = time.perf_counter()
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
@@ -149,7 +149,7 @@ def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, 
         import pymc as pm
 
         settings = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
-        names = reported_names(design, spec.family)
+        names = reported_names(design)
         started = time.perf_counter()
         with _graph(spec, design, priors):
             # an explicit NUTS step: PyMC would otherwise be free to choose Metropolis without saying so

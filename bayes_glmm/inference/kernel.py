@@ -22,12 +22,17 @@ from bayes_glmm.engine import (
     level_draws,
     level_integrals,
     mixing,
+    sparse_factor,
+    sparse_gaussian,
 )
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
+    GaussianFit,
     complete_positions,
     gaussian_fits,
+    gaussian_laplace_fits,
     gaussian_posterior,
+    has_normal_priors,
     marginal_pays,
     why_not_marginal,
 )
@@ -36,16 +41,17 @@ from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
-from bayes_glmm.engine.pack import Packed, is_normal, pack, why_not_covered
+from bayes_glmm.engine.pack import Packed, is_normal, pack, packed_structures, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
+from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
 from bayes_glmm.inference.nuts import Run, is_near_normal
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Array = npt.NDArray[np.float64]
@@ -131,7 +137,7 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details |= record_of_modes(prepared.masses, settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
-    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design, spec.family)
+    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design)
     return Sampled(posterior, run.stats, run.interrupted, details)
 
 
@@ -174,7 +180,7 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started, "redrawn": redrawn}
     details |= record_of_modes(prepared.masses, chains=1)  # the draws are those around the first
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
-    return Sampled(unpack_draws(x, prepared.packed, design, spec.family), stats, False, details)
+    return Sampled(unpack_draws(x, prepared.packed, design), stats, False, details)
 
 
 def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, int]:
@@ -197,13 +203,14 @@ def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tupl
 #: What the three paths call; a function stands for all of its module, which are compiled with it.
 _EXACT = (gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums)
 _COORDINATES = (coordinates.density, laplace.find_mode, kernel.density)
+_RELATED = (sparse_gaussian.density, sparse_gaussian.draw_related, sparse_factor.list_products)
 _INTEGRALS = (level_integrals.density, level_draws.draw_effects)
 
 
 def _compile(spec: ModelSpec, path: tuple[NativeFunction, ...]) -> None:
     """Compile together, the first time on a machine, what a run will call; what takes longest first."""
     assert spec.family.kernel is not None  # else the kernel would not cover the model
-    rows = row_kernel(spec.family.kernel, spec.link.name)
+    rows = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels))
     compile_ahead([*path, mixing.rank_statistics, rows], available_processors())
 
 
@@ -212,19 +219,17 @@ def _prepare(
 ) -> _Prepared:
     """Choose coordinates: those of the Laplace fit, or, with `integrate`, what is quicker where its shape is poor."""
     normal = is_normal(spec)
+    if any(term.structure is not None for term in design.groups):
+        return _with_related_levels(spec, design, priors, settings)
     _compile(spec, _EXACT if normal else _COORDINATES)
     packed = pack(spec, design, priors)
     if normal:
         if why_not_marginal(packed.data) is None and marginal_pays(packed.data):
-            exact = that_matter(gaussian_fits(packed))
             path = "beta and group effects integrated out exactly, then drawn"
-
-            def complete(theta: Array) -> Array:
-                return complete_positions(packed, exact[0], theta, settings.seed)
-
-            behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
-            return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
+            return _integrated(packed, gaussian_fits(packed), path, settings)
         _compile(spec, _COORDINATES)
+        if has_normal_priors(packed.data):
+            return _in_coordinates(packed, that_matter(gaussian_laplace_fits(packed)))
     integrable = integrate and not normal and why_not_integrated(packed) is None
     if integrable and has_many_units(packed.data):
         prepared = _with_levels_integrated(spec, packed, settings)
@@ -235,6 +240,27 @@ def _prepare(
         start = fits[0].x[int(packed.data.sizes[layout.N_U]) :]
         return _with_levels_integrated(spec, packed, settings, start) or _in_coordinates(packed, fits)
     return _in_coordinates(packed, fits)
+
+
+def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settings: SamplerSettings) -> _Prepared:
+    """Put theta's marginal posterior behind the coordinates of the fits that matter."""
+    exact = that_matter(fits)
+
+    def complete(theta: Array) -> Array:
+        return complete_positions(packed, exact[0], theta, settings.seed)
+
+    behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
+    return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
+
+
+def _with_related_levels(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
+    """Integrate beta and the effects of related levels out by a sparse factor."""
+    _compile(spec, _RELATED)
+    packed = pack(spec, design, priors)
+    pattern = sparse_pattern(*packed_structures(packed, design))
+    assert pattern is not None  # else the kernel would not cover the model
+    path = "beta and effects of related levels integrated out exactly by a sparse factor, then drawn"
+    return _integrated(packed, gaussian_fits(packed, pattern), path, settings)
 
 
 def _in_coordinates(packed: Packed, fits: tuple[LaplaceFit, ...]) -> _Prepared:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bayes_glmm.engine import shared_library
 from bayes_glmm.engine.run import CompiledPosterior, density_at
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.settings import SamplerSettings
@@ -120,7 +121,7 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, steps: int
     Raises
     ------
     SamplingError
-        If no chain could start, or the run was interrupted before every chain had a draw.
+        If no chain could start, the run was interrupted before every chain had a draw, or memory ran out.
     """
     library = nutpie_library()
     nuts = library.PyNutsSettings.Diag(settings.seed)
@@ -151,6 +152,7 @@ def run_nuts(posterior: CompiledPosterior, settings: SamplerSettings, steps: int
     draws, stats = sampler.take_results().get_arrow_trace()
     run = _collect(draws, stats, posterior.dimension, interrupted)
     # where the length is chosen, reaching it is no sign of trouble
+    shared_library.check()
     return replace(run, stats=run.stats.drop_vars("maxdepth_reached"), steps=steps) if steps else run
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from bayes_glmm.arguments import as_whole, checked_seed
 from bayes_glmm.errors import SamplingError, warn
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 
 if TYPE_CHECKING:
     import pymc as pm

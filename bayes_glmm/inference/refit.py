@@ -22,7 +22,7 @@ from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.fit import Fit, Model, assemble_tree
 from bayes_glmm.inference.samplers import run_sampler
 from bayes_glmm.inference.settings import SamplerSettings, available_processors
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.progress import Progress
 from bayes_glmm.spec.model_spec import ModelSpec
 

@@ -14,7 +14,7 @@ from bayes_glmm.errors import SamplingError, nearest
 from bayes_glmm.inference.graph import pymc_sampler, sample_nutpie
 from bayes_glmm.inference.kernel import approximate_laplace, sample_kernel
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Sampler = Callable[[ModelSpec, Design, PriorTable, SamplerSettings], Sampled]

@@ -28,8 +28,10 @@ from bayes_glmm.inference.columns import pack_column, unpack_column
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
+from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
-from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable, resolve_priors
+from bayes_glmm.model.autoscale import resolve_priors
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.printing.files import checked_path, checked_target
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -157,10 +159,12 @@ def _file_tree(fit: Fit) -> xr.DataTree:
     arrays = arrays.assign(
         {name: (tuple(f"{name}_{i}" for i in range(array.ndim)), array) for name, array in _prior_arrays(table).items()}
     )
+    arrays, related = with_structures(arrays, spec.covariances)
     manifest = {
         "format": FORMAT,
         "version": version("bayes_glmm"),
         "spec": json.loads(spec.to_json()),
+        "covariances": related,
         "priors": [_prior_record(row) for row in table],
         "centered": table.centered,
         "columns": columns,
@@ -217,6 +221,7 @@ def _frame(group: xr.Dataset, manifest: Mapping[str, Any]) -> pd.DataFrame:
 def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, Design, PriorTable]:
     """Build specification, design and priors as they were."""
     spec = ModelSpec.from_json(json.dumps(manifest["spec"]))
+    spec = replace(spec, covariances=saved_structures(group, manifest.get("covariances", [])))
     with warnings.catch_warnings():
         # said when the model was made
         warnings.simplefilter("ignore", DataWarning)

@@ -6,22 +6,23 @@ scalar parameter, each marked default or user.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import linalg
 
 from bayes_glmm.design.design import Design, prepared
 from bayes_glmm.design.frame import distinct_rows
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.design.terms import column_terms, joined
+from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
-from bayes_glmm.families import AuxiliaryParameter
 from bayes_glmm.model.at_data import AtData, at_data
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.scales import PredictorScale, default_auxiliary_prior, predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -31,211 +32,6 @@ Array = npt.NDArray[np.float64]
 SCALES: Mapping[str, float] = {"sd": 1.0, "variance": 2.0, "precision": -2.0}
 
 _KEY = re.compile(r"^(?P<head>[A-Za-z_]+)(?:\[(?P<first>.*?)\](?:\[(?P<second>.*)\])?)?$", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class ParameterPrior:
-    """The prior of one scalar parameter (or of one correlation matrix).
-
-    Parameters
-    ----------
-    parameter
-        Label as users write it in ``priors=``: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``,
-        ``"sigma"``.
-    prior
-        The distribution.
-    power
-        The distribution is that of parameter**power (1 itself, 2 a variance, -2 a precision, -1/2 for phi's default).
-    lower, upper
-        Bounds of the parameter; None where there is none.
-    source
-        ``"default"`` or ``"user"``.
-    ordered
-        Whether the parameter is a vector of increasing thresholds, each with this prior.
-    about
-        Which form of the parameter the distribution is about, in words; empty where it is the parameter as reported.
-    """
-
-    parameter: str
-    prior: Prior
-    power: float = 1.0
-    lower: float | None = None
-    source: str = "default"
-    ordered: bool = False
-    about: str = ""
-    upper: float | None = None
-
-    @property
-    def scale(self) -> str:
-        """What the distribution is about, in words: the parameter itself, its variance, precision or 1/sqrt."""
-        names = {1.0: "", 2.0: "variance", -2.0: "precision", -0.5: "1/sqrt"}
-        return names[self.power]
-
-
-@dataclass(frozen=True)
-class GroupPriors:
-    """The priors of one grouping factor: a sd per coefficient and, where coefficients are correlated, an LKJ.
-
-    Parameters
-    ----------
-    sd
-        One prior per coefficient, in the order of the term's coefficients; link scale.
-    corr
-        Prior of the correlation matrix of each block; None when no coefficients are correlated.
-    basis
-        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
-        about the effects as reported.
-    """
-
-    sd: tuple[ParameterPrior, ...]
-    corr: ParameterPrior | None
-    basis: Array | None = field(default=None, repr=False, compare=False)
-
-    def at_data(self, sd: Array, corr: Array | None) -> tuple[Array, Array | None]:
-        """Return the sds and correlations that the priors are about.
-
-        Parameters
-        ----------
-        sd, corr
-            (..., k) and (..., k, k) of effects as reported; None where no coefficients are correlated.
-
-        Returns
-        -------
-        sd, corr
-            The same shapes, at the predictors' means where the priors are stated there.
-        """
-        if self.basis is None or corr is None:
-            return sd, corr
-        back = np.linalg.inv(self.basis)
-        covariance = back @ (sd[..., :, None] * corr * sd[..., None, :]) @ back.T
-        sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
-        return sd, covariance / (sd[..., :, None] * sd[..., None, :])
-
-
-@dataclass(frozen=True)
-class PriorTable:
-    """Every prior of a model.
-
-    Parameters
-    ----------
-    beta
-        One prior per column of X. The intercept's belongs to the intercept at the predictors' means when `centered`.
-        That of thresholds does too.
-    groups
-        Priors of each grouping factor by its name.
-    auxiliary
-        Priors of the family's auxiliary parameters.
-    centered
-        Whether the prior of the intercept, or of the thresholds in its place, is at the predictors' means.
-    basis
-        (p, p) with `location`: coefficients as reported are ``location + basis @ g``, where the g are independent with
-        the priors of `beta`. See `bayes_glmm.model.at_data`.
-    location
-        (p,)
-    means
-        (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
-    """
-
-    beta: tuple[ParameterPrior, ...]
-    groups: tuple[tuple[str, GroupPriors], ...]
-    auxiliary: tuple[ParameterPrior, ...]
-    centered: bool
-    basis: Array = field(repr=False, compare=False)
-    location: Array = field(repr=False, compare=False)
-    means: Array = field(repr=False, compare=False)
-
-    def __iter__(self) -> Iterator[ParameterPrior]:
-        yield from self.beta
-        for _, group in self.groups:
-            yield from group.sd
-            if group.corr is not None:
-                yield group.corr
-        yield from self.auxiliary
-
-    def frame(self) -> pd.DataFrame:
-        """Return the table people read.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row per parameter: parameter, prior, scale (what the prior is about), source (default or user).
-        """
-        rows = [(row.parameter, str(row.prior), _scale_in_words(row, self.centered), row.source) for row in self]
-        return pd.DataFrame(rows, columns=["parameter", "prior", "scale", "source"])
-
-
-def _scale_in_words(row: ParameterPrior, centered: bool) -> str:
-    if row.parameter == "Intercept":
-        return "intercept at the predictors' means" if centered else "raw intercept"
-    if row.ordered:
-        return "each, increasing, at the predictors' means" if centered else "each, increasing"
-    return ", ".join(filter(None, (row.scale, row.about)))
-
-
-@dataclass(frozen=True)
-class ResponseScale:
-    """Location and spread of the response that default priors are scaled by.
-
-    Parameters
-    ----------
-    center
-        Link of the mean response minus the mean offset.
-    link_sd
-        Unit of the linear predictor: sd(y) for the identity link, otherwise 1 (see `response_scale`).
-    response_sd
-        sd(y) on the scale the family's location lives on.
-    dispersion
-        How many times more a row of precision one varies (as an sd) than the rows do: the root of the mean precision.
-    """
-
-    center: float
-    link_sd: float
-    response_sd: float
-    dispersion: float = 1.0
-
-
-def response_scale(spec: ModelSpec, design: Design) -> ResponseScale:
-    """Measure the response for the default priors; weights, trials' codes and bounds never enter the spread.
-
-    Parameters
-    ----------
-    spec
-        The model's specification (family and link).
-    design
-        The design with its response.
-
-    Returns
-    -------
-    ResponseScale
-        Center on the link scale; sds on the link and response scales.
-
-    Notes
-    -----
-    For the links whose linear predictor is measured in units of the response itself, one is no natural unit: the unit
-    is |g(mean)| for the inverse link and max(1, g(mean)) for the square root, so that a unit is a relative change of
-    the mean as it is for the log link.
-    """
-    response = design.response
-    assert response is not None
-    transform = spec.family.response_transform
-    y = response.y[response.y > 0] if spec.family.zeros_apart else response.y
-    y = y if transform is None else np.asarray(transform(y), dtype=float)
-    mean = float(y.mean()) if response.trials is None else float(y.sum() / response.trials.sum())
-    lower, upper = spec.link.domain
-    margin = 0.5 / (len(y) if response.trials is None else response.trials.sum())
-    mean = float(np.clip(mean, lower + margin, upper - margin))
-    # a constant response (all counts zero, say) has no spread: its unit is one
-    sd = (float(y.std(ddof=1)) if len(y) > 1 else 1.0) or 1.0
-    if spec.link.name == "inverse":
-        mean = mean if abs(mean) > 1e-3 * sd else 1e-3 * sd
-    eta = float(spec.link.link(np.float64(mean)))
-    units = {"identity": sd, "inverse": abs(eta), "sqrt": max(1.0, eta)}
-    return ResponseScale(
-        center=eta - float(design.offset.mean()),
-        link_sd=units.get(spec.link.name, 1.0),
-        response_sd=sd,
-        dispersion=1.0 if response.precision is None else math.sqrt(response.precision.mean()),
-    )
 
 
 def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = frozenset()) -> PriorTable:
@@ -265,39 +61,56 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     doi:10.1016/j.jmva.2009.04.008.
     """
     scale = response_scale(spec, design)
-    auxiliary = tuple(_default_auxiliary_prior(row, scale) for row in spec.family.parameters)
+    auxiliary = tuple(default_auxiliary_prior(row, scale) for row in spec.constants)
     ordered = any(row.ordered for row in auxiliary)
-    labels = ["Intercept" if name == "Intercept" else f"beta[{name}]" for name in design.coefs]
-    free = [label not in stated for label in labels]
     columns = prepared(design.frame, design.encoders.kinds)
-    data = at_data(design.X, column_terms(design.encoders.fixed, columns), free, implied=ordered)
+    scales = predictor_scales(spec, design, scale)
+    parts = [_fixed_priors(design, c, one, columns, stated, ordered and c == 0) for c, one in enumerate(scales)]
+    groups = tuple(
+        (term.name, _default_group_priors(term, design, i, columns, scales, stated))
+        for i, term in enumerate(design.groups)
+    )
+    return PriorTable(
+        tuple(row for rows, _, _ in parts for row in rows),
+        groups,
+        auxiliary,
+        centered=spec.center and (bool(design.intercepts) or ordered),
+        basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(len(design.coefs), len(design.coefs)),
+        location=np.concatenate([location for _, _, location in parts]),
+        means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(design.coefs)),
+    )
+
+
+def _fixed_priors(
+    design: Design,
+    channel: int,
+    scale: PredictorScale,
+    columns: pd.DataFrame,
+    stated: frozenset[str],
+    implied: bool,
+) -> tuple[tuple[ParameterPrior, ...], Array, Array]:
+    """State the priors of one linear predictor's coefficients: rows (p,), basis (p, p) and location (p,)."""
+    place, acts = set(design.intercepts), np.flatnonzero(design.acts_on(channel))
+    labels = [design.coefs[j] if j in place else f"beta[{design.coefs[j]}]" for j in acts]
+    free = [label not in stated for label in labels]
+    terms = column_terms(design.encoders.all_fixed[channel], columns)
+    data = at_data(design.X[:, acts], terms, free, implied=implied)
     # without a constant the predictors explain the response itself, not its deviations from a mean
-    whole = ordered or data.constant is not None
-    unit = 2.5 * (scale.link_sd if whole else float(np.hypot(scale.link_sd, scale.center)))
+    whole = implied or data.constant is not None
+    unit = 2.5 * (scale.unit if whole else float(np.hypot(scale.unit, scale.center)))
     constant = np.zeros(len(labels)) if data.constant is None else data.constant
-    sd, basis = (data.sd, data.basis) if spec.center else (data.raw_sd, np.eye(len(labels)))
-    beta = tuple(
+    sd, basis = (data.sd, data.basis) if design.spec.center else (data.raw_sd, np.eye(len(labels)))
+    rows = tuple(
         ParameterPrior(
             label,
             Prior("Normal", mu=scale.center * constant[j], sigma=unit * sd[j]),
-            about=_about_coefficient(data, j) if spec.center else "",
+            about=_about_coefficient(data, j) if design.spec.center else "",
+            channel=scale.channel,
+            predictor=scale.about,
         )
         for j, label in enumerate(labels)
     )
-    groups = tuple(
-        (term.name, _default_group_priors(term, design, i, columns, scale.link_sd, stated))
-        for i, term in enumerate(design.groups)
-    )
-    located = "Intercept" in design.coefs or ordered
-    return PriorTable(
-        beta,
-        groups,
-        auxiliary,
-        centered=spec.center and located,
-        basis=basis,
-        location=scale.center * (constant - basis @ constant),
-        means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(labels)),
-    )
+    return rows, basis, scale.center * (constant - basis @ constant)
 
 
 def _about_coefficient(data: AtData, j: int) -> str:
@@ -308,21 +121,27 @@ def _about_coefficient(data: AtData, j: int) -> str:
 
 
 def _default_group_priors(
-    term: GroupTerm, design: Design, position: int, columns: pd.DataFrame, link_sd: float, stated: frozenset[str]
+    term: GroupTerm,
+    design: Design,
+    position: int,
+    columns: pd.DataFrame,
+    scales: Sequence[PredictorScale],
+    stated: frozenset[str],
 ) -> GroupPriors:
     """State the priors of one grouping factor at the predictors' means, or in each level of a factor, block by block.
 
     Where the user states the sd of an effect that would be moved, its block stays as reported.
     """
-    effects = design.encoders.groups[position].effects
-    size = len(term.coefs)
-    data = at_data(term.Z, joined([column_terms(one, columns, recode=False) for one in effects]), [True] * size)
+    size, channels = len(term.coefs), np.array(term.channels or (0,) * len(term.coefs))
     labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
-    basis, shift, one, about = np.eye(size), data.shift.copy(), data.sd.copy(), "at the predictors' means"
+    basis, (shift, one), about = np.eye(size), _effects_at_data(term, design, position, columns), ""
     for block in map(list, term.blocks):
         own = np.ix_(block, block)
-        if (levels := _levels_alone(term.Z[:, block])) is not None:
-            shift[own], one[block], about = np.linalg.inv(levels), 1.0, "in each level"
+        about = about or "at the predictors' means"
+        for channel in set(channels[block]):
+            alike = [c for c in block if channels[c] == channel]
+            if (levels := _levels_alone(term.Z[:, alike])) is not None:
+                shift[np.ix_(alike, alike)], one[alike], about = np.linalg.inv(levels), 1.0, "in each level"
         moved = np.any(shift[own] != np.eye(len(block)), axis=1)
         raw = {labels[j] for j, other in zip(block, moved, strict=True) if other}
         if design.spec.center and not raw & stated:
@@ -333,9 +152,11 @@ def _default_group_priors(
     rows = tuple(
         ParameterPrior(
             label,
-            Prior("HalfStudentT", nu=3, sigma=link_sd * sd[j]),
+            Prior("HalfStudentT", nu=3, sigma=scales[channels[j]].unit * sd[j]),
             lower=0.0,
             about=about if moved[j] else "",
+            channel=scales[channels[j]].channel,
+            predictor=scales[channels[j]].about,
         )
         for j, label in enumerate(labels)
     )
@@ -345,20 +166,29 @@ def _default_group_priors(
     return GroupPriors(rows, corr, basis if moved.any() else None)
 
 
+def _effects_at_data(term: GroupTerm, design: Design, position: int, columns: pd.DataFrame) -> tuple[Array, Array]:
+    """Return the shift (k, k) and the sds (k,) of `at_data`, of the effects on each linear predictor by themselves."""
+    size, start = len(term.coefs), 0
+    of_channel: dict[int, tuple[list[int], list[ColumnTerms]]] = {}
+    for encoder in design.encoders.groups[position].effects:
+        channel = term.channels[start] if term.channels else 0
+        places, parts = of_channel.setdefault(channel, ([], []))
+        places += range(start, start + len(encoder.coefs))
+        parts.append(column_terms(encoder, columns, recode=False))
+        start += len(encoder.coefs)
+    shift, sd = np.eye(size), np.ones(size)
+    for places, parts in of_channel.values():
+        data = at_data(term.Z[:, places], joined(parts), [True] * len(places))
+        shift[np.ix_(places, places)], sd[places] = data.shift, data.sd
+    return shift, sd
+
+
 def _levels_alone(Z: Array) -> Array | None:
     """Return the distinct rows (k, k) of columns (n, k) that say which of k levels a row has; None for others."""
     rows = Z[distinct_rows(Z)[0]]
     if not rows.shape[0] == rows.shape[1] > 1 or np.linalg.matrix_rank(rows) < len(rows):
         return None
     return rows[np.lexsort(-rows.T[::-1])]  # the identity where the columns are the levels
-
-
-def _default_auxiliary_prior(row: AuxiliaryParameter, scale: ResponseScale) -> ParameterPrior:
-    prior, unit = row.prior, scale.dispersion * (scale.response_sd**row.power if row.scaled else 1.0)
-    if unit != 1.0:
-        values = {key: value * unit if key == "sigma" else value for key, value in prior.parameters}
-        prior = Prior(prior.name, **values)
-    return ParameterPrior(row.name, prior, power=row.power, lower=row.lower, upper=row.upper, ordered=row.ordered)
 
 
 def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
@@ -400,7 +230,10 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     def pick(row: ParameterPrior) -> ParameterPrior:
         return replace(chosen[row.parameter][2], about=row.about) if row.parameter in chosen else row
 
-    if chosen:
+    # only these change what the defaults beside them are about
+    decisive = {row.parameter for row in table.beta}
+    decisive |= {row.parameter for _, group in table.groups for row in group.sd if row.about}
+    if decisive & chosen.keys():
         table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
@@ -423,17 +256,25 @@ def valid_keys(table: PriorTable) -> list[str]:
         Such as ``["Intercept", "beta", "beta[x]", "sd", "sd[g]", "sd[g][x]", "variance[g]", ...]``.
     """
     keys = [row.parameter for row in table.beta]
-    keys += ["beta"] if any(key != "Intercept" for key in keys) else []
+    keys += [
+        _of("beta", channel) for channel in dict.fromkeys(row.channel for row in table.beta if not row.is_intercept)
+    ]
     for scale in SCALES if table.groups else ():
-        keys.append(scale)
+        keys += [_of(scale, channel) for channel in dict.fromkeys(row.channel for _, g in table.groups for row in g.sd)]
         for name, group in table.groups:
-            keys += [f"{scale}[{name}]", *(row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd)]
+            keys += [f"{_of(scale, channel)}[{name}]" for channel in dict.fromkeys(row.channel for row in group.sd)]
+            keys += [row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd]
     correlated = [name for name, group in table.groups if group.corr is not None]
     keys += [*(["corr"] if correlated else []), *(f"corr[{name}]" for name in correlated)]
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
     return keys
+
+
+def _of(head: str, channel: str) -> str:
+    """Name a class of a linear predictor's parameters: ``"beta"``, ``"beta_sigma"``."""
+    return f"{head}_{channel}" if channel else head
 
 
 def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, float]]:
@@ -444,17 +285,17 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
     head, first, second = parsed["head"], parsed["first"], parsed["second"]
     # a coefficient's own name may hold brackets: beta[period[2]]
     inside = key[len(head) + 1 : -1] if first is not None else None
-    if head == "Intercept" and inside is None:
-        return [(row, 1, 1.0) for row in table.beta if row.parameter == "Intercept"]
-    if head == "beta":
-        rows = [row for row in table.beta if row.parameter != "Intercept"]
-        if inside is None:
-            return [(row, 0, 1.0) for row in rows]
-        return [(row, 1, 1.0) for row in rows if row.parameter == f"beta[{inside}]"]
+    if named := [row for row in table.beta if row.parameter == key]:
+        return [(row, 1, 1.0) for row in named]
+    classes = [row for row in table.beta if not row.is_intercept and head == _of("beta", row.channel)]
+    if classes or head == "beta":
+        chosen = [row for row in classes if inside in (None, row.parameter[len("beta[") : -1])]
+        chosen += [row for row in classes if row.channel and row.parameter == f"beta[{row.channel}_{inside}]"]
+        return [(row, 0 if inside is None else 1, 1.0) for row in dict.fromkeys(chosen)]
     if head in SCALES and inside == "sigma" and second is None:
         return [(row, 1, SCALES[head]) for row in table.auxiliary if row.parameter == "sigma"]
-    if head in SCALES:
-        return _group_matches(key, head, inside, table)
+    if scale := next((scale for scale in SCALES if head == scale or head.startswith(f"{scale}_")), None):
+        return _group_matches(key, scale, head[len(scale) + 1 :], inside, table)
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
@@ -462,18 +303,26 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
 
 
 def _group_matches(
-    key: str, head: str, inside: str | None, table: PriorTable
+    key: str, scale: str, channel: str, inside: str | None, table: PriorTable
 ) -> list[tuple[ParameterPrior, int, float]]:
+    """Match sds, variances and precisions; without a channel, classes are those of the mean's effects."""
     matched = []
     for name, group in table.groups:
         for row in group.sd:
-            if inside is None:
-                matched.append((row, 0, SCALES[head]))
-            elif inside == name:
-                matched.append((row, 1, SCALES[head]))
-            elif key == row.parameter.replace("sd[", f"{head}[", 1):
-                matched.append((row, 2, SCALES[head]))
+            if row.channel == channel and inside is None:
+                matched.append((row, 0, SCALES[scale]))
+            elif row.channel == channel and inside == name:
+                matched.append((row, 1, SCALES[scale]))
+            elif key == row.parameter.replace("sd[", f"{scale}[", 1):
+                matched.append((row, 2, SCALES[scale]))
+            elif row.channel == channel and key == f"{_of(scale, channel)}[{name}][{_own_name(row, name)}]":
+                matched.append((row, 2, SCALES[scale]))
     return matched
+
+
+def _own_name(row: ParameterPrior, group: str) -> str:
+    """Return the coefficient a sd is of, without the name of the parameter before it."""
+    return row.parameter[len(f"sd[{group}][") : -1].removeprefix(f"{row.channel}_" if row.channel else "")
 
 
 def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> ParameterPrior:
@@ -482,7 +331,7 @@ def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> Pa
         wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"
         raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
     if row.ordered and prior.support != "real":
-        raise PriorError(f"{row.parameter} may be any increasing numbers; {key!r} was given {prior}, which has bounds.")
+        raise PriorError(f"{row.parameter} may be any numbers; {key!r} was given {prior}, which has bounds.")
     if row.lower is not None and prior.support == "interval" and prior["lower"] < row.lower:
         raise PriorError(f"{row.parameter} is above {row.lower:g}; {key!r} was given {prior}.")
     if row.upper is not None and prior.support == "interval" and prior["upper"] > row.upper:

@@ -14,15 +14,17 @@ import pytensor.tensor as pt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.errors import GLMMError
 from bayes_glmm.families import DISCRETE
-from bayes_glmm.model.autoscale import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.distributions import (
     correlation_cholesky,
-    ordered_parameter,
     scalar_parameter,
+    thresholds_parameter,
     vector_parameter,
 )
 from bayes_glmm.model.naming import AT_DATA, observed_name, threshold_labels
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.related import related
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Parametrization = Literal["noncentered", "centered"]
@@ -58,16 +60,12 @@ def build_model(
     response = design.response
     assert response is not None
     with pm.Model(coords=_coords(design)) as model:
-        # the linear predictor, written once
-        eta = pm.Data("offset", design.offset, dims="obs") if np.any(design.offset) else pt.zeros(len(response.y))
-        if design.coefs:
-            eta = eta + _fixed_part(design, priors)
-        for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
-            eta = eta + _group_part(term, group_priors, parametrization)
+        eta, *others = _linear_predictors(design, priors, parametrization)
         parameters = {
             row.parameter: _thresholds(model, row, priors) if row.ordered else scalar_parameter(row.parameter, row)
             for row in priors.auxiliary
         }
+        parameters |= {one.name: one.graph_inverse(x) for one, x in zip(spec.channels, others, strict=True)}
         if response.precision is not None:
             assert spec.family.at_precision is not None
             parameters = spec.family.at_precision(parameters, pm.Data("precision", response.precision, dims="obs"))
@@ -97,30 +95,50 @@ def _coords(design: Design) -> dict[str, Any]:
     return coords
 
 
-def _fixed_part(design: Design, priors: PriorTable) -> Any:
-    """X beta, by the coefficients at the data; ``beta`` is reported for the predictors as they are."""
-    located = priors.centered and "Intercept" in design.coefs
+def _linear_predictors(design: Design, priors: PriorTable, parametrization: Parametrization) -> list[Any]:
+    """Every linear predictor (obs,), the mean's first: offset, X beta and Z b of what acts on it."""
+    names = ["offset", *(f"offset_{one.name}" for one in design.spec.channels)]
+    etas = [
+        pm.Data(name, offset, dims="obs") if np.any(offset) else pt.zeros(len(offset))
+        for name, offset in zip(names, (design.offset, *design.offsets), strict=True)
+    ]
+    if design.coefs:
+        _add_fixed_part(etas, design, priors)
+    for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
+        _add_group_part(etas, term, group_priors, parametrization)
+    return etas
+
+
+def _add_fixed_part(etas: list[Any], design: Design, priors: PriorTable) -> None:
+    """Add X beta, by the coefficients at the data; ``beta`` is reported for the predictors as they are."""
+    located = priors.centered and bool(design.intercepts)
     moved = located or not np.array_equal(priors.basis, np.eye(len(design.coefs)))
     X = pm.Data("X", (design.X - priors.means) @ priors.basis, dims=("obs", "coef"))
-    if not moved:
-        return X @ vector_parameter("beta", priors.beta, "coef")
-    at_data = vector_parameter(f"beta{AT_DATA}", priors.beta, "coef")
-    pm.Deterministic("beta", priors.location + pt.dot(priors.basis, at_data), dims="coef")
-    return (design.X - priors.means) @ priors.location + X @ at_data
+    if moved:
+        beta = vector_parameter(f"beta{AT_DATA}", priors.beta, "coef")
+        pm.Deterministic("beta", priors.location + pt.dot(priors.basis, beta), dims="coef")
+    else:
+        beta = vector_parameter("beta", priors.beta, "coef")
+    for channel, eta in enumerate(etas):
+        own = np.flatnonzero(design.acts_on(channel))
+        if moved and len(own):
+            eta = eta + (design.X[:, own] - priors.means[own]) @ priors.location[own]
+        whole = len(own) == len(design.coefs)
+        etas[channel] = eta + (X @ beta if whole else X[:, own] @ beta[own])
 
 
 def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:
     """Add thresholds for centred predictors, and report them for the predictors as they are."""
     if not (priors.centered and "beta" in model.named_vars):
-        return ordered_parameter(row.parameter, row, "threshold")
-    centered = ordered_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
+        return thresholds_parameter(row.parameter, row, "threshold")
+    centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
     shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
 
 
-def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> Any:
-    """Z b of one grouping factor: codes index the levels, never a dense rows x levels matrix."""
+def _add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> None:
+    """Add Z b of one grouping factor: codes index the levels, never a dense rows x levels matrix."""
     dims, k = (term.dim, f"{term.name}_coef"), len(term.coefs)
     # effects at the predictors' means, where they have the priors; reported for the predictors as they are
     own = "" if priors.basis is None else AT_DATA
@@ -131,12 +149,18 @@ def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametri
         if priors.basis is None:
             pm.Deterministic(f"corr_{term.name}", factor @ factor.T, dims=(dims[1], f"{dims[1]}_2"))
     if parametrization == "centered":
+        if term.structure is not None:
+            raise GLMMError(
+                f"The effects of {term.name!r} have a known covariance; they are built non-centred only: "
+                "to_pymc(parametrization='noncentered')."
+            )
         if factor is None:
             b = pm.Normal(f"b_{term.name}{own}", 0.0, sd, dims=dims)
         else:
             b = pm.MvNormal(f"b_{term.name}{own}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
     else:
         z = pm.Normal(f"z_{term.name}", dims=dims)
+        z = z if term.structure is None else related(term.structure, z)
         b = pm.Deterministic(f"b_{term.name}{own}", (z if factor is None else z @ factor.T) * sd, dims=dims)
     Z = term.Z
     if priors.basis is not None:
@@ -150,6 +174,12 @@ def _group_part(term: GroupTerm, priors: GroupPriors, parametrization: Parametri
         pm.Deterministic(f"corr_{term.name}", unit @ unit.T, dims=(dims[1], f"{dims[1]}_2"))
     codes = pm.Data(f"codes_{term.name}", term.codes.astype(np.int32), dims="obs")
     if k == 1 and bool(np.all(Z == 1.0)):
-        return b[codes, 0]
+        channel = term.channels[0] if term.channels else 0
+        etas[channel] = etas[channel] + b[codes, 0]
+        return
     Z = pm.Data(f"Z_{term.name}", Z, dims=("obs", dims[1]))
-    return (Z * b[codes]).sum(axis=1)
+    parts = Z * b[codes]
+    for channel in range(len(etas)):
+        acts = np.flatnonzero(term.acts_on(channel))
+        if len(acts):
+            etas[channel] = etas[channel] + (parts if len(acts) == k else parts[:, acts]).sum(axis=1)

@@ -13,10 +13,12 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayes_glmm.model.autoscale import ParameterPrior
 from bayes_glmm.model.naming import FLAT, is_truncated, random_variable_name
+from bayes_glmm.model.prior_table import ParameterPrior
 
 _PYMC_NAMES = {"LKJ": "LKJCorr"}
+#: Above zero the same up to a constant, with a distribution function in PyMC: what truncation divides by.
+_WITH_CDF = {"HalfStudentT": ("StudentT", {"mu": np.float64(0.0)})}
 
 
 def _distribution(name: str) -> Any:
@@ -31,7 +33,8 @@ def _random_variable(rv_name: str, row: ParameterPrior, parameters: dict[str, An
     if prior.name in FLAT:
         flat = pm.HalfFlat(random_variable_name(rv_name, row), **shape)
         return pm.Deterministic(rv_name, flat + row.lower, **shape)
-    base = _distribution(prior.name).dist(**parameters)
+    name, whole = _WITH_CDF.get(prior.name, (prior.name, {}))
+    base = _distribution(name).dist(**parameters, **whole)
     upper = None if row.upper is None else np.float64(row.upper)
     return pm.Truncated(rv_name, base, lower=np.float64(row.lower), upper=upper, **shape)
 
@@ -92,23 +95,26 @@ def vector_parameter(name: str, rows: Sequence[ParameterPrior], dim: str) -> Any
     return pm.Deterministic(name, pt.stack(elements), dims=dim)
 
 
-def ordered_parameter(name: str, row: ParameterPrior, dim: str) -> Any:
-    """Add a vector of increasing parameters to the model in context, each with the same prior.
+def thresholds_parameter(name: str, row: ParameterPrior, dim: str) -> Any:
+    """Add a vector of thresholds to the model in context, each with the same prior.
 
     Parameters
     ----------
     name
         Name of the vector's variable.
     row
-        The prior of an element; its density is that of independent draws in increasing order, up to a constant.
+        The prior of an element; where thresholds increase, their density is that of independent draws in increasing
+        order, up to a constant.
     dim
         The vector's dimension.
 
     Returns
     -------
     pytensor.tensor.TensorVariable
-        The vector, increasing.
+        The vector.
     """
+    if not row.increasing:
+        return _random_variable(name, row, {key: np.asarray(value) for key, value in row.prior.parameters}, dims=dim)
     length = len(pm.modelcontext(None).coords[dim])
     distribution = _distribution(row.prior.name)
     parameters = {key: np.asarray(value) for key, value in row.prior.parameters}

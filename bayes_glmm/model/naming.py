@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.families import Family
-from bayes_glmm.model.autoscale import ParameterPrior
+from bayes_glmm.model.prior_table import ParameterPrior
 
 #: Priors without a density of their own.
 FLAT = frozenset({"Flat", "HalfFlat"})
@@ -54,28 +53,27 @@ def threshold_labels(categories: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{lower}|{upper}" for lower, upper in pairwise(categories))
 
 
-def reported_names(design: Design, family: Family) -> list[str]:
+def reported_names(design: Design) -> list[str]:
     """List the parameters a fit reports, in the order people read them.
 
     Parameters
     ----------
     design
         The design: coefficients and grouping factors.
-    family
-        The family: auxiliary parameters.
 
     Returns
     -------
     list of str
-        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the auxiliary parameters.
-        ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share its last dimension.
+        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the parameters that are the
+        same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share
+        its last dimension.
     """
     names = ["beta"] if design.coefs else []
     for term in design.groups:
         names.append(f"b_{term.name}")
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
-    return names + [row.name for row in family.parameters]
+    return names + [row.name for row in design.spec.constants]
 
 
 def random_variable_name(name: str, row: ParameterPrior) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bayes_glmm.families import Family
 from bayes_glmm.links import Link
 from bayes_glmm.predict.domain import check_average_exists
-from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_mean
+from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_expectations, gaussian_mean
 
 Array = npt.NDArray[np.float64]
 Parameters = Mapping[str, Array]
@@ -51,8 +51,9 @@ def averaged_mean(family: Family, link: Link, parameters: Parameters, eta: Array
     mean = family.mean
     if mean is None:
         return gaussian_mean(link, eta, variance)
-    if family.mean_factor is not None:
-        return np.asarray(family.mean_factor(parameters) * gaussian_mean(link, eta, variance), dtype=float)
+    if family.mean_line is not None:
+        start, slope = family.mean_line(parameters)
+        return np.asarray(start + slope * gaussian_mean(link, eta, variance), dtype=float)
     if family.averaged_mean is not None and link.name == "identity":
         return np.asarray(family.averaged_mean(eta, variance, parameters), dtype=float)
     check_average_exists(link, variance)
@@ -64,6 +65,30 @@ def averaged_mean(family: Family, link: Link, parameters: Parameters, eta: Array
     # of means within limits far from all responses, differences lose some digits
     tolerance = 1e-6 if family.known else 1e-9
     return gaussian_expectation(response_mean, eta, variance, *parameters.values(), tolerance=tolerance)
+
+
+def averaged_probabilities(family: Family, link: Link, parameters: Parameters, eta: Array, variance: Array) -> Array:
+    """Average the probabilities of an ordered response's categories over normal random effects.
+
+    Parameters
+    ----------
+    family, link, eta, variance
+        As in `averaged_mean`, of a family of categories.
+    parameters
+        ``"thresholds"``, (S, 1, thresholds).
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows, categories).
+    """
+    probabilities, thresholds = family.probabilities, np.asarray(parameters["thresholds"])
+    assert probabilities is not None
+
+    def at(x: Array, draws: slice) -> Array:
+        return np.asarray(probabilities(x, link, {"thresholds": thresholds[draws]}))
+
+    return np.maximum(gaussian_expectations(at, eta, variance, thresholds.shape[-1] + 1), 0.0)
 
 
 def averaged_noise(

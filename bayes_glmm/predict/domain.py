@@ -69,6 +69,26 @@ def check_domain(family: Family, link: Link, eta: Array, *, sampled: bool) -> No
     )
 
 
+def check_mean_exists(family: Family) -> None:
+    """Refuse to average a mean over normal effects on the log of a parameter that stands in it squared.
+
+    Parameters
+    ----------
+    family
+        Of the model; one of its parameters that enter the mean has group effects.
+
+    Raises
+    ------
+    PredictionError
+        For log-normal responses, whose mean exp(mu + sigma^2 / 2) has no average over them.
+    """
+    if family.response_transform is not None:
+        raise PredictionError(
+            f"The mean of a {family.name} response has no average over group effects on sigma: exp(sigma^2 / 2) grows "
+            "too fast. Use scale='mu', scale='sigma', or random_effects='conditional' or 'typical'."
+        )
+
+
 def check_average_exists(link: Link, variance: Array) -> None:
     """Refuse to average over normal random effects where the link's linear predictor cannot be every number.
 

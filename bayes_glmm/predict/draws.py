@@ -22,6 +22,7 @@ from bayes_glmm.predict.meanings import RandomEffects, as_text, factor_meanings,
 from bayes_glmm.predict.newdata import complete_rows, row_frame
 from bayes_glmm.predict.pieces import in_threads, piecewise
 from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.predict.relatives import redrawn
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -50,9 +51,9 @@ def posterior_predictive(
         with precisions that of the precisions.
     random_effects
         ``"conditional"``: groups as fitted. ``"typical"``: deviation zero. ``"new"``: every level counts as not seen
-        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level; rows without
-        the factor's column are all of one new level. Or one of these for each grouping factor named,
-        ``{"Site": "conditional", "Site:Year": "new"}``; others are ``"new"``.
+        yet, one deviation for each posterior draw and distinct level, shared by the rows of that level, and given its
+        relatives as fitted where levels are related; rows without the factor's column are all of one new level. Or one
+        of these for each grouping factor named, ``{"Site": "conditional", "Site:Year": "new"}``; others are ``"new"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     draws
@@ -107,6 +108,45 @@ def posterior_predictive(
         draws=posterior_draws(fit, draws),
         trials=True,
     )
+    index = fit.model.design.index if frame is None else frame.index
+    said = as_text(stated(random_effects, meanings))
+    return _responses(fit, predictor, index, {"random_effects": said, "new_levels": new_levels})
+
+
+def replicated(fit: Fit, draws: int, random_seed: int) -> xr.DataTree:
+    """Draw the data of the fit again, every group's effects drawn again, too.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    draws
+        Draws to use from each chain, evenly spaced.
+    random_seed
+        Seed of effects and responses.
+
+    Returns
+    -------
+    xarray.DataTree
+        As of `posterior_predictive`. Effects are those of ``random_effects="new"``; of related levels, all of a factor
+        are drawn together from N(0, Sigma (x) A), where ``"new"`` draws each given its relatives as fitted.
+    """
+    groups, posterior = fit.model.design.groups, posterior_draws(fit, draws)
+    meanings = {term.name: "new" if term.structure is None else "conditional" for term in groups}
+    predictor = row_predictor(
+        fit,
+        None,
+        random_effects=meanings or "new",
+        scale="link",
+        random_seed=random_seed,
+        draws=redrawn(posterior, fit.model.design, random_seed),
+        trials=True,
+    )
+    return _responses(fit, predictor, fit.model.design.index, {"random_effects": "new", "new_levels": "error"})
+
+
+def _responses(fit: Fit, predictor: RowPredictor, index: Any, attrs: dict[str, Any]) -> xr.DataTree:
+    """Draw responses at a predictor's rows."""
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
     whole = predictor.family.support in DISCRETE
@@ -115,10 +155,8 @@ def posterior_predictive(
         mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
         result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
-    index = fit.model.design.index if frame is None else frame.index
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
-    said = as_text(stated(random_effects, meanings))
-    dataset.attrs = {"random_effects": said, "new_levels": new_levels, "seed": predictor.seed}
+    dataset.attrs = {**attrs, "seed": predictor.seed}
     if "censored" in predictor.family.knowing:
         dataset.attrs["censored"] = "no: these are the responses themselves, not what would be recorded of them"
     if predictor.labels is not None:

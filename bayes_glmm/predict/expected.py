@@ -7,7 +7,7 @@ whoever reduces over rows or draws never holds them all; or, from `expected`, a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +23,16 @@ from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.links import Link
-from bayes_glmm.predict.averages import averaged_mean
-from bayes_glmm.predict.domain import check_average_exists, check_domain
+from bayes_glmm.predict.averages import averaged_mean, averaged_probabilities
+from bayes_glmm.predict.domain import check_average_exists, check_domain, check_mean_exists
+from bayes_glmm.predict.joint import enters_mean, jointly_averaged_mean, random_covariances
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
 from bayes_glmm.predict.meanings import READ, RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
 from bayes_glmm.predict.pieces import chunks, piecewise
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 from bayes_glmm.predict.quadrature import gaussian_mean
+from bayes_glmm.spec.parameters import Channel
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -68,8 +70,8 @@ class RowPredictor:
     ----------
     draws
         Posterior draws.
-    design
-        Design at the rows.
+    whole
+        Design at the rows, with the columns of every linear predictor.
     family, link
         Of the model.
     meanings
@@ -86,7 +88,7 @@ class RowPredictor:
     """
 
     draws: PosteriorDraws
-    design: Design
+    whole: Design
     family: Family
     link: Link
     meanings: Mapping[str, str]
@@ -96,9 +98,19 @@ class RowPredictor:
     labels: tuple[str, ...] | None = None
 
     @property
+    def design(self) -> Design:
+        """The design as the mean's linear predictor sees it."""
+        return self.whole.of(0)
+
+    @property
+    def others(self) -> dict[str, tuple[Channel, Design]]:
+        """Further parameters with linear predictors of their own, each with the design as that sees it."""
+        return {one.name: (one, self.whole.of(c)) for c, one in enumerate(self.whole.spec.channels, start=1)}
+
+    @property
     def rows(self) -> int:
         """Number of rows."""
-        return len(self.design.offset)
+        return len(self.whole.offset)
 
     @property
     def categories(self) -> tuple[str, ...] | None:
@@ -112,13 +124,20 @@ class RowPredictor:
 
     @property
     def read(self) -> tuple[GroupTerm, ...]:
-        """The grouping factors whose levels are read."""
-        return tuple(term for term in self.design.groups if self.meanings[term.name] in READ)
+        """The grouping factors whose levels are read, with the columns of every linear predictor."""
+        return tuple(term for term in self.whole.groups if self.meanings[term.name] in READ)
 
     @property
     def averaged(self) -> tuple[GroupTerm, ...]:
-        """The grouping factors whose effects are averaged over."""
+        """The grouping factors whose effects are averaged over, as the mean's linear predictor sees them."""
         return tuple(term for term in self.design.groups if self.meanings[term.name] == "marginal")
+
+    @property
+    def joint(self) -> tuple[str, ...]:
+        """Further parameters whose effects are averaged over together with the mean's: the response's mean has them."""
+        if self.scale != "response" or self.family.mean is None:
+            return ()
+        return tuple(one.name for one, _ in self._random_parameters(np.arange(min(1, self.rows)), self.averaged))
 
     def taking(self, part: Rows) -> RowPredictor:
         """Keep some of the posterior draws.
@@ -156,18 +175,7 @@ class RowPredictor:
         return self.location_at(self._in_domain(self.linear(rows), rows))
 
     def location_at(self, eta: Array) -> Array:
-        """Compute `location` from linear predictors.
-
-        Parameters
-        ----------
-        eta
-            (S, rows), link scale.
-
-        Returns
-        -------
-        numpy.ndarray
-            (S, rows), or (S, rows, categories) for ordered responses.
-        """
+        """Compute `location` from linear predictors (S, rows): (S, rows), or (S, rows, categories)."""
         if self.family.probabilities is not None:
             return np.asarray(self.family.probabilities(eta, self.link, self.draws.parameters))
         return np.asarray(self.link.inverse(eta))
@@ -183,14 +191,23 @@ class RowPredictor:
         Returns
         -------
         mapping
-            (S, 1) each, or (S, rows) where rows have precisions; with what is known of the rows, (1, rows) each.
+            (S, 1) each, (S, rows) where rows have precisions or formulas; (1, rows) of what more is known.
         """
-        precision, known = self.design.precision, self.design.known
+        precision, known, own = self.whole.precision, self.whole.known, self.own_parameters(rows)
         if precision is None:
-            read = {name: known[name][None, rows] for name in self.family.known if name in known}
-            return {**self.draws.parameters, **read}
+            return {**own, **{name: known[name][None, rows] for name in self.family.known if name in known}}
         assert self.family.at_precision is not None
-        return self.family.at_precision(self.draws.parameters, precision[rows])
+        return self.family.at_precision(own, precision[rows])
+
+    def own_parameters(self, rows: Rows) -> Mapping[str, Array]:
+        """Return the auxiliary parameters at some rows of precision one, (S, rows) where they have a formula.
+
+        Effects of factors that are averaged over are zero.
+        """
+        if not self.others:
+            return self.draws.parameters
+        values = ((name, one.inverse(self._linear(design, rows))) for name, (one, design) in self.others.items())
+        return {**self.draws.parameters, **{name: np.asarray(value) for name, value in values}}
 
     def row_chunks(self) -> Iterator[Rows]:
         """Split all rows so that `location` of one chunk stays small.
@@ -215,10 +232,13 @@ class RowPredictor:
         numpy.ndarray
             (S, rows), link scale.
         """
-        eta = fixed_part(self.draws, self.design, rows)
+        return self._linear(self.design, rows)
+
+    def _linear(self, design: Design, rows: Rows) -> Array:
+        eta = fixed_part(self.draws, design, rows)
         if self.read:
             eta += group_part(
-                self.draws, self.design, rows, meanings=self.meanings, new_levels=self.new_levels, seed=self.seed
+                self.draws, design, rows, meanings=self.meanings, new_levels=self.new_levels, seed=self.seed
             )
         return eta
 
@@ -249,6 +269,8 @@ class RowPredictor:
         """
         if self.scale in self.draws.parameters:
             return np.repeat(self.draws.parameters[self.scale], len(rows), axis=1)
+        if self.scale in self.others:
+            return self._parameter(*self.others[self.scale], rows)
         if not self.averaged:
             return self._unaveraged(rows)
         eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows, self.averaged)
@@ -259,7 +281,13 @@ class RowPredictor:
         eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
-        return averaged_mean(self.family, self.link, self._of_means(rows), eta, variance)
+        parameters, random = self._of_means(rows), self._random_parameters(rows, self.averaged)
+        if not random:
+            return averaged_mean(self.family, self.link, parameters, eta, variance)
+        check_mean_exists(self.family)
+        between = random_covariances(self.draws, (self.design, *(d for _, d in random)), rows, self.averaged)
+        others = {one.name: (one, self._linear(design, rows)) for one, design in random}
+        return jointly_averaged_mean(self.family, self.link, parameters, eta, others, between)
 
     def keys(self) -> Array:
         """Return what the prediction of a row depends on: rows with equal keys have equal predictions.
@@ -269,23 +297,45 @@ class RowPredictor:
         numpy.ndarray
             (rows, columns).
         """
-        parts = [self.design.X, self.design.offset[:, None]]
-        parts += [term.Z for term in (*self.read, *self.averaged)]
+        parts = [self.whole.X, self.whole.offset[:, None], self.whole.offsets.T]
+        averaged = [term for term in self.whole.groups if self.meanings[term.name] == "marginal"]
+        parts += [term.Z for term in self.read] + [term.along for term in averaged]
         parts += [term.codes[:, None].astype(float) for term in self.read]
         if self.family.known and self.family.mean is not None:
-            parts += [self.design.known[name][:, None] for name in ("lower", "upper")]
+            parts += [self.whole.known[name][:, None] for name in ("lower", "upper")]
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
-        """Average each category's probability: differences of the averages of P(y <= c)."""
+        """Average each category's probability: differences of averages, where P(y <= c) depends on one threshold."""
         if self.scale == "link":
             raise PredictionError(
                 "The average over random effects of ordered categories has no single linear predictor. Use scale="
                 "'response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
             )
+        if not self.family.parameters[-1].increasing:
+            return averaged_probabilities(self.family, self.link, self.draws.parameters, eta, variance)
         below = self.draws.parameters["thresholds"] - eta[..., None]
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
+
+    def _parameter(self, channel: Channel, design: Design, rows: Rows) -> Array:
+        """Compute a parameter with a formula, averaged over the effects of factors that are ``"marginal"``."""
+        eta = self._linear(design, rows)
+        if not self.averaged:
+            return np.asarray(channel.inverse(eta))
+        terms = [design.group(term.name) for term in self.averaged]
+        variance = random_variance(self.draws, design, rows, terms)
+        return gaussian_mean(channel.link, eta, variance) + (channel.parameter.lower or 0.0)
+
+    def _random_parameters(self, rows: Rows, terms: Sequence[GroupTerm]) -> list[tuple[Channel, Design]]:
+        """List the further parameters that have some of the effects in question and are part of the response's mean."""
+        names = {term.name for term in terms}
+        return [
+            (one, design)
+            for c, (one, design) in enumerate(self.others.values(), start=1)
+            if enters_mean(self.family, one.name)
+            and any(term.name in names and term.acts_on(c).any() for term in self.whole.groups)
+        ]
 
     def _sampled(self, rows: Rows) -> bool:
         """Whether deviations drawn from N(0, Sigma) stand in some of the rows."""
@@ -303,15 +353,18 @@ class RowPredictor:
         if self.scale == "link":
             return self.linear(rows)
         if self._sampled(rows):  # their mean over draws is the same average
-            check_average_exists(self.link, random_variance(self.draws, self.design, rows, self.read))
+            terms = [self.design.group(term.name) for term in self.read]
+            check_average_exists(self.link, random_variance(self.draws, self.design, rows, terms))
+            if self.scale == "response" and self._random_parameters(rows, self.read):
+                check_mean_exists(self.family)
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
         return np.asarray(self.family.mean(mu, self._of_means(rows)), dtype=float)
 
     def _of_means(self, rows: Rows) -> Mapping[str, Array]:
-        """Return what the family's mean takes: the draws' parameters, and the limits of rows that are cut off."""
-        return self.parameters(rows) if self.family.known else self.draws.parameters
+        """Return what the family's mean takes: its parameters, and the limits of rows that are cut off."""
+        return self.parameters(rows) if self.family.known else self.own_parameters(rows)
 
 
 def row_predictor(
@@ -368,7 +421,7 @@ def row_predictor(
     spec, response = fit.model.spec, fit.model.design.response
     return RowPredictor(
         draws=posterior_draws(fit) if draws is None else draws,
-        design=design,
+        whole=design,
         family=spec.family,
         link=spec.link,
         meanings=meanings,
@@ -399,7 +452,8 @@ def expected(
     random_effects
         ``"conditional"``: each level's own deviation. ``"typical"``: deviation zero. ``"marginal"``: averaged over N(0,
         Sigma). ``"new"``: every level counts as not seen yet, one deviation from N(0, Sigma) for each draw and distinct
-        level. Or one of these for each grouping factor named; others are ``"marginal"``.
+        level, given its relatives where levels are related. Or one of these for each grouping factor named; others are
+        ``"marginal"``.
     new_levels
         Under ``"conditional"``, what levels that were not fitted are: ``"error"``, ``"sample"`` or ``"typical"``.
     scale

@@ -17,6 +17,8 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.predict.meanings import READ
 from bayes_glmm.predict.posterior import PosteriorDraws
+from bayes_glmm.predict.relatives import given_relatives
+from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -72,6 +74,35 @@ def random_variance(draws: PosteriorDraws, design: Design, rows: Rows, terms: Se
     return np.take(total, kind[rows], axis=1) if shared else total
 
 
+def random_covariance(
+    draws: PosteriorDraws, first: Design, second: Design, rows: Rows, terms: Sequence[GroupTerm]
+) -> Array:
+    """Compute the covariance of the random parts of two linear predictors.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    first, second
+        The design as each of the linear predictors sees it (`Design.of`).
+    rows
+        Positions of the rows to compute.
+    terms
+        The grouping factors to sum over.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, rows), in units of both link scales.
+    """
+    total = np.zeros((draws.size, len(rows)))
+    for term in terms:
+        one, other = (design.group(term.name).Z[rows] for design in (first, second))
+        products = (one[:, :, None] * other[:, None, :]).reshape(len(rows), -1)
+        total += draws.covariances[term.name].reshape(draws.size, -1) @ products.T
+    return total
+
+
 def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
     """Compute the variance of one grouping factor's part of eta, z' Sigma z.
 
@@ -90,7 +121,7 @@ def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
         (S, rows), squared link scale.
     """
     first, second = np.tril_indices(len(term.coefs))
-    z = term.Z[rows]
+    z = term.along[rows]
     products = z[:, first] * z[:, second] * np.where(first == second, 1.0, 2.0)
     return np.maximum(draws.covariances[term.name][:, first, second] @ products.T, 0.0)
 
@@ -110,8 +141,8 @@ def group_part(
         Positions of the rows to compute.
     meanings
         Of every grouping factor: under ``"conditional"`` levels that were fitted use their own draws, under ``"new"``
-        every level is drawn from N(0, Sigma), once for each posterior draw and distinct level; other factors add
-        nothing.
+        every level is drawn from N(0, Sigma), once for each posterior draw and distinct level, and given its relatives
+        where it has a known covariance; other factors add nothing.
     new_levels
         What a level that was not fitted gets under ``"conditional"``: ``"sample"``, a draw as under ``"new"``, or
         ``"typical"``, zero.
@@ -135,11 +166,20 @@ def group_part(
             effects, codes = draws.effects[term.name], term.codes[rows[chosen]].astype(np.intp)
             if source == "sample":
                 levels, codes = np.unique(codes, return_inverse=True)
-                effects = _sampled_levels(draws.covariances[term.name], term, levels, seed)
+                fitted, effects = effects, _sampled_levels(draws.covariances[term.name], term, levels, seed)
+                if term.structure is not None:
+                    _add_relatives(term.structure, fitted, levels, effects)
             z = term.Z[rows[chosen]]
             # an index of all rows would copy the whole array, twice
             total[:, slice(None) if chosen.all() else chosen] += _deviations(effects, codes, z)
     return total
+
+
+def _add_relatives(structure: Structure, fitted: Array, levels: npt.NDArray[np.integer], effects: Array) -> None:
+    """Turn draws (S, levels, k) of N(0, Sigma) into draws given all relatives, for the levels that have them."""
+    known = levels < structure.size
+    mean, scale = given_relatives(structure, fitted, levels[known])
+    effects[:, known] = mean + effects[:, known] * scale[:, None]
 
 
 def _deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array) -> Array:

@@ -121,7 +121,7 @@ def design_at(
     """
     groups = fit.model.design.groups
     frame = frame.reset_index(drop=True)
-    read = [term.name for term in groups if meanings[term.name] in READ]
+    read = [term.name for term in groups if meanings[term.name] in READ or _has_own_variance(term, meanings, frame)]
     absent = [(term, name) for term in groups for name in term.columns if name not in frame.columns]
     for term, name in absent:
         if meanings[term.name] == "conditional":
@@ -135,6 +135,13 @@ def design_at(
         if meanings[term.name] == "conditional" and not allow:
             _check_levels(term, len(fitted.levels))
     return design
+
+
+def _has_own_variance(term: GroupTerm, meanings: Mapping[str, str], frame: pd.DataFrame) -> bool:
+    """Whether levels that are averaged over differ in their variance, as inbred animals do, and all are there."""
+    if term.structure is None or meanings[term.name] != "marginal":
+        return False
+    return all(name in frame.columns and frame[name].notna().all() for name in term.columns)
 
 
 def _absent_message(column: str, term: GroupTerm, readers: Container[str], meanings: Mapping[str, str]) -> str:

@@ -38,7 +38,8 @@ class PosteriorDraws:
     covariances
         Group -> (S, k, k) covariance matrix of the deviations.
     parameters
-        Auxiliary parameter -> (S, 1), ready to broadcast against (S, rows); thresholds (S, 1, thresholds).
+        Auxiliary parameter that is the same in every row -> (S, 1), ready to broadcast against (S, rows); thresholds
+        (S, 1, thresholds).
     """
 
     chain: npt.NDArray[np.generic]
@@ -125,7 +126,7 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
                 f"draws={per_chain}: the fit has {available} draws in a chain; ask for 1 to {available}."
             )
         posterior = posterior.isel(draw=np.linspace(0, available - 1, per_chain).round().astype(int))
-    design, family = fit.model.design, fit.model.spec.family
+    design = fit.model.design
     sample = posterior.sizes["chain"] * posterior.sizes["draw"]
 
     def stacked(name: str) -> Array:
@@ -144,7 +145,7 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
         beta=stacked("beta") if design.coefs else np.empty((sample, 0)),
         effects={term.name: _by_coefficient(stacked(f"b_{term.name}")) for term in design.groups},
         covariances=covariances,
-        parameters={row.name: stacked(row.name)[:, None] for row in family.parameters},
+        parameters={row.name: stacked(row.name)[:, None] for row in design.spec.constants},
     )
 
 

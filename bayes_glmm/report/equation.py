@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.printing.document import Formula
@@ -44,10 +46,14 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
     name = upright(response.name)
     if response.categories is None:
         lines = [rf"{name}_i &\sim {_distribution(spec)}"]
-        lines += _predictor_lines(_linked(spec.link.latex), design)
+        lines += _predictor_lines(_linked(spec.link.latex, r"\mu_i"), design, 0)
+        for channel, one in enumerate(spec.channels, start=1):
+            lower = one.parameter.lower or 0.0
+            value = _indexed(one.parameter.latex) + (f" - {lower:g}" if lower else "")
+            lines += _predictor_lines(_linked(one.link.latex, value), design, channel)
     else:
-        left = rf"{spec.link.latex}(\Pr({name}_i \le c))"
-        lines = [rf"{left} &= \tau_c - \eta_i", *_predictor_lines(r"\eta_i", design)]
+        line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
@@ -56,25 +62,39 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
 def _distribution(spec: ModelSpec) -> str:
     """Write the response's distribution given its mean, with a row's precision or standard error where it has one."""
     latex, precision = spec.family.latex.replace("{mu}", r"\mu_i"), spec.formula.response.precision
-    known = dict(spec.formula.response.known)
+    known, varying = dict(spec.formula.response.known), {one.name for one in spec.channels}
     if "se" in known:
         error = rf"{upright(shown(known['se']))}_i"
-        return latex.replace(r"\sigma", error if spec.family.knowing == ("se",) else rf"\sqrt{{\sigma^2 + {error}^2}}")
-    if precision is None:
-        return latex
-    spread, weight = spec.family.parameters[0], rf"{upright(shown(precision))}_i"
-    divided = rf"{spread.latex} / \sqrt{{{weight}}}" if spread.scaled else rf"{spread.latex}\,{weight}"
-    return latex.replace(spread.latex, divided)
+        latex = latex.replace(r"\sigma", error if spec.family.knowing == ("se",) else rf"\sqrt{{\sigma^2 + {error}^2}}")
+    for row in spec.family.parameters if latex else ():
+        symbol = _indexed(row.latex) if row.name in varying else row.latex
+        if row is spec.family.parameters[0] and precision is not None:
+            weight = rf"{upright(shown(precision))}_i"
+            symbol = rf"{symbol} / \sqrt{{{weight}}}" if row.scaled else rf"{symbol}\,{weight}"
+        if symbol != row.latex:
+            latex = symbol.join(re.split(rf"(?<![A-Za-z]){re.escape(row.latex)}(?![A-Za-z])", latex))
+    return latex
 
 
-def _predictor_lines(left: str, design: Design) -> list[str]:
-    terms = [_product(rf"\beta_{{{j}}}", coef) for j, coef in enumerate(design.coefs)]
+def _indexed(symbol: str) -> str:
+    """Write a symbol with the index of a row."""
+    name, _, index = symbol.partition("_")
+    return rf"{name}_{{{index},\,i}}" if index else f"{name}_i"
+
+
+def _predictor_lines(left: str, design: Design, channel: int) -> list[str]:
+    own = design.acts_on(channel)
+    terms = [_product(rf"\beta_{{{j}}}", coef, channel, design) for j, coef in enumerate(design.coefs) if own[j]]
     if len(terms) > _MOST_TERMS:
         terms = [*terms[: _MOST_TERMS - 1], r"\cdots", terms[-1]]
-    terms += [r"\mathrm{offset}_i"] if design.offset.any() else []
+    terms += [r"\mathrm{offset}_i"] if design.of(channel).offset.any() else []
     for group in design.groups:
-        symbol = rf"b^{{{upright(group.name)}}}"
-        terms += [_product(rf"{symbol}_{{{k},\,j[i]}}", coef) for k, coef in enumerate(group.coefs)]
+        symbol, acts = rf"b^{{{upright(group.name)}}}", group.acts_on(channel)
+        terms += [
+            _product(rf"{symbol}_{{{k},\,j[i]}}", coef, channel, design)
+            for k, coef in enumerate(group.coefs)
+            if acts[k]
+        ]
     parts = [terms[start : start + _TERMS_PER_LINE] for start in range(0, len(terms), _TERMS_PER_LINE)] or [["0"]]
     return [
         f"{left} &= {' + '.join(part)}" if row == 0 else rf"&\quad + {' + '.join(part)}"
@@ -82,13 +102,15 @@ def _predictor_lines(left: str, design: Design) -> list[str]:
     ]
 
 
-def _linked(symbol: str) -> str:
+def _linked(symbol: str, value: str) -> str:
     if r"\phantom{x}" in symbol:
-        return symbol.replace(r"\phantom{x}", r"\mu_i")
-    return rf"{symbol}(\mu_i)" if symbol else r"\mu_i"
+        return symbol.replace(r"\phantom{x}", value)
+    return rf"{symbol}({value})" if symbol else value
 
 
-def _product(coefficient: str, column: str) -> str:
+def _product(coefficient: str, column: str, channel: int, design: Design) -> str:
+    if channel > 0:
+        column = column.removeprefix(f"{design.spec.channels[channel - 1].name}_")
     return coefficient if column == "Intercept" else rf"{coefficient}\,{upright(column)}_i"
 
 
@@ -97,6 +119,10 @@ def _group_lines(term: GroupTerm) -> list[str]:
     name, lines = upright(term.name), []
     for block in term.blocks:
         sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+        if term.structure is not None:
+            lines.append(_related_line(name, block, term.structure.symbol))
+            lines += [rf"R^{{{name}}} &\sim \operatorname{{LKJ}}(\eta)"] if len(block) > 1 else []
+            continue
         if len(block) == 1:
             lines.append(rf"b^{{{name}}}_{{{block[0]},\,j}} &\sim \operatorname{{Normal}}(0, {sds[0]})")
             continue
@@ -109,3 +135,16 @@ def _group_lines(term: GroupTerm) -> list[str]:
         )
         lines.append(rf"{correlation} &\sim \operatorname{{LKJ}}(\eta)")
     return lines
+
+
+def _related_line(name: str, block: tuple[int, ...], symbol: str) -> str:
+    """Write the distribution of all levels' effects together, where these are related."""
+    covariance = rf"{symbol}^{{{name}}}" if symbol.isalpha() else rf"({symbol})^{{{name}}}"
+    sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
+    if len(block) == 1:
+        effects, scale = rf"b^{{{name}}}_{{{block[0]}}}", rf"({sds[0]})^2\,{covariance}"
+    else:
+        diagonal = rf"\operatorname{{diag}}({', '.join(sds)})"
+        effects = rf"b^{{{name}}}"
+        scale = rf"{covariance} \otimes {diagonal}\,R^{{{name}}}\,{diagonal}"
+    return rf"{effects} &\sim \operatorname{{MvNormal}}(0,\; {scale})"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
+import numpy as np
+
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.model.autoscale import PriorTable
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.printing.document import Facts, Folded, Formula, Words
 from bayes_glmm.printing.grid import as_text, display_width
 from bayes_glmm.printing.html import fragment
@@ -76,8 +78,8 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
         Label to text: formula, family, rows, event or categories, groups.
     """
     facts = {
-        "formula": spec.formula.text,
-        "family": f"{spec.family.name}, {spec.link.name} link",
+        "formula": "; ".join(formula_lines(spec)),
+        "family": f"{spec.family.name}, {links_in_words(spec)}",
         "rows": rows_in_words(design),
     }
     response = design.response
@@ -91,6 +93,40 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
     if design.groups:
         facts["groups"] = "; ".join(_group_in_words(term) for term in design.groups)
     return facts
+
+
+def formula_lines(spec: ModelSpec) -> tuple[str, ...]:
+    """Write the formulas of a model, those of further parameters with their names.
+
+    Parameters
+    ----------
+    spec
+        The specification.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``("y ~ x", "sigma ~ x")``.
+    """
+    return (spec.formula.text, *(f"{part.name} {part.text}" for part in spec.formula.parameters))
+
+
+def links_in_words(spec: ModelSpec) -> str:
+    """Name the links of a model.
+
+    Parameters
+    ----------
+    spec
+        The specification.
+
+    Returns
+    -------
+    str
+        Such as ``"identity link"``, or ``"links: identity, sigma log"``.
+    """
+    if not spec.links:
+        return f"{spec.link.name} link"
+    return f"links: {', '.join([spec.link.name, *(f'{name} {link.name}' for name, link in spec.links)])}"
 
 
 def weights_in_words(spec: ModelSpec) -> str:
@@ -162,4 +198,7 @@ def _group_in_words(term: GroupTerm) -> str:
     coefs = ", ".join(term.coefs)
     correlated = any(len(block) > 1 for block in term.blocks)
     kind = "" if len(term.coefs) == 1 else (", correlated" if correlated else ", independent")
-    return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"
+    if term.structure is None:
+        return f"{term.name} ({len(term.levels):,} levels: {coefs}{kind})"
+    seen = len(np.unique(term.codes))
+    return f"{term.name} ({term.structure.kind} of {term.size:,} levels, {seen:,} with rows: {coefs}{kind})"

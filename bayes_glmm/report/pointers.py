@@ -115,9 +115,9 @@ _OF_THE_PACKAGE = {
 #: Public functions whose first argument is a fit.
 _FUNCTIONS = (
     "predictions", "avg_predictions", "comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses",
-    "heterogeneity", "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients", "posterior_predictive",
-    "predictive_check", "prior_sensitivity", "r2", "random_effects", "shrinkage", "simulate_residuals", "studies",
-    "variance_components",
+    "evolvability", "heritability", "heterogeneity", "icc", "kfold", "log_likelihood", "loo", "marginal_coefficients",
+    "posterior_predictive", "predictive_check", "prior_sensitivity", "r2", "random_effects", "shrinkage",
+    "simulate_residuals", "studies", "variance_components",
 )  # fmt: skip
 #: Of these, the ones that want names of variables, too.
 _OF_VARIABLES = ("comparisons", "avg_comparisons", "slopes", "avg_slopes", "grid", "hypotheses")
@@ -139,8 +139,10 @@ ARGUMENTS_OF_MODELS = {
     "offset": "an offset is a term of the formula: 'y ~ x + offset(log(n))'",
     "exposure": "an exposure is an offset in the formula: 'y ~ x + offset(log(n))'",
     "weights": "weights are in the formula: 'weighted(y, w) ~ x' or 'precision(y, w) ~ x', and trials: 'p(k, n) ~ x'",
-    "ziformula": "zero inflation is part of the family: 'zero_inflated_poisson', 'zero_inflated_negativebinomial'",
-    "dispformula": "formulas of the dispersion are not available",
+    "ziformula": "zero inflation is part of the family and has its formula beside it: family='zero_inflated_poisson', "
+    "dpar_formulas={'zi': '~ x'}",
+    "dispformula": "write dpar_formulas={'sigma': '~ x'}, or 'phi', or what the family's parameter is called",
+    **dict.fromkeys(("sigma", "phi", "shape", "zi", "hu", "nu"), "write dpar_formulas={'sigma': '~ x'}"),
     "REML": "leave it out: the posterior averages over the fixed effects, as REML does",
     "trials": "trials are in the formula: 'p(successes, trials) ~ x'",
     "prior": "write priors={'beta': bg.Prior('Normal', mu=0, sigma=1)}",

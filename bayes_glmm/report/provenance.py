@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from bayes_glmm.printing.document import Block, Code, Facts, Items, Words
+from bayes_glmm.spec.parameters import LOCATION
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -73,8 +74,13 @@ def _program(fit: Fit) -> str:
     spec = fit.model.spec
     family = repr(spec.family.name) if spec.family.is_in_table else "family"
     arguments = [repr(spec.formula.text), "data", f"family={family}"]
-    if spec.link.name != spec.family.links[0]:
+    others = {one.name: one.link.name for one in spec.channels if one.link.name != one.parameter.links[0]}
+    if others:
+        arguments.append(f"link={ {LOCATION: spec.link.name, **others}!r}")
+    elif spec.link.name != spec.family.links[0]:
         arguments.append(f"link={spec.link.name!r}")
+    if spec.formula.parameters:
+        arguments.append(f"dpar_formulas={ {part.name: part.text for part in spec.formula.parameters}!r}")
     if spec.priors:
         arguments.append(f"priors={ {name: str(prior) for name, prior in spec.priors}!r}")
     arguments += ["center=False"] if not spec.center else []

@@ -20,7 +20,7 @@ from bayes_glmm.printing.document import Words
 from bayes_glmm.printing.grid import Grid, as_text
 from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.table import Table
-from bayes_glmm.report.model_card import rows_in_words, weights_in_words
+from bayes_glmm.report.model_card import formula_lines, links_in_words, rows_in_words, weights_in_words
 from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
@@ -163,13 +163,13 @@ _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
 
 def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
     """List variable, component, group, terms and flat entries, in the order people read them."""
-    design, family = fit.model.design, fit.model.spec.family
+    design = fit.model.design
     if design.coefs:
         yield "beta", "fixed", "", list(design.coefs), np.arange(len(design.coefs))
     for term in design.groups:
         yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
         yield from _correlations(term)
-    for row in family.parameters:
+    for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
     for term in design.groups if random_effects else ():
@@ -198,8 +198,8 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
         how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
     weights = weights_in_words(spec)
     return (
-        spec.formula.text,
-        f"{spec.family.name} family, {spec.link.name} link; rows: {rows_in_words(design)}{levels}",
+        *formula_lines(spec),
+        f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows_in_words(design)}{levels}",
         *([f"weights: {weights}"] if weights else []),
         f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
     )

@@ -17,8 +17,8 @@ __all__ = ["read_family"]
 _CALL = re.compile(r"(?:\w+::)?([\w. ]+?)\s*(?:\(\s*(?:link\s*=\s*)?[\"']?([\w./^]*)[\"']?\s*\))?")
 
 _SURVIVAL = (
-    "times until an event. Where no time is censored use family='weibull', 'gamma' or 'lognormal'; censored times are "
-    "not available, but family='bernoulli' with link='cloglog' on a row for each subject and period models hazards"
+    "times until an event. Use family='weibull', 'gamma' or 'lognormal' with Surv(time, event), or "
+    "family='bernoulli' with link='cloglog' on a row for each subject and period models hazards"
 )
 _NO_ZEROS = (
     "counts above zero. family='hurdle_poisson' and 'hurdle_negativebinomial' are such counts with zeros set apart; "
@@ -28,7 +28,7 @@ _CATEGORIES = (
     "categories without an order. Use family='bernoulli' for one category against another, a model for each pair; "
     "categories with an order have family='cumulative'"
 )
-_ORDERED = "ordered categories, for which family='cumulative' is available"
+_ORDERED = "ordered categories beside zeros; family='cumulative' and 'sratio' take zero as the lowest category"
 _QUASI = "variances without a distribution, so there is no posterior; counts that vary more have 'negativebinomial'"
 _SPREAD = (
     "counts that do not vary as Poisson ones do; family='negativebinomial' has the variance mu + mu**2 / phi, "
@@ -50,7 +50,6 @@ _ELSEWHERE = {
         _NO_ZEROS,
     ),
     "ziplss": "zeros with a linear predictor of their own; family='zero_inflated_poisson' has one probability of them",
-    "tweedie": "amounts that may be zero. family='hurdle_gamma' and 'hurdle_lognormal' set the zeros apart",
     **dict.fromkeys(("xbeta", "xbetax"), _EDGES),
     **dict.fromkeys(
         ("frechet", "gen_extreme_value", "gumbel", "cox", "coxph", "survival", "surv"),
@@ -59,7 +58,7 @@ _ELSEWHERE = {
     **dict.fromkeys(
         ("categorical", "multinomial", "dirichlet", "dirichlet_multinomial", "logistic_normal", "multinom"), _CATEGORIES
     ),
-    **dict.fromkeys(("acat", "sratio", "cratio", "stopping_ratio", "hurdle_cumulative", "ocat"), _ORDERED),
+    "hurdle_cumulative": _ORDERED,
     **dict.fromkeys(("quasi", "quasipoisson", "quasibinomial"), _QUASI),
     **dict.fromkeys(
         ("nbinom12", "compois", "com_poisson", "discrete_weibull", "bell"), _SPREAD

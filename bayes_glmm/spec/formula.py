@@ -7,8 +7,8 @@ parser of our own (lme4's findbars and nobars); nothing is evaluated and no data
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.names import name_columns, one_name, spell_dots
@@ -16,7 +16,7 @@ from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
 from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
 
-__all__ = ["Bar", "Formula", "parse_formula"]
+__all__ = ["Bar", "Formula", "ParameterFormula", "parse_formula", "with_parameters"]
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,40 @@ class Bar:
         Columns whose combinations are the levels: ``("herd",)``, or ``("a", "b")`` for ``a:b``.
     correlated
         False for ``(x || g)``: every coefficient of the term is independent of the others.
+    together
+        Name that terms of one grouping factor share whose coefficients are correlated, ``"p"`` for ``(1 | p | g)``.
     """
 
     effects: str
     group: tuple[str, ...]
     correlated: bool = True
+    together: str = ""
 
     @property
     def name(self) -> str:
         """The grouping factor's name, ``"herd"`` or ``"a:b"``."""
         return ":".join(self.group)
+
+
+@dataclass(frozen=True)
+class ParameterFormula:
+    """The formula of a parameter of the family besides its mean.
+
+    Parameters
+    ----------
+    name
+        The parameter, ``"sigma"``.
+    text
+        The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
+    fixed, offsets, bars
+        As of a `Formula`.
+    """
+
+    name: str
+    text: str
+    fixed: str
+    offsets: tuple[str, ...] = ()
+    bars: tuple[Bar, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,8 @@ class Formula:
         Expressions added to the linear predictor with coefficient one (link scale).
     bars
         Group terms, ``(1 | a/b)`` and ``||`` already expanded.
+    parameters
+        Formulas of the family's further parameters. What follows is about all formulas together.
     """
 
     text: str
@@ -66,26 +92,43 @@ class Formula:
     fixed: str
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
+    parameters: tuple[ParameterFormula, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Formula | ParameterFormula, ...]:
+        """The formula of the mean and those of further parameters: what has a fixed part, offsets and bars."""
+        return (self, *self.parameters)
+
+    @property
+    def all_bars(self) -> tuple[Bar, ...]:
+        """The bars of all parts."""
+        return tuple(bar for part in self.parts for bar in part.bars)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Every sum of terms: the fixed part of each formula, and the left sides of its bars."""
+        return tuple(text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
 
     @property
     def estimated(self) -> tuple[str, ...]:
-        """Columns that the fixed part and the bars' left sides read: those whose effects are estimated."""
-        return _unique(name for text in (self.fixed, *(bar.effects for bar in self.bars)) for name in check_terms(text))
+        """Columns that the fixed parts and the bars' left sides read: those whose effects are estimated."""
+        return _unique(name for text in self.terms for name in check_terms(text))
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """Columns that the fixed part, the offsets and the bars' left sides read."""
-        return _unique([*self.estimated, *(name for text in self.offsets for name in check_expression(text))])
+        """Columns that the fixed parts, the offsets and the bars' left sides read."""
+        offsets = (text for part in self.parts for text in part.offsets)
+        return _unique([*self.estimated, *(name for text in offsets for name in check_expression(text))])
 
     @property
     def dates(self) -> tuple[str, ...]:
         """Columns that predictors read as dates, within as.Date()."""
-        return columns_of_dates((self.fixed, *(bar.effects for bar in self.bars)), self.offsets)
+        return columns_of_dates(self.terms, tuple(text for part in self.parts for text in part.offsets))
 
     @property
     def group_columns(self) -> tuple[str, ...]:
         """Columns that make up the grouping factors."""
-        return _unique(name for bar in self.bars for name in bar.group)
+        return _unique(name for bar in self.all_bars for name in bar.group)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -96,7 +139,63 @@ class Formula:
         return self.text
 
 
-def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
+def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterable[str] = ()) -> Formula:
+    """Add the formulas of further parameters.
+
+    Parameters
+    ----------
+    formula
+        The formula of the mean.
+    texts
+        Parameter -> right side, ``"~ x + (1 | g)"``; the parameter's name, or nothing, stands left of ``~``.
+    columns
+        Names of the data's columns, as `parse_formula` takes them.
+
+    Returns
+    -------
+    Formula
+        With `parameters`. Terms ``(1 | p | g)`` of several formulas share their correlations.
+
+    Raises
+    ------
+    FormulaError
+        If a text cannot be read, or has a response of its own.
+
+    Examples
+    --------
+    >>> formula = with_parameters(parse_formula("y ~ x"), {"sigma": "~ x + (1 | g)"})
+    >>> formula.parameters[0].fixed, formula.group_columns
+    ('1 + x', ('g',))
+    """
+    names, parameters = tuple(columns), []
+    response = split(formula.text, "~")[0].strip()
+    shared = _shared(formula.bars)
+    for name, text in texts.items():
+        where = f"dpar_formulas[{name!r}]"
+        if not isinstance(text, str):
+            raise FormulaError(f"{where} must be text such as '~ x + (1 | g)', not {type(text).__name__}.")
+        *left, right = (part.strip() for part in split(collapse_blanks(text), "~"))
+        if len(left) > 1 or (left and left[0] not in ("", name)):
+            raise FormulaError(f"{where} must be the right side of a formula, '~ x + (1 | g)', not {text!r}.")
+        try:
+            part = parse_formula(f"{response} ~ {right}", names, shared)
+        except FormulaError as error:
+            raise FormulaError(f"{where}: {error}") from None
+        parameters.append(ParameterFormula(name, f"~ {right}", part.fixed, part.offsets, part.bars))
+        shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
+    return replace(formula, parameters=tuple(parameters))
+
+
+def _shared(bars: Iterable[Bar]) -> dict[str, set[str]]:
+    """Collect the grouping factors of every name that terms share."""
+    groups: dict[str, set[str]] = {}
+    for bar in bars:
+        if bar.together:
+            groups.setdefault(bar.together, set()).add(bar.name)
+    return groups
+
+
+def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, set[str]] | None = None) -> Formula:
     """Parse a formula in lme4's notation.
 
     Parameters
@@ -110,6 +209,8 @@ def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
     columns
         Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
         columns that the formula does not have as response or grouping factor.
+    shared
+        Names by which terms of other formulas share their correlations, with their grouping factors.
 
     Returns
     -------
@@ -133,7 +234,9 @@ def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
     text = name_columns(text, names)
     check_characters(text)
     try:
-        return _parse(spell_dots(collapse_blanks(text), names))
+        return _parse(
+            spell_dots(collapse_blanks(text), names), {key: set(value) for key, value in (shared or {}).items()}
+        )
     except FormulaError:
         raise
     except (RecursionError, MemoryError):
@@ -142,7 +245,7 @@ def parse_formula(text: str, columns: Iterable[str] = ()) -> Formula:
         raise FormulaError(f"Cannot read the formula {text[:60]!r}...: {error}") from None
 
 
-def _parse(text: str) -> Formula:
+def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
     if re.match(r"([\w.]+::)?\w+\(.*~", text) and len(split(text, "~")) == 1:
         raise FormulaError(f"Write the formula itself, 'response ~ terms', not a call that holds one: {text[:60]!r}.")
     sides = split(text, "~")
@@ -160,7 +263,7 @@ def _parse(text: str) -> Formula:
     if len(split(right, ",")) > 1:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
-    fixed, offsets, bars = _right_side(right, [])
+    fixed, offsets, bars = _right_side(right, shared)
     formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars))
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
@@ -172,7 +275,7 @@ def _parse(text: str) -> Formula:
 # the right side ---------------------------------------------------------------------------------------------------
 
 
-def _right_side(text: str, shared: list[str]) -> tuple[list[tuple[str, str]], list[str], list[Bar]]:
+def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str, str]], list[str], list[Bar]]:
     """Take a sum apart: its fixed terms with their signs, offsets and bars; parentheses that are added are opened."""
     if len(split(text, "|")) > 1:
         raise FormulaError(f"Put group terms in parentheses, as in '(1 | g)': {text!r}.")
@@ -230,22 +333,20 @@ _SAME_LEVELS = re.compile(r"(?:as\.)?factor|C|gr|as\.character|ordered")
 _CALL = re.compile(r"([\w.]+)\s*\((.*)\)", re.DOTALL)
 
 
-def _expand_bar(inside: str, shared: list[str]) -> list[Bar]:
+def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
     """Turn the inside of one pair of parentheses into bars, one per grouping factor.
 
-    `shared` holds brms's names of terms whose effects are correlated, ``p`` in ``(1 | p | g)``. One term alone has
-    nobody to share its correlations with.
+    `shared` holds brms's names of terms whose effects are correlated, ``p`` in ``(1 | p | g)``, and the grouping
+    factors they have been given so far.
     """
     parts = [part.strip() for part in split(inside, "|")]
     double = len(parts) == 3 and parts[1] == "" and "||" in inside
     named = len(parts) == 3 and one_name(parts[1]) is not None
-    if len(parts) > 2 and not (double or named) or (named and parts[1] in shared):
+    if len(parts) > 2 and not (double or named):
         raise FormulaError(
-            f"'({inside})' has more than one bar. Correlations across terms as in brms' (1 | p | g) are not available; "
-            "write one term per grouping factor, (x + z | g), or (x || g) for no correlation."
+            f"'({inside})' has more than one bar. Write one term per grouping factor, (x + z | g), (x || g) for no "
+            "correlation, or (x | p | g) for coefficients that are correlated with those of other terms of the name p."
         )
-    if named:
-        shared.append(parts[1])
     left, right = parts[0], parts[-1]
     if not left:
         raise FormulaError(f"'({inside})' has nothing on the left of the bar; write (1 | {right or 'g'}).")
@@ -253,10 +354,20 @@ def _expand_bar(inside: str, shared: list[str]) -> list[Bar]:
         raise FormulaError(f"'({inside})' has no grouping factor on the right of the bar.")
     if "offset" in left and re.search(r"\boffset\s*\(", left):
         raise FormulaError(f"An offset cannot be within a group term: '({inside})'.")
-    effects = _terms(_right_side(left, [])[0])
+    effects = _terms(_right_side(left, {})[0])
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
-    return [Bar(effects, group, correlated=not double) for group in _groups(right, inside)]
+    together = parts[1] if named else ""
+    bars = [Bar(effects, group, correlated=not double, together=together) for group in _groups(right, inside)]
+    if named:
+        known, own = shared.setdefault(together, set()), {bar.name for bar in bars}
+        if known and not known & own:
+            raise FormulaError(
+                f"'({inside})' shares the name {together!r} with terms of {', '.join(sorted(known))}: only effects of "
+                "one grouping factor can be correlated. Give it a name of its own."
+            )
+        known |= own
+    return bars
 
 
 def _groups(text: str, inside: str) -> list[tuple[str, ...]]:
@@ -291,7 +402,10 @@ def _group_reason(text: str, inside: str) -> str:
     if re.search(r"\bmm\s*\(", text):
         return f"Multi-membership terms are not available: '({inside})'."
     if re.search(r"\bgr\s*\(", text):
-        return f"Covariances between levels, and groups of levels, are not available: '({inside})'. Write (1 | g)."
+        return (
+            f"Covariances between levels are no part of the formula: for '({inside})' write ({left} | g), and say how "
+            "the levels of g are related by GLMM(..., covariances={'g': ...}): a pedigree, a phylogeny or a matrix."
+        )
     if len(parts := split(text, "+")) > 1:
         each = " + ".join(f"({left} | {part.strip()})" for part in parts)
         return f"One grouping factor a term: write {each} for '({inside})'."

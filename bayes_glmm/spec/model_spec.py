@@ -11,13 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bayes_glmm.errors import FormulaError, GLMMError, PriorError
-from bayes_glmm.families import FAMILIES, Family
+from bayes_glmm.arguments import in_words
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
+from bayes_glmm.families import FAMILIES, AuxiliaryParameter, Family
 from bayes_glmm.families.knowing import family_knowing
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
-from bayes_glmm.spec.formula import Formula, parse_formula
+from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
+from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
+from bayes_glmm.structures.matrix import as_structure
+from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
@@ -43,6 +47,10 @@ class ModelSpec:
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
         ``"drop"`` rows with missing values, or ``"error"``.
+    covariances
+        Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
+    links
+        Pairs of a further parameter with a formula and its link.
     """
 
     formula: Formula
@@ -51,17 +59,33 @@ class ModelSpec:
     priors: tuple[tuple[str, Prior], ...] = ()
     center: bool = True
     missing: str = "drop"
+    covariances: tuple[tuple[str, Structure], ...] = ()
+    links: tuple[tuple[str, Link], ...] = ()
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The further parameters that have a linear predictor of their own, in the family's order."""
+        rows, links = {row.name: row for row in self.family.parameters}, dict(self.links)
+        return tuple(Channel(rows[part.name], part, links[part.name]) for part in self.formula.parameters)
+
+    @property
+    def constants(self) -> tuple[AuxiliaryParameter, ...]:
+        """The family's further parameters that are the same in every row."""
+        varying = {part.name for part in self.formula.parameters}
+        return tuple(row for row in self.family.parameters if row.name not in varying)
 
     @classmethod
     def build(
         cls,
         formula: str | Formula,
         family: str | Family = "gaussian",
-        link: str | Link | None = None,
+        link: str | Link | Mapping[str, str | Link] | None = None,
         priors: Mapping[str, Prior | str] | None = None,
         center: bool = True,
         missing: str = "drop",
         columns: Iterable[str] = (),
+        covariances: Mapping[str, Any] | None = None,
+        dpar_formulas: Mapping[str, str] | None = None,
     ) -> ModelSpec:
         """Check a model's parts together.
 
@@ -72,7 +96,7 @@ class ModelSpec:
         family
             A family or its name.
         link
-            A link or its name; the family's first link when None.
+            A link or its name, or a dictionary of them by parameter; the family's first link when None.
         priors
             Priors, or their texts, by parameter: ``"Intercept"``, ``"beta[x]"``, ``"sd[g][x]"``, ``"corr[g]"``,
             ``"sigma"``, ...
@@ -82,6 +106,10 @@ class ModelSpec:
             ``"drop"`` or ``"error"``.
         columns
             Names of the data's columns, by which names that are no words are told from operators.
+        covariances
+            Pedigrees, phylogenies or matrices by grouping factor.
+        dpar_formulas
+            Formulas of further parameters: ``{"sigma": "~ x + (1 | g)"}``. A parsed formula may have them already.
 
         Returns
         -------
@@ -96,6 +124,8 @@ class ModelSpec:
             If the family or link is unknown, the link does not belong to the family, or a switch has no such value.
         PriorError
             If a prior is not a `Prior` or its key is given twice.
+        DataError
+            If a covariance is no matrix, or none of a grouping factor of one column.
 
         Examples
         --------
@@ -103,8 +133,10 @@ class ModelSpec:
         >>> spec.link.name
         'logit'
         """
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, columns)
-        record, linked = read_family(family.of or family if isinstance(family, Family) else family, link)
+        names = tuple(columns)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, names)
+        location, others = split_links(link)
+        record, linked = read_family(family.of or family if isinstance(family, Family) else family, location)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
@@ -117,7 +149,16 @@ class ModelSpec:
         _check_trials(parsed, record)
         record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
-        return cls(parsed, record, linked, _priors(priors), center, missing)
+        if dpar_formulas is not None and record.known:
+            raise FormulaError(
+                "Formulas of further parameters are not available for responses of known standard error, censored and "
+                "truncated ones. Leave dpar_formulas= out."
+            )
+        if dpar_formulas is not None:
+            parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+        links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
+        related = _covariances(covariances, parsed)
+        return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -136,6 +177,9 @@ class ModelSpec:
             "center": self.center,
             "missing": self.missing,
         }
+        if self.formula.parameters:
+            content["dpar_formulas"] = {part.name: part.text for part in self.formula.parameters}
+            content["link"] = {LOCATION: self.link.name, **{name: link.name for name, link in self.links}}
         return json.dumps(content)
 
     @classmethod
@@ -162,11 +206,32 @@ class ModelSpec:
             version = content["version"]
             fields = {key: content[key] for key in ("formula", "family", "link", "center", "missing")}
             priors = [(str(key), value) for key, value in content["priors"]]
+            fields["dpar_formulas"] = content.get("dpar_formulas")
         except (TypeError, KeyError, ValueError, RecursionError) as error:
             raise GLMMError(f"This is not the JSON of a model specification: {error}.") from None
         if version != _VERSION:
             raise GLMMError(f"The specification has version {version}; this package reads version {_VERSION}.")
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
+
+
+def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+    if covariances is None:
+        return ()
+    if not isinstance(covariances, Mapping):
+        raise DataError(
+            f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
+        )
+    names = list(dict.fromkeys(bar.name for bar in formula.bars))
+    for name in covariances:
+        if name not in names:
+            has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
+            raise DataError(f"covariances: the model has no grouping factor {name!r}. {has}")
+        if ":" in name:
+            raise DataError(
+                f"covariances[{name!r}]: only factors of one column have a known covariance. Make one column of the "
+                "combination, and give the covariance of its levels."
+            )
+    return tuple((name, as_structure(value, name)) for name, value in covariances.items())
 
 
 def _check_precision(formula: Formula, family: Family) -> None:

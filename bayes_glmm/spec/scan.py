@@ -52,8 +52,8 @@ def check_characters(text: str) -> None:
             raise FormulaError(f"Parentheses are nested more than {_MAX_DEPTH} deep in the formula {text[:60]!r}...")
         if char == ";":
             raise FormulaError(
-                f"A model is one formula, 'response ~ terms': {text[position:]!r} cannot follow. Formulas of further "
-                "parameters (sigma, zi, disp) and nonlinear models are not available."
+                f"A model is one formula, 'response ~ terms': {text[position:]!r} cannot follow. Further parameters "
+                "have their formulas in dpar_formulas={'sigma': '~ x'}; nonlinear models are not available."
             )
         if char in "{}\\$@?#":
             raise FormulaError(

@@ -48,7 +48,7 @@ FAMILY = """
 {use}
 
 $$
-{symbol}(y) = {density}
+{symbol}(y) {equals}{density}
 $$
 {where}
 - Response: {response}.
@@ -105,6 +105,7 @@ def section(family: Family) -> str:
     return FAMILY.format(
         name=family.name,
         use=" ".join(text["use"].split()),
+        equals="" if text["density"].startswith(r"\propto") else "= ",
         density=text["density"].strip(),
         where=where(text),
         symbol="P" if discrete else "p",

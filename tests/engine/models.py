@@ -18,7 +18,8 @@ from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.graph import GraphPositions, graph_positions
 from bayes_glmm.engine.pack import Packed, pack, why_not_covered
 from bayes_glmm.inference.effective_size import effective_size
-from bayes_glmm.model.autoscale import PriorTable, resolve_priors
+from bayes_glmm.model.autoscale import resolve_priors
+from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
 #: The response column of `frame` for each family.

@@ -47,6 +47,7 @@ PRIORS = {
     "tau": Prior("Gamma", 3, 3),
     "cutzero": Prior("Normal", -1, 0.7),
     "width": Prior("Gamma", 4, 2),
+    "power": Prior("Uniform", 1.1, 1.9),
 }
 #: name -> family, random part, priors that differ. Every family, and the paths and structures a family has besides.
 MODELS = {
@@ -92,7 +93,7 @@ def simulate(rng, family, random, priors):
     while True:
         data, truth = draw_jointly(rng, family, random, priors)
         refused = FAMILIES[family].zeros_apart and not data["y"].any()
-        if not refused and (family != "cumulative" or data["y"].nunique() == CATEGORIES):
+        if not refused and (FAMILIES[family].probabilities is None or data["y"].nunique() == CATEGORIES):
             return data, truth
 
 
@@ -102,7 +103,7 @@ def draw_jointly(rng, family, random, priors):
     g, h = rng.permutation(np.arange(ROWS) % GROUPS), rng.permutation(np.arange(ROWS) % 4)
     n = rng.integers(1, 8, ROWS)
     truth = {"beta": np.array([draw_prior(rng, priors["Intercept"]), draw_prior(rng, priors["beta"])])}
-    if family == "cumulative":
+    if record.probabilities is not None:
         truth["beta"] = truth["beta"][1:]
     eta = np.column_stack([np.ones(ROWS), x])[:, -len(truth["beta"]) :] @ truth["beta"]
     slopes = "x |" in random
@@ -123,8 +124,9 @@ def draw_jointly(rng, family, random, priors):
     for row in record.parameters:
         value = draw_prior(rng, priors[row.name])
         if row.ordered:
+            value = np.array([value, *(draw_prior(rng, priors[row.name]) for _ in range(CATEGORIES - 2))])
             # increasing thresholds with independent priors: order statistics
-            value = np.sort([value, *(draw_prior(rng, priors[row.name]) for _ in range(CATEGORIES - 2))])
+            value = np.sort(value) if row.increasing else value
         truth[row.name] = np.array(value)
     trials = n if record.support == "trials" else None
     parameters = {row.name: truth[row.name] for row in record.parameters}
@@ -132,7 +134,7 @@ def draw_jointly(rng, family, random, priors):
     if record.support in ("unit", "unit_zero", "unit_closed"):
         inside = ~np.isin(y, record.atoms)
         y[inside] = np.clip(y[inside], 1e-12, 1 - 1e-12)
-    if family == "cumulative":
+    if record.probabilities is not None:
         y = y.astype(int)
     data = pd.DataFrame({"y": y, "x": x, "n": n, "g": [f"g{i}" for i in g], "h": [f"h{i}" for i in h]})
     return data, truth
@@ -156,7 +158,7 @@ def one_rank(seed, name, sampled_priors=None):
     data, truth = simulate(rng, family, random, priors)
     used = {**priors, **(sampled_priors or {})}
     names = {"beta", "sd", "corr", *(row.name for row in FAMILIES[family].parameters)}
-    names |= set() if family == "cumulative" else {"Intercept"}
+    names |= set() if FAMILIES[family].probabilities is not None else {"Intercept"}
     spec = ModelSpec.build(
         f"{'p(y, n)' if FAMILIES[family].support == 'trials' else 'y'} ~ x + {random}",
         family=family,

@@ -6,9 +6,9 @@ import pytest
 from numba import types
 from numba.core import config
 
-from bayes_glmm.engine import compile_processes, coordinates, gaussian, gaussian_moments, laplace
-from bayes_glmm.engine import native as engine_native
-from bayes_glmm.engine.native import compile_ahead, native
+from bayes_glmm.engine import compile_processes, coordinates, gaussian, gaussian_moments, kept_code, laplace
+from bayes_glmm.engine.kept_code import code, compile_ahead, is_kept
+from bayes_glmm.engine.native import native
 from bayes_glmm.engine.rows import row_kernel
 
 FUNCTIONS = (gaussian_moments.sums, row_kernel("poisson", "log"))
@@ -23,7 +23,7 @@ FUNCTIONS_OF = {
 def folder(tmp_path, monkeypatch):
     """An empty cache."""
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
-    engine_native.announce.cache_clear()
+    kept_code.announce.cache_clear()
     return tmp_path / "bayes_glmm"
 
 
@@ -32,7 +32,7 @@ def nothing_is_compiled_here(monkeypatch):
     def never(*_args, **_options):
         raise AssertionError("compiled in this process")
 
-    monkeypatch.setattr(engine_native, "machine_code", never)
+    monkeypatch.setattr(kept_code, "machine_code", never)
 
 
 @pytest.mark.usefixtures("nothing_is_compiled_here")
@@ -41,19 +41,19 @@ def test_what_is_missing_is_compiled_elsewhere_and_once(folder, capsys):
     assert "compiling" in capsys.readouterr().err
     written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert {name.rpartition("-")[0] for name in written} == {function.name for function in FUNCTIONS}
-    assert all(function.is_kept() and len(function.code()) > 500 for function in FUNCTIONS)
-    engine_native.announce.cache_clear()
+    assert all(is_kept(function) and len(code(function)) > 500 for function in FUNCTIONS)
+    kept_code.announce.cache_clear()
     compile_ahead(FUNCTIONS, 2)
     assert capsys.readouterr().err == ""
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == written
 
 
 def test_machine_code_is_the_same_whoever_has_it_compiled(folder):
-    first = [function.code() for function in FUNCTIONS]
+    first = [code(function) for function in FUNCTIONS]
     for path in folder.iterdir():
         path.unlink()
     compile_ahead(FUNCTIONS[::-1], 1 + len(FUNCTIONS))
-    assert [function.code() for function in FUNCTIONS] == first
+    assert [code(function) for function in FUNCTIONS] == first
 
 
 def test_an_interrupt_ends_the_processes(monkeypatch):
@@ -87,17 +87,17 @@ def test_functions_of_a_module_are_one_unit_and_row_kernels_are_alone():
 def test_functions_of_a_module_are_compiled_together_and_again_together(folder, module):
     """Which comes first decides on the code of the next."""
     first, last = FUNCTIONS_OF[module]
-    assert last.code()
-    codes = [first.code(), last.code()]
+    assert code(last)
+    codes = [code(first), code(last)]
     assert {path.name.rpartition("-")[0] for path in folder.iterdir()} == {first.name, last.name}
     (file,) = folder.glob(f"{last.name}-*.native")
     file.write_bytes(b"damaged")
-    assert last.code() == codes[1]
-    assert first.code() == codes[0]
+    assert code(last) == codes[1]
+    assert code(first) == codes[0]
     for path in folder.iterdir():
         path.unlink()
     compile_ahead([first, row_kernel("poisson", "log")], 2)
-    assert [first.code(), last.code()] == codes
+    assert [code(first), code(last)] == codes
 
 
 @pytest.mark.parametrize("processors", [1, 2])
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "file"))
     compile_ahead(FUNCTIONS, 2)
-    assert not any(function.is_kept() for function in FUNCTIONS)
+    assert not any(is_kept(function) for function in FUNCTIONS)
 
 
 def test_what_fails_elsewhere_is_said_and_compiled_here(capsys):

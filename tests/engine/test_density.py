@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bayes_glmm.families import FAMILIES
-from bayes_glmm.model.autoscale import response_scale
+from bayes_glmm.model.scales import response_scale
 from bayes_glmm.priors import Prior
 from tests.engine.models import RESPONSE
 

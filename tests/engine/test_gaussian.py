@@ -15,10 +15,12 @@ from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_fit import (
     complete_positions,
     gaussian_fit,
+    gaussian_laplace_fits,
     gaussian_posterior,
     theta_posterior,
     why_not_marginal,
 )
+from bayes_glmm.engine.laplace import find_coefficients, laplace_fits
 from bayes_glmm.engine.parameters import covariance, term_factor
 from bayes_glmm.engine.run import density_at
 from bayes_glmm.engine.unpack import constrained
@@ -264,6 +266,23 @@ def test_large_numbers_do_not_cancel(models):
     fit = gaussian_fit(model.packed)
     differences = [value_of(model, fit)(theta) - dense_marginal(model, theta) for theta in thetas(model, fit, 4, 0.3)]
     assert np.ptp(differences) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["crossed", "crossed slopes", "precisions"])
+def test_laplace_fits_are_those_of_searches_for_u_and_beta(build, name):
+    """Which know theta's mode to a hundredth of its sd."""
+    model, _ = build(name)
+    (exact,), (searched,) = gaussian_laplace_fits(model.packed), laplace_fits(model.packed)
+    sds = np.sqrt(np.sum(np.square(exact.theta_factor), axis=1))
+    theta, others = (fit.x[model.n_v :] for fit in (exact, searched))
+    assert np.abs((theta - others) / sds).max() < 0.05
+    x = exact.x.copy()
+    x[: model.n_v] = 0.0
+    find_coefficients(model.packed.data, exact.pattern, x, 1e-12)
+    np.testing.assert_allclose(exact.x, x, rtol=0, atol=1e-6)
+    spreads = np.sqrt(np.sum(np.square(searched.theta_factor), axis=1))
+    np.testing.assert_allclose(sds, spreads, rtol=0.05)
+    np.testing.assert_allclose(exact.precision.coupling, searched.precision.coupling, rtol=0.1, atol=1e-9)
 
 
 def test_the_gradients_cost_does_not_depend_on_rows(models):

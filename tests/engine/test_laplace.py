@@ -247,7 +247,7 @@ def test_hard_data_have_a_fit(models, name):
     rng = np.random.default_rng(3)
     codes = [density(rng.choice([-1.0, 1.0], size=len(fit.x)))[0] for _ in range(20)]
     assert codes == [0] * 20
-    print(name, fit.evaluations, "values of theta; theta", fit.x[model.n_v :])
+    print(name, "theta", fit.x[model.n_v :])
 
 
 @pytest.mark.parametrize("name", ["Dyestuff2", "Dyestuff"])

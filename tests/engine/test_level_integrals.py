@@ -61,12 +61,13 @@ def fitted(models, name, data=None, growth=0.0):
     x, rng = model.packed.start[model.n_u :].copy(), np.random.default_rng(7)
     x[model.n_beta + terms[4]] = np.log([2.0, 1.0][: terms.shape[1]])
     far = 0.2 * rng.normal(size=(4, len(x)))
-    levels = level_design.choose_points(patterns, [(x, 1.0), *((x + move, 1.0) for move in far)])
-    assert levels is not None
+    needs = level_design.choose_points(patterns, [(x, 1.0), *((x + move, 1.0) for move in far)])
+    assert needs is not None
+    levels = level_design.lay_out(patterns, needs)
     reference = x[model.n_beta + terms[4]]
     levels = levels._replace(growth=np.full(len(reference), growth), reference=reference)
     straight = np.tile([0.0, 0.0, 1.0], (len(x), 1))
-    return model, LevelFit(patterns, levels, x, 0.1 * np.eye(len(x)), straight, 0.0), x + far
+    return model, LevelFit(patterns, needs, levels, x, 0.1 * np.eye(len(x)), straight, 0.0), x + far
 
 
 def conditional(model, place, fixed, element, reach, every=1):

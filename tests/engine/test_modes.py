@@ -41,7 +41,7 @@ def dense_log_marginal(model, theta):
         corr[a, b] * sd[a] * sd[b] * Z[a] @ Z[b].T for a in range(2) for b in range(2)
     )
     V += data.X.T @ np.diag(data.beta_table[:, codes.SECOND] ** 2) @ data.X
-    value = stats.multivariate_normal.logpdf(data.y, data.X.T @ data.beta_table[:, codes.FIRST], V)
+    value = stats.multivariate_normal.logpdf(data.y[:, 0], data.X.T @ data.beta_table[:, codes.FIRST], V)
     for i in (0, 1, 3):
         _, _, nu, _, scale = data.theta_table[i, :5]
         value += stats.t.logpdf(np.exp(theta[i]) / scale, nu) + theta[i]

@@ -328,7 +328,7 @@ def test_a_kernel_fit_imports_neither_pymc_nor_pytensor():
 def test_a_read_only_installation_works(tmp_path):
     """The kernels compile into the user's cache directory, once."""
     package = tmp_path / "installed" / "bayes_glmm"
-    shutil.copytree(Path(bg.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(bg.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "libraries"))
     # root writes into read-only directories all the same: a file in the cache's place refuses root, too
     for folder in [package, *(path for path in package.rglob("*") if path.is_dir())]:
         (folder / "__pycache__").write_text("")

@@ -47,7 +47,7 @@ def test_reported_parameters_are_pymcs(models, name):
     centred = build_model(model.spec, model.design, model.priors, parametrization="centered")
     positions = graph_positions(centred, model.packed, model.design, model.priors)
     x = model.packed.start + 0.7 * np.random.default_rng(6).normal(size=(2, 3, len(model.packed.start)))
-    reported = unpack_draws(x, model.packed, model.design, model.spec.family)
+    reported = unpack_draws(x, model.packed, model.design)
     names = list(reported.data_vars)
     outputs = centred.replace_rvs_by_values([centred[key] for key in names])
     function = centred.compile_fn(outputs, inputs=centred.value_vars, mode=Mode(linker="py", optimizer="fast_run"))
@@ -70,7 +70,7 @@ def test_the_linear_predictor_is_the_engines(models, name):
     model = models.case(formula, family=family, **options)
     x = np.tile(model.packed.start, (1, 2, 1))
     x[0, 1, : model.n_v] += 0.3 * np.random.default_rng(2).normal(size=model.n_v)
-    reported = unpack_draws(x, model.packed, model.design, model.spec.family)
+    reported = unpack_draws(x, model.packed, model.design)
     record, response = model.spec.family, model.design.response
     total = []
     for draw in range(2):

@@ -27,6 +27,7 @@ RESPONSES = {
     "betabinomial": "p(s, n)", "negativebinomial1": "c", "geometric": "c", "generalizedpoisson": "c",
     "exponential": "pos", "weibull": "pos", "inversegaussian": "pos", "skewnormal": "r", "exgaussian": "r",
     "ordbeta": "both", "zero_one_inflated_beta": "both", "zero_inflated_beta": "low", "hurdle_gamma": "amount",
+    "tweedie": "amount",
     "hurdle_lognormal": "amount", "hurdle_poisson": "c", "hurdle_negativebinomial": "c", "zero_inflated_poisson": "c",
     "zero_inflated_negativebinomial": "c", "zero_inflated_negativebinomial1": "c",
     "hurdle_negativebinomial1": "c", "zero_inflated_binomial": "p(s, n)", "zero_inflated_betabinomial": "p(s, n)",

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba.core.dispatcher import Dispatcher
 from scipy import special, stats
 
 from bayes_glmm.engine import densities, vector_math
 from bayes_glmm.engine.compose import row_of
+from bayes_glmm.engine.deferred import Deferred
 
 COUNTS = np.array([0.0, 1.0, 2.0, 5.0, 40.0])
 REALS = np.array([-3.0, -0.4, 0.1, 1.0, 4.0])
@@ -118,6 +118,16 @@ def exgaussian(y, mu, trials, sigma, tau):
     return stats.exponnorm.logpdf(y, tau / sigma, np.asarray(mu) - tau, sigma)
 
 
+def tweedie(y, mu, trials, phi, power):
+    """A sum over the number of summands, term by term."""
+    mu = np.asarray(mu, dtype=float)[..., None]
+    count, shape = np.arange(1.0, 2000.0), (2 - power) / (power - 1)
+    number, scale = mu ** (2 - power) / (phi * (2 - power)), phi * (power - 1) * mu ** (power - 1)
+    above = np.where(np.asarray(y) > 0, y, 1.0)[..., None]
+    terms = stats.poisson.logpmf(count, number) + stats.gamma.logpdf(above, count * shape, scale=scale)
+    return np.where(np.asarray(y) > 0, special.logsumexp(terms, axis=-1), -number[..., 0])
+
+
 def ends(y, zero, one, inside):
     with np.errstate(divide="ignore"):
         return np.select([y == 0, y == 1], [np.log(zero), np.log(one)], np.log(1 - zero - one) + inside)
@@ -165,6 +175,11 @@ ORACLES = {
     "exponential": Oracle(lambda y, mu, trials: stats.expon.logpdf(y, scale=mu), ABOVE),
     "weibull": Oracle(weibull, ABOVE, each({"shape": 0.6}, {"shape": 3.0})),
     "inversegaussian": Oracle(inversegaussian, ABOVE, each({"shape": 0.6}, {"shape": 9.0})),
+    "tweedie": Oracle(
+        tweedie,
+        np.append(0.0, ABOVE[1:]),
+        ({"phi": 0.02, "power": 1.6}, *each({"phi": 0.7}, {"phi": 3.0}, power=(1.8, 1.3))),
+    ),
     "beta": Oracle(beta, BETWEEN, PHIS),
     "ordbeta": Oracle(
         ordbeta, np.array([0.0, 1.0, 0.0, 0.4, 1.0]), each({"phi": 4.0}, cutzero=(-2.0, 0.5), width=(1.5,))
@@ -184,8 +199,8 @@ ORACLES = {
     "hurdle_lognormal": Oracle(apart(lognormal), np.append(0.0, ABOVE[1:]), each(*SIGMAS, hu=SHARES)),
     "zero_inflated_beta": Oracle(apart(beta, weight="zi"), np.append(0.0, BETWEEN[1:]), each(*PHIS, zi=SHARES)),
 }  # fmt: skip
-#: Ordered categories have a vector of thresholds and tests of their own.
-ELSEWHERE = {"cumulative"}
+#: Ordered categories have a vector of thresholds and tests of their own (test_steps.py).
+ELSEWHERE = {"cumulative", "sratio", "cratio", "acat"}
 
 
 def predictors(link: str, support: str) -> np.ndarray:
@@ -206,7 +221,7 @@ def plain(function: Any, known: dict[int, Any] | None = None) -> Any:
     known = {} if known is None else known
     if function in _PLAIN:
         return _PLAIN[function]
-    source = function.py_func if isinstance(function, Dispatcher) else function
+    source = function.py_func if isinstance(function, Deferred) else function
     if id(source) in known:
         return known[id(source)]
     scope: dict[str, Any] = {}
@@ -214,10 +229,10 @@ def plain(function: Any, known: dict[int, Any] | None = None) -> Any:
     known[id(source)] = result
     for name, value in source.__globals__.items():
         used = name in source.__code__.co_names
-        scope[name] = plain(value, known) if used and isinstance(value, Dispatcher) else value
+        scope[name] = plain(value, known) if used and isinstance(value, Deferred) else value
     # attributes of a module: densities.beta
     if scope.get("densities") is densities:
-        names = [name for name in source.__code__.co_names if isinstance(getattr(densities, name, None), Dispatcher)]
+        names = [name for name in source.__code__.co_names if isinstance(getattr(densities, name, None), Deferred)]
         scope["densities"] = types.SimpleNamespace(**{name: plain(getattr(densities, name), known) for name in names})
     return result
 
@@ -227,7 +242,7 @@ def _cells(source: Any, known: dict[int, Any]) -> Any:
     if cells is None:
         return None
     held = [cell.cell_contents for cell in cells]
-    return tuple(types.CellType(plain(one, known) if isinstance(one, Dispatcher) else one) for one in held)
+    return tuple(types.CellType(plain(one, known) if isinstance(one, Deferred) else one) for one in held)
 
 
 def plain_row(kernel: str, link: str) -> Callable[..., tuple[float, ...]]:

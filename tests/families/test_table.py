@@ -132,8 +132,9 @@ def test_moments_distribution_function_and_draws_belong_to_the_density(name):
     stated = mu if family.mean is None else family.mean(mu, setting)
     assert stated * (trials or 1.0) == pytest.approx(mean, rel=1e-5, abs=1e-7)
     assert family.variance(mu, setting, trials) == pytest.approx(variance, rel=1e-4)
-    if family.mean_factor is not None:
-        assert family.mean_factor(setting) * mu == pytest.approx(stated, rel=1e-12)
+    if family.mean_line is not None:
+        start, slope = family.mean_line(setting)
+        assert start + slope * mu == pytest.approx(stated, rel=1e-12)
 
     y = family.simulate(np.random.default_rng(5), np.full((20, 1000), mu), setting, trials)
     assert y.shape == (20, 1000) and y.dtype == float

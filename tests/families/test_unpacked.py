@@ -22,7 +22,8 @@ def test_elements_are_the_parameters_they_were_made_from(name):
     packed = pack(model.spec, model.design, resolve_priors(model.spec, model.design))
     own = bg.FAMILIES[name].parameters
     for row, parameter in zip(packed.data.theta_table[-len(own) :], own, strict=True):
-        value = 0.4 if parameter.upper is not None else parameter.start * 1.1
+        bounds = parameter.lower, parameter.upper
+        value = parameter.start * 1.1 if None in bounds else 0.6 * bounds[0] + 0.4 * bounds[1]
         assert constrained(row, np.array([_unconstrain(row, value)])) == pytest.approx([value], rel=1e-12)
 
 

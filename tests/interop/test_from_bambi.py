@@ -218,7 +218,7 @@ REFUSED = [
     (lambda: bmb.Model(bmb.Formula("y ~ x", "sigma ~ x"), ODD), ["a formula of sigma"]),
     (lambda: bmb.Model("y ~ hsgp(x, m=5, c=2)", ODD), [r"the Gaussian process hsgp\(x, m=5, c=2\)"]),
     (lambda: bmb.Model("truncated(y, lb=-20) ~ x", ODD), ["the truncated response"]),
-    (lambda: bmb.Model("rank ~ x", ODD, family="sratio"), ["'sratio' is not available. It is for ordered categories"]),
+    (lambda: bmb.Model("rank ~ x", ODD, family="sratio"), ["the family 'sratio', which is not translated"]),
     (lambda: bmb.Model("rank ~ x", ODD, family="cumulative"), ["a prior of its own for every threshold"]),
     (lambda: bmb.Model("positive ~ x", ODD, family="weibull"), ["the family 'weibull', which is not translated"]),
     (lambda: bmb.Model("flag ~ x", ODD, family="bernoulli", link="identity"), ["has no link 'identity'"]),

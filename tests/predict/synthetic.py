@@ -28,10 +28,11 @@ def synthetic_fit(
     spread: float = 0.1,
     draws: int = DRAWS,
     seed: int = 1,
+    dpar_formulas: dict[str, str] | None = None,
     **parameters: float,
 ) -> Fit:
     """Draws scattered by `spread` around the values given; level effects drawn from N(0, Sigma) once."""
-    spec = ModelSpec.build(formula, family=family, link=link)
+    spec = ModelSpec.build(formula, family=family, link=link, dpar_formulas=dpar_formulas)
     design = build_design(spec, data)
     rng = np.random.default_rng(seed)
     shape = (CHAINS, draws)
@@ -56,7 +57,7 @@ def synthetic_fit(
             dims = ("chain", "draw", f"{name}_coef", f"{name}_coef_2")
             variables[f"corr_{name}"] = (dims, np.broadcast_to(matrix, (*shape, k, k)).copy())
         variables[f"b_{name}"] = (("chain", "draw", name, f"{name}_coef"), scattered(levels))
-    for row in spec.family.parameters:
+    for row in spec.constants:
         variables[row.name] = (("chain", "draw"), parameters[row.name] * np.exp(scattered(0.0)))
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, coords=coords)})
     return Fit(SimpleNamespace(spec=spec, design=design, prior_table=None), tree)

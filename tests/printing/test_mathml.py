@@ -56,7 +56,9 @@ def test_names_come_back_as_they_are(name):
 
 @pytest.mark.parametrize("latex", [family.latex for family in bg.FAMILIES.values()], ids=list(bg.FAMILIES))
 def test_every_family_is_known(latex):
-    assert tree(latex.replace("{mu}", r"\mu_i")).find(".//merror") is None
+    for field, written in {"mu": r"\mu_i", "y": "y_i", "g": r"\operatorname{logit}"}.items():
+        latex = latex.replace(f"{{{field}}}", written)
+    assert tree(f"\\begin{{aligned}}{latex}\\end{{aligned}}").find(".//merror") is None
 
 
 @pytest.mark.parametrize("latex", [link.latex for link in LINKS.values()], ids=list(LINKS))

@@ -58,7 +58,7 @@ def test_a_predictors_origin_does_not_matter_where_it_is_centred(family, link):
 
 
 # thresholds keep their default prior, which is around zero whatever the offset
-@pytest.mark.parametrize(("family", "link"), [pair for pair in PAIRS if pair[0] != "cumulative"])
+@pytest.mark.parametrize(("family", "link"), [pair for pair in PAIRS if FAMILIES[pair[0]].support != "ordered"])
 def test_a_constant_in_the_offset_moves_the_intercept(family, link):
     """Exposure in days or in years: the intercept, and with it its prior, moves by the log of the ratio."""
     terms = "f + x + (1 | g)"
@@ -123,7 +123,7 @@ STATED = {
 
 def stated(family, formula, data, link):
     keys = set(STATED) - {"Intercept", "beta", "sd"} - {row.name for row in FAMILIES[family].parameters}
-    keys |= {"Intercept"} if family == "cumulative" else set()
+    keys |= {"Intercept"} if FAMILIES[family].support == "ordered" else set()
     priors = {key: prior for key, prior in STATED.items() if key not in keys}
     return build(formula, data, family, link, priors=priors, center=False)
 

@@ -36,6 +36,10 @@ FOUND = {
     "lognormal": ("LogNormal", "log_normal"),
     "beta": ("Beta", "beta_family", "Beta(probit)"),
     "cumulative": ("ordinal", "polr", "cumulative('logit')", 'cumulative("probit")', "Cumulative(cloglog)"),
+    "tweedie": ("tweedie(link = 'log')", "Tweedie", "compound_poisson"),
+    "sratio": ("sequential", "sratio('probit')", "StoppingRatio"),
+    "cratio": ("continuation_ratio", "cratio(cloglog)"),
+    "acat": ("adjacent", "acat('logit')"),
 }  # fmt: skip
 
 
@@ -58,12 +62,11 @@ def test_every_family_is_found_by_its_names_with_every_link():
 NOT_AVAILABLE = [
     ("truncated_poisson", "family='hurdle_poisson'"),
     ("compois", "'generalizedpoisson'"),
-    ("tweedie(link = 'log')", "amounts that may be zero"),
     ("xbeta", "proportions that may be 0 or 1"),
     ("frechet", "times until an event"),
     ("cox", "link='cloglog'"),
     ("categorical('logit')", "categories without an order"),
-    ("acat", "family='cumulative' is available"),
+    ("hurdle_cumulative", "zero as the lowest category"),
     ("quasipoisson", "without a distribution"),
     ("sinh_arcsinh", "'skewnormal'"),
     ("asym_laplace", "quantiles"),

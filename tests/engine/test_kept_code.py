@@ -11,13 +11,16 @@ import pytest
 from numba import carray, types
 from numba.core import config
 
-from bayes_glmm.engine import native as engine_native
+from bayes_glmm.engine import kept_code
 from bayes_glmm.engine.data import read_matrix, read_vector
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 
 FIT = """
 import pickle, sys
+from pathlib import Path
 import bayes_glmm as bg
+from bayes_glmm.engine import shared_library
+shared_library.LIBRARIES = Path("nowhere")
 fit = bg.GLMM("y ~ (1 | g)", {"y": [1.0, 2.0, 4.0, 3.0, 6.0, 5.0] * 3, "g": list("aabbcc") * 3}).fit(
     random_seed=1, draws=200, progressbar=False
 )
@@ -50,7 +53,7 @@ def call(function):
 
 
 def test_code_is_kept_and_read_back(folder, monkeypatch, capsys):
-    engine_native.announce.cache_clear()
+    kept_code.announce.cache_clear()
     call(native(CALL_SIGNATURE)(weighted))
     assert "compiling" in capsys.readouterr().err
     (file,) = folder.iterdir()
@@ -58,8 +61,8 @@ def test_code_is_kept_and_read_back(folder, monkeypatch, capsys):
     def never(*_args, **_options):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(engine_native, "machine_code", never)
-    engine_native.announce.cache_clear()
+    monkeypatch.setattr(kept_code, "machine_code", never)
+    kept_code.announce.cache_clear()
     call(native(CALL_SIGNATURE)(weighted))
     assert capsys.readouterr().err == ""
     # a damaged file is no code
@@ -73,7 +76,7 @@ def test_code_is_kept_and_read_back(folder, monkeypatch, capsys):
 def test_code_of_other_sources_is_dropped(folder, monkeypatch):
     call(native(CALL_SIGNATURE)(weighted))
     (old,) = folder.iterdir()
-    monkeypatch.setattr(engine_native, "_stamp", lambda: "another")
+    monkeypatch.setattr(kept_code, "_stamp", lambda: "another")
     call(native(CALL_SIGNATURE)(weighted))
     (new,) = folder.iterdir()
     assert new != old

@@ -1,0 +1,1 @@
+"""Effects whose levels are related: pedigrees, phylogenies, covariance and precision matrices as one record."""
