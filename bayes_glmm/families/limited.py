@@ -19,6 +19,7 @@ from bayes_glmm.families.tails import TAILS, Tails, graph_log_between, log_betwe
 from bayes_glmm.links import LINKS, Link
 
 KNOWN = ("above", "upto", "lower", "upper")
+_WITHIN = r"_{\text{within limits}}"
 _ROUNDS = 30  # of draws that are made again where they fall outside
 _HALVINGS = 200
 
@@ -83,7 +84,6 @@ def limited(base: Family, knowing: tuple[str, ...], remake: Callable[..., Family
     def variance(mu: Any, parameters: Parameters, trials: Any) -> Any:
         return _moment(tails, mu, parameters, 2) - np.square(mean(mu, parameters))
 
-    within = r"_{\text{within limits}}"
     return replace(
         base,
         log_density=log_density,
@@ -96,12 +96,10 @@ def limited(base: Family, knowing: tuple[str, ...], remake: Callable[..., Family
         mean_line=None if cut else base.mean_line,
         averaged_mean=None if cut else base.averaged_mean,
         at_precision=None,
-        latent_variance=base.latent_variance,
         rows_add=False,
-        single=None,
         limit=None,
         kernel=f"limited_{base.kernel}",
-        latex=base.latex + (within if cut else ""),
+        latex=base.latex + (_WITHIN if cut else ""),
         of=base,
         knowing=knowing,
         remake=remake,

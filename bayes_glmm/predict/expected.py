@@ -191,13 +191,11 @@ class RowPredictor:
         Returns
         -------
         mapping
-            (S, 1) each, (S, rows) where rows have precisions or formulas of their own; with what is known of the rows,
-            (1, rows) each.
+            (S, 1) each, (S, rows) where rows have precisions or formulas; (1, rows) of what more is known.
         """
         precision, known, own = self.whole.precision, self.whole.known, self.own_parameters(rows)
         if precision is None:
-            read = {name: known[name][None, rows] for name in self.family.known if name in known}
-            return {**own, **read}
+            return {**own, **{name: known[name][None, rows] for name in self.family.known if name in known}}
         assert self.family.at_precision is not None
         return self.family.at_precision(own, precision[rows])
 
@@ -283,8 +281,7 @@ class RowPredictor:
         eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
-        parameters = self._of_means(rows)
-        random = self._random_parameters(rows, self.averaged)
+        parameters, random = self._of_means(rows), self._random_parameters(rows, self.averaged)
         if not random:
             return averaged_mean(self.family, self.link, parameters, eta, variance)
         check_mean_exists(self.family)
@@ -305,7 +302,7 @@ class RowPredictor:
         parts += [term.Z for term in self.read] + [term.along for term in averaged]
         parts += [term.codes[:, None].astype(float) for term in self.read]
         if self.family.known and self.family.mean is not None:
-            parts += [self.design.known[name][:, None] for name in ("lower", "upper")]
+            parts += [self.whole.known[name][:, None] for name in ("lower", "upper")]
         return np.hstack(parts)
 
     def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
@@ -366,7 +363,7 @@ class RowPredictor:
         return np.asarray(self.family.mean(mu, self._of_means(rows)), dtype=float)
 
     def _of_means(self, rows: Rows) -> Mapping[str, Array]:
-        """Return what the family's mean takes: the parameters, and the limits of rows that are cut off."""
+        """Return what the family's mean takes: its parameters, and the limits of rows that are cut off."""
         return self.parameters(rows) if self.family.known else self.own_parameters(rows)
 
 

@@ -17,8 +17,8 @@ __all__ = ["read_family"]
 _CALL = re.compile(r"(?:\w+::)?([\w. ]+?)\s*(?:\(\s*(?:link\s*=\s*)?[\"']?([\w./^]*)[\"']?\s*\))?")
 
 _SURVIVAL = (
-    "times until an event. Where no time is censored use family='weibull', 'gamma' or 'lognormal'; censored times are "
-    "not available, but family='bernoulli' with link='cloglog' on a row for each subject and period models hazards"
+    "times until an event. Use family='weibull', 'gamma' or 'lognormal' with Surv(time, event), or "
+    "family='bernoulli' with link='cloglog' on a row for each subject and period models hazards"
 )
 _NO_ZEROS = (
     "counts above zero. family='hurdle_poisson' and 'hurdle_negativebinomial' are such counts with zeros set apart; "

@@ -149,6 +149,11 @@ class ModelSpec:
         _check_trials(parsed, record)
         record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
+        if dpar_formulas is not None and record.known:
+            raise FormulaError(
+                "Formulas of further parameters are not available for responses of known standard error, censored and "
+                "truncated ones. Leave dpar_formulas= out."
+            )
         if dpar_formulas is not None:
             parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)

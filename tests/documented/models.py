@@ -141,6 +141,10 @@ def _columns() -> dict[tuple[str, ...], dict[str, tuple[str, str]]]:
     return found
 
 
+#: What says of a time whether its event was seen, or whether it is censored.
+_EVENT = re.compile(r"(?:Surv\([^,()]+,\s*|cens\()(\w+)\)")
+
+
 def made_up_frame(model: DocumentedModel) -> pd.DataFrame:
     """Make a frame of the registry's columns that the formula names, with values its functions can be computed of."""
     rng = np.random.default_rng(7)
@@ -157,6 +161,8 @@ def made_up_frame(model: DocumentedModel) -> pd.DataFrame:
             frame[left] = rng.permutation(np.resize([right.split('"')[1], "another"], ROWS))
         elif left in frame:
             frame[left] = rng.permutation(np.resize([float(right), 0.0, 1.0, 12.0], ROWS))
+    for name in _EVENT.findall(text):
+        frame[name] = rng.permutation(np.resize([0, 1], ROWS))
     for name in _DATE.findall(text):
         frame[name] = rng.permutation(pd.date_range("2018-05-01", periods=ROWS).strftime("%Y-%m-%d"))
     for name in _YEAR.findall(text):

@@ -103,7 +103,7 @@ def test_what_is_known_of_rows_in_other_notations(ours, theirs):
 
 
 REFUSED = [
-    ("Surv(time, event)", r"censored\(time, 1 - event\)"),
+    ("Surv(start, stop, event)", r"censored\(time, 1 - event\)"),
     ("mvbind(y, z)", "fit a model for each"),
     ("c(k, f)", r"cbind\(successes, failures\)"),
     ("cbind(a, b, c)", "more than two categories"),
