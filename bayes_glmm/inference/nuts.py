@@ -214,7 +214,8 @@ def _energy_change(posterior: CompiledPosterior, z: Array, momentum: Array, step
         if not np.isfinite(value):
             return np.inf
         momentum = momentum + 0.5 * step * (gradient + z)
-    change = 0.5 * momentum @ momentum - value - energy
+    with np.errstate(over="ignore"):  # of a trajectory that ran away
+        change = 0.5 * momentum @ momentum - value - energy
     return float(change) if np.isfinite(change) else np.inf
 
 
