@@ -225,8 +225,8 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
     Examples
     --------
     >>> formula = parse_formula("Reaction ~ Days + (Days | Subject)")
-    >>> formula.fixed, formula.bars
-    ('1 + Days', (Bar(effects='1 + Days', group=('Subject',), correlated=True),))
+    >>> formula.fixed, formula.bars[0].effects, formula.bars[0].group
+    ('1 + Days', '1 + Days', ('Subject',))
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
