@@ -226,7 +226,7 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
     --------
     >>> formula = parse_formula("Reaction ~ Days + (Days | Subject)")
     >>> formula.fixed, formula.bars
-    ('1 + Days', (Bar(effects='1 + Days', group=('Subject',), correlated=True),))
+    ('1 + Days', (Bar(effects='1 + Days', group=('Subject',), correlated=True, together=''),))
     """
     if not isinstance(text, str):
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not {type(text).__name__}.")
