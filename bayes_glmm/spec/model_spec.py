@@ -149,7 +149,7 @@ class ModelSpec:
         _check_trials(parsed, record)
         record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
-        if dpar_formulas is not None and record.known:
+        if dpar_formulas and record.known:
             raise FormulaError(
                 "Formulas of further parameters are not available for responses of known standard error, censored and "
                 "truncated ones. Leave dpar_formulas= out."

@@ -81,6 +81,13 @@ def test_leaving_a_study_out_is_a_refit_without_it(bcg):
     assert held.elpd == pytest.approx(-14.3, abs=0.4)
 
 
+def test_the_average_without_a_trial_is_an_update(bcg):
+    rows = bg.load_dataset("bcg")
+    without = bcg.update(data=rows[rows["study"] != "TPT Madras 1980"], random_seed=1)
+    assert len(without.model.design.frame) == 12
+    assert without.posterior["beta"].mean() < bcg.posterior["beta"].mean()
+
+
 def test_only_the_intercept_is_a_fixed_effect_analysis():
     fit = fit_of("se(yi, sei) ~ 1", "bcg", priors={"Intercept": bg.Prior("Flat")})
     draws = fit.posterior["beta"].values

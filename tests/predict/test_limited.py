@@ -109,6 +109,16 @@ def test_truncated_draws_and_log_likelihoods(cut):
     np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
 
 
+def test_another_family_is_an_update(censored, kidney):
+    other = censored.update(family="lognormal", random_seed=1)
+    assert other.model.spec.family.name == "lognormal"
+    ours = bg.log_likelihood(other)["log_likelihood"]["time"].values.reshape(-1, len(kidney))
+    model = stats.norm(expected(other, "mu"), other.posterior["sigma"].values.reshape(-1, 1))
+    hidden = (kidney["status"] == 0).to_numpy()
+    theirs = model.logsf(np.log(kidney["time"]))
+    np.testing.assert_allclose(ours[:, hidden], theirs[:, hidden], rtol=1e-8, atol=1e-9)
+
+
 def test_saved_and_loaded(censored, tmp_path):
     censored.save(tmp_path / "kidney.fit")
     again = bg.load(tmp_path / "kidney.fit")
