@@ -18,7 +18,7 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
-from bayes_glmm.spec.formula import parse_formula
+from bayes_glmm.spec.formula import parse_formula, with_parameters
 from bayes_glmm.spec.parameters import LOCATION
 from bayes_glmm.spec.update import updated_formula
 
@@ -227,7 +227,8 @@ class FittedGLMM(Fit):
         text = spec.formula.text if formula is None else updated_formula(spec.formula.text, formula)
         rows = self.model.design.frame if data is None else data
         if covariances is None and spec.covariances:
-            factors = {bar.name for bar in parse_formula(text, column_names(rows)).bars}
+            names = column_names(rows)
+            factors = {bar.name for bar in with_parameters(parse_formula(text, names), dpar_formulas, names).all_bars}
             covariances = {name: structure for name, structure in spec.covariances if name in factors}
         try:
             model = type(self.model)(
