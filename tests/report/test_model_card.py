@@ -85,7 +85,6 @@ def test_dropped_rows_and_the_event_are_stated():
     [
         ("weighted(se(y, s), n)", ["standard error is known, s", "a row counts n times"]),
         ("weighted(censored(y, c), n)", ["censored as c says", "a row counts n times"]),
-        ("weighted(precision(y, s), n)", ["variance is divided by s", "a row counts n times"]),
     ],
 )
 def test_all_that_is_said_of_rows_is_shown(response, said):
