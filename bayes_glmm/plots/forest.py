@@ -9,13 +9,14 @@ import pandas as pd
 
 from bayes_glmm.effects.labels import interval_words
 from bayes_glmm.plots.layout import finish, own_axes
-from bayes_glmm.plots.names import fitted
+from bayes_glmm.plots.names import fitted, many
 from bayes_glmm.plots.style import check_table_columns, ink, legend_above, quiet_grid, series_color, zero_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _APART = 0.17  # of a row, between what was observed and the model's estimate
+_TALLEST = 9.0  # inches of studies too many for names
 _COLUMNS = ("kind", "study", "observed", "observed_lower", "observed_upper", "estimate", "lower", "upper")
 
 
@@ -63,39 +64,31 @@ def forest(
     below = table[table["kind"] != "study"]
     given, ax = ax, own_axes(ax)
     shown = np.exp if exponentiate else np.asarray
-    y = np.arange(len(rows), dtype=float)
+    y, nameless = np.arange(len(rows), dtype=float), many(len(rows))
     if exponentiate:
         ax.set_xscale("log")
     zero_line(ax, 1.0 if exponentiate else 0.0)
     bars = interval_words([table.attrs]).removeprefix("mean and ")
     _studies(ax, rows, y, shown, f", {bars}" if bars else "")
-    places = len(rows) + 0.6 + np.arange(len(below))
+    step = len(rows) / 40 if nameless else 1.0
+    places = len(rows) - 0.4 + step * (1.0 + np.arange(len(below)))
     if len(below):
         ax.axhline(len(rows) - 0.2, color=ink(0.4), linewidth=0.8)
     for place, (_, row) in zip(places, below.iterrows(), strict=True):
-        average = row["kind"] == "average"
-        width = 2.6 if average else 5.0
-        ax.hlines(
-            place,
-            shown(row["lower"]),
-            shown(row["upper"]),
-            color=series_color(0),
-            linewidth=width,
-            alpha=1.0 if average else 0.45,
-        )
-        if average:
-            ax.plot(shown(row["estimate"]), place, "D", color=series_color(0), markersize=7, markeredgewidth=0)
-            ax.axvline(float(shown(row["estimate"])), color=series_color(0), linewidth=0.8, alpha=0.5, zorder=0.7)
-    names = fitted([*map(str, rows["study"]), *map(str, below["study"])])
-    ax.set_yticks([*y, *places], names, fontsize="small" if len(rows) <= 40 else "x-small")
+        _pooled(ax, place, row, shown)
+    names = fitted([*([] if nameless else map(str, rows["study"])), *map(str, below["study"])])
+    ax.set_yticks([*([] if nameless else y), *places], names, fontsize="small" if len(rows) <= 40 else "x-small")
+    if nameless:
+        ax.set_ylabel(f"{len(rows)} studies", color=ink())
     ax.tick_params(axis="y", length=0)
-    ax.set_ylim(len(rows) + max(len(below), 0) + 0.2, -0.8)
+    ax.set_ylim(len(rows) + step * len(below) + 0.2, -0.8)
     if exponentiate:
         _plain_ratios(ax)
     quiet_grid(ax, "x")
     ax.set_xlabel(label or str(table.attrs.get("response", "effect")), color=ink())
     legend_above(ax, 1)
-    finish(ax, given, 4.4, max(2.0, (0.24 if len(rows) <= 40 else 0.17) * (len(rows) + len(below) + 1)))
+    each = 0.24 if len(rows) <= 40 else 0.17
+    finish(ax, given, 4.4, _TALLEST if nameless else max(2.0, each * (len(rows) + len(below) + 1)))
     return ax
 
 
@@ -119,6 +112,17 @@ def _studies(ax: Axes, rows: pd.DataFrame, y: np.ndarray, shown: object, bars: s
         to(rows["estimate"]), y + _APART, "o", color=series_color(0), markersize=4.5, markeredgewidth=0,
         label=f"partially pooled{bars}",
     )  # fmt: skip
+
+
+def _pooled(ax: Axes, place: float, row: pd.Series, shown: object) -> None:
+    """Draw the average with its estimate, or a new study as a bar alone."""
+    to = shown if callable(shown) else np.asarray
+    average = row["kind"] == "average"
+    width, alpha = (2.6, 1.0) if average else (5.0, 0.45)
+    ax.hlines(place, to(row["lower"]), to(row["upper"]), color=series_color(0), linewidth=width, alpha=alpha)
+    if average:
+        ax.plot(to(row["estimate"]), place, "D", color=series_color(0), markersize=7, markeredgewidth=0)
+        ax.axvline(float(to(row["estimate"])), color=series_color(0), linewidth=0.8, alpha=0.5, zorder=0.7)
 
 
 def _plain_ratios(ax: Axes) -> None:

@@ -22,7 +22,7 @@ ALIASES = {
 }
 #: Names that have no page here: other packages', and those of parts that users do not hold.
 ELSEWHERE = re.compile(
-    r"(pd|pandas|polars|xr|xarray|np|numpy|collections|os|pathlib|pm|pymc|graphviz|arviz_stats|matplotlib|difflib)\..*"
+    r"(pd|pandas|polars|xr|xarray|np|numpy|scipy|sparse|collections|os|pathlib|pm|pymc|graphviz|arviz_stats|matplotlib|difflib)\..*"
     r"|Axes|Figure|SubFigure|Widget|RandomEffects|Hypothesis|Comparison|Statistic"
     r"|bayes_glmm(\.\w+){3}|bayes_glmm\.priors\.PriorDistribution|Dtype"
 )

@@ -116,6 +116,16 @@ def as_nuts(fit):
     return dataclasses.replace(fit, dt=tree)
 
 
+def meta_analysis(names):
+    kinds = ["study"] * len(names) + ["average", "new study"]
+    table = estimates(len(kinds), kind=kinds, study=[*names, *kinds[-2:]])
+    observed = table["estimate"].where(table["kind"] == "study") + 0.05
+    table = table.assign(observed=observed, se=0.08 + 0.1 * observed, fitted=0.5)
+    table = table.assign(observed_lower=observed - table["se"], observed_upper=observed + table["se"])
+    table.attrs = {"response": "log ratio of risks of readmission within thirty days", "ci_prob": 0.89}
+    return table
+
+
 def stories(names):
     return {"each hospital": each_level(names), names[0]: curves()}
 
@@ -157,6 +167,9 @@ DRAWN = {
     "prior_posterior": lambda names: ((fitted_model(tuple(names)),), {}),
     "laplace_vs_nuts": lambda names: (both_fits(names), {}),
     "ppc": lambda names: ((fitted_model(tuple(names)),), {}),
+    "forest": lambda names: ((meta_analysis(names),), {}),
+    "forest, ratios": lambda names: ((meta_analysis(names),), {"exponentiate": True, "sort": True}),
+    "funnel": lambda names: ((meta_analysis(names),), {}),
 }
 
 

@@ -45,6 +45,11 @@ def stories(fit):
     return {"each": groups(60), "typical": table(), "marginal": table(), "third": table()}
 
 
+def meta_analysis():
+    made = table(4, kind=["study", "study", "average", "new study"], study=["a", "b", "average", "new study"])
+    return made.assign(observed=0.4, observed_lower=0.1, observed_upper=0.7, se=0.15, fitted=0.4)
+
+
 def ranks():
     position = (np.arange(19) + 0.5) / 19
     variables = {
@@ -108,6 +113,8 @@ DRAWN = {
     "laplace vs nuts": lambda fit: bg.plots.laplace_vs_nuts(approximated(fit), fit),
     "ppc": lambda fit: bg.plots.ppc(extended(fit)),
     "ppc, distributions": lambda fit: bg.plots.ppc(extended(fit), "ecdf"),
+    "forest": lambda fit: bg.plots.forest(meta_analysis()),
+    "funnel": lambda fit: bg.plots.funnel(meta_analysis()),
     "ppc, calibration": lambda fit: bg.plots.ppc(binary_fit()),
 }
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
+from functools import cache
 
 import numpy as np
 import openpyxl
@@ -53,8 +54,27 @@ KINDS = {
     "model comparison": lambda fit, null: bg.compare({"a_1": _loo(fit), "b & c": _loo(null)}),
     "models": lambda fit, null: bg.table({"a_1": fit, "b & c": null}),
     "data sets": lambda fit, null: bg.list_datasets(),
+    "heterogeneity": lambda fit, null: bg.heterogeneity(_trials()),
+    "studies": lambda fit, null: bg.studies(_trials()),
+    "heritability": lambda fit, null: bg.heritability(_animals()),
+    "evolvability": lambda fit, null: bg.evolvability(_animals()),
     "no rows": lambda fit, null: bg.predictions(fit).iloc[:0],
 }
+
+
+_SHORT = {"draws": 50, "tune": 100, "random_seed": 1, "progressbar": False}
+
+
+@cache
+def _trials():
+    return bg.GLMM("se(yi, sei) ~ 1 + (1 | study)", bg.load_dataset("bcg")).fit(**_SHORT)
+
+
+@cache
+def _animals():
+    herd = bg.simulate("animals", pairs=4, young=2, generations=2, random_seed=1)
+    pedigree, rows = bg.Pedigree(herd), herd.dropna(subset="weight")
+    return bg.GLMM("weight ~ sex + (1 | animal)", rows, covariances={"animal": pedigree}).fit(**_SHORT)
 
 
 def _loo(fit):

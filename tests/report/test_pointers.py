@@ -39,6 +39,20 @@ def fit():
         return bg.GLMM("y ~ x + z + (z | g)", data).fit(**options)
 
 
+@pytest.fixture(scope="module")
+def fits_of_a_kind():
+    """What some functions are about: trials with standard errors, animals with parents."""
+    herd = bg.simulate("animals", pairs=4, young=2, generations=2, random_seed=1)
+    animals = {"data": herd.dropna(subset="weight"), "covariances": {"animal": bg.Pedigree(herd)}}
+    options = {"draws": 50, "tune": 100, "random_seed": 1, "progressbar": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trials = bg.GLMM("se(yi, sei) ~ 1 + (1 | study)", bg.load_dataset("bcg")).fit(**options)
+        inherited = bg.GLMM("weight ~ sex + (1 | animal)", **animals).fit(**options)
+    trait = dict.fromkeys(("heritability", "evolvability"), inherited)
+    return dict.fromkeys(("heterogeneity", "studies"), trials) | trait
+
+
 def pieces(advice: str) -> list[str]:
     """The code in a sentence, with what it leaves to the reader filled in."""
     found = [match[0].rstrip(".") for match in CODE.finditer(advice)]
@@ -65,8 +79,8 @@ ADVICE = (
 @pytest.mark.parametrize(
     ("kind", "name", "advice"), list(map(marked, ADVICE)), ids=[f"{kind}-{name}" for kind, name, _ in ADVICE]
 )
-def test_what_a_pointer_says_can_be_done(kind, name, advice, fit, tmp_path):
-    code = pieces(advice)
+def test_what_a_pointer_says_can_be_done(kind, name, advice, fit, fits_of_a_kind, tmp_path):
+    code, fit = pieces(advice), fits_of_a_kind.get(name, fit)
     assert code, f"the advice for {name!r} names nothing to write: {advice!r}"
     names = {"bg": bg, "fit": fit, "model": fit.model, "arviz": arviz, "path": fit.save(tmp_path / "fit.nc")}
     for one in code:
