@@ -18,9 +18,9 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
 from bayes_glmm.report.summary import Summary, fit_html, fit_text, summarize
-from bayes_glmm.spec.formula import parse_formula
+from bayes_glmm.spec.formula import parse_formula, with_parameters
 from bayes_glmm.spec.parameters import LOCATION
-from bayes_glmm.spec.update import updated_formula
+from bayes_glmm.spec.update import updated_formula, updated_parameters
 
 if TYPE_CHECKING:
     from bayes_glmm.glmm.model import GLMM
@@ -185,7 +185,8 @@ class FittedGLMM(Fit):
         family, link
             As in `GLMM`; a new family has its own default link.
         dpar_formulas
-            All formulas of further parameters, in the place of the old ones; ``{}`` for none.
+            All formulas of further parameters, in the place of the old ones; ``{}`` for none. A dot stands for the
+            parameter's old formula: ``{"sigma": "~ . + x"}``.
         priors
             All priors stated, in the place of the old ones; ``{}`` for the defaults.
         covariances
@@ -220,14 +221,15 @@ class FittedGLMM(Fit):
         'Reaction ~ Days + (Days | Subject)'
         """
         spec = self.model.spec
-        if dpar_formulas is None:
-            dpar_formulas = {part.name: part.text for part in spec.formula.parameters}
+        own = {part.name: part.text for part in spec.formula.parameters}
+        dpar_formulas = own if dpar_formulas is None else updated_parameters(own, dpar_formulas)
         if link is None and family is None:
             link = {LOCATION: spec.link, **{name: one for name, one in spec.links if name in dpar_formulas}}
         text = spec.formula.text if formula is None else updated_formula(spec.formula.text, formula)
         rows = self.model.design.frame if data is None else data
         if covariances is None and spec.covariances:
-            factors = {bar.name for bar in parse_formula(text, column_names(rows)).bars}
+            names = column_names(rows)
+            factors = {bar.name for bar in with_parameters(parse_formula(text, names), dpar_formulas, names).all_bars}
             covariances = {name: structure for name, structure in spec.covariances if name in factors}
         try:
             model = type(self.model)(

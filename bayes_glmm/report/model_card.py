@@ -142,19 +142,18 @@ def weights_in_words(spec: ModelSpec) -> str:
     str
         Such as ``"a row counts w times (frequencies)"``; empty where there are none.
     """
-    response = spec.formula.response
-    if response.weights is not None:
-        return f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)"
-    known = dict(response.known)
+    response, known, said = spec.formula.response, dict(spec.formula.response.known), []
     if "se" in known:
         beside = "" if spec.family.knowing == ("se",) else ", beside a residual sd"
-        return f"a row's standard error is known, {shown(known['se'])}{beside}"
+        said.append(f"a row's standard error is known, {shown(known['se'])}{beside}")
     if "censored" in response.knowing or "truncated" in response.knowing:
-        return _limits_in_words(response)
+        said.append(_limits_in_words(response))
     if response.precision is not None:
         divided = f"a row's variance is divided by {shown(response.precision)}"
-        return f"{divided} (precisions; weighted(y, w) counts rows w times)"
-    return ""
+        said.append(f"{divided} (precisions; weighted(y, w) counts rows w times)")
+    if response.weights is not None:
+        said.append(f"a row counts {shown(response.weights)} times (frequencies; precision(y, w) divides the variance)")
+    return "; ".join(said)
 
 
 def _limits_in_words(response: ResponseFormula) -> str:

@@ -228,7 +228,7 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
         else:
             draws = fit.posterior[name]
         if row["component"] == "sd":
-            draws = draws.sel({f"{row['group']}_coef": row["term"]})
+            draws, name = draws.sel({f"{row['group']}_coef": row["term"]}), f"sd[{row['group']}][{row['term']}]"
         words = f"{name} has no mean that draws could tell (its tail is heavy): median {float(draws.median()):.3g}"
         power = {own.name: own.power for own in fit.model.spec.family.parameters}.get(name, 1.0)
         if power == -0.5:

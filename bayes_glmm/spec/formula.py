@@ -169,7 +169,7 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
     """
     names, parameters = tuple(columns), []
     response = split(formula.text, "~")[0].strip()
-    shared = _shared(formula.bars)
+    shared, others = _shared(formula.bars), [name for name in names if name not in formula.group_columns]
     for name, text in texts.items():
         where = f"dpar_formulas[{name!r}]"
         if not isinstance(text, str):
@@ -178,6 +178,7 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
         if len(left) > 1 or (left and left[0] not in ("", name)):
             raise FormulaError(f"{where} must be the right side of a formula, '~ x + (1 | g)', not {text!r}.")
         try:
+            right = split(spell_dots(f"{response} ~ {right}", others), "~")[1].strip()
             part = parse_formula(f"{response} ~ {right}", names, shared)
         except FormulaError as error:
             raise FormulaError(f"{where}: {error}") from None

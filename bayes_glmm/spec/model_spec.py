@@ -221,7 +221,7 @@ def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tup
         raise DataError(
             f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
         )
-    names = list(dict.fromkeys(bar.name for bar in formula.bars))
+    names = list(dict.fromkeys(bar.name for bar in formula.all_bars))
     for name in covariances:
         if name not in names:
             has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
@@ -245,8 +245,13 @@ def _check_precision(formula: Formula, family: Family) -> None:
         "trials": "The numbers of trials of p(successes, trials) say how precise a proportion is.",
         "positive": f"Use family='gaussian' with precision(log({y}), {w}).",
     }.get(family.support, "Leave the weights out.")
-    if family.of is not None:
+    if "se" in response.knowing or "se+sigma" in response.knowing:
         raise FormulaError(f"precision({y}, {w}) and known standard errors both say how a row varies; choose one.")
+    if family.of is not None:
+        raise FormulaError(
+            f"precision({y}, {w}) is not available for censored and truncated responses. For rows that stand for {w} "
+            f"equal rows write weighted(..., {w}) around the whole response."
+        )
     options = ", ".join(item.name for item in FAMILIES.values() if item.at_precision is not None)
     raise FormulaError(
         f"precision({y}, {w}) divides the variance of a response by {w}, which the family {family.name!r} does not "

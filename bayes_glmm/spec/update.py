@@ -6,6 +6,7 @@ Input: two texts. Output: a text.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.expression import tokens
@@ -44,6 +45,39 @@ def updated_formula(old: str, new: str) -> str:
         raise FormulaError(f"Write a formula to update by as 'response ~ terms', such as '. ~ . + x', not {new!r}.")
     response, terms = (side.strip() for side in split(old, "~"))
     return f"{_written_out(sides[0] or '.', response)} ~ {_right(sides[1], terms)}"
+
+
+def updated_parameters(old: Mapping[str, str], new: Mapping[str, str]) -> Mapping[str, str]:
+    """Write formulas of further parameters out.
+
+    Parameters
+    ----------
+    old
+        The formulas to start from, by parameter; one that is not there is ``"~ 1"``.
+    new
+        The formulas with dots.
+
+    Returns
+    -------
+    Mapping
+        The new formulas without dots. What is no formula stays, for others to refuse.
+
+    Raises
+    ------
+    FormulaError
+        As `updated_formula`.
+
+    Examples
+    --------
+    >>> updated_parameters({"sigma": "~ x"}, {"sigma": "~ . + z", "nu": "~ . + x"})
+    {'sigma': '~ x + z', 'nu': '~ 1 + x'}
+    """
+    if not isinstance(new, Mapping):
+        return new
+    return {
+        name: updated_formula(old.get(name, "~ 1"), text).strip() if isinstance(text, str) and "~" in text else text
+        for name, text in new.items()
+    }
 
 
 def _right(new: str, terms: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 import bayes_glmm as bg
 from bayes_glmm.errors import DataError, FormulaError, PriorError
-from bayes_glmm.spec.update import updated_formula
+from bayes_glmm.spec.update import updated_formula, updated_parameters
 
 SHORT = {"random_seed": 1, "progressbar": False}
 
@@ -29,6 +29,16 @@ SHORT = {"random_seed": 1, "progressbar": False}
 )
 def test_dots_stand_for_the_old_sides(new, written):
     assert updated_formula("y ~ x + (1 | g)", new) == written
+
+
+def test_dots_of_further_parameters_stand_for_their_own_formulas():
+    data = pd.DataFrame({"y": np.random.default_rng(1).normal(size=40), "x": np.arange(40.0) % 7, "z": np.arange(40.0)})
+    fit = bg.GLMM("y ~ x", data, dpar_formulas={"sigma": "~ x"}).fit(method="laplace", **SHORT)
+    new = fit.update(data=data, dpar_formulas={"sigma": "~ . + z"}, **SHORT)
+    assert [part.text for part in new.model.spec.formula.parameters] == ["~ x + z"]
+    assert updated_parameters({}, {"sigma": "sigma ~ . + x"}) == {"sigma": "sigma ~ 1 + x"}
+    with pytest.raises(FormulaError, match="must be text"):
+        fit.update(dpar_formulas={"sigma": 3}, **SHORT)
 
 
 def test_a_product_with_a_dot_is_a_product_with_all_of_it():

@@ -77,6 +77,15 @@ def test_levels_that_are_not_in_it_are_named(animals):
         bg.GLMM("weight ~ 1 + (1 | animal)", rows, covariances=pedigree)
 
 
+def test_factors_of_further_parameters_have_covariances():
+    rows = pd.DataFrame({"g": list("aabbccdd"), "y": [1.0, 2.0, 4.0, 3.5, 0.2, 1.7, 2.2, 0.9]})
+    related = matrix_of(list("abcd"))
+    model = bg.GLMM("y ~ 1", rows, covariances={"g": related}, dpar_formulas={"sigma": "~ (1 | g)"})
+    assert model.design.group("g").structure is model.spec.covariances[0][1]
+    with pytest.raises(DataError, match="no grouping factor 'h'"):
+        bg.GLMM("y ~ 1", rows, covariances={"h": related}, dpar_formulas={"sigma": "~ (1 | g)"})
+
+
 def test_numbers_are_found_by_what_they_say():
     table = pd.DataFrame({"animal": [1.0, 2.0, 3.0, 4.0], "dam": [None, None, 1, 1], "sire": [None, None, 2, 2]})
     rows = pd.DataFrame({"animal": ["4", "3", "2", "4"], "y": [1.0, 2.0, 4.0, 3.5]})

@@ -78,3 +78,16 @@ def test_dropped_rows_and_the_event_are_stated():
         card = repr(model("y ~ x", data, family="bernoulli"))
     assert "37, 3 dropped for missing values (x 3)" in card
     assert "y = yes counts as 1" in card
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        ("weighted(se(y, s), n)", ["standard error is known, s", "a row counts n times"]),
+        ("weighted(censored(y, c), n)", ["censored as c says", "a row counts n times"]),
+    ],
+)
+def test_all_that_is_said_of_rows_is_shown(response, said):
+    data = rows() | {"s": np.full(40, 0.5), "n": np.arange(40) % 3 + 1, "c": np.arange(40) % 2}
+    card = " ".join(repr(model(f"{response} ~ x", data)).split())
+    assert [part for part in said if part not in card] == []

@@ -59,6 +59,7 @@ REFUSED = [
     ("censored(t, event)", "student", FormulaError, "Responses that are censored have one of the families gaussian"),
     ("truncated(event, lower=0)", "bernoulli", FormulaError, "not 'bernoulli'"),
     ("censored(se(t, x), event)", "gaussian", FormulaError, "cannot be both that are censored and of known standard"),
+    ("precision(censored(t, event), n)", "gaussian", FormulaError, "not available for censored and truncated"),
 ]
 
 

@@ -10,6 +10,7 @@ import bayes_glmm as bg
 from bayes_glmm.errors import FormulaError, GLMMError
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.model.scales import median
+from bayes_glmm.spec.formula import parse_formula, with_parameters
 from bayes_glmm.spec.model_spec import ModelSpec
 
 
@@ -85,3 +86,8 @@ def test_every_default_prior_has_a_median_to_centre_a_formula_at():
         for row in family.parameters:
             if row.links:
                 assert abs(median(row.prior)) < 100.0
+
+
+def test_dots_are_written_out_without_response_and_grouping_factors():
+    formula = with_parameters(parse_formula("y ~ x + (1 | g)"), {"sigma": "~ ."}, ("y", "x", "z", "g"))
+    assert formula.parameters[0].text == "~ (x + z)"
