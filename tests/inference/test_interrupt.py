@@ -45,7 +45,7 @@ def interrupt(tune: int, seconds: float) -> subprocess.CompletedProcess:
         assert process.stdout.readline().strip() == "sampling", process.stderr.read()
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     finally:
         process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
