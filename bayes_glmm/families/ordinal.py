@@ -6,6 +6,7 @@ probabilities of the categories, log densities, draws and a PyMC distribution.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -124,8 +125,8 @@ def cumulative_graph(eta: Any, link: Link, parameters: Mapping[str, Any], trials
 
 
 @dataclass(frozen=True)
-class CumulativeDistribution:
-    """A ``pm.CustomDist`` of codes, used as PyMC's distribution classes are; stable in both tails, as theirs is not.
+class CategoryDistribution(ABC):
+    """A ``pm.CustomDist`` of codes, used as PyMC's distribution classes are.
 
     Parameters
     ----------
@@ -150,6 +151,18 @@ class CumulativeDistribution:
     @property
     def _parts(self) -> dict[str, Any]:
         return {"logp": self._logp, "dist": self._draws, "signature": "(),(k)->()"}
+
+    @abstractmethod
+    def _logp(self, value: Any, eta: Any, thresholds: Any) -> Any:
+        """Log probability of codes."""
+
+    @abstractmethod
+    def _draws(self, eta: Any, thresholds: Any, size: Any) -> Any:
+        """Draw codes."""
+
+
+class CumulativeDistribution(CategoryDistribution):
+    """Codes of a cumulative model; stable in both tails, as PyMC's are not."""
 
     def _logp(self, value: Any, eta: Any, thresholds: Any) -> Any:
         """Log probability; the bounds of end categories, which are infinite, never enter a derivative."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.families.family import Family
-from bayes_glmm.families.ordinal import CUMULATIVE, THRESHOLDS
+from bayes_glmm.families.ordinal import CUMULATIVE, THRESHOLDS, CategoryDistribution
 from bayes_glmm.links import Link
 
 _TINY = 1e-300  # of a probability whose logarithm is taken
@@ -115,8 +115,8 @@ def _acat_logs(link: Link, apart: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _Steps:
-    """A ``pm.CustomDist`` of codes, used as PyMC's distribution classes are.
+class _Steps(CategoryDistribution):
+    """Codes of a model of steps from one category to the next.
 
     Parameters
     ----------
@@ -126,24 +126,7 @@ class _Steps:
         (link, thresholds minus linear predictors) -> log probabilities of the categories, tensors.
     """
 
-    link: Link
     logs: Callable[[Link, Any], Any]
-
-    def __call__(self, name: str, *, eta: Any, thresholds: Any, **options: Any) -> Any:
-        """Add the variable to the model in context."""
-        import pymc as pm
-
-        return pm.CustomDist(name, eta, thresholds, **self._parts, **options)
-
-    def dist(self, *, eta: Any, thresholds: Any) -> Any:
-        """Return the variable without a model."""
-        import pymc as pm
-
-        return pm.CustomDist.dist(eta, thresholds, **self._parts)
-
-    @property
-    def _parts(self) -> dict[str, Any]:
-        return {"logp": self._logp, "dist": self._draws, "signature": "(),(k)->()"}
 
     def _probabilities(self, eta: Any, thresholds: Any) -> Any:
         return self.logs(self.link, thresholds.reshape((thresholds.shape[-1],)) - eta[..., None])

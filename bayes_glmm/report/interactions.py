@@ -68,7 +68,7 @@ def interaction_sentences(fit: Fit, rows: pd.DataFrame | None, prob: float, stor
     named = listed([f"{a} with {b}" for a, b in pairs], _MOST_PAIRS)
     yield f"The formula has interactions, {named}: an effect depends on the other predictor. Averages stand above."
     for pair in pairs[:_MOST_PAIRS]:
-        told = next((one for one in map(_split, (fit, fit), (pair, pair[::-1])) if one is not None), None)
+        told = _split(fit, pair) or _split(fit, pair[::-1])
         if told is None:
             continue
         change, within = told
