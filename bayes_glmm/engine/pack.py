@@ -13,7 +13,6 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
@@ -23,6 +22,7 @@ from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, 
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
 from bayes_glmm.engine.sparse_moments import sparse_pattern
+from bayes_glmm.errors import listed
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
@@ -112,7 +112,7 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
     if related is None:
         return why_not_in_coordinates(design, priors)
     if not is_normal(spec):
-        return f"{related}, and the family is not gaussian with the identity link"
+        return f"{related}, and {_not_normal(spec)}"
     if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
         return f"{related}, and a coefficient's prior is not normal"
     reason = _why_not_packed(design, priors)
@@ -128,6 +128,16 @@ def _related(design: Design) -> str | None:
     """Say that levels have a known covariance; None where none have."""
     names = [term.name for term in design.groups if term.structure is not None]
     return f"the levels of {listed(names)} are related" if names else None
+
+
+def _not_normal(spec: ModelSpec) -> str:
+    """Say what keeps rows from being normal about the linear predictor with one sigma."""
+    if not scales(spec) or spec.family.kernel.split("_")[-1] != "gaussian":
+        return "the family is not gaussian with the identity link"
+    if spec.channels:
+        return f"{listed(one.name for one in spec.channels)} has a formula"
+    alone = "sigma is estimated beside known standard errors"
+    return alone if "se+sigma" in spec.family.knowing else f"responses are {' and '.join(spec.family.knowing)}"
 
 
 def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +58,8 @@ REFUSED = [
     ("censored(t, upper=3)", "gaussian", DataError, "lies above the limit 3"),
     ("truncated(t, lower=2)", "gaussian", DataError, "lies outside of its lower limit, 2"),
     ("truncated(t, 5, 2)", "gaussian", DataError, "must be above the lower limit"),
-    ("censored(t, event)", "student", FormulaError, "Responses that are censored have one of the families gaussian"),
+    ("censored(t, event)", "student", FormulaError, "one of the families gaussian.*'gaussian' is for any number"),
+    ("censored(t, event)", "tweedie", FormulaError, "not 'tweedie'. Amounts whose zeros"),
     ("truncated(event, lower=0)", "bernoulli", FormulaError, "not 'bernoulli'"),
     ("censored(se(t, x), event)", "gaussian", FormulaError, "cannot be both that are censored and of known standard"),
     ("precision(censored(t, event), n)", "gaussian", FormulaError, "not available for censored and truncated"),
@@ -72,3 +75,17 @@ def test_what_is_refused(response, family, error, message):
 def test_words_that_are_none():
     with pytest.raises(DataError, match="none, right, left, interval; not 'dead'"):
         bg.GLMM("censored(t, how) ~ 1", DATA.assign(how=["dead", "none", "none", "none"]), family="weibull")
+
+
+ADVICE = [
+    ("se(t, x)", "student", "(0 + f || study)"),
+    ("se(t, x, sigma=True)", "gaussian", "(0 + f || study)"),
+    ("censored(t, event)", "weibull", "'weibull' has the same 'shape' in all rows"),
+    ("truncated(censored(t, event), lower=0)", "gaussian", "for censored and truncated responses"),
+]
+
+
+@pytest.mark.parametrize(("response", "family", "message"), ADVICE)
+def test_formulas_of_further_parameters_are_refused_with_what_there_is_instead(response, family, message):
+    with pytest.raises(FormulaError, match=re.escape(message)):
+        bg.GLMM(f"{response} ~ 1", DATA, family=family, dpar_formulas={"sigma": "~ x"})
