@@ -101,14 +101,15 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
     Raises
     ------
     DataError
-        If nothing is left of the response: its residual spread goes to zero, and the density without bound.
+        If nothing is left of the response: its residual spread goes to zero, and the density without bound. Where
+        standard errors are known it does not.
 
     Warns
     -----
     DataWarning
         If hardly anything is.
     """
-    if spec.family.support not in ("real", "positive", "unit"):
+    if spec.family.support not in ("real", "positive", "unit") or "se" in spec.family.known:
         return
     transform = spec.family.response_transform
     with np.errstate(all="ignore"):
@@ -116,7 +117,9 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
         linked = np.asarray(spec.link.link(mean), dtype=float)
     eta = linked - offset
     kept = np.ones(len(eta), dtype=bool) if response.weights is None else response.weights > 0
-    if not np.isfinite(eta).all():
+    if "censored" in spec.family.knowing:  # of such rows no value is known
+        kept &= response.known["above"] == response.known["upto"]
+    if not kept.any() or not np.isfinite(eta).all():
         return
     reference = float(linked[kept].std())
     for name, codes, Z in _parts(X, groups):

@@ -250,10 +250,11 @@ def _trait(partition: Partition, term: GroupTerm, scale: str) -> _Trait:
         )
     # what varies on the latent scale itself varies in the expected trait, too
     whole = scale == "observed" or family.response_transform is not None
-    model, draws, design = (family, predictor.link, predictor.draws.parameters), predictor.draws, predictor.design
+    draws, design = predictor.draws, predictor.design
 
     def sums(piece: tuple[npt.NDArray[np.intp], Array, Array]) -> Array:
         rows, share, sizes = piece
+        model = (family, predictor.link, predictor.of_means(rows))
         eta = fixed_part(draws, design, rows)
         variance = np.repeat(between[:, None], len(rows), axis=1)
         step = _STEP * np.sqrt(1.0 + variance)

@@ -111,7 +111,7 @@ def _conditional(fit: Fit) -> Array:
         centre = values[:, :1] if centre is None else centre
         mean += (values - centre).sum(axis=1) / predictor.rows
         square += np.square(values - centre).sum(axis=1) / predictor.rows
-        location, parameters = predictor.location(rows), predictor.own_parameters(rows)
+        location, parameters = predictor.location(rows), predictor.of_means(rows)
         noise += response_noise(family, location, parameters, sizes[rows]).sum(axis=1) / predictor.rows
     explained = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
     return np.asarray(explained / (explained + noise), dtype=float)
