@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import as_whole, checked_seed, in_words
+from bayes_glmm.arguments import as_whole, checked_seed, in_words, own_arguments
 from bayes_glmm.checks.uniform_ranks import rank_band, rank_p_value
 from bayes_glmm.errors import DataWarning, PredictionError, SamplingError
 from bayes_glmm.inference.effective_size import effective_size
@@ -131,6 +131,7 @@ class _Simulation:
     seed: int
 
 
+@own_arguments
 def sbc(
     model: Any,
     simulations: int = 100,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.partition import (
     Partition,
     component_draws,
@@ -47,6 +48,7 @@ class _Trait(NamedTuple):
     mean: Array
 
 
+@own_arguments
 def heritability(
     fit: Fit,
     newdata: Any = None,
@@ -127,6 +129,7 @@ def heritability(
     return component_table(labels, values, request, {"quantity": "heritability", "scale": scale})
 
 
+@own_arguments
 def evolvability(
     fit: Fit,
     newdata: Any = None,

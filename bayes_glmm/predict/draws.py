@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.errors import PredictionError, SamplingError, warn
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.families.family import LARGEST_COUNT
@@ -35,6 +36,7 @@ _LARGEST = np.iinfo(np.int64).max
 _NEARER = "Rows nearer to those that were fitted make "
 
 
+@own_arguments
 def posterior_predictive(
     fit: Fit,
     newdata: Any = None,
@@ -218,6 +220,7 @@ def _responses(
     return xr.DataTree.from_dict({"posterior_predictive": dataset})
 
 
+@own_arguments
 def log_likelihood(fit: Fit) -> xr.DataTree:
     """Compute the log density of every observation under every posterior draw, groups as fitted.
 
