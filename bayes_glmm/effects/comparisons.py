@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
@@ -63,6 +64,7 @@ COMPARISONS: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
 }
 
 
+@own_arguments
 def comparisons(
     fit: Fit,
     variables: str | Sequence[str] | Mapping[str, Any],
@@ -169,6 +171,7 @@ def comparisons(
     return _comparisons(request, variables, comparison, cross)
 
 
+@own_arguments
 def avg_comparisons(
     fit: Fit,
     variables: str | Sequence[str] | Mapping[str, Any],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.partition import (
     TOGETHER,
     component_draws,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ALL_GROUPS = "(all)"
 
 
+@own_arguments
 def icc(
     fit: Fit,
     newdata: Any = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def predictions(
     fit: Fit,
     newdata: Any = None,
@@ -115,6 +117,7 @@ def predictions(
     return _predictions(request)
 
 
+@own_arguments
 def avg_predictions(
     fit: Fit,
     newdata: Any = None,

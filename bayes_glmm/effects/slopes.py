@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import checked_names
+from bayes_glmm.arguments import checked_names, own_arguments
 from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.hypotheses import Hypothesis
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def slopes(
     fit: Fit,
     variables: str | Sequence[str],
@@ -123,6 +124,7 @@ def slopes(
     return _slopes(request, variables)
 
 
+@own_arguments
 def avg_slopes(
     fit: Fit,
     variables: str | Sequence[str],
