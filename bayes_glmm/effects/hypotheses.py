@@ -114,7 +114,7 @@ def hypotheses(
         if isinstance(draws, pd.DataFrame | xr.Dataset):
             kind = in_words(draws)
             raise PredictionError(f"hypotheses takes a fit or draws, not {kind}: predictions(..., draws='dataarray').")
-        check_fit(draws)
+        check_fit(draws, frames=True)
         names = parameter_draws(draws)
         values, labels = np.stack(list(names.values()), axis=1), list(names)
     if hypothesis is None:

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.predict.meanings import RandomEffects
@@ -112,7 +113,7 @@ def predictions(
         rope=rope,
         averaged=False,
     )
-    return _predictions(request)
+    return of_frames(request, _predictions)
 
 
 def avg_predictions(
@@ -175,7 +176,7 @@ def avg_predictions(
         rope=rope,
         averaged=True,
     )
-    return _predictions(request)
+    return of_frames(request, _predictions)
 
 
 def _predictions(request: Request) -> pd.DataFrame | xr.DataArray:

@@ -23,7 +23,8 @@ ELSEWHERE: dict[str, str] = {
     "gp": "Gaussian processes are not available",
     "hsgp": "Gaussian processes are not available",
     "me": "measurement error terms are not available",
-    "mi": "imputation terms are not available: rows with missing values are dropped",
+    "mi": "predictors are not imputed in the model: impute them before, several times, and call "
+    "bg.fit_multiple(formula, frames)",
     "mm": "multi-membership terms are not available",
     "ar": "autocorrelation terms are not available",
     "ar1": "autocorrelation terms are not available",

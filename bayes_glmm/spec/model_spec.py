@@ -25,7 +25,7 @@ from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
-_MISSING = ("drop", "error")
+_MISSING = ("drop", "error", "predict")
 _VERSION = 1
 
 
@@ -46,7 +46,7 @@ class ModelSpec:
     center
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
-        ``"drop"`` rows with missing values, or ``"error"``.
+        ``"drop"`` rows with missing values, ``"error"``, or ``"predict"`` those whose response alone is missing.
     covariances
         Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
     links
@@ -140,7 +140,7 @@ class ModelSpec:
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
-            raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
+            raise GLMMError(f"missing must be 'drop', 'error' or 'predict', not {missing!r}.")
         response = parsed.response.of_support(record.support)
         if response.trials is None and record.single is not None:
             record = FAMILIES[record.single]  # one trial a row, as R has it
