@@ -34,7 +34,8 @@ class PriorDistribution:
     positive
         Parameters that must be greater than zero.
     support
-        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds) or ``"correlation"``.
+        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds), ``"correlation"`` or
+        ``"simplex"``.
     log_density
         (x, *parameters) -> log density, numpy, normalised where the distribution is proper.
     powered
@@ -67,6 +68,10 @@ def _powered_location_t(alpha: float, nu: float, mu: float, sigma: float) -> tup
 
 def _lkj_log_density(log_det: Any, eta: float) -> Any:
     return (eta - 1.0) * log_det if eta != 1.0 else np.zeros_like(log_det)  # flat, at correlations of one, too
+
+
+def _dirichlet_log_density(log_sum: Any, alpha: float) -> Any:
+    return (alpha - 1.0) * log_sum if alpha != 1.0 else np.zeros_like(log_sum)  # flat, at shares of zero, too
 
 
 def _flat(x: Any) -> Any:
@@ -148,6 +153,10 @@ PRIORS: dict[str, PriorDistribution] = {
             "Uniform", ("lower", "upper"), {}, (), "interval",
             lambda x, lower, upper: scipy.stats.uniform.logpdf(x, lower, upper - lower),
             lambda a, lower, upper: (lower, upper),
+        ),
+        PriorDistribution(
+            "Dirichlet", ("alpha",), {"alpha": 1.0}, ("alpha",), "simplex", _dirichlet_log_density,
+            lambda a, alpha: (a * (alpha - 1.0) + 1.0,),
         ),
         PriorDistribution(
             "LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density,
@@ -242,12 +251,12 @@ class Prior:
         ----------
         x
             Values on the scale of the parameter, any shape; for ``"LKJ"`` the log determinant of the correlation
-            matrix.
+            matrix, for ``"Dirichlet"`` the sum of the shares' logs.
 
         Returns
         -------
         numpy.ndarray
-            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"``.
+            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"`` and ``"Dirichlet"``.
         """
         return self.distribution.log_density(x, *self.values)
 

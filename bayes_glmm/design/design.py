@@ -33,6 +33,7 @@ from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, rela
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.known import encode_known
 from bayes_glmm.design.missing import complete_rows, predictable, split_unanswered
+from bayes_glmm.design.monotonic import Monotonic, check_order, monotonic_terms
 from bayes_glmm.design.response import (
     Response,
     build_response,
@@ -123,6 +124,11 @@ class Design:
         """Positions of the intercepts among the columns of X, at most one for each linear predictor."""
         names = intercept_names(self.spec)
         return [j for j, name in enumerate(self.coefs) if name == names[self.channels[j]]]
+
+    @cached_property
+    def monotonic(self) -> tuple[Monotonic, ...]:
+        """The monotonic effects on the mean: their columns of X hold the positions of levels."""
+        return monotonic_terms(self.encoders.fixed)
 
     def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
         """Say which columns of X act on a linear predictor.
@@ -319,6 +325,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     further = [fit_parameter(part, predictors) for part in formula.parameters]
     groups, group_encoders = _fit_groups(spec, frame, predictors)
     own = [term for term in (term.within(0) for term in groups) if term is not None]
+    check_order(frame, monotonic_terms(fixed))
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
     if response.categories is None:

@@ -8,7 +8,6 @@ and zeta a simplex: on average b a step, as of a number, and never up and down.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,8 +77,8 @@ def monotonic_terms(encoder: Encoder) -> tuple[Monotonic, ...]:
     """
     found = []
     for expression, memory in encoder.encoding.transform_state.items():
-        tree = read_expression(expression)
-        if is_monotonic(tree):
+        if is_monotonic(expression):
+            tree = read_expression(expression)
             assert isinstance(tree, Call)
             assert isinstance(tree.arguments[0], Name)
             levels = tuple(str(plain(level)) for level in memory[write(tree, str)]["levels"])
@@ -109,7 +108,8 @@ def check_order(frame: pd.DataFrame, terms: tuple[Monotonic, ...]) -> None:
         if is_text(column) or not ordered:
             raise DataError(
                 f"mo({term.column}): the order of {listed(term.levels)} is not known. Make it ordered, "
-                f"pd.Categorical(data[{term.column!r}], categories=[lowest, ..., highest], ordered=True), or whole numbers."
+                f"pd.Categorical(data[{term.column!r}], categories=[lowest, ..., highest], ordered=True), or whole "
+                "numbers."
             )
 
 

@@ -218,6 +218,9 @@ def _latent(predictor: RowPredictor, size: float | None, noise: bool) -> Partiti
         for term in design.groups
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
+    if draws.raised:  # its column depends on the draw
+        eta = fixed_part(draws, design, np.arange(predictor.rows)) - design.offset
+        fixed = eta.var(axis=1, ddof=min(1, predictor.rows - 1))
     latent_variance = family.latent_variance
     if latent_variance is not None:
         if predictor.link.latent_variance == math.inf:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.design.tables import column_names
-from bayes_glmm.errors import DataError
+from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.links import Link
@@ -249,6 +249,8 @@ class FittedGLMM(Fit):
         ------
         GLMMError
             As `GLMM` and `GLMM.fit` raise it.
+        PredictionError
+            If the fit is of several data sets.
 
         Warns
         -----
@@ -264,6 +266,10 @@ class FittedGLMM(Fit):
         >>> str(slopes.model.spec.formula)
         'Reaction ~ Days + (Days | Subject)'
         """
+        if len(self.parts) > 1:
+            raise PredictionError(
+                "A fit of several data sets is not updated: call fit_multiple(formula, frames) again."
+            )
         spec = self.model.spec
         own = {part.name: part.text for part in spec.formula.parameters}
         dpar_formulas = own if dpar_formulas is None else updated_parameters(own, dpar_formulas)

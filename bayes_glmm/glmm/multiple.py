@@ -16,7 +16,7 @@ from bayes_glmm.checks.frames import diagnose_frames
 from bayes_glmm.checks.propriety import check_propriety
 from bayes_glmm.design.frames import build_frames, listed_frames
 from bayes_glmm.design.tables import column_names
-from bayes_glmm.errors import ConvergenceWarning, DataError, PredictionError, warn
+from bayes_glmm.errors import ConvergenceWarning, DataError, warn
 from bayes_glmm.families import Family
 from bayes_glmm.glmm.fitted import FittedGLMM
 from bayes_glmm.glmm.model import GLMM
@@ -83,57 +83,6 @@ class PooledGLMM(FittedGLMM):
     @cached_property
     def _diagnosis(self) -> Diagnosis:
         return self.convergence
-
-    def extend(self, *arguments: Any, **named: Any) -> Never:
-        """Refuse: the groups that `FittedGLMM.extend` adds are about the rows of one data set.
-
-        Parameters
-        ----------
-        *arguments, **named
-            As of `FittedGLMM.extend`.
-
-        Raises
-        ------
-        PredictionError
-            Always.
-        """
-        raise self._of_one("extend()")
-
-    def update(self, *arguments: Any, **named: Any) -> Never:
-        """Refuse: call `fit_multiple` with the changed model.
-
-        Parameters
-        ----------
-        *arguments, **named
-            As of `FittedGLMM.update`.
-
-        Raises
-        ------
-        PredictionError
-            Always.
-        """
-        raise PredictionError("A fit of several data sets is not updated: call fit_multiple(formula, frames) again.")
-
-    def report(self, *arguments: Any, **named: Any) -> Never:
-        """Refuse: a report is about the rows of one data set.
-
-        Parameters
-        ----------
-        *arguments, **named
-            As of `FittedGLMM.report`.
-
-        Raises
-        ------
-        PredictionError
-            Always.
-        """
-        raise self._of_one("report()")
-
-    def _of_one(self, what: str) -> PredictionError:
-        return PredictionError(
-            f"{what} is about one data set, and this fit mixes {len(self.fits)}. Each of fit.fits is a fit of one: "
-            f"fit.fits[0].{what}."
-        )
 
 
 def fit_multiple(

@@ -336,6 +336,7 @@ def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, A
         basis=array("priors_basis", p, p),
         location=array("priors_location", p),
         means=array("priors_means", p),
+        monotonic=tuple(restored(row) for row in table.monotonic),
     )
 
 

@@ -133,9 +133,9 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd,
-        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale. A
-        parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
+        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, simplex, random effect), group, term,
+        mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
+        A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
         for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean. Of a fit of several
         data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
 
@@ -185,6 +185,8 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
+    for one in design.monotonic:
+        yield one.name, "simplex", one.coef, list(one.steps), np.arange(len(one.steps))
     for term in design.groups if random_effects else ():
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))

@@ -19,6 +19,7 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
+from bayes_glmm.spec.monotonic import check_monotonic
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
@@ -156,6 +157,7 @@ class ModelSpec:
             )
         if dpar_formulas is not None:
             parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+        check_monotonic(parsed)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
         related = _covariances(covariances, parsed)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.expression import Call, Name, Node, read_expression, walk
+from bayes_glmm.spec.expression import Call, Name, read_expression, walk
 from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.safe import hide_names, parse_terms, show_names
 
@@ -18,9 +18,12 @@ __all__ = ["MONOTONIC", "check_monotonic", "is_monotonic"]
 MONOTONIC = "mo"
 
 
-def is_monotonic(tree: Node) -> bool:
-    """Say whether an expression is a monotonic effect as it may stand: ``mo(x)`` of a column."""
-    return isinstance(tree, Call) and tree.function == MONOTONIC and len(tree.arguments) == 1 and not tree.named
+def is_monotonic(expression: str) -> bool:
+    """Say whether a factor of a term is a monotonic effect as it may stand: ``mo(x)`` of a column."""
+    if not expression.startswith(f"{MONOTONIC}("):
+        return False
+    tree = read_expression(expression)
+    return isinstance(tree, Call) and [*map(type, tree.arguments)] == [Name] and not tree.named
 
 
 def check_monotonic(formula: Formula) -> None:
@@ -46,8 +49,8 @@ def check_monotonic(formula: Formula) -> None:
         for bar in part.bars:
             if _any(_factors(bar.effects)):
                 raise FormulaError(
-                    f"({bar.effects} | {bar.name}): monotonic effects that differ between levels are not available. Let a "
-                    "number differ, with the levels as 1, 2, 3, ..., or the steps of the factor."
+                    f"({bar.effects} | {bar.name}): monotonic effects that differ between levels are not available. "
+                    "Let a number differ, with the levels as 1, 2, 3, ..., or the steps of the factor."
                 )
     for part in formula.parameters:
         if _any(_factors(part.fixed)):
@@ -56,16 +59,15 @@ def check_monotonic(formula: Formula) -> None:
             )
     for term in parse_terms(formula.fixed):
         for factor in term.factors:
-            tree = read_expression(factor.expr) if _any([factor.expr]) else None
-            if tree is None:
+            if not _any([factor.expr]):
                 continue
             text = show_names(":".join(one.expr for one in term.factors))
             if len(term.factors) > 1:
                 raise FormulaError(
-                    f"{text}: monotonic effects that depend on another variable are not available. Use the ordered column "
-                    "itself in the product, or a model for each of the other's levels."
+                    f"{text}: monotonic effects that depend on another variable are not available. Use the ordered "
+                    "column itself in the product, or a model for each of the other's levels."
                 )
-            if not (is_monotonic(tree) and isinstance(tree, Call) and isinstance(tree.arguments[0], Name)):
+            if not is_monotonic(factor.expr):
                 raise FormulaError(f"{text}: mo() takes one column, mo(x), and stands by itself.")
 
 

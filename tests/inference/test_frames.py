@@ -135,9 +135,9 @@ def test_what_is_about_the_rows_of_one_frame_is_refused(fit):
     ):
         with pytest.raises(GLMMError, match="rows of one data set, and the fit mixes 3"):
             ask(fit)
-    for name in ("extend", "report", "update"):
+    for name, argument in (("extend", None), ("report", "fit.md"), ("update", ". ~ x")):
         with pytest.raises(GLMMError, match="fit.fits|fit_multiple"):
-            getattr(fit, name)("x")
+            getattr(fit, name)(argument)
     assert bg.r2(fit.fits[1])["estimate"].between(0, 1).all()
 
 
