@@ -226,5 +226,5 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         (name, replace(group, sd=tuple(map(scaled, group.sd)), corr=None if group.corr is None else scaled(group.corr)))
         for name, group in table.groups
     )
-    rows = {name: tuple(map(scaled, getattr(table, name))) for name in ("beta", "auxiliary", "monotonic")}
-    return replace(table, groups=groups, **rows)
+    beta, auxiliary, monotonic = (tuple(map(scaled, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic)

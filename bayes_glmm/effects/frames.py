@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.effects.evaluation import summarise
+from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.hypotheses import hypotheses
 from bayes_glmm.effects.labels import heading
 from bayes_glmm.effects.tables import COLUMNS, Request
 from bayes_glmm.errors import PredictionError
 from bayes_glmm.printing.table import HEADING
 
-__all__ = ["of_frames"]
+if TYPE_CHECKING:
+    from bayes_glmm.inference.fit import Fit
+
+__all__ = ["components_of_frames", "of_frames"]
 
 Compute = Callable[[Request], pd.DataFrame | xr.DataArray]
 
@@ -76,6 +80,36 @@ def of_frames(request: Request, compute: Compute) -> pd.DataFrame | xr.DataArray
     attrs["varying_columns"] = varying
     table.attrs = {**attrs, HEADING: heading(attrs)}
     return table
+
+
+def components_of_frames(fit: Fit, ask: Callable[[Fit], Any]) -> tuple[xr.DataArray, pd.DataFrame, Array]:
+    """Mix the draws of quantities that each data set has one set of, such as variance components.
+
+    Parameters
+    ----------
+    fit
+        A fit of several data sets.
+    ask
+        Returns the draws of a fit of one: dims chain, draw, quantity.
+
+    Returns
+    -------
+    array : xarray.DataArray
+        All draws, chain after chain.
+    labels : pandas.DataFrame
+        What each quantity is.
+    values : numpy.ndarray
+        (S, quantities).
+
+    Raises
+    ------
+    PredictionError
+        If the data sets have other quantities.
+    """
+    array = _mixed([ask(part) for part in fit.parts], fit.posterior["chain"])
+    labels = {str(name): values.to_numpy() for name, values in array.coords.items() if values.dims == ("quantity",)}
+    values = array.transpose("chain", "draw", "quantity").to_numpy().reshape(-1, array.sizes["quantity"])
+    return array, pd.DataFrame(labels), values
 
 
 def _mixed(arrays: Sequence[pd.DataFrame | xr.DataArray], chain: xr.DataArray) -> xr.DataArray:

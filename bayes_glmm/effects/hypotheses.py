@@ -158,9 +158,9 @@ def parameter_draws(fit: Fit) -> dict[str, Array]:
         flat = value.reshape(len(value), -1)
         columns = {name: flat[:, 0]} if flat.shape[1] == 1 else {f"{name}[{k}]": col for k, col in enumerate(flat.T)}
         named |= columns
-    for term in design.monotonic:
-        shares = fit.posterior[term.name].transpose("chain", "draw", ...).to_numpy().reshape(draws.size, -1)
-        named |= {f"simplex[{term.column}][{step}]": shares[:, k] for k, step in enumerate(term.steps)}
+    for effect in design.monotonic:
+        shares = fit.posterior[effect.name].transpose("chain", "draw", ...).to_numpy().reshape(draws.size, -1)
+        named |= {f"simplex[{effect.column}][{step}]": shares[:, k] for k, step in enumerate(effect.steps)}
     return named
 
 

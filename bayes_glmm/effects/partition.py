@@ -91,7 +91,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     PredictionError
         If an argument is not one of its values, or an ordered response is asked for on the response scale.
     """
-    check_fit(fit)
+    check_fit(fit, frames=newdata is not None)
     check_choice("scale", scale, SCALES)
     for term in fit.model.design.groups:
         others = [one.name for c, one in enumerate(fit.model.spec.channels, start=1) if term.acts_on(c).any()]

@@ -55,7 +55,7 @@ class PooledGLMM(FittedGLMM):
     -----
     What is about parameters or about rows of yours takes all draws (``summary``, ``hypotheses``, ``predictions`` with
     ``newdata``). `predictions`, `comparisons`, `slopes` and their averages at the fit's own rows take each data set's
-    draws at its own rows. What is about the rows of one data set (residuals, `loo`, `r2`, ``report``) is refused; ask
+    draws at its own rows. What is about the rows of one data set (residuals, `loo`, ``report``) is refused; ask
     it of each of ``fits``.
 
     Examples

@@ -244,8 +244,8 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
         for name, group in table.groups
     )
-    rows = {name: tuple(map(pick, getattr(table, name))) for name in ("beta", "auxiliary", "monotonic")}
-    return replace(table, groups=groups, **rows)
+    beta, auxiliary, monotonic = (tuple(map(pick, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic)
 
 
 def valid_keys(table: PriorTable) -> list[str]:

@@ -127,7 +127,7 @@ def test_what_is_about_the_rows_of_one_frame_is_refused(fit):
     for ask in (
         bg.loo,
         bg.kfold,
-        bg.r2,
+        bg.heritability,
         bg.simulate_residuals,
         bg.posterior_predictive,
         bg.log_likelihood,
@@ -138,7 +138,19 @@ def test_what_is_about_the_rows_of_one_frame_is_refused(fit):
     for name, argument in (("extend", None), ("report", "fit.md"), ("update", ". ~ x")):
         with pytest.raises(GLMMError, match="fit.fits|fit_multiple"):
             getattr(fit, name)(argument)
-    assert bg.r2(fit.fits[1])["estimate"].between(0, 1).all()
+
+
+def test_variance_partitions_are_mixed(fit):
+    """Each frame's at its own rows; of new rows with all draws."""
+    for ask in (bg.r2, bg.icc, bg.variance_components):
+        parts = [ask(part, draws="dataarray") for part in fit.fits]
+        array = ask(fit, draws="dataarray")
+        np.testing.assert_array_equal(array, np.concatenate([part.to_numpy() for part in parts]))
+        table = ask(fit)
+        np.testing.assert_allclose(table["estimate"], array.mean(("chain", "draw")))
+        assert list(table.columns) == list(ask(fit.fits[0]).columns)
+    assert bg.variance_components(fit)["share"].sum() == pytest.approx(1.0)
+    assert len(bg.icc(fit, newdata=bg.grid(fit, x=[0, 1]))) == 1
 
 
 def test_a_pooled_fit_is_saved_and_read(fit, tmp_path):
