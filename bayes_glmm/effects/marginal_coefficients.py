@@ -72,6 +72,11 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     True
     """
     check_fit(fit)
+    if fit.model.design.monotonic:
+        raise PredictionError(
+            f"{fit.model.design.monotonic[0].coef} has no single coefficient that could be averaged over groups. Use "
+            "avg_comparisons(fit, ..., random_effects='marginal', scale='link')."
+        )
     request = make_request(
         fit,
         None,

@@ -180,6 +180,8 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
     """Say what of a model the compiled tables cannot hold; None where they hold all."""
     if design.spec.channels and not has_rows(design.spec):
         return "parameters with formulas are put in coordinates with the kernel's rows only"
+    if design.monotonic:
+        return f"{design.monotonic[0].coef} makes a column of X depend on parameters"
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"

@@ -31,6 +31,9 @@ Array = npt.NDArray[np.float64]
 #: Power of a sd that a prior may be stated on.
 SCALES: Mapping[str, float] = {"sd": 1.0, "variance": 2.0, "precision": -2.0}
 
+#: The class of the shares that the steps of monotonic effects have.
+_SIMPLEX = "simplex"
+
 _KEY = re.compile(r"^(?P<head>[A-Za-z_]+)(?:\[(?P<first>.*?)\](?:\[(?P<second>.*)\])?)?$", re.DOTALL)
 
 
@@ -78,6 +81,10 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(len(design.coefs), len(design.coefs)),
         location=np.concatenate([location for _, _, location in parts]),
         means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(design.coefs)),
+        monotonic=tuple(
+            ParameterPrior(f"{_SIMPLEX}[{term.column}]", Prior("Dirichlet", alpha=1.0), about="shares of the steps")
+            for term in design.monotonic
+        ),
     )
 
 
@@ -238,7 +245,8 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
         for name, group in table.groups
     )
-    return replace(table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary)))
+    beta, auxiliary, monotonic = (tuple(map(pick, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic)
 
 
 def valid_keys(table: PriorTable) -> list[str]:
@@ -268,7 +276,7 @@ def valid_keys(table: PriorTable) -> list[str]:
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
-    return keys
+    return keys + [_SIMPLEX] * bool(table.monotonic) + [row.parameter for row in table.monotonic]
 
 
 def _of(head: str, channel: str) -> str:
@@ -295,6 +303,8 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
         return [(row, 1, SCALES[head]) for row in table.auxiliary if row.parameter == "sigma"]
     if scale := next((scale for scale in SCALES if head == scale or head.startswith(f"{scale}_")), None):
         return _group_matches(key, scale, head[len(scale) + 1 :], inside, table)
+    if head == _SIMPLEX:
+        return [(row, 0 if inside is None else 1, 1.0) for row in table.monotonic if key in (head, row.parameter)]
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
@@ -325,6 +335,10 @@ def _own_name(row: ParameterPrior, group: str) -> str:
 
 
 def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> ParameterPrior:
+    is_simplex = row.parameter.startswith(f"{_SIMPLEX}[")
+    if is_simplex != (prior.support == "simplex"):
+        wanted = "takes a Dirichlet prior" if is_simplex else "is no simplex, which Dirichlet is for"
+        raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
     is_matrix = row.parameter.startswith("corr[")
     if is_matrix != (prior.support == "correlation"):
         wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"

@@ -55,7 +55,7 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     >>> table.loc[0, ["group", "level", "term"]].tolist()
     ['Subject', '308', 'Intercept']
     """
-    check_fit(fit)
+    check_fit(fit, frames=True)
     check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)
     blocks = [

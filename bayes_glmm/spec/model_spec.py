@@ -19,13 +19,14 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, grouping_factors, parse_formula, with_parameters
+from bayes_glmm.spec.monotonic import check_monotonic
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
-_MISSING = ("drop", "error")
+_MISSING = ("drop", "error", "predict")
 _VERSION = 1
 
 
@@ -46,7 +47,7 @@ class ModelSpec:
     center
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
-        ``"drop"`` rows with missing values, or ``"error"``.
+        ``"drop"`` rows with missing values, ``"error"``, or ``"predict"`` those whose response alone is missing.
     covariances
         Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
     links
@@ -141,7 +142,7 @@ class ModelSpec:
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
-            raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
+            raise GLMMError(f"missing must be 'drop', 'error' or 'predict', not {missing!r}.")
         response = parsed.response.of_support(record.support)
         if response.trials is None and record.single is not None:
             record = FAMILIES[record.single]  # one trial a row, as R has it
@@ -153,6 +154,7 @@ class ModelSpec:
         if dpar_formulas is not None:
             _check_constant(dpar_formulas, record)
             parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+        check_monotonic(parsed)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
         related = _covariances(covariances, parsed)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
