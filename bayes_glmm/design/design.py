@@ -300,17 +300,19 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     check_names(formula)
     frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
     frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
+    response, response_encoder = build_response(formula.response, spec.family, frame)
+    spec = spec.of_categories(response.categories or ())
+    formula, ordered = spec.formula, spec.family.support == "ordered"
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
-    response, response_encoder = build_response(formula.response, spec.family, frame)
-    fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
+    fixed, X = fit_terms(formula.fixed, predictors, thresholds=ordered)
     offset, offset_encoders = fit_offsets(formula.offsets, predictors)
     further = [fit_parameter(part, predictors) for part in formula.parameters]
     groups, group_encoders = _fit_groups(spec, frame, predictors)
     own = [term for term in (term.within(0) for term in groups) if term is not None]
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
-    if response.categories is None:
+    if not ordered:
         check_fixed(X, fixed.coefs, predictors, formula)
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)

@@ -38,7 +38,7 @@ LOG_CONCAVE = frozenset(
     | {"known_gaussian", "wider_gaussian", "limited_gaussian", "limited_lognormal"}
 )
 #: Kernels with such rows under one link only.
-_CONCAVE_UNDER = {"acat": "logit"}
+_CONCAVE_UNDER = {"acat": "logit", "categorical": "logit"}
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -196,7 +196,8 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
         if len(group.coefs) > codes.MOST_COEFS:
             size = f"{len(group.coefs)} random coefficients"
             return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
-    categories = () if design.response is None else design.response.categories or ()
+    ordered = design.response is not None and not design.spec.family.categories
+    categories = (design.response.categories or ()) if ordered and design.response is not None else ()
     if len(categories) - 1 > codes.MOST_THRESHOLDS:
         return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
     return None
@@ -289,7 +290,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
     kernel, link = spec.family.kernel or "", spec.link.name
     concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
-    concave_rows = concave_rows and not spec.channels
+    concave_rows = concave_rows and (not spec.channels or bool(spec.family.categories))
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None

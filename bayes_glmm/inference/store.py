@@ -226,7 +226,7 @@ def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, D
         # said when the model was made
         warnings.simplefilter("ignore", DataWarning)
         design = build_design(spec, _frame(group, manifest))
-    design = replace(design, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
+    design, spec = replace(design, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"])), design.spec
     saved = manifest["design"]
     if list(design.coefs) != saved["coefs"] or not np.allclose(design.X.sum(axis=0), saved["sums"], rtol=1e-6):
         raise GLMMError(

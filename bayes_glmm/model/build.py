@@ -86,7 +86,7 @@ def _coords(design: Design) -> dict[str, Any]:
     coords: dict[str, Any] = {"obs": np.arange(len(design.offset))}
     if design.coefs:
         coords["coef"] = list(design.coefs)
-    if design.response is not None and design.response.categories is not None:
+    if design.response is not None and design.response.categories is not None and not design.spec.family.categories:
         coords["threshold"] = list(threshold_labels(design.response.categories))
     for term in design.groups:
         coords[term.dim] = list(term.levels)

@@ -134,6 +134,8 @@ class PriorTable:
         (p,)
     means
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
+    alike
+        Whether the linear predictors are those of categories: names without one, ``"beta"``, stand for all of them.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -143,6 +145,7 @@ class PriorTable:
     basis: Array = field(repr=False, compare=False)
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
+    alike: bool = False
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta

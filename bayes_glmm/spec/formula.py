@@ -58,6 +58,8 @@ class ParameterFormula:
         The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
     fixed, offsets, bars
         As of a `Formula`.
+    stated
+        Whether the user stated it; False where it is the model's own right side, for a category.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ParameterFormula:
     fixed: str
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
+    stated: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Formula:
     def parts(self) -> tuple[Formula | ParameterFormula, ...]:
         """The formula of the mean and those of further parameters: what has a fixed part, offsets and bars."""
         return (self, *self.parameters)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """The texts of the formulas of further parameters that the user stated."""
+        return {part.name: part.text for part in self.parameters if part.stated}
 
     @property
     def all_bars(self) -> tuple[Bar, ...]:

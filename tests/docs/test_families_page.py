@@ -137,13 +137,20 @@ ORDERED = {
 
 
 def test_the_formulas_of_ordered_categories_are_their_densities():
-    assert set(ORDERED) == {name for name, family in FAMILIES.items() if family.probabilities is not None}
+    assert set(ORDERED) == {name for name, family in FAMILIES.items() if family.support == "ordered"}
     for name, (formula, function) in ORDERED.items():
         assert page.TEXTS[name]["density"] == formula
         curve = page.TEXTS[name]["curves"][2]
         written = np.array([function(special.expit, y, curve["eta"], np.array(curve["thresholds"])) for y in range(4)])
         written = written / written.sum() if formula.startswith(r"\propto") else written
         assert np.allclose(page.values_at(FAMILIES[name], np.arange(4.0), curve), written)
+
+
+def test_the_formula_of_categories_without_an_order_is_their_density():
+    text = page.TEXTS["categorical"]
+    assert text["density"] == r"\frac{e^{\eta_y}}{\sum_c e^{\eta_c}}"
+    eta = np.array(list(text["curves"][0].values()))
+    assert np.allclose(page.values_at(FAMILIES["categorical"], np.arange(4.0), text["curves"][0]), special.softmax(eta))
 
 
 def test_every_family_has_its_texts_and_stands_on_the_page():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,30 @@ def inhaler() -> pd.DataFrame:
     """Clarity of the leaflets of two inhalers: Ezzet and Whitehead (1991) doi:10.1002/sim.4780100606, from brms."""
     data = pd.read_csv(HERE / "inhaler.csv.gz")
     return data.assign(rating=pd.Categorical(data["rating"], ordered=True), subject=data["subject"].astype(str))
+
+
+_FOODS = ("fish", "invertebrate", "reptile", "bird", "other")
+_STOMACHS = """7 1 0 0 5  4 0 0 1 2  16 3 2 2 3  3 0 1 2 3   2 2 0 0 1  13 7 6 0 0  3 9 1 0 2  0 1 0 1 0
+3 7 1 0 1  8 6 6 3 5  2 4 1 1 4  0 1 0 0 0   13 10 0 2 2  9 0 0 1 2  3 9 1 0 1  8 1 0 0 1"""
+
+
+def alligators() -> pd.DataFrame:
+    """Main food of 219 alligators, counted: Agresti (2002), Categorical Data Analysis, table 7.1; also in BUGS."""
+    lakes, rest = (
+        ("Hancock", "Oklawaha", "Trafford", "George"),
+        itertools.product(("male", "female"), ("small", "large")),
+    )
+    cells = list(itertools.product(lakes, rest, _FOODS))
+    data = pd.DataFrame(
+        {
+            "lake": pd.Categorical([lake for lake, _, _ in cells], ["George", "Hancock", "Oklawaha", "Trafford"]),
+            "sex": [sex for _, (sex, _), _ in cells],
+            "size": pd.Categorical([size for _, (_, size), _ in cells], ["large", "small"]),
+            "food": pd.Categorical([food for _, _, food in cells], _FOODS),
+            "count": [int(count) for count in _STOMACHS.split()],
+        }
+    )
+    return data
 
 
 #: Column of `small` for each family.

@@ -200,7 +200,7 @@ ORACLES = {
     "zero_inflated_beta": Oracle(apart(beta, weight="zi"), np.append(0.0, BETWEEN[1:]), each(*PHIS, zi=SHARES)),
 }  # fmt: skip
 #: Ordered categories have a vector of thresholds and tests of their own (test_steps.py).
-ELSEWHERE = {"cumulative", "sratio", "cratio", "acat"}
+ELSEWHERE = {"cumulative", "sratio", "cratio", "acat", "categorical"}
 
 
 def predictors(link: str, support: str) -> np.ndarray:
