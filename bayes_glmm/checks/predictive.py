@@ -189,7 +189,7 @@ def prior_predictive_check(
 def _of_category(stat: Statistic, model: Any) -> Statistic:
     """Return the statistic of a category's share for its label, where categories have no order."""
     labels = model.design.spec.family.categories
-    if not labels or callable(stat):
+    if model.design.spec.family.support != "unordered" or callable(stat):
         return stat
     if stat not in labels:
         raise PredictionError(

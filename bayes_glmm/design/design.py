@@ -312,12 +312,15 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     own = [term for term in (term.within(0) for term in groups) if term is not None]
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
-    if not ordered:
-        check_fixed(X, fixed.coefs, predictors, formula)
-    else:
-        check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
-    for part, (encoder, columns, _) in zip(formula.parameters, further, strict=True):
-        check_fixed(columns, encoder.fixed.coefs, predictors, part)
+    for part, columns, coefs in zip(
+        formula.parts,
+        (X, *(columns for _, columns, _ in further)),
+        (fixed.coefs, *(encoder.fixed.coefs for encoder, _, _ in further)),
+        strict=True,
+    ):
+        if ordered:  # thresholds are a constant
+            columns, coefs = np.column_stack([np.ones(len(columns)), columns]), ("Intercept", *coefs)
+        check_fixed(columns, coefs, predictors, part)
     check_groups(groups, kinds, spec)
     check_factors(frame, kinds, spec)
     check_identified(own, response, spec)

@@ -117,10 +117,10 @@ def _scale(fit: Fit) -> str:
 def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
     """Names and (S, coefficients) draws, an ordered response's thresholds first; those of all categories."""
     design = fit.model.design
-    if predictor.family.categories:
-        return list(design.coefs), predictor.draws.beta
-    names, draws = list(design.within(0).coefs), predictor.draws.beta[:, design.acts_on(0)]
-    if predictor.labels is not None:
+    if predictor.labels is None:
+        return list(design.within(0).coefs), predictor.draws.beta[:, design.acts_on(0)]
+    names, draws = list(design.coefs), predictor.draws.beta
+    if predictor.family.support == "ordered":
         names = [*threshold_labels(predictor.labels), *names]
         draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
     return names, draws
@@ -131,11 +131,13 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     whole, design = fit.model.design, fit.model.design.within(0)
     rows, thresholds = predictor.rows, len(predictor.labels or ("", "")) - 1
     matrix, offsets = design.X, design.offset[:, None]
-    if predictor.family.categories:  # one equation a row and category but the first
-        matrix = np.stack([whole.X * whole.acts_on(c + 1) for c in range(thresholds)], axis=1)
-        matrix, offsets = matrix.reshape(rows * thresholds, -1), -whole.offsets.T
-    elif predictor.labels is not None:  # one equation a row and threshold, of threshold - x'beta
-        matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), np.repeat(-design.X, thresholds, axis=0)])
+    if predictor.labels is not None:  # one equation a row and category but the first
+        each = [whole.X * (whole.acts_on(0) | whole.acts_on(c)) for c in range(1, thresholds + 1)]
+        matrix = np.stack(each, axis=1).reshape(rows * thresholds, -1)
+    if predictor.family.support == "unordered":
+        offsets = -whole.offsets.T
+    elif predictor.labels is not None:  # of threshold - x'beta
+        matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), -matrix])
     copies = Counterfactuals(predictor, rows, ())
     first, kind = copies.in_order()
     projection = np.zeros((len(first), thresholds, matrix.shape[1]))

@@ -46,7 +46,7 @@ def result_words(fit: HasModel, scale: str = "response") -> dict[str, Any]:
         predicted = f"mu of {name}"
     elif scale in ("link", "mu"):
         predicted = _linear_predictor(fit, name)
-    elif family.categories:
+    elif family.support == "unordered":
         predicted = f"log odds of {scale.removeprefix(BEFORE)} against {family.categories[0]} of {name}"
     else:
         predicted = f"{scale} of {name}"

@@ -18,7 +18,7 @@ from bayes_glmm.engine import densities
 from bayes_glmm.engine.arithmetic import inlined
 from bayes_glmm.engine.densities import log_normal_cdf, rising
 from bayes_glmm.engine.pointers import carray
-from bayes_glmm.engine.steps import steps_loop
+from bayes_glmm.engine.steps import each_steps_loop, steps_loop
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
 #: What trials are multiplied by where a row's y holds both, successes + TRIALS trials: whole numbers below it.
@@ -58,6 +58,7 @@ INVERSES: Mapping[str, Callable[..., Any]] = {
     "cloglog": densities.cloglog,
     "cauchit": densities.cauchy_cdf,
     "loglog": densities.loglog,
+    "tan_half": densities.half_angle,
 }
 
 #: Densities by the family's kernel name.
@@ -78,6 +79,7 @@ DENSITIES: Mapping[str, Density] = {
     "inversegaussian": Density(densities.inversegaussian, 1),
     "beta": Density(densities.beta, 1),
     "tweedie": Density(densities.tweedie, 2),
+    "vonmises": Density(densities.vonmises, 1),
 }
 
 
@@ -473,6 +475,8 @@ def each_kernel_of(kernel: str, link: str) -> Callable[..., float] | None:
     """Return the kernel of `each_loop` for a family's kernel name and a link; None where there is none."""
     if kernel == "categorical":
         return softmax_rows if link == "logit" else None
+    if kernel in STEPS:
+        return each_steps_loop(kernel, PAIRS[link], TRIALS) if link in PAIRS else None
     row, parameters = row_of(kernel, link), parameters_of(kernel)
     return None if row is None or not parameters else each_loop(row, parameters, has_trials(kernel))
 

@@ -18,6 +18,7 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
+from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
@@ -196,7 +197,7 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
         if len(group.coefs) > codes.MOST_COEFS:
             size = f"{len(group.coefs)} random coefficients"
             return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
-    ordered = design.response is not None and not design.spec.family.categories
+    ordered = design.response is not None and design.spec.family.support == "ordered"
     categories = (design.response.categories or ()) if ordered and design.response is not None else ()
     if len(categories) - 1 > codes.MOST_THRESHOLDS:
         return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
@@ -425,7 +426,7 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
     """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
-    rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
+    rows = np.bincount(np.mod(data.y[:, 0], TRIALS).astype(np.int64), weights=data.counts) + 0.5
     assert spec.family.threshold_predictors is not None
     thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
     if not spec.family.parameters[-1].increasing:

@@ -90,7 +90,8 @@ class Family:
     support
         What responses are allowed: ``"real"``, ``"positive"``, ``"count"``, ``"binary"``, ``"trials"`` (successes out
         of a number of trials), ``"unit"`` (strictly between 0 and 1), ``"ordered"`` (ordered categories, coded 0, 1,
-        ... in y), ``"unordered"`` (categories without an order, coded likewise).
+        ... in y), ``"unordered"`` (categories without an order, coded likewise), ``"angle"``
+        (radians between -pi and pi).
     log_density
         (y, mu, parameters, trials) -> pointwise log density, numpy, broadcasting.
     simulate

@@ -65,7 +65,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     ordered = any(row.ordered for row in auxiliary)
     columns = prepared(design.frame, design.encoders.kinds)
     scales = predictor_scales(spec, design, scale)
-    parts = [_fixed_priors(design, c, one, columns, stated, ordered and c == 0) for c, one in enumerate(scales)]
+    parts = [_fixed_priors(design, c, one, columns, stated, ordered) for c, one in enumerate(scales)]
     groups = tuple(
         (term.name, _default_group_priors(term, design, i, columns, scales, stated))
         for i, term in enumerate(design.groups)
@@ -78,7 +78,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(len(design.coefs), len(design.coefs)),
         location=np.concatenate([location for _, _, location in parts]),
         means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(design.coefs)),
-        alike=bool(spec.family.categories),
+        alike=spec.family.support == "unordered",
     )
 
 

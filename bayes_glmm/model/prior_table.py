@@ -147,6 +147,13 @@ class PriorTable:
     means: Array = field(repr=False, compare=False)
     alike: bool = False
 
+    @property
+    def shifts(self) -> Array:
+        """What coefficients add to thresholds at the predictors' means: (1, p), or (thresholds, p)."""
+        names = list(dict.fromkeys(row.channel for row in self.beta if row.channel)) or [""]
+        own = np.array([[row.channel in ("", name) for row in self.beta] for name in names], dtype=float)
+        return own.reshape(len(names), len(self.beta)) * self.means
+
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
         for _, group in self.groups:

@@ -148,7 +148,7 @@ def predictor_scales(spec: ModelSpec, design: Design, scale: ResponseScale) -> t
         category is centred at the log odds of the responses' shares.
     """
     scales = [PredictorScale(scale.center, scale.link_sd)]
-    if spec.family.categories:
+    if spec.family.support == "unordered":
         return (*scales, *_category_scales(spec, design))
     for position, one in enumerate(spec.channels):
         row = one.parameter

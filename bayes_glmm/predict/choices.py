@@ -6,26 +6,20 @@ row, category) arrays.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from bayes_glmm.links import LINKS
 from bayes_glmm.predict.joint import cholesky
+from bayes_glmm.predict.nodes import normal_rule
 from bayes_glmm.predict.quadrature import gaussian_mean
 
 __all__ = ["averaged_choices"]
 
 Array = npt.NDArray[np.float64]
-
-#: For so many effects: the lattice's step at most, step times the largest sd at most, and its radius, in sds.
-_LATTICES = {1: (0.8, 0.9, 7.0), 2: (0.8, 1.2, 6.5), 3: (1.0, 1.5, 5.5)}
-#: Nodes of a lattice at most, and so many points where it would have more.
-_MOST_NODES, _POINTS = 3000, 1024
 
 
 def averaged_choices(etas: Sequence[Array], covariances: Sequence[Sequence[Array]]) -> Array:
@@ -61,7 +55,7 @@ def averaged_choices(etas: Sequence[Array], covariances: Sequence[Sequence[Array
     eta, matrix = np.stack(etas), np.array([list(row) for row in covariances])
     lower = cholesky(matrix)
     varying = [a for a in range(len(etas)) if np.any(lower[a, a] > 0.0)]
-    nodes, weights = _rule(len(varying), _largest_sd(matrix))
+    nodes, weights = normal_rule(len(varying), _largest_sd(matrix))
     total = np.zeros((len(etas) + 1, *eta.shape[1:]))
     for z, weight in zip(nodes, weights, strict=True):
         moved = eta + np.tensordot(z, lower[:, varying], axes=(0, 1))
@@ -78,34 +72,3 @@ def _largest_sd(matrix: Array) -> float:
         matrix[a, a] + matrix[b, b] - 2.0 * matrix[a, b] for a, b in itertools.combinations(range(len(matrix)), 2)
     ]
     return float(np.sqrt(max(variances.max(), *(part.max() for part in between), 0.0)))
-
-
-def _rule(size: int, sd: float) -> tuple[Array, Array]:
-    """Return nodes (n, size) and weights (n,) of an average over `size` standard normal variables."""
-    if size == 0:
-        return np.zeros((1, 0)), np.ones(1)
-    if size in _LATTICES:
-        step, product, radius = _LATTICES[size]
-        # in thirds of powers of two, so that rows that are worked on together have one rule
-        step = min(step, 2.0 ** (np.floor(3.0 * np.log2(product / max(sd, 1e-3))) / 3.0))
-        if (2.0 * radius / step) ** size <= 2.0 * _MOST_NODES:
-            return _lattice(size, float(step), radius)
-    return _sobol(size)
-
-
-@functools.cache
-def _lattice(size: int, step: float, radius: float) -> tuple[Array, Array]:
-    line = np.arange(-np.floor(radius / step), np.floor(radius / step) + 1.0) * step
-    nodes = np.array(list(itertools.product(line, repeat=size)))
-    square = np.square(nodes).sum(axis=1)
-    kept = square <= radius * radius
-    weights = np.exp(-0.5 * square[kept])
-    return nodes[kept], weights / weights.sum()
-
-
-@functools.cache
-def _sobol(size: int) -> tuple[Array, Array]:
-    from scipy.stats import qmc
-
-    uniform = qmc.Sobol(size, rng=np.random.default_rng(0)).random(_POINTS)
-    return special.ndtri(np.clip(uniform, 1e-12, 1.0 - 1e-12)), np.full(_POINTS, 1.0 / _POINTS)

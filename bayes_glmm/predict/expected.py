@@ -256,11 +256,11 @@ class RowPredictor:
             check_one_predictor(self.family, averaged=bool(self.averaged))
         if not self.averaged:
             return self._unaveraged(rows)
-        if self.family.categories:
+        if self.family.support == "unordered":
             return self._averaged_choices(rows)
         eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows, self.averaged)
         if self.labels is not None:
-            return self._averaged_probabilities(eta, variance)
+            return self._averaged_probabilities(eta, variance, rows)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
         eta = self._in_domain(eta, rows)
@@ -290,10 +290,10 @@ class RowPredictor:
             parts += [self.whole.known[name][:, None] for name in ("lower", "upper")]
         return np.hstack(parts)
 
-    def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
+    def _averaged_probabilities(self, eta: Array, variance: Array, rows: Rows) -> Array:
         """Average each category's probability: differences of averages, where P(y <= c) depends on one threshold."""
         if not self.family.parameters[-1].increasing:
-            return averaged_probabilities(self.family, self.link, self.draws.parameters, eta, variance)
+            return averaged_probabilities(self.family, self.link, self.own_parameters(rows), eta, variance)
         below = self.draws.parameters["thresholds"] - eta[..., None]
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)

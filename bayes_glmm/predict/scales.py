@@ -47,7 +47,7 @@ def check_one_predictor(family: Family, averaged: bool) -> None:
     PredictionError
         If it is a family of categories without an order, or the average of ordered ones is asked for.
     """
-    if family.categories:
+    if family.support == "unordered":
         names = ", ".join(repr(row.name) for row in family.parameters)
         raise PredictionError(
             "scale='link': each category has a linear predictor of its own, its log odds against "

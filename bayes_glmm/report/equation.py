@@ -51,11 +51,14 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
             lower = one.parameter.lower or 0.0
             value = _indexed(one.parameter.latex) + (f" - {lower:g}" if lower else "")
             lines += _predictor_lines(_linked(one.link.latex, value), design, channel)
-    elif spec.family.categories:
+    elif spec.family.support == "unordered":
         lines = _category_lines(spec, design)
     else:
         line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        line = line.replace(r"\eta_i", r"(\eta_i + \eta_{c,\,i})") if spec.channels else line
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
+        for channel in range(1, 1 + len(spec.channels)):
+            lines += _predictor_lines(rf"\eta_{{{channel},\,i}}", design, channel)
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")

@@ -86,7 +86,7 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
     if response is not None and response.event is not None:
         facts["event"] = f"{response.name} = {response.event} counts as 1"
     if response is not None and response.categories is not None:
-        unordered = bool(spec.family.categories)
+        unordered = spec.family.support == "unordered"
         facts["categories"] = (", " if unordered else " < ").join(response.categories)
         facts["categories"] += "; the first is the reference" if unordered else ""
     weights = weights_in_words(spec)

@@ -82,7 +82,7 @@ def simulation_blocks(fit: Fit, prob: float) -> Iterator[Block]:
 
 
 def _statistics(fit: Fit) -> tuple[str, ...]:
-    if fit.model.spec.family.categories:
+    if fit.model.spec.family.support == "unordered":
         return fit.model.spec.family.categories
     support = fit.model.spec.family.support
     if support == "binary":

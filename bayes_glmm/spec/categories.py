@@ -1,7 +1,7 @@
-"""The formula of a response without an order, once the data have said which categories there are.
+"""Formulas of categories and of the steps between them, once the data have said which there are.
 
-Input: the formula as the user stated it, and the names of the categories' linear predictors. Output: a formula with a
-part for each: the model's right side, or a formula of its own.
+Input: the formula as the user stated it, and the names of the linear predictors. Output: a formula with a part for
+each: the model's right side or a formula of its own, or, of a step, the terms of ``cs()``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from bayes_glmm.errors import FormulaError, GLMMError, nearest
+from bayes_glmm.families import Family
 from bayes_glmm.spec.formula import Bar, Formula, ParameterFormula
-from bayes_glmm.spec.scan import split
+from bayes_glmm.spec.scan import signed_terms, split
 
-__all__ = ["by_category", "category_formulas", "refuse_links"]
+__all__ = ["by_category", "by_steps", "category_formulas", "check_steps", "refuse_links"]
 
 
 def category_formulas(before: str, texts: Any) -> Mapping[str, str]:
@@ -98,3 +99,58 @@ def by_category(formula: Formula, stated: Sequence[ParameterFormula], names: Seq
 def _shared(bar: Bar, place: int) -> Bar:
     """Give a term a name that its effects on several categories share."""
     return bar if bar.together or not bar.correlated else replace(bar, together=f"term {place}")
+
+
+def check_steps(formula: Formula, family: Family) -> None:
+    """Refuse ``cs()`` where there are no steps, and terms that stand inside and outside of it.
+
+    Parameters
+    ----------
+    formula
+        The formula as parsed.
+    family
+        The family.
+
+    Raises
+    ------
+    FormulaError
+        If the family is not one of ordered categories by steps, or a term is there twice.
+    """
+    if not formula.by_step:
+        return
+    thresholds = [row for row in family.parameters if row.ordered]
+    if thresholds and thresholds[0].increasing:
+        raise FormulaError(
+            f"cs(): under family={family.name!r} effects that differ between categories could make probabilities "
+            "negative. Use 'sratio', 'cratio' or 'acat'."
+        )
+    if not thresholds:
+        raise FormulaError(
+            f"cs({formula.by_step.removeprefix('1 + ')}): effects by category are for the families 'sratio', 'cratio' "
+            f"and 'acat', not {family.name!r}; a cubic spline is cs(x, df=4)."
+        )
+    inside, outside = (dict.fromkeys(signed_terms(text)) for text in (formula.by_step, formula.fixed))
+    if twice := [piece for sign, piece in inside if piece != "1" and (sign, piece) in outside]:
+        raise FormulaError(
+            f"{twice[0]} stands inside cs() and outside of it: its effect on all steps is part of those on each. Write "
+            "it once."
+        )
+
+
+def by_steps(formula: Formula, names: Sequence[str]) -> Formula:
+    """Give each step between ordered categories the terms of ``cs()``.
+
+    Parameters
+    ----------
+    formula
+        The formula as parsed.
+    names
+        Names of what the steps' linear predictors have beside the common one.
+
+    Returns
+    -------
+    Formula
+        With a part for each name.
+    """
+    part = ParameterFormula("", f"~ {formula.by_step}", formula.by_step, stated=False, implied=True)
+    return replace(formula, by_step="", parameters=tuple(replace(part, name=name) for name in names))

@@ -63,7 +63,6 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("shifted_lognormal", "sinh_arcsinh"), _SKEWED),
     **dict.fromkeys(("asym_laplace", "asymmetric_laplace", "laplace"), "quantiles, which are no means"),
-    **dict.fromkeys(("von_mises", "circular"), "angles; their sine and cosine are numbers"),
     "wiener": "choices together with their times",
     "mixture": "mixtures of distributions",
     "mvn": "several responses at once; fit a model for each",
@@ -82,8 +81,7 @@ _NO_LINKS = {
     "squareplus": "a log that is straight for large values: use link='softplus'",
     "softmax": "that of categories without an order, family='categorical', where it is called logit",
     "logm1": "that of parameters above one",
-    "tan_half": "that of angles",
-    "tan_2": "that of angles",
+    "tan_2": "that of angles, here link='tan_half'",
 }
 
 

@@ -16,9 +16,10 @@ from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, ne
 from bayes_glmm.families import FAMILIES, AuxiliaryParameter, Family
 from bayes_glmm.families.choices import BEFORE, family_of_categories
 from bayes_glmm.families.knowing import family_knowing
+from bayes_glmm.families.steps import family_of_steps
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
-from bayes_glmm.spec.categories import by_category, category_formulas, refuse_links
+from bayes_glmm.spec.categories import by_category, by_steps, category_formulas, check_steps, refuse_links
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
@@ -162,6 +163,7 @@ class ModelSpec:
             refuse_links(others)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
         related = _covariances(covariances, parsed)
+        check_steps(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
 
     def of_categories(self, labels: tuple[str, ...]) -> ModelSpec:
@@ -175,21 +177,23 @@ class ModelSpec:
         Returns
         -------
         ModelSpec
-            With a linear predictor for each category but the first, where categories have no order; otherwise the same.
+            With a linear predictor for each category but the first, where categories have no order, and one for each
+            step between ordered ones where the formula has ``cs()``; otherwise the same.
 
         Raises
         ------
         FormulaError
             If a formula is stated for a category that the response does not have.
         """
-        if self.family.support != "unordered" or self.family.categories == labels:
+        ordered = self.family.support == "ordered" and bool(self.formula.by_step or self.family.categories)
+        if self.family.categories == labels or not (ordered or self.family.support == "unordered"):
             return self
-        family = family_of_categories(self.family.of or self.family, labels)
-        names, stated = tuple(row.name for row in family.parameters), [p for p in self.formula.parameters if p.stated]
-        formula = self.formula
+        family = (family_of_steps if ordered else family_of_categories)(self.family.of or self.family, labels)
+        names = tuple(row.name for row in family.parameters if not row.ordered)
+        formula, stated = self.formula, [part for part in self.formula.parameters if part.stated]
         if self.family.categories:  # those of other data
             formula = replace(parse_formula(formula.text), response=formula.response)
-        formula = by_category(formula, stated, names)
+        formula = by_steps(formula, names) if ordered else by_category(formula, stated, names)
         return replace(self, family=family, formula=formula, links=parameter_links(family, names, {}))
 
     def to_json(self) -> str:

@@ -31,6 +31,7 @@ RESPONSES = {
     "unit_closed": "numbers from 0 to 1, both included",
     "ordered": "ordered categories",
     "unordered": "categories without an order",
+    "angle": "angles between -pi and pi, in radians",
 }
 BEGIN, END = "<!-- families begin: written by docs/_extensions/families.py -->", "<!-- families end -->"
 

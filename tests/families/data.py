@@ -58,7 +58,7 @@ RESPONSES = {
     "betabinomial": "p(s, n)", "negativebinomial1": "c", "geometric": "c", "generalizedpoisson": "c",
     "exponential": "pos", "weibull": "pos", "inversegaussian": "pos", "skewnormal": "r", "exgaussian": "r",
     "ordbeta": "both", "zero_one_inflated_beta": "both", "zero_inflated_beta": "low", "hurdle_gamma": "amount",
-    "tweedie": "amount",
+    "tweedie": "amount", "vonmises": "angle",
     "hurdle_lognormal": "amount", "hurdle_poisson": "c", "hurdle_negativebinomial": "c", "zero_inflated_poisson": "c",
     "zero_inflated_negativebinomial": "c", "zero_inflated_negativebinomial1": "c",
     "hurdle_negativebinomial1": "c", "zero_inflated_binomial": "p(s, n)", "zero_inflated_betabinomial": "p(s, n)",
@@ -77,4 +77,6 @@ def small(rows: int = 240, levels: int = 12) -> pd.DataFrame:
         r=eta + rng.standard_normal(rows), n=n, s=rng.binomial(n, rng.beta(4 * p, 4 * (1 - p))) * some,
         c=rng.poisson(np.exp(eta) * rng.gamma(2, 0.5, rows)) * some, pos=above, amount=above * some,
         low=share * some, both=ends * some, w=rng.integers(1, 4, rows),
+    ).assign(
+        angle=np.random.default_rng(7).vonmises(2 * np.arctan(0.5 * eta), 3.0),
     )  # fmt: skip
