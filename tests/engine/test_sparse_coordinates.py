@@ -142,7 +142,8 @@ def test_the_density_is_pymcs(models, build, name):
     assert np.ptp(constants) < 1e-9 * (1.0 + np.abs(constants).max())
 
 
-@pytest.mark.parametrize("name", MODELS)
+# of "two formulas" there is no mode: effects of animals with one row each reach the responses, and sigma goes to zero
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"two formulas"}))
 def test_the_map_has_its_jacobian_and_gradient(models, build, name):
     case = build(name)
     fit, posterior = prepared(case)
