@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,8 @@ LOG_CONCAVE = frozenset(
 #: Kernels with such rows under one link only.
 _CONCAVE_UNDER = {"acat": "logit", "categorical": "logit"}
 #: Links under which they have none.
+#: The last design's system: whether there is one is asked before it is used.
+_SYSTEMS: WeakKeyDictionary[Design, SparseSystem | None] = WeakKeyDictionary()
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
 #: Prior distribution -> (code, its three parameters) of the compiled priors.
@@ -140,7 +143,10 @@ def related_system(packed: Packed, design: Design) -> SparseSystem | None:
     SparseSystem or None
         None where its factor is too dense.
     """
-    return sparse_system(packed.data, [design.groups[g].structure for g in packed.order])
+    if design not in _SYSTEMS:
+        _SYSTEMS.clear()
+        _SYSTEMS[design] = sparse_system(packed.data, [design.groups[g].structure for g in packed.order])
+    return _SYSTEMS[design]
 
 
 def has_rows(spec: ModelSpec) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ from bayes_glmm.engine.gaussian_fit import (
     marginal_pays,
     why_not_marginal,
 )
-from bayes_glmm.engine.laplace import LaplaceFit, SparseFit, laplace_fits, related_fits
+from bayes_glmm.engine.laplace import LaplaceFit, SparseFit, fit_around, laplace_fits, related_fits
 from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
@@ -53,7 +53,7 @@ from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
-from bayes_glmm.inference.nuts import Run, is_near_normal
+from bayes_glmm.inference.nuts import Run, is_near_normal, run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
 from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -66,6 +66,8 @@ _REDRAWS = 20  # rounds in which Laplace draws that are not finite are drawn aga
 SHORTEST, SHORTEST_MIXED = 10, 250
 #: Posterior sds by which Laplace's approximation may move a log sd before levels' effects are integrated out instead.
 POOR = 0.7
+#: The run that says where theta is.
+PILOT: Mapping[str, Any] = {"draws": 100, "tune": 100, "chains": 4, "target_accept": 0.8, "label": "Short run"}
 #: Along straight trajectories. Less takes a few gradients off, and now and then a draw far out diverges.
 DEFAULT_TARGET_ACCEPT = 0.8
 #: Along trajectories of a normal, which take 3 gradients a draw. In few dimensions their longest step binds, not this;
@@ -230,7 +232,7 @@ def _prepare(
     """Choose coordinates: those of the Laplace fit, or, with `integrate`, what is quicker where its shape is poor."""
     normal = is_normal(spec)
     if any(term.structure is not None for term in design.groups):
-        return _with_related_levels(spec, design, priors, settings)
+        return _with_related_levels(spec, design, priors, settings, adapt=integrate)
     _compile(spec, _EXACT if normal else _COORDINATES)
     packed = pack(spec, design, priors)
     if normal:
@@ -263,15 +265,32 @@ def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settin
     return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
 
 
-def _with_related_levels(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
-    """Integrate beta and the effects of related levels out by a sparse factor, or let it make the coordinates."""
+def _with_related_levels(
+    spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, adapt: bool
+) -> _Prepared:
+    """Integrate beta and the effects of related levels out by a sparse factor, or let it make the coordinates.
+
+    With `adapt` these are moved to where a short run finds theta, unless the Laplace fit is near enough.
+    """
     packed = pack(spec, design, priors)
     exact = is_normal(spec) and has_normal_priors(packed.data)
     _compile(spec, _RELATED if exact else _RELATED_COORDINATES)
     system = related_system(packed, design)
     assert system is not None  # else the kernel would not cover the model
     if not exact:
-        return _in_coordinates(packed, that_matter(related_fits(packed, sparse_rows(packed.data, system))))
+        pattern = sparse_rows(packed.data, system)
+        fits = that_matter(related_fits(packed, pattern))
+        prepared = _in_coordinates(packed, fits)
+        alone = adapt and len(fits) == 1 and len(fits[0].theta_factor) > 0
+        if not alone or is_near_normal(prepared.posteriors[0], replace(settings, target_accept=None)):
+            return prepared
+        pilot = run_nuts(prepared.posteriors[0], replace(settings, **PILOT))
+        if pilot.interrupted:
+            raise SamplingError("Sampling was interrupted before it had begun: there are no draws yet.")
+        moved = fit_around(packed, pattern, pilot.x.reshape(-1, pilot.x.shape[2]))
+        return replace(
+            _in_coordinates(packed, (moved,)), path="coordinates of a Laplace fit where a short run put theta"
+        )
     path = "beta and effects of related levels integrated out exactly by a sparse factor, then drawn"
     return _integrated(packed, gaussian_fits(packed, system), path, settings)
 
