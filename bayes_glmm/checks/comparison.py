@@ -453,8 +453,8 @@ def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
     unsure = [str(i) for units, value in zip(done, _values(values), strict=True) for i in units[np.isnan(value)]]
     if unsure:
         warn(
-            f"No density for {len(unsure)} units (positions {', '.join(unsure[:5])}): too few draws of their "
-            "effects come near the data. They are left out of the total."
+            f"No density for {len(unsure)} unit{'s' * (len(unsure) > 1)} (positions, from 0: {', '.join(unsure[:5])}): "
+            "too few draws of the effects come near the data. The total is without them."
         )
     if failed:
         warn(f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}")

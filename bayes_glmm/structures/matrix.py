@@ -102,6 +102,11 @@ def _named(matrix: Any, levels: Any) -> tuple[Array, tuple[Any, ...]]:
         names = None if names is None else names[0]
     elif names is None and hasattr(matrix, "columns") and hasattr(matrix, "index"):
         names = list(matrix.index)
+        if len(matrix.columns) != len(names):
+            raise DataError(
+                f"A covariance matrix has as many columns as rows, not {len(names):,} rows and {len(matrix.columns)} "
+                "columns. A table of parents is bg.Pedigree(table)."
+            )
         if [str(name) for name in matrix.columns] != [str(name) for name in names]:
             raise DataError("The matrix's rows and columns have different names, or another order.")
     dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
