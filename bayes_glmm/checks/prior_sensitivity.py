@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
-from bayes_glmm.arguments import checked_name, checked_seed
+from bayes_glmm.arguments import checked_name, checked_seed, own_arguments
 from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.fit import check_fit
@@ -34,6 +34,7 @@ POWERS = (0.5, 2.0)
 BY = ("all", "group", "parameter")
 
 
+@own_arguments
 def prior_sensitivity(
     fit: Fit,
     by: str = "all",

@@ -31,7 +31,7 @@ from bayes_glmm.design.encoding import encode, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, prepare
 from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
-from bayes_glmm.design.known import encode_known
+from bayes_glmm.design.known import encode_known, with_ends
 from bayes_glmm.design.missing import complete_rows, predictable, split_unanswered
 from bayes_glmm.design.monotonic import Monotonic, check_order, monotonic_terms
 from bayes_glmm.design.response import (
@@ -315,6 +315,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     formula = spec.formula
     check_names(formula)
     frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
+    frame = with_ends(frame, formula.response)
     frame, unanswered = split_unanswered(frame, formula) if spec.missing == "predict" else (frame, None)
     frame, dropped, reasons = complete_rows(frame, spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.dates import days_of
-from bayes_glmm.design.frame import listed, plain
+from bayes_glmm.design.frame import plain
 from bayes_glmm.design.values import (
     Coded,
     Options,
@@ -30,7 +30,7 @@ from bayes_glmm.design.values import (
     text_of,
     truth,
 )
-from bayes_glmm.errors import DataError, PredictionError
+from bayes_glmm.errors import DataError, PredictionError, listed
 
 __all__ = ["LEVELS", "Transform"]
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
@@ -64,6 +65,7 @@ COMPARISONS: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
 }
 
 
+@own_arguments
 def comparisons(
     fit: Fit,
     variables: str | Sequence[str] | Mapping[str, Any],
@@ -170,6 +172,7 @@ def comparisons(
     return of_frames(request, lambda one: _comparisons(one, variables, comparison, cross))
 
 
+@own_arguments
 def avg_comparisons(
     fit: Fit,
     variables: str | Sequence[str] | Mapping[str, Any],

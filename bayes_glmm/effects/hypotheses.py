@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import in_words, interval_probability
+from bayes_glmm.arguments import in_words, interval_probability, own_arguments
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.errors import PredictionError, nearest
@@ -51,6 +51,7 @@ class _Statement:
     relation: str
 
 
+@own_arguments
 def hypotheses(
     draws: xr.DataArray | Fit,
     hypothesis: Hypothesis | None = None,

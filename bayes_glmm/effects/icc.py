@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import (
     TOGETHER,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 ALL_GROUPS = "(all)"
 
 
+@own_arguments
 def icc(
     fit: Fit,
     newdata: Any = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def predictions(
     fit: Fit,
     newdata: Any = None,
@@ -116,6 +118,7 @@ def predictions(
     return of_frames(request, _predictions)
 
 
+@own_arguments
 def avg_predictions(
     fit: Fit,
     newdata: Any = None,

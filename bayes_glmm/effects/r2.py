@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array
 from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def r2(fit: Fit, *, ci_prob: float | None = None, draws: str = "table") -> pd.DataFrame | xr.DataArray:
     """Compute marginal and conditional R^2, of the linear predictor and of the response, per posterior draw.
 
@@ -117,7 +119,7 @@ def _conditional(fit: Fit) -> Array:
         centre = values[:, :1] if centre is None else centre
         mean += (values - centre).sum(axis=1) / predictor.rows
         square += np.square(values - centre).sum(axis=1) / predictor.rows
-        location, parameters = predictor.location(rows), predictor.own_parameters(rows)
+        location, parameters = predictor.location(rows), predictor.of_means(rows)
         noise += response_noise(family, location, parameters, sizes[rows]).sum(axis=1) / predictor.rows
     explained = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
     return np.asarray(explained / (explained + noise), dtype=float)

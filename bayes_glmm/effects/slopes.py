@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import checked_names
+from bayes_glmm.arguments import checked_names, own_arguments
 from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
 from bayes_glmm.effects.frames import of_frames
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def slopes(
     fit: Fit,
     variables: str | Sequence[str],
@@ -124,6 +125,7 @@ def slopes(
     return of_frames(request, lambda one: _slopes(one, variables))
 
 
+@own_arguments
 def avg_slopes(
     fit: Fit,
     variables: str | Sequence[str],

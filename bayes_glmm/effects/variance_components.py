@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import summarise
 from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import component_draws, component_table, partition_request, variance_partition
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def variance_components(
     fit: Fit,
     newdata: Any = None,

@@ -231,17 +231,17 @@ class GLMM:
         Raises
         ------
         SamplingError
-            If a prior is flat: one cannot draw from it. If `draws` is no number of draws.
+            If a prior is flat: one cannot draw from it. If it reaches linear predictors for which the family has no
+            response. If `draws` is no number of draws.
 
         Warns
         -----
         DataWarning
             If priors are so wide that counts are beyond the largest whole number there is.
         """
-        from bayes_glmm.inference.prior import sample_prior
-        from bayes_glmm.model.naming import reported_names
+        from bayes_glmm.checks.arviz_groups import prior_groups
 
-        return sample_prior(self.to_pymc(), reported_names(self._design), self._prior_table, draws, random_seed)
+        return prior_groups(self, draws, random_seed)
 
     def fit(
         self,

@@ -16,11 +16,11 @@ import pandas as pd
 from scipy import linalg
 
 from bayes_glmm.design.design import Design, prepared
-from bayes_glmm.design.frame import distinct_rows
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.model.at_data import AtData, at_data
+from bayes_glmm.model.in_each_level import in_each_level
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import PredictorScale, default_auxiliary_prior, predictor_scales, response_scale
 from bayes_glmm.priors import Prior
@@ -141,14 +141,9 @@ def _default_group_priors(
     """
     size, channels = len(term.coefs), np.array(term.channels or (0,) * len(term.coefs))
     labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
-    basis, (shift, one), about = np.eye(size), _effects_at_data(term, design, position, columns), ""
+    basis, (shift, one, about) = np.eye(size), _effects_at_data(term, design, position, columns)
     for block in map(list, term.blocks):
         own = np.ix_(block, block)
-        about = about or "at the predictors' means"
-        for channel in set(channels[block]):
-            alike = [c for c in block if channels[c] == channel]
-            if (levels := _levels_alone(term.Z[:, alike])) is not None:
-                shift[np.ix_(alike, alike)], one[alike], about = np.linalg.inv(levels), 1.0, "in each level"
         moved = np.any(shift[own] != np.eye(len(block)), axis=1)
         raw = {labels[j] for j, other in zip(block, moved, strict=True) if other}
         if design.spec.center and not raw & stated:
@@ -161,7 +156,7 @@ def _default_group_priors(
             label,
             Prior("HalfStudentT", nu=3, sigma=scales[channels[j]].unit * sd[j]),
             lower=0.0,
-            about=about if moved[j] else "",
+            about=about[j] if moved[j] else "",
             channel=scales[channels[j]].channel,
             predictor=scales[channels[j]].about,
         )
@@ -169,12 +164,18 @@ def _default_group_priors(
     )
     corr = None
     if any(len(block) > 1 for block in term.blocks):
-        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about if moved.any() else "")
+        where = about[int(np.argmax(moved))] if moved.any() else ""
+        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=where)
     return GroupPriors(rows, corr, basis if moved.any() else None)
 
 
-def _effects_at_data(term: GroupTerm, design: Design, position: int, columns: pd.DataFrame) -> tuple[Array, Array]:
-    """Return the shift (k, k) and the sds (k,) of `at_data`, of the effects on each linear predictor by themselves."""
+def _effects_at_data(
+    term: GroupTerm, design: Design, position: int, columns: pd.DataFrame
+) -> tuple[Array, Array, list[str]]:
+    """Return the shift (k, k) and the sds (k,) of `at_data` or `in_each_level`, and where effects are stated, in words.
+
+    The effects on each linear predictor are by themselves.
+    """
     size, start = len(term.coefs), 0
     of_channel: dict[int, tuple[list[int], list[ColumnTerms]]] = {}
     for encoder in design.encoders.groups[position].effects:
@@ -183,19 +184,19 @@ def _effects_at_data(term: GroupTerm, design: Design, position: int, columns: pd
         places += range(start, start + len(encoder.coefs))
         parts.append(column_terms(encoder, columns, recode=False))
         start += len(encoder.coefs)
-    shift, sd = np.eye(size), np.ones(size)
+    shift, sd, about = np.eye(size), np.ones(size), ["at the predictors' means"] * size
     for places, parts in of_channel.values():
-        data = at_data(term.Z[:, places], joined(parts), [True] * len(places))
+        terms = joined(parts)
+        data = at_data(term.Z[:, places], terms, [True] * len(places))
         shift[np.ix_(places, places)], sd[places] = data.shift, data.sd
-    return shift, sd
-
-
-def _levels_alone(Z: Array) -> Array | None:
-    """Return the distinct rows (k, k) of columns (n, k) that say which of k levels a row has; None for others."""
-    rows = Z[distinct_rows(Z)[0]]
-    if not rows.shape[0] == rows.shape[1] > 1 or np.linalg.matrix_rank(rows) < len(rows):
-        return None
-    return rows[np.lexsort(-rows.T[::-1])]  # the identity where the columns are the levels
+        for block in term.blocks:
+            alike = [j for j in places if j in block]
+            made_of = [(terms.variables[i], terms.places[i]) for i in map(places.index, alike)]
+            if (levels := in_each_level(term.Z[:, alike], made_of, terms.cells)) is not None:
+                shift[np.ix_(alike, alike)], sd[alike], centred = levels
+                for j in alike:
+                    about[j] = "in each level" + ", at the predictors' means" * centred
+    return shift, sd, about
 
 
 def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:

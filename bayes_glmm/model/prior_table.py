@@ -83,8 +83,8 @@ class GroupPriors:
     corr
         Prior of the correlation matrix of each block; None when no coefficients are correlated.
     basis
-        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
-        about the effects as reported.
+        (k, k) effects as reported from those at the predictors' means and in each level of factors, which the priors
+        are about; None where they are about the effects as reported.
     """
 
     sd: tuple[ParameterPrior, ...]
