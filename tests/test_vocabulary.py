@@ -26,6 +26,7 @@ INVERSES = {
     "loglog": lambda x: stats.gumbel_r.cdf(x),
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "1/mu^2": lambda x: x**-0.5,
+    "tan_half": lambda x: 2 * np.arctan2(x, 1.0),
 }
 #: distributions whose distribution function the inverse is
 LATENT = {
@@ -66,7 +67,7 @@ def test_inverse_and_its_derivative(name):
 def test_domains_are_those_of_the_inverse(name):
     link = LINKS[name]
     ends = {name: (0, 1) for name in LATENT}
-    ends |= dict.fromkeys(("log", "sqrt", "softplus", "1/mu^2"), (0, math.inf))
+    ends |= dict.fromkeys(("log", "sqrt", "softplus", "1/mu^2"), (0, math.inf)) | {"tan_half": (-math.pi, math.pi)}
     assert link.domain == ends.get(name, (-math.inf, math.inf))
     assert link.eta_domain == ((0, math.inf) if name in ("inverse", "sqrt", "1/mu^2") else (-math.inf, math.inf))
 
@@ -224,6 +225,7 @@ def test_default_priors_of_auxiliary_parameters():
         ("nu", "Gamma(alpha=2, beta=0.1)", 1.0, 1.0, None, False, False),
         ("phi", phi, -0.5, 0.0, None, False, False),
         ("shape", phi, -0.5, 0.0, None, False, False),
+        ("kappa", phi, -0.5, 0.0, None, False, False),
         ("shape", spread, -0.5, 0.0, None, True, False),
         ("phi", "HalfStudentT(nu=3, sigma=2.5)", 1.0, 0.0, None, False, False),
         ("phi", "HalfStudentT(nu=3, sigma=2.5)", 1.0, 1.0, None, False, False),

@@ -191,6 +191,8 @@ def _response(rng: np.random.Generator, model: DocumentedModel) -> Any:
         return rng.integers(0, 15, ROWS)
     if "cumulative" in family or family.partition("(")[0] in ("acat", "sratio", "cratio"):
         return rng.permutation(np.resize([1, 2, 3, 4], ROWS))
+    if family == "categorical":
+        return rng.permutation(np.resize(["a", "b", "c"], ROWS))
     return rng.uniform(0.1, 0.9, ROWS)
 
 
