@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm.fitted import FittedGLMM
     from bayes_glmm.glmm.model import GLMM, load
+    from bayes_glmm.glmm.multivariate import FittedMultivariateGLMM, MultivariateGLMM
     from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
@@ -49,6 +50,8 @@ __all__ = [
     "GLMM",
     "Family",
     "FittedGLMM",
+    "FittedMultivariateGLMM",
+    "MultivariateGLMM",
     "Pedigree",
     "Phylogeny",
     "Precision",
@@ -99,6 +102,8 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "FittedMultivariateGLMM": "glmm.multivariate",
+    "MultivariateGLMM": "glmm.multivariate",
     "Pedigree": "structures.pedigree",
     "Phylogeny": "structures.phylogeny",
     "Precision": "structures.matrix",

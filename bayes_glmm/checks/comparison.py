@@ -24,7 +24,7 @@ from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import PredictionError, nearest, warn
-from bayes_glmm.inference.fit import Fit, check_fit, row_labels
+from bayes_glmm.inference.fit import Fit, check_fit, check_whole, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import row_log_densities
@@ -183,6 +183,7 @@ def loo(
     180
     """
     check_fit(fit)
+    check_whole(fit, "loo")
     unit, random_seed = None if unit is None else checked_name("unit", unit), checked_seed(random_seed)
     density = _unit_log_likelihood(fit, unit, _INTEGRATING if progressbar else None)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
@@ -283,6 +284,7 @@ def kfold(
     180
     """
     check_fit(fit)
+    check_whole(fit, "kfold")
     group, random_seed = None if group is None else checked_name("group", group), checked_seed(random_seed)
     if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(

@@ -13,7 +13,7 @@ from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.design.tables import column_names
 from bayes_glmm.errors import DataError
 from bayes_glmm.families import Family
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, check_whole
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
@@ -156,6 +156,8 @@ class FittedGLMM(Fit):
         """
         from bayes_glmm.checks.arviz_groups import arviz_groups
 
+        check_whole(self, "extend")
+
         self.dt.update(arviz_groups(self, groups, prior_draws=prior_draws, random_seed=random_seed))
         return self
 
@@ -220,6 +222,7 @@ class FittedGLMM(Fit):
         >>> str(slopes.model.spec.formula)
         'Reaction ~ Days + (Days | Subject)'
         """
+        check_whole(self, "update")
         spec = self.model.spec
         own = {part.name: part.text for part in spec.formula.parameters}
         dpar_formulas = own if dpar_formulas is None else updated_parameters(own, dpar_formulas)
@@ -271,6 +274,8 @@ class FittedGLMM(Fit):
             If a column holds Python objects other than numbers, text and dates.
         """
         from bayes_glmm.inference.store import save_fit
+
+        check_whole(self, "save")
 
         return save_fit(self, path)
 

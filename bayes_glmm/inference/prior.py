@@ -77,13 +77,14 @@ def sample_prior(
     # without the time of day, which would make the same draws differ, and in the posterior's order
     drawn = {group: tree[group].to_dataset().drop_attrs() for group in groups}
     if predictive:
-        drawn["prior_predictive"] = _without_overflow(drawn["prior_predictive"])
+        for name in drawn["prior_predictive"].data_vars:
+            drawn["prior_predictive"] = _without_overflow(drawn["prior_predictive"], str(name))
     return xr.DataTree.from_dict({**drawn, "prior": drawn["prior"][names]})
 
 
-def _without_overflow(responses: xr.Dataset) -> xr.Dataset:
+def _without_overflow(responses: xr.Dataset, name: str) -> xr.Dataset:
     """Put the largest whole number there is where a count went beyond it, which PyMC turns into a negative one."""
-    ((name, drawn),) = responses.data_vars.items()
+    drawn = responses[name]
     if drawn.dtype.kind != "i" or not (drawn < 0).any():
         return responses
     largest = np.iinfo(drawn.dtype).max

@@ -41,6 +41,19 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
     Equation
         An ``aligned`` environment: response, linear predictor, group effects. Row i; j[i] is the row's level.
     """
+    lines = response_lines(spec, design)
+    for term in design.groups:
+        lines += group_lines(term)
+    return aligned(lines)
+
+
+def aligned(lines: list[str]) -> Equation:
+    """Put the lines of an equation together."""
+    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+
+
+def response_lines(spec: ModelSpec, design: Design) -> list[str]:
+    """Write the distribution of a response, and its linear predictors."""
     response = design.response
     assert response is not None
     name = upright(response.name)
@@ -54,9 +67,7 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
     else:
         line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
-    for term in design.groups:
-        lines += _group_lines(term)
-    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+    return lines
 
 
 def _distribution(spec: ModelSpec) -> str:
@@ -114,7 +125,7 @@ def _product(coefficient: str, column: str, channel: int, design: Design) -> str
     return coefficient if column == "Intercept" else rf"{coefficient}\,{upright(column)}_i"
 
 
-def _group_lines(term: GroupTerm) -> list[str]:
+def group_lines(term: GroupTerm) -> list[str]:
     """Write the distribution of each block of coefficients: normal where it is alone, multivariate where correlated."""
     name, lines = upright(term.name), []
     for block in term.blocks:

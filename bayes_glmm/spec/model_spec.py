@@ -23,7 +23,7 @@ from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, para
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
-__all__ = ["ModelSpec"]
+__all__ = ["ModelSpec", "related_factors"]
 
 _MISSING = ("drop", "error")
 _VERSION = 1
@@ -157,7 +157,7 @@ class ModelSpec:
         if dpar_formulas is not None:
             parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
-        related = _covariances(covariances, parsed)
+        related = related_factors(covariances, [bar.name for bar in parsed.all_bars])
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
 
     def to_json(self) -> str:
@@ -214,14 +214,33 @@ class ModelSpec:
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
 
 
-def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+def related_factors(covariances: Mapping[str, Any] | None, factors: Iterable[str]) -> tuple[tuple[str, Structure], ...]:
+    """Check which grouping factors have known covariances.
+
+    Parameters
+    ----------
+    covariances
+        What the user gave: pedigrees, phylogenies or matrices by grouping factor.
+    factors
+        Names of the model's grouping factors.
+
+    Returns
+    -------
+    tuple
+        Pairs of a factor and how its levels are related.
+
+    Raises
+    ------
+    DataError
+        If a covariance is no matrix, or none of a grouping factor of one column.
+    """
     if covariances is None:
         return ()
     if not isinstance(covariances, Mapping):
         raise DataError(
             f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
         )
-    names = list(dict.fromkeys(bar.name for bar in formula.all_bars))
+    names = list(dict.fromkeys(factors))
     for name in covariances:
         if name not in names:
             has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
