@@ -5,8 +5,9 @@ Input: a specification, a design and a prior table. Output: a `Packed` record, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,10 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
+from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_moments import sparse_pattern
+from bayes_glmm.engine.sparse_system import SparseSystem, sparse_system
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
@@ -108,20 +109,20 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         own = ", ".join(one.name for one in spec.channels)
         formulas = f" and formulas of {own}" if own else ""
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
-    related = related_in_words(design.groups)
-    if related is None:
-        return why_not_in_coordinates(design, priors)
-    if not is_normal(spec):
-        return f"{related}, and the family is not gaussian with the identity link"
-    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
-        return f"{related}, and a coefficient's prior is not normal"
-    reason = _why_not_laid_out(design, priors)
-    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
-        reason = (
-            f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
-            "sires have the offspring of thousands of dams"
-        )
+    reason, related = _why_not_laid_out(design, priors), related_in_words(design.groups)
+    if reason is None and related is not None:
+        return why_too_dense(related, pack(spec, design, priors), design.groups)
     return reason
+
+
+def why_too_dense(related: str, packed: Packed, groups: tuple[GroupTerm, ...]) -> str | None:
+    """Say that the sparse factor of a model with related levels takes too long; None where it does not."""
+    if related_system(packed, groups) is not None:
+        return None
+    return (
+        f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
+        "sires have the offspring of thousands of dams"
+    )
 
 
 def related_in_words(groups: tuple[GroupTerm, ...]) -> str | None:
@@ -130,22 +131,22 @@ def related_in_words(groups: tuple[GroupTerm, ...]) -> str | None:
     return f"the levels of {listed(names)} are related" if names else None
 
 
-def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
-    """Return a packed model's arrays, and how the levels of each of its terms are related.
+def related_system(packed: Packed, groups: tuple[GroupTerm, ...]) -> SparseSystem | None:
+    """Order H of a packed model whose levels are related.
 
     Parameters
     ----------
     packed
         The model.
-    design
-        Its design.
+    groups
+        Its grouping factors.
 
     Returns
     -------
-    data, structures
-        None for independent levels.
+    SparseSystem or None
+        None where its factor is too dense.
     """
-    return packed.data, tuple(design.groups[g].structure for g in packed.order)
+    return sparse_system(packed.data, [groups[g].structure for g in packed.order])
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -328,6 +329,7 @@ def pack(
         segments=segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
         channels=channels,
         predictors=_predictors(spec, design),
+        **regressions([groups[g].structure for g in order]),
     )
     return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
 
@@ -353,6 +355,25 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
             lower,
         )
     return table
+
+
+def regressions(structures: Sequence[Structure | None]) -> dict[str, npt.NDArray[Any]]:
+    """Lay out how terms' levels are regressed on levels before them, one term behind the other."""
+    known = [own for own in structures if own is not None]
+    first, starts = 0, [np.zeros(1, dtype=np.int64)]
+    related = np.full(len(structures), -1, dtype=np.int64)
+    for t, own in enumerate(structures):
+        if own is not None:
+            related[t] = first
+            first += own.size
+            starts.append(starts[-1][-1] + own.start[1:])
+    return {
+        "related": related,
+        "chain": np.concatenate(starts),
+        "before": np.concatenate([np.zeros(0, dtype=np.int64), *(own.before for own in known)]),
+        "weights": np.concatenate([np.zeros(0), *(own.weights for own in known)]),
+        "innovations": np.concatenate([np.zeros(0), *(own.innovations for own in known)]),
+    }
 
 
 def _at_data(Z: Array, group: GroupPriors) -> Array:

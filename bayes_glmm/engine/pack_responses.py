@@ -20,9 +20,11 @@ from bayes_glmm.engine.pack import (
     lkj_shape,
     pack,
     prior_row,
+    regressions,
     related_in_words,
     segments,
     why_not_packed,
+    why_too_dense,
 )
 from bayes_glmm.model.prior_table import PriorTable
 
@@ -33,14 +35,19 @@ Array = npt.NDArray[np.float64]
 MOST_RESPONSES = 16
 
 
-def why_not_covered_together(design: MultivariateDesign, priors: PriorTable) -> str | None:
+def why_not_covered_together(
+    design: MultivariateDesign, tables: tuple[PriorTable, ...], priors: PriorTable
+) -> str | None:
     """Say why the kernel does not cover a model of several responses; None when it does."""
     if len(design.parts) > MOST_RESPONSES:
         return f"{len(design.parts)} responses are more than the engine's {MOST_RESPONSES}"
     for name, part in zip(design.spec.names, design.spec.parts, strict=True):
         if not has_rows(part):
             return f"the kernel has no rows for {name}, {part.family.name} with the {part.link.name} link"
-    return related_in_words(design.groups) or why_not_packed(design.groups, priors)
+    reason, related = why_not_packed(design.groups, priors), related_in_words(design.groups)
+    if reason is None and related is not None:
+        return why_too_dense(related, pack_responses(design, tables, priors), design.groups)
+    return reason
 
 
 def pack_responses(design: MultivariateDesign, tables: tuple[PriorTable, ...], priors: PriorTable) -> Packed:
@@ -94,6 +101,7 @@ def pack_responses(design: MultivariateDesign, tables: tuple[PriorTable, ...], p
         segments=segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
         channels=np.array([*design.channels, *(c for g in order for c in groups[g].channels)], dtype=np.int64),
         predictors=predictors,
+        **regressions([groups[g].structure for g in order]),
     )
     start = _start(design, parts, data, order)
     rows = Rows(design.X, design.offsets, (), (), data.y, counts)

@@ -156,7 +156,7 @@ class GLMM:
             )
         names = column_names(data)
         self._spec = ModelSpec.build(
-            str(formula),
+            cast(str, formula),
             family,
             link,
             priors,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     import graphviz
     import pymc as pm
 
+    from bayes_glmm.checks.comparison import KFold
     from bayes_glmm.glmm.model import GLMM
     from bayes_glmm.inference.store import OpenFile
 
@@ -360,7 +361,7 @@ class FittedMultivariateGLMM(MultivariateFit):
         PredictionError
             If there is no such response.
         """
-        r = self._number(response)
+        r = self.number(response)
         return FittedResponse(self.model[response], response_tree(self, r), self)
 
     def summary(self, ci_prob: float | None = None, random_effects: bool = False) -> Summary:
@@ -385,6 +386,50 @@ class FittedMultivariateGLMM(MultivariateFit):
             If `ci_prob` is no probability.
         """
         return summarize_several(self, ci_prob=ci_prob, random_effects=random_effects)
+
+    def kfold(
+        self,
+        k: int | None = 10,
+        response: str | None = None,
+        *,
+        random_seed: int | None = None,
+        progressbar: bool = True,
+    ) -> KFold:
+        """Estimate the expected log predictive density of new rows by exact k-fold cross-validation.
+
+        Parameters
+        ----------
+        k
+            Number of folds; None for one for each row.
+        response
+            The response whose density is meant; None for that of all responses of a row together. Rows are left out
+            with all their responses in either case.
+        random_seed
+            Seed of the folds and the fits.
+        progressbar
+            Whether to show progress.
+
+        Returns
+        -------
+        KFold
+            As of `bayes_glmm.kfold`. `bayes_glmm.compare` takes it: that of one response beside the k-fold of a model
+            of this response alone.
+
+        Raises
+        ------
+        PredictionError
+            If `k` makes no sense or there is no such response.
+        SamplingError
+            If no fit succeeded.
+
+        Warns
+        -----
+        DataWarning
+            If a fit failed; its rows are left out of the total.
+        """
+        from bayes_glmm.checks.multivariate import kfold_together
+
+        return kfold_together(self, k, response, random_seed=random_seed, progressbar=progressbar)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write model and posterior to one netCDF file, which `bayes_glmm.load` reads.

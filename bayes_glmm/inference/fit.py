@@ -155,8 +155,8 @@ def check_whole(fit: Fit, what: str) -> None:
 
 
 _INSTEAD = {
-    "loo": "It is not available for several responses; a model of this one alone has it.",
-    "kfold": "It is not available for several responses; a model of this one alone has it.",
+    "loo": "Leave rows out with all their responses: whole.kfold(response='y1'), whole the fit of all.",
+    "kfold": "Leave rows out with all their responses: whole.kfold(response='y1'), whole the fit of all.",
     "prior_sensitivity(refits=True)": "Without refits it needs this one alone.",
     "save": "Save the whole fit; bg.load(path)['<response>'] is this one.",
     "update": "Make a new bg.GLMM([...]) of all responses, or bg.GLMM of this one.",

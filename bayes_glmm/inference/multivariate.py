@@ -90,8 +90,24 @@ class MultivariateFit:
         """Whether the draws come from an approximation to the posterior rather than from NUTS."""
         return self.dt.attrs["method"] != "nuts"
 
-    def _number(self, response: Any) -> int:
-        """Return the number of a response; an error where there is no such one."""
+    def number(self, response: Any) -> int:
+        """Return the number of a response.
+
+        Parameters
+        ----------
+        response
+            Its name.
+
+        Returns
+        -------
+        int
+            From 0, in the order of the formulas.
+
+        Raises
+        ------
+        PredictionError
+            If there is no such response.
+        """
         if response not in self.responses:
             raise PredictionError(f"There is no response {response!r}. {nearest(str(response), self.responses)}")
         return self.responses.index(response)
@@ -124,7 +140,7 @@ def run_together(
             raise SamplingError("method='laplace' has no warm-up: leave tune= out.")
         sampled = approximate_together(design, model.prior_tables, priors, settings)
         return "kernel", "the Laplace approximation is the kernel's", sampled
-    missing = why_not_covered_together(design, priors)
+    missing = why_not_covered_together(design, model.prior_tables, priors)
     reason = "asked for" if backend != "auto" else (missing or "the kernel covers the model")
     chosen = backend if backend != "auto" else ("nutpie" if missing else "kernel")
     if chosen == "kernel":

@@ -116,7 +116,9 @@ def _add_together(design: MultivariateDesign, etas: list[Any], parameters: dict[
     for a, r in enumerate(spec.correlated):
         response = design.parts[r].response
         assert response is not None
-        y[design.rows[r], a] = response.y
+        y[design.rows[r], a] = (
+            response.y if response.weights is None else np.where(response.weights > 0, response.y, np.nan)
+        )
     eta = pt.stack([etas[r] for r in spec.correlated], axis=1)
     patterns, pattern_of = np.unique(np.isfinite(y), axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):

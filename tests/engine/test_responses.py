@@ -35,7 +35,7 @@ def build(models, formulas, families, **options):
     design = build_multivariate_design(spec, rows(models))
     tables = tuple(resolve_priors(part.spec, part) for part in design.parts)
     priors = merged_priors(design, tables)
-    assert why_not_covered_together(design, priors) is None
+    assert why_not_covered_together(design, tables, priors) is None
     model = models.Case(spec, design, priors, pack_responses(design, tables, priors))
     return model, models.graph_of(model, build_multivariate_model(design, priors, parametrization="centered"))
 

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import bayes_glmm as bg
 from bayes_glmm.errors import DataWarning, GLMMError, PredictionError
@@ -145,3 +146,84 @@ def test_arguments_of_several_responses_are_refused_with_one():
         bg.GLMM(["y ~ x", "n ~ x"], rows(), dpar_formulas={"sigma": "~ x"})
     with pytest.raises(GLMMError, match="GLMM has no argument 'weights'"):
         bg.GLMM(["y ~ x", "n ~ x"], rows(), weights="h")
+
+
+def test_row_densities_are_those_of_normal_distributions_given_the_effects():
+    """By hand, in one draw: two normal responses with correlated residuals, of which a row has both or one."""
+    from bayes_glmm.checks.multivariate import row_densities_together
+
+    rng = np.random.default_rng(3)
+    e = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 80)
+    data = pd.DataFrame({"a": e[:, 0], "b": 2 + e[:, 1], "x": rng.normal(size=80)})
+    data.loc[:4, "a"], data.loc[70:, "b"] = np.nan, np.nan
+    with pytest.warns(DataWarning, match="5 of 80 rows are left out for a"):
+        model = bg.GLMM("mvbind(a, b) ~ x", data, residual_correlation=True)
+    fit = model.fit(random_seed=1, progressbar=False)
+    assert float(fit.posterior["residual_corr"].mean(("chain", "draw"))[0, 1]) == pytest.approx(0.6, abs=0.15)
+    density = row_densities_together(fit)
+    one = fit.posterior.isel(chain=0, draw=5)
+    beta, sd = one["beta"].values, np.array([one["sigma_a"], one["sigma_b"]])
+    covariance = sd[:, None] * one["residual_corr"].values * sd
+    mu = np.column_stack([beta[0] + beta[1] * data["x"], beta[2] + beta[3] * data["x"]])
+    for i in (0, 30, 75):
+        has = np.isfinite(data.loc[i, ["a", "b"]].to_numpy(float))
+        y = data.loc[i, ["a", "b"]].to_numpy(float)[has]
+        expected = stats.multivariate_normal.logpdf(y, mu[i][has], covariance[np.ix_(has, has)])
+        assert density[5, i] == pytest.approx(expected, rel=1e-9)
+    folds = fit.kfold(4, random_seed=1, progressbar=False)
+    assert folds.n_data_points == 80
+    # densities of rows that were seen are above, by about one a parameter
+    assert 2 < folds.p < 20
+    alone = bg.GLMM("a ~ x", data.dropna(subset="a")).fit(random_seed=1, progressbar=False)
+    options = {"random_seed": 1, "progressbar": False}
+    results = {"with": fit.kfold(4, "a", **options), "alone": bg.kfold(alone, 4, **options)}
+    np.testing.assert_array_equal(results["with"].folds, results["alone"].folds)
+    assert results["with"].elpd == pytest.approx(results["alone"].elpd, abs=1.5)
+    assert list(bg.compare(results).index) in (["with", "alone"], ["alone", "with"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayes_glmm.errors.ConvergenceWarning", "ignore::bayes_glmm.errors.DataWarning")
+def test_truths_drawn_from_the_prior_have_uniform_ranks():
+    """Simulation-based calibration (Talts et al. 2018) of two families, one id, correlated effects and missing rows."""
+    rng = np.random.default_rng(8)
+    size, simulations = 60, 80
+    data = pd.DataFrame({"x": rng.normal(size=size), "g": [f"g{i}" for i in np.arange(size) % 10]})
+    data["y"], data["n"] = rng.normal(size=size), rng.poisson(2, size) * 1.0
+    gone_y, gone_n = np.arange(3, 12), np.arange(30, 45)
+    own = {"Intercept": "Normal(0.5, 0.5)", "beta": "Normal(0, 0.5)", "sd": "HalfNormal(0.7)"}
+    options = {
+        "families": ["gaussian", "poisson"],
+        "priors": {"y": {**own, "sigma": "HalfNormal(1)"}, "n": own, "corr": "LKJ(1.5)"},
+    }
+    formulas = ["y ~ x + (1 |p| g)", "n ~ x + (1 |p| g)"]
+    drawn = bg.GLMM(formulas, data, **options).sample_prior(simulations, random_seed=1)
+    below = []
+    for i in range(simulations):
+        truth = drawn["prior"].to_dataset().isel(chain=0, draw=i)
+        again = data.assign(**{name: drawn["prior_predictive"][name].values[0, i] * 1.0 for name in ("y", "n")})
+        again.loc[gone_y, "y"], again.loc[gone_n, "n"] = np.nan, np.nan
+        fit = bg.GLMM(formulas, again, **options).fit(draws=250, random_seed=i, progressbar=False)
+        shares = {}
+        for name in ("beta", "sd_g", "corr_g", "sigma_y"):
+            less = (fit.posterior[name] < truth[name]).mean(("chain", "draw"))
+            shares[name] = less.values.ravel()[2:3] if name == "corr_g" else less.values.ravel()
+        below.append(np.concatenate(list(shares.values())))
+    p = stats.kstest(np.array(below), "uniform", axis=0).pvalue
+    assert len(p) == 8
+    assert p.min() > 0.01 / len(p), p
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayes_glmm.errors.DataWarning")
+def test_the_graph_by_nutpie_gives_the_kernels_posterior():
+    data = rows().assign(z=lambda d: d["y"] + 0.5 * d["x"] ** 2)
+    formulas = ["y ~ x + (1 |p| g)", "z ~ x + (1 |p| g)", "n ~ x + (1 |p| g)"]
+    model = bg.GLMM(formulas, data, families=["gaussian", "gaussian", "poisson"], residual_correlation=True)
+    kernel = model.fit(random_seed=1, progressbar=False)
+    graph = model.fit(random_seed=2, progressbar=False, backend="nutpie")
+    assert graph.attrs["backend"] == "nutpie"
+    ours, theirs = kernel.summary(), graph.summary()
+    assert (ours["term"] == theirs["term"]).all()
+    assert (abs(ours["mean"] - theirs["mean"]) < 0.15 * theirs["sd"]).all()
+    assert (abs(np.log(ours["sd"] / theirs["sd"])) < 0.15).all()
