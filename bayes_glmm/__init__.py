@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm.fitted import FittedGLMM
-    from bayes_glmm.glmm.model import GLMM, load
+    from bayes_glmm.glmm.model import GLMM
+    from bayes_glmm.glmm.multiple import PooledGLMM, fit_multiple
     from bayes_glmm.glmm.multivariate import FittedMultivariateGLMM, MultivariateGLMM
+    from bayes_glmm.glmm.saved import load
     from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
@@ -54,6 +56,7 @@ __all__ = [
     "MultivariateGLMM",
     "Pedigree",
     "Phylogeny",
+    "PooledGLMM",
     "Precision",
     "Prior",
     "avg_comparisons",
@@ -64,6 +67,7 @@ __all__ = [
     "comparisons",
     "errors",
     "evolvability",
+    "fit_multiple",
     "from_bambi",
     "grid",
     "heritability",
@@ -106,6 +110,7 @@ _HOMES = {
     "MultivariateGLMM": "glmm.multivariate",
     "Pedigree": "structures.pedigree",
     "Phylogeny": "structures.phylogeny",
+    "PooledGLMM": "glmm.multiple",
     "Precision": "structures.matrix",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
@@ -115,6 +120,7 @@ _HOMES = {
     "compare": "checks.compare",
     "comparisons": "effects.comparisons",
     "evolvability": "effects.heritability",
+    "fit_multiple": "glmm.multiple",
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
     "heritability": "effects.heritability",
@@ -123,7 +129,7 @@ _HOMES = {
     "icc": "effects.icc",
     "kfold": "checks.comparison",
     "list_datasets": "datasets.load",
-    "load": "glmm.model",
+    "load": "glmm.saved",
     "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
     "loo": "checks.comparison",

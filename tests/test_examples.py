@@ -15,6 +15,7 @@ SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "animal_model": (("Converged", "animal"), ()),
     "meta_analysis": (("Converged", "tau", "On average the log risk ratio is"), ("forest.png", "funnel.png")),
+    "missing_values": (("Converged", "20 frames of 176", "4 more without a response"), ()),
     "quickstart": (("Converged", "Over the population of herds"), ("quickstart.png",)),
     "two_formulas": (("Converged", "sigma"), ()),
     "two_responses": (("Converged", "Slope", "cpos"), ()),

@@ -19,7 +19,8 @@ from bayes_glmm.design.encoders import bars_by_factor
 from bayes_glmm.design.frame import missing_mask
 from bayes_glmm.design.grouping import GroupTerm, fit_levels
 from bayes_glmm.design.tables import read_columns
-from bayes_glmm.errors import DataError, warn
+from bayes_glmm.errors import DataError, FormulaError, warn
+from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.multivariate import MultivariateSpec
 
 __all__ = ["MultivariateDesign", "build_multivariate_design"]
@@ -159,11 +160,17 @@ def build_multivariate_design(spec: MultivariateSpec, data: object) -> Multivari
     return combine(spec, tuple(designs), tuple(np.flatnonzero(~mask[used]) for mask in masks), raw.loc[used])
 
 
-def _part_design(name: str, part: object, rows: pd.DataFrame) -> Design:
+def _part_design(name: str, part: ModelSpec, rows: pd.DataFrame) -> Design:
     try:
-        return build_design(part, rows)  # type: ignore[arg-type]
+        design = build_design(part, rows)
     except DataError as error:
         raise type(error)(f"{name}: {error}") from None
+    if design.monotonic:
+        raise FormulaError(
+            f"{name}: monotonic effects are not available among several responses; write the ordered column itself in "
+            f"the place of {design.monotonic[0].coef}."
+        )
+    return design
 
 
 def combine(

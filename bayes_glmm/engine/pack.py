@@ -14,7 +14,6 @@ import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
@@ -24,6 +23,7 @@ from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
 from bayes_glmm.engine.sparse_system import SparseSystem, sparse_system
+from bayes_glmm.errors import listed
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
@@ -187,6 +187,8 @@ def _why_not_laid_out(design: Design, priors: PriorTable) -> str | None:
     """Say what of a model the compiled tables cannot hold; None where they hold all."""
     if design.spec.channels and not has_rows(design.spec):
         return "parameters with formulas are put in coordinates with the kernel's rows only"
+    if design.monotonic:
+        return f"{design.monotonic[0].coef} makes a column of X depend on parameters"
     categories = () if design.response is None else design.response.categories or ()
     if len(categories) - 1 > codes.MOST_THRESHOLDS:
         return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"

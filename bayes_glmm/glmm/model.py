@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -98,7 +97,8 @@ class GLMM:
         Whether the intercept's prior is on the intercept at the predictors' means; False puts it on the raw intercept.
     missing
         ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses
-        them.
+        them; ``"predict"`` keeps those whose response alone is missing, for `FittedGLMM.missing_responses`, and drops
+        the others.
     **unknown
         None: other packages' arguments (``offset=``, ``weights=``) are refused with what stands for them here.
 
@@ -275,17 +275,17 @@ class GLMM:
         Raises
         ------
         SamplingError
-            If a prior is flat: one cannot draw from it. If `draws` is no number of draws.
+            If a prior is flat: one cannot draw from it. If it reaches linear predictors for which the family has no
+            response. If `draws` is no number of draws.
 
         Warns
         -----
         DataWarning
             If priors are so wide that counts are beyond the largest whole number there is.
         """
-        from bayes_glmm.inference.prior import sample_prior
-        from bayes_glmm.model.naming import reported_names
+        from bayes_glmm.checks.arviz_groups import prior_groups
 
-        return sample_prior(self.to_pymc(), reported_names(self._design), self._prior_table, draws, random_seed)
+        return prior_groups(self, draws, random_seed)
 
     def fit(
         self,
@@ -376,44 +376,3 @@ class GLMM:
 
 #: What people see is the signature of __init__, not of __new__, which only chooses the class.
 GLMM.__signature__ = inspect.signature(functools.partial(GLMM.__init__, None))  # type: ignore[attr-defined, arg-type]
-
-
-def load(path: str | os.PathLike[str]) -> FittedGLMM:
-    """Read a fit that `FittedGLMM.save` wrote. Files may come from anyone: nothing in them is run or unpickled.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    FittedGLMM
-        The fit, with its model; a `FittedMultivariateGLMM` where it is of several responses.
-
-    Raises
-    ------
-    GLMMError
-        If the file is missing, truncated, was changed after it was saved, refers to anything outside itself, or is of a
-        format this version does not read.
-
-    Examples
-    --------
-    >>> import bayes_glmm as bg
-    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
-    >>> fit = model.fit(random_seed=1, progressbar=False)
-    >>> import tempfile, pathlib
-    >>> path = fit.save(pathlib.Path(tempfile.mkdtemp()) / "sleep.nc")
-    >>> bool((bg.load(path).posterior["beta"] == fit.posterior["beta"]).all())
-    True
-    """
-    from bayes_glmm.inference.store import open_file, saved_fit
-
-    file = open_file(path)
-    if file.has_several:
-        from bayes_glmm.glmm.multivariate import load_together
-
-        # as GLMM of several formulas, whose type is said to be GLMM, too
-        return cast(FittedGLMM, load_together(file, GLMM))
-    saved = saved_fit(file)
-    return FittedGLMM(GLMM._of(saved.spec, saved.design, saved.prior_table), saved.dt)

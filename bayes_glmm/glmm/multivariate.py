@@ -21,10 +21,16 @@ from bayes_glmm.design.multivariate import MultivariateDesign, build_multivariat
 from bayes_glmm.design.tables import column_names
 from bayes_glmm.errors import ConvergenceWarning, GLMMError, nearest, warn
 from bayes_glmm.glmm.fitted import FittedGLMM
-from bayes_glmm.inference.multivariate import MultivariateFit, assemble_together, response_tree, run_together
+from bayes_glmm.inference.multivariate import (
+    MultivariateFit,
+    assemble_together,
+    response_tree,
+    run_together,
+    sample_prior_together,
+)
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.model.autoscale import resolve_priors
-from bayes_glmm.model.multivariate import merged_priors, own_priors, reported_by_all
+from bayes_glmm.model.multivariate import merged_priors, own_priors
 from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.printing.table import Table
 from bayes_glmm.report.equation import Equation
@@ -243,9 +249,7 @@ class MultivariateGLMM:
         SamplingError
             If a prior is flat, or `draws` is no number of draws.
         """
-        from bayes_glmm.inference.prior import sample_prior
-
-        return sample_prior(self.to_pymc(), reported_by_all(self._design), self._prior_table, draws, random_seed)
+        return sample_prior_together(self, draws, random_seed)
 
     def fit(
         self,

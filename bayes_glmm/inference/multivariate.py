@@ -6,6 +6,8 @@ each response, the tree of a fit of one.
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from bayes_glmm.arguments import as_whole, checked_seed
 from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine.pack_responses import why_not_covered_together
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
@@ -23,10 +26,18 @@ from bayes_glmm.inference.kernel import approximate_together, sample_together
 from bayes_glmm.inference.samplers import METHODS, SAMPLERS
 from bayes_glmm.inference.settings import Sampled, SamplerSettings
 from bayes_glmm.model.multivariate import parameter_name, reported_by_all
+from bayes_glmm.model.naming import FLAT
 from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.multivariate import RESIDUAL, MultivariateSpec
 
-__all__ = ["MultivariateFit", "MultivariateModel", "assemble_together", "response_tree", "run_together"]
+__all__ = [
+    "MultivariateFit",
+    "MultivariateModel",
+    "assemble_together",
+    "response_tree",
+    "run_together",
+    "sample_prior_together",
+]
 
 
 class MultivariateModel(Protocol):
@@ -90,6 +101,11 @@ class MultivariateFit:
         """Whether the draws come from an approximation to the posterior rather than from NUTS."""
         return self.dt.attrs["method"] != "nuts"
 
+    @property
+    def parts(self) -> tuple[MultivariateFit, ...]:
+        """The fits whose draws are mixed in this one: itself."""
+        return (self,)
+
     def number(self, response: Any) -> int:
         """Return the number of a response.
 
@@ -151,6 +167,46 @@ def run_together(
     if chosen == "nutpie":
         return chosen, reason, sample_plain(graph, names, settings, reason)
     return chosen, reason, sample_pymc(chosen, graph, names, settings)
+
+
+def sample_prior_together(model: MultivariateModel, draws: int, random_seed: int | None) -> xr.DataTree:
+    """Draw parameters and responses of all from the prior, by PyMC's graph.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups prior and prior_predictive; dims chain (1), draw, and each variable's own.
+
+    Raises
+    ------
+    SamplingError
+        If a prior is flat, or `draws` is no number of draws.
+    """
+    import pymc as pm
+
+    from bayes_glmm.model.build_multivariate import build_multivariate_model
+
+    draws = as_whole("draws", draws, error=SamplingError)
+    if flat := [row.parameter for row in model.prior_table if row.prior.name in FLAT]:
+        raise SamplingError(
+            f"The flat prior of {', '.join(flat)} has no draws; give it a proper prior to sample the prior."
+        )
+    graph, names = build_multivariate_model(model.design, model.prior_table), reported_by_all(model.design)
+    observed = [variable.name for variable in graph.observed_RVs]
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))  # it would list what it draws
+    try:
+        with graph, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
+            warnings.filterwarnings("ignore", message="Numba will use object mode", category=UserWarning)
+            tree = pm.sample_prior_predictive(
+                draws=draws, var_names=[*names, *observed], random_seed=checked_seed(random_seed)
+            )
+    finally:
+        logger.setLevel(level)
+    drawn = {group: tree[group].to_dataset().drop_attrs() for group in ("prior", "prior_predictive")}
+    return xr.DataTree.from_dict({**drawn, "prior": drawn["prior"][names]})
 
 
 def assemble_together(model: MultivariateModel, sampled: Sampled, attrs: Mapping[str, Any]) -> xr.DataTree:

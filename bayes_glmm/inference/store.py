@@ -24,12 +24,14 @@ import xarray as xr
 
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
+from bayes_glmm.design.frames import unstacked
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.errors import DataWarning, GLMMError
 from bayes_glmm.inference.columns import pack_column, unpack_column
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, assemble_tree
 from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
+from bayes_glmm.inference.settings import Sampled
 from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import resolve_priors
@@ -44,6 +46,8 @@ __all__ = ["SavedFit", "read_fit", "save_fit"]
 FORMAT = 2
 #: The group of a file that holds the model; the others are the fit's own.
 GROUP = "bayes_glmm"
+#: What the names of arrays of rows without a response begin with.
+_UNANSWERED = "unanswered_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +61,15 @@ class SavedFit:
         be others.
     dt
         The fit's tree.
+    parts
+        Of a fit of several data sets: the design and the tree of each.
     """
 
     spec: ModelSpec
     design: Design
     prior_table: PriorTable
     dt: xr.DataTree
+    parts: tuple[tuple[Design, xr.DataTree], ...] = ()
 
 
 def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
@@ -131,6 +138,9 @@ def saved_fit(file: OpenFile) -> SavedFit:
     with rebuilding(file):
         spec, design, priors = _model(file.model, file.manifest)
     file.check_levels(design.groups)
+    if "frames" in file.manifest:
+        parts = _parts(spec, design, file.dt, file.manifest["frames"], file.source)
+        return SavedFit(spec, design, priors, file.dt, parts)
     assert design.response is not None
     file.check_response(design.response.name, design.response.y, file.dt["observed_data"].to_dataset().values())
     return SavedFit(spec, design, priors, file.dt)
@@ -207,6 +217,24 @@ def rebuilding(file: OpenFile) -> Iterator[None]:
         raise GLMMError(f"{file.source}: its model cannot be built again: {error}") from error
 
 
+def _parts(
+    spec: ModelSpec, design: Design, dt: xr.DataTree, records: list[Any], source: Path
+) -> tuple[tuple[Design, xr.DataTree], ...]:
+    """Take a fit of several data sets apart: the design of each, and a tree of its own draws."""
+    rows, chains = [int(record["rows"]) for record in records], dt["posterior"].sizes["chain"]
+    if sum(rows) != design.size or chains % len(rows):
+        raise GLMMError(f"{source}: its data sets are not those of its draws.")
+    designs = unstacked(design, rows, [(int(record["dropped"]), record["reasons"]) for record in records])
+    parts = []
+    for number, (own, record) in enumerate(zip(designs, records, strict=True)):
+        place = slice(number * chains // len(rows), (number + 1) * chains // len(rows))
+        posterior, stats = (
+            dt[name].to_dataset().isel(chain=place, missing_dims="ignore") for name in ("posterior", "sample_stats")
+        )
+        parts.append((own, assemble_tree(spec, own, Sampled(posterior, stats), record["attrs"])))
+    return tuple(parts)
+
+
 # ------------------------------------------------------------------ what a file holds
 
 
@@ -217,6 +245,11 @@ def _file_tree(fit: Fit) -> xr.DataTree:
     arrays, columns, index = packed_frame(design.frame)
     table = fit.model.prior_table
     arrays = arrays.assign(prior_arrays(table))
+    unanswered = None
+    if design.unanswered is not None:
+        known = design.unanswered.dropna(axis=1)
+        others, *unanswered = packed_frame(known)
+        arrays = arrays.merge(others.rename({str(name): f"{_UNANSWERED}{name}" for name in (*others, *others.dims)}))
     arrays, related = with_structures(arrays, spec.covariances)
     manifest = {
         "format": FORMAT,
@@ -231,6 +264,10 @@ def _file_tree(fit: Fit) -> xr.DataTree:
         "reasons": design.reasons,
         "design": {"coefs": list(design.coefs), "sums": design.X.sum(axis=0).tolist()},
     }
+    if unanswered is not None:
+        manifest["unanswered"] = dict(zip(("columns", "index"), unanswered, strict=True))
+    if len(fit.parts) > 1:
+        manifest["frames"] = [_frame_record(part) for part in fit.parts]
     arrays["manifest"] = ((), json.dumps(manifest))
     tree = xr.DataTree.from_dict({**groups, GROUP: arrays})
     tree.attrs = dict(fit.dt.attrs)
@@ -244,6 +281,12 @@ def check_tables(spec: ModelSpec) -> None:
             f"The fit uses a family or link of your own ({spec.family.name}, {spec.link.name}), which a file cannot "
             "hold; keep the draws by fit.dt.to_netcdf(path)."
         )
+
+
+def _frame_record(part: Fit) -> dict[str, Any]:
+    """Say what is recorded of the fit of one of several data sets."""
+    design, attrs = part.model.design, {str(key): plain(value) for key, value in part.dt.attrs.items()}
+    return {"rows": design.size, "dropped": design.dropped, "reasons": design.reasons, "attrs": attrs}
 
 
 def packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str, Any]]:
@@ -263,14 +306,14 @@ def packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str, 
     return xr.Dataset(variables), columns, {"levels": labels}
 
 
-def saved_frame(group: xr.Dataset, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows that `packed_frame` wrote."""
+def saved_frame(group: xr.Dataset, manifest: Mapping[str, Any], before: str = "") -> pd.DataFrame:
+    """Return the rows that `packed_frame` wrote; names of arrays may have something before them."""
 
     def column(prefix: str, description: Mapping[str, Any]) -> Any:
         arrays = {
-            str(name).removeprefix(prefix): array.to_numpy()
+            str(name).removeprefix(before + prefix): array.to_numpy()
             for name, array in group.data_vars.items()
-            if str(name).startswith(prefix)
+            if str(name).startswith(before + prefix)
         }
         return unpack_column(arrays, description)
 
@@ -289,8 +332,12 @@ def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, D
     """Build specification, design and priors as they were."""
     spec = ModelSpec.from_json(json.dumps(manifest["spec"]))
     spec = replace(spec, covariances=saved_structures(group, manifest.get("covariances", [])))
-    design = build_design(spec, saved_frame(group, manifest))
-    design = replace(design, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
+    # rows without a response stand by themselves
+    design = build_design(replace(spec, missing="drop"), saved_frame(group, manifest))
+    if "unanswered" in manifest:
+        rows = saved_frame(group, manifest["unanswered"], _UNANSWERED).reindex(columns=design.frame.columns)
+        design = replace(design, unanswered=rows)
+    design = replace(design, spec=spec, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
     check_columns(design.coefs, design.X, manifest)
     return spec, design, saved_priors(resolve_priors(spec, design), group, manifest)
 
@@ -361,6 +408,7 @@ def saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, An
         basis=array("priors_basis", p, p),
         location=array("priors_location", p),
         means=array("priors_means", p),
+        monotonic=tuple(restored(row) for row in table.monotonic),
     )
 
 

@@ -69,7 +69,11 @@ def reported_names(design: Design) -> list[str]:
         same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share
         its last dimension.
     """
-    return [*coefficient_names(design.coefs, design.groups), *(row.name for row in design.spec.constants)]
+    return [
+        *coefficient_names(design.coefs, design.groups),
+        *(row.name for row in design.spec.constants),
+        *(one.name for one in design.monotonic),
+    ]
 
 
 def coefficient_names(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> list[str]:

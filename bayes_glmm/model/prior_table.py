@@ -83,8 +83,8 @@ class GroupPriors:
     corr
         Prior of the correlation matrix of each block; None when no coefficients are correlated.
     basis
-        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
-        about the effects as reported.
+        (k, k) effects as reported from those at the predictors' means and in each level of factors, which the priors
+        are about; None where they are about the effects as reported.
     """
 
     sd: tuple[ParameterPrior, ...]
@@ -134,6 +134,8 @@ class PriorTable:
         (p,)
     means
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
+    monotonic
+        Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -143,6 +145,7 @@ class PriorTable:
     basis: Array = field(repr=False, compare=False)
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
+    monotonic: tuple[ParameterPrior, ...] = ()
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
@@ -151,6 +154,7 @@ class PriorTable:
             if group.corr is not None:
                 yield group.corr
         yield from self.auxiliary
+        yield from self.monotonic
 
     def frame(self) -> pd.DataFrame:
         """Return the table people read.

@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayes_glmm.arguments import interval_probability
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
+from bayes_glmm.checks.frames import spread
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
@@ -24,6 +25,8 @@ from bayes_glmm.report.model_card import formula_lines, links_in_words, rows_in_
 from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
+#: What the summary of a fit of several data sets has besides, after the sd.
+OF_FRAMES = ("sd_within", "sd_between", "fmi")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
 _POSITIVE = ("sd", "auxiliary")
 
@@ -50,6 +53,10 @@ class Drawn(Protocol):
     @property
     def convergence(self) -> Diagnosis:
         """The verdict on convergence."""
+
+    @property
+    def parts(self) -> Sequence[Any]:
+        """The fits that are mixed in it."""
 
 
 class FittedModel(Drawn, Protocol):
@@ -130,10 +137,11 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd,
-        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale. A
-        parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
-        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
+        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, simplex, random effect), group, term,
+        mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
+        A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
+        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean. Of a fit of several
+        data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
 
     Raises
     ------
@@ -180,8 +188,13 @@ def summary_table(fit: Drawn, sections: Iterable[Section], prob: float, ratios: 
         statistics = verdict.dataset[name].values.reshape(len(STATISTICS), -1)[:, entries]
         for statistic, values in zip(STATISTICS, statistics, strict=True):
             block[statistic] = values
+        if len(fit.parts) > 1:
+            apart = spread(draws, len(fit.parts))
+            for column, values in zip(OF_FRAMES, (apart.within, apart.between, apart.fmi), strict=True):
+                block[column] = np.where(block["sd"].isna(), np.nan, values[entries])
         blocks.append(block)
-    summary = Summary(pd.concat(blocks, ignore_index=True)[list(COLUMNS)])
+    columns = [*COLUMNS[:5], *(OF_FRAMES if len(fit.parts) > 1 else ()), *COLUMNS[5:]]
+    summary = Summary(pd.concat(blocks, ignore_index=True)[columns])
     summary.attrs = {"ci_prob": prob}
     return summary
 
@@ -196,6 +209,8 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[Section]:
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
+    for one in design.monotonic:
+        yield one.name, "simplex", one.coef, list(one.steps), np.arange(len(one.steps))
     yield from effect_sections(design.groups if random_effects else ())
 
 
@@ -228,10 +243,14 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     spec, design = fit.model.spec, fit.model.design
     groups = ", ".join(f"{len(term.levels):,} {term.name}" for term in design.groups)
     levels = f"; levels: {groups}" if groups else ""
+    rows = rows_in_words(design)
+    if len(fit.parts) > 1:
+        own = sorted({len(part.model.design.index) for part in fit.parts})
+        rows = f"{len(fit.parts)} frames of {' to '.join(f'{size:,}' for size in dict.fromkeys((own[0], own[-1])))}"
     weights = weights_in_words(spec)
     return (
         *formula_lines(spec),
-        f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows_in_words(design)}{levels}",
+        f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows}{levels}",
         *([f"weights: {weights}"] if weights else []),
         drawn_in_words(fit, prob),
     )
@@ -241,6 +260,8 @@ def drawn_in_words(fit: Drawn, prob: float) -> str:
     """Say how the draws were made, how many there are, and what intervals hold."""
     sizes, attrs = fit.posterior.sizes, fit.attrs
     chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
+    if (frames := len(fit.parts)) > 1:
+        chains = f"{frames} x {chains.replace(str(sizes['chain']), str(sizes['chain'] // frames), 1)}, mixed"
     if fit.approximate:
         how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
     else:

@@ -121,6 +121,11 @@ class MultivariateSpec:
         >>> spec.names, spec.parts[1].link.name
         (('y', 'n'), 'log')
         """
+        if missing == "predict":
+            raise GLMMError(
+                "missing='predict' is for one response. Among several a row counts for the responses it has; predict "
+                "the others with bg.predictions(fit['<response>'], rows)."
+            )
         texts, stated = read_formulas(formulas)
         residual_correlation = _rescor(residual_correlation, stated.pop("set_rescor", None))
         if stated and families != "gaussian":

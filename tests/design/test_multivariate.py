@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bayes_glmm.design.multivariate import build_multivariate_design
-from bayes_glmm.errors import DataError, DataWarning
+from bayes_glmm.errors import DataError, DataWarning, FormulaError
 from bayes_glmm.spec.multivariate import MultivariateSpec
 
 
@@ -70,5 +70,7 @@ def test_errors_name_the_response(data):
         build(["y ~ x", "n ~ 1"], data.assign(n="text"))
     with pytest.raises(DataError, match="Two coefficients would be called 'y_x_z'"):
         build(["y ~ x_z", "y_x ~ z"], data.assign(x_z=data["x"], z=data["x"], y_x=data["y"] * 2))
+    with pytest.raises(FormulaError, match="y: monotonic effects are not available among several responses"):
+        build(["y ~ mo(k)", "n ~ 1"], data.assign(k=pd.Categorical(list("abcabcabcabc"), ordered=True)))
     with pytest.raises(DataError, match="n: a model needs two rows"):
         build(["y ~ x", "n ~ 1"], data.assign(n=np.nan))

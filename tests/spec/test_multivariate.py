@@ -93,6 +93,7 @@ def test_json_holds_it():
         ({"priors": {"y": {"corr[g]": "LKJ(2)"}}}, PriorError, "state 'corr\\[g\\]' beside"),
         ({"priors": {"corr": "Normal(0, 1)"}}, PriorError, "is of correlations"),
         ({"priors": {"residual_corr": "LKJ(2)"}}, PriorError, "under residual_correlation=True only"),
+        ({"missing": "predict"}, GLMMError, "is for one response"),
         ({"covariances": {"h": [[1.0]]}}, DataError, "no grouping factor 'h'"),
     ],
 )
