@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from bayes_glmm.design.frame import Factor, Kind, listed, missing_mask
-from bayes_glmm.errors import DataError, GLMMError, warn
+from bayes_glmm.design.frame import Factor, Kind, missing_mask
+from bayes_glmm.errors import DataError, GLMMError, listed, warn
 from bayes_glmm.spec.formula import Formula
 from bayes_glmm.spec.safe import check_expression
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.encoding import Encoder
-from bayes_glmm.design.frame import is_text, listed, plain
-from bayes_glmm.errors import DataError
+from bayes_glmm.design.frame import is_text, plain
+from bayes_glmm.errors import DataError, listed
 from bayes_glmm.spec.expression import Call, Name, read_expression, write
 from bayes_glmm.spec.monotonic import is_monotonic
 from bayes_glmm.spec.safe import show_names
