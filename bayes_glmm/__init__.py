@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bayes_glmm.glmm.fitted import FittedGLMM
     from bayes_glmm.glmm.model import GLMM
     from bayes_glmm.glmm.multiple import PooledGLMM, fit_multiple
+    from bayes_glmm.glmm.multivariate import FittedMultivariateGLMM, MultivariateGLMM
     from bayes_glmm.glmm.saved import load
     from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
@@ -51,6 +52,8 @@ __all__ = [
     "GLMM",
     "Family",
     "FittedGLMM",
+    "FittedMultivariateGLMM",
+    "MultivariateGLMM",
     "Pedigree",
     "Phylogeny",
     "PooledGLMM",
@@ -103,6 +106,8 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "FittedMultivariateGLMM": "glmm.multivariate",
+    "MultivariateGLMM": "glmm.multivariate",
     "Pedigree": "structures.pedigree",
     "Phylogeny": "structures.phylogeny",
     "PooledGLMM": "glmm.multiple",

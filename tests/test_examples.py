@@ -19,6 +19,7 @@ TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "missing_values": (("Converged", "20 frames of 176", "4 more without a response"), ()),
     "quickstart": (("Converged", "Over the population of herds"), ("quickstart.png",)),
     "two_formulas": (("Converged", "sigma"), ()),
+    "two_responses": (("Converged", "Slope", "cpos"), ()),
     "waiting_times": (("Converged", "censored"), ()),
 }
 #: What `make demo` runs; the others run with the slow tests.

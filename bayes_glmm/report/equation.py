@@ -42,6 +42,19 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
     Equation
         An ``aligned`` environment: response, linear predictor, group effects. Row i; j[i] is the row's level.
     """
+    lines = response_lines(spec, design)
+    for term in design.groups:
+        lines += group_lines(term)
+    return aligned(lines)
+
+
+def aligned(lines: list[str]) -> Equation:
+    """Put the lines of an equation together."""
+    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+
+
+def response_lines(spec: ModelSpec, design: Design) -> list[str]:
+    """Write the distribution of a response, and its linear predictors."""
     response = design.response
     assert response is not None
     name = upright(response.name)
@@ -60,10 +73,7 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
         for channel in range(1, 1 + len(spec.channels)):
             lines += _predictor_lines(rf"\eta_{{{channel},\,i}}", design, channel)
-    lines += [_monotonic_line(term) for term in design.monotonic]
-    for term in design.groups:
-        lines += _group_lines(term)
-    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+    return lines + [_monotonic_line(term) for term in design.monotonic]
 
 
 def _category_lines(spec: ModelSpec, design: Design) -> list[str]:
@@ -141,7 +151,7 @@ def _monotonic_line(term: Monotonic) -> str:
     )
 
 
-def _group_lines(term: GroupTerm) -> list[str]:
+def group_lines(term: GroupTerm) -> list[str]:
     """Write the distribution of each block of coefficients: normal where it is alone, multivariate where correlated."""
     name, lines = upright(term.name), []
     for block in term.blocks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -31,12 +31,8 @@ OF_FRAMES = ("sd_within", "sd_between", "fmi")
 _POSITIVE = ("sd", "auxiliary")
 
 
-class FittedModel(Protocol):
-    """What a summary needs of a fit."""
-
-    @property
-    def model(self) -> Model:
-        """The model that was fitted."""
+class Drawn(Protocol):
+    """What a summary needs of the draws of a fit."""
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -61,6 +57,14 @@ class FittedModel(Protocol):
     @property
     def parts(self) -> Sequence[Any]:
         """The fits that are mixed in it."""
+
+
+class FittedModel(Drawn, Protocol):
+    """What a summary needs of a fit of one response."""
+
+    @property
+    def model(self) -> Model:
+        """The model that was fitted."""
 
 
 class Summary(Table):
@@ -146,9 +150,35 @@ def summarize(
     """
     ratios = ratio_words(fit) if exponentiate else ""
     prob = interval_probability(ci_prob)
+    table = summary_table(fit, _sections(fit, random_effects), prob, ratios)
+    powers = {own.name: own.power for own in fit.model.spec.family.parameters}
+    ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
+    words = (*_heading(fit, prob), ratios, *without_mean(fit, table, powers))
+    return table.described(tuple(filter(None, words)), fit.convergence)
+
+
+def summary_table(fit: Drawn, sections: Iterable[Section], prob: float, ratios: str = "") -> Summary:
+    """Summarise variables of a posterior.
+
+    Parameters
+    ----------
+    fit
+        A fit.
+    sections
+        Variable, component, group, terms and flat entries, in the order people read them.
+    prob
+        Probability of the interval.
+    ratios
+        What the exponentials of the fixed effects are; empty where they are not exponentiated.
+
+    Returns
+    -------
+    Summary
+        As of `summarize`, without words.
+    """
     verdict = fit.convergence
     blocks = []
-    for name, component, group, terms, entries in _sections(fit, random_effects):
+    for name, component, group, terms, entries in sections:
         as_ratios = bool(ratios) and component == "fixed"
         draws = xr.ufuncs.exp(fit.posterior[name]) if as_ratios else fit.posterior[name]
         block = posterior_moments(draws, prob, entries, as_ratios or component in _POSITIVE)
@@ -164,35 +194,43 @@ def summarize(
                 block[column] = np.where(block["sd"].isna(), np.nan, values[entries])
         blocks.append(block)
     columns = [*COLUMNS[:5], *(OF_FRAMES if len(fit.parts) > 1 else ()), *COLUMNS[5:]]
-    table = pd.concat(blocks, ignore_index=True)[columns]
-    summary = Summary(table)
+    summary = Summary(pd.concat(blocks, ignore_index=True)[columns])
     summary.attrs = {"ci_prob": prob}
-    ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
-    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *without_mean(fit, table)))), verdict)
+    return summary
 
 
-_Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
+Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
 
 
-def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
+def _sections(fit: FittedModel, random_effects: bool) -> Iterator[Section]:
     """List variable, component, group, terms and flat entries, in the order people read them."""
     design = fit.model.design
-    if design.coefs:
-        yield "beta", "fixed", "", list(design.coefs), np.arange(len(design.coefs))
-    for term in design.groups:
-        yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
-        yield from _correlations(term)
+    yield from coefficient_sections(design.coefs, design.groups)
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
     for one in design.monotonic:
         yield one.name, "simplex", one.coef, list(one.steps), np.arange(len(one.steps))
-    for term in design.groups if random_effects else ():
+    yield from effect_sections(design.groups if random_effects else ())
+
+
+def coefficient_sections(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> Iterator[Section]:
+    """List coefficients, sds and correlations, as `summary_table` takes them."""
+    if coefs:
+        yield "beta", "fixed", "", list(coefs), np.arange(len(coefs))
+    for term in groups:
+        yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
+        yield from _correlations(term)
+
+
+def effect_sections(groups: Sequence[GroupTerm]) -> Iterator[Section]:
+    """List the effects of every level, as `summary_table` takes them."""
+    for term in groups:
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
 
 
-def _correlations(term: GroupTerm) -> Iterator[_Section]:
+def _correlations(term: GroupTerm) -> Iterator[Section]:
     pairs = sorted((max(i, j), min(i, j)) for block in term.blocks for i in block for j in block if i < j)
     if pairs:
         labels = [f"{term.coefs[j]}, {term.coefs[i]}" for i, j in pairs]
@@ -202,30 +240,36 @@ def _correlations(term: GroupTerm) -> Iterator[_Section]:
 
 def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     """Say what was fitted and how."""
-    spec, design, attrs = fit.model.spec, fit.model.design, fit.attrs
+    spec, design = fit.model.spec, fit.model.design
     groups = ", ".join(f"{len(term.levels):,} {term.name}" for term in design.groups)
     levels = f"; levels: {groups}" if groups else ""
-    sizes, parts = fit.posterior.sizes, fit.parts
-    chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
     rows = rows_in_words(design)
-    if len(parts) > 1:
-        own = sorted({len(part.model.design.index) for part in parts})
-        rows = f"{len(parts)} frames of {' to '.join(f'{size:,}' for size in dict.fromkeys((own[0], own[-1])))}"
-        chains = f"{len(parts)} x {chains.replace(str(sizes['chain']), str(sizes['chain'] // len(parts)), 1)}, mixed"
-    if fit.approximate:
-        how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
-    else:
-        how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    if len(fit.parts) > 1:
+        own = sorted({len(part.model.design.index) for part in fit.parts})
+        rows = f"{len(fit.parts)} frames of {' to '.join(f'{size:,}' for size in dict.fromkeys((own[0], own[-1])))}"
     weights = weights_in_words(spec)
     return (
         *formula_lines(spec),
         f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows}{levels}",
         *([f"weights: {weights}"] if weights else []),
-        f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
+        drawn_in_words(fit, prob),
     )
 
 
-def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
+def drawn_in_words(fit: Drawn, prob: float) -> str:
+    """Say how the draws were made, how many there are, and what intervals hold."""
+    sizes, attrs = fit.posterior.sizes, fit.attrs
+    chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
+    if (frames := len(fit.parts)) > 1:
+        chains = f"{frames} x {chains.replace(str(sizes['chain']), str(sizes['chain'] // frames), 1)}, mixed"
+    if fit.approximate:
+        how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
+    else:
+        how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    return f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}"
+
+
+def without_mean(fit: Drawn, table: pd.DataFrame, powers: Mapping[str, float]) -> Iterator[str]:
     """Say what is known of the parameters whose mean the table leaves out.
 
     Parameters
@@ -234,6 +278,8 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
         The fit.
     table
         Its summary.
+    powers
+        The power of each parameter of the families that its default prior is about.
 
     Yields
     ------
@@ -250,7 +296,7 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
         if row["component"] == "sd":
             draws, name = draws.sel({f"{row['group']}_coef": row["term"]}), f"sd[{row['group']}][{row['term']}]"
         words = f"{name} has no mean that draws could tell (its tail is heavy): median {float(draws.median()):.3g}"
-        power = {own.name: own.power for own in fit.model.spec.family.parameters}.get(name, 1.0)
+        power = powers.get(name, 1.0)
         if power == -0.5:
             stated = draws**power
             words += f"; 1/sqrt({name}) {float(stated.mean()):.3g} (sd {float(stated.std()):.2g})"

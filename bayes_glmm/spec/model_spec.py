@@ -27,7 +27,7 @@ from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, para
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
-__all__ = ["ModelSpec"]
+__all__ = ["ModelSpec", "related_factors"]
 
 _MISSING = ("drop", "error", "predict")
 _VERSION = 1
@@ -161,7 +161,7 @@ class ModelSpec:
         if record.support == "unordered":
             refuse_links(others)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
-        related = _covariances(covariances, parsed)
+        related = related_factors(covariances, [bar.name for bar in parsed.all_bars])
         check_steps(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
 
@@ -257,14 +257,33 @@ def _further_formulas(family: Family, texts: Any) -> Mapping[str, str]:
     return check_parameters(family, texts)
 
 
-def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+def related_factors(covariances: Mapping[str, Any] | None, factors: Iterable[str]) -> tuple[tuple[str, Structure], ...]:
+    """Check which grouping factors have known covariances.
+
+    Parameters
+    ----------
+    covariances
+        What the user gave: pedigrees, phylogenies or matrices by grouping factor.
+    factors
+        Names of the model's grouping factors.
+
+    Returns
+    -------
+    tuple
+        Pairs of a factor and how its levels are related.
+
+    Raises
+    ------
+    DataError
+        If a covariance is no matrix, or none of a grouping factor of one column.
+    """
     if covariances is None:
         return ()
     if not isinstance(covariances, Mapping):
         raise DataError(
             f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
         )
-    names = list(dict.fromkeys(bar.name for bar in formula.all_bars))
+    names = list(dict.fromkeys(factors))
     for name in covariances:
         if name not in names:
             has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
