@@ -34,7 +34,8 @@ class PriorDistribution:
     positive
         Parameters that must be greater than zero.
     support
-        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds) or ``"correlation"``.
+        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds), ``"correlation"`` or
+        ``"simplex"``.
     log_density
         (x, *parameters) -> log density, numpy, normalised where the distribution is proper.
     frozen
@@ -71,6 +72,10 @@ def _powered_location_t(alpha: float, nu: float, mu: float, sigma: float) -> tup
 
 def _lkj_log_density(log_det: Any, eta: float) -> Any:
     return (eta - 1.0) * log_det if eta != 1.0 else np.zeros_like(log_det)  # flat, at correlations of one, too
+
+
+def _dirichlet_log_density(log_sum: Any, alpha: float) -> Any:
+    return (alpha - 1.0) * log_sum if alpha != 1.0 else np.zeros_like(log_sum)  # flat, at shares of zero, too
 
 
 def _flat(x: Any) -> Any:
@@ -166,6 +171,10 @@ PRIORS: dict[str, PriorDistribution] = {
             lambda a, lower, upper: (lower, upper),
         ),
         PriorDistribution(
+            "Dirichlet", ("alpha",), {"alpha": 1.0}, ("alpha",), "simplex", _dirichlet_log_density, None,
+            lambda a, alpha: (a * (alpha - 1.0) + 1.0,),
+        ),
+        PriorDistribution(
             "LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density, None,
             lambda a, eta: (a * (eta - 1.0) + 1.0,),
         ),
@@ -258,12 +267,12 @@ class Prior:
         ----------
         x
             Values on the scale of the parameter, any shape; for ``"LKJ"`` the log determinant of the correlation
-            matrix.
+            matrix, for ``"Dirichlet"`` the sum of the shares' logs.
 
         Returns
         -------
         numpy.ndarray
-            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"``.
+            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"`` and ``"Dirichlet"``.
         """
         return self.distribution.log_density(x, *self.values)
 

@@ -14,7 +14,7 @@ import xarray as xr
 from bayes_glmm.arguments import checked_seed
 from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
-from bayes_glmm.inference.fit import Fit, Model
+from bayes_glmm.inference.fit import Fit, Model, check_fit
 from bayes_glmm.inference.prior import sample_prior
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, prior_predictive
 
@@ -50,6 +50,7 @@ def arviz_groups(
     SamplingError
         If draws from the prior are asked for and a prior is flat.
     """
+    check_fit(fit)
     wanted = GROUPS if groups is None else (groups,) if isinstance(groups, str) else tuple(groups)
     for name in wanted:
         if name not in GROUPS:
@@ -117,4 +118,6 @@ def _log_prior(fit: Fit) -> xr.Dataset:
         if group.corr is not None:
             variables[f"corr_{name}"] = densities[group.corr.parameter]
     variables |= {row.parameter: densities[row.parameter] for row in table.auxiliary}
+    monotonic = zip(fit.model.design.monotonic, table.monotonic, strict=True)
+    variables |= {term.name: densities[row.parameter] for term, row in monotonic}
     return xr.Dataset(variables).assign_coords(chain=posterior["chain"], draw=posterior["draw"])

@@ -227,5 +227,5 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         (name, replace(group, sd=tuple(map(scaled, group.sd)), corr=None if group.corr is None else scaled(group.corr)))
         for name, group in table.groups
     )
-    beta, auxiliary = tuple(map(scaled, table.beta)), tuple(map(scaled, table.auxiliary))
-    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary)
+    beta, auxiliary, monotonic = (tuple(map(scaled, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic)

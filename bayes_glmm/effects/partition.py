@@ -91,7 +91,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     PredictionError
         If an argument is not one of its values, or an ordered response is asked for on the response scale.
     """
-    check_fit(fit)
+    check_fit(fit, frames=newdata is not None)
     check_choice("scale", scale, SCALES)
     for term in fit.model.design.groups:
         others = [one.name for c, one in enumerate(fit.model.spec.channels, start=1) if term.acts_on(c).any()]
@@ -218,6 +218,9 @@ def _latent(predictor: RowPredictor, size: float | None, noise: bool) -> Partiti
         for term in design.groups
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
+    if draws.raised:  # its column depends on the draw
+        eta = fixed_part(draws, design, np.arange(predictor.rows)) - design.offset
+        fixed = eta.var(axis=1, ddof=min(1, predictor.rows - 1))
     latent_variance = family.latent_variance
     if latent_variance is not None:
         if predictor.link.latent_variance == math.inf:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.predict.meanings import RandomEffects
@@ -114,7 +115,7 @@ def predictions(
         rope=rope,
         averaged=False,
     )
-    return _predictions(request)
+    return of_frames(request, _predictions)
 
 
 @own_arguments
@@ -178,7 +179,7 @@ def avg_predictions(
         rope=rope,
         averaged=True,
     )
-    return _predictions(request)
+    return of_frames(request, _predictions)
 
 
 def _predictions(request: Request) -> pd.DataFrame | xr.DataArray:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array
+from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import (
     component_draws,
     component_table,
@@ -17,6 +18,7 @@ from bayes_glmm.effects.partition import (
     response_partition,
     variance_partition,
 )
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import response_noise
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.pieces import chunks
@@ -76,7 +78,11 @@ def r2(fit: Fit, *, ci_prob: float | None = None, draws: str = "table") -> pd.Da
     >>> table[["measure", "kind"]].values.tolist()
     [['nakagawa', 'marginal'], ['nakagawa', 'conditional'], ['bayes', 'marginal'], ['bayes', 'conditional']]
     """
-    request = partition_request(fit, None, "latent", ci_prob, draws)
+    check_fit(fit, frames=True)
+    request = partition_request(fit.parts[0], None, "latent", ci_prob, draws)
+    if len(fit.parts) > 1:
+        array, labels, mixed = components_of_frames(fit, lambda part: r2(part, draws="dataarray"))
+        return array if draws == "dataarray" else component_table(labels, mixed, request, {"quantity": "R2"})
     latent = variance_partition(request, "latent")
     total = latent.fixed + latent.between + latent.residual
     values = {

@@ -160,6 +160,9 @@ def _linear_rest(predictor: RowPredictor, term: GroupTerm) -> Array:
     draws, design = predictor.draws, predictor.design
     fixed = [j for j, coef in enumerate(design.coefs) if coef not in term.coefs]
     rest = design.offset + design.X[:, fixed] @ draws.beta[:, fixed].mean(axis=0)
+    for column, levels in draws.raised.items():
+        mean = (draws.beta[:, column, None] * levels).mean(axis=0)
+        rest = rest + mean[design.X[:, column].astype(np.intp)]
     for other in design.groups:
         if other.name != term.name:
             rest = rest + np.sum(draws.effects[other.name].mean(axis=0)[other.codes] * other.Z, axis=1)

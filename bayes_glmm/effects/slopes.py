@@ -15,6 +15,7 @@ import xarray as xr
 from bayes_glmm.arguments import checked_names, own_arguments
 from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, contrasted, make_request, predictor_at, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
@@ -121,7 +122,7 @@ def slopes(
         average="effects",
         averaged=False,
     )
-    return _slopes(request, variables)
+    return of_frames(request, lambda one: _slopes(one, variables))
 
 
 @own_arguments
@@ -186,7 +187,7 @@ def avg_slopes(
         average="effects",
         averaged=True,
     )
-    return _slopes(request, variables)
+    return of_frames(request, lambda one: _slopes(one, variables))
 
 
 def _slopes(request: Request, variables: str | Sequence[str]) -> pd.DataFrame | xr.DataArray:

@@ -5,8 +5,9 @@ Input: a specification, a design and a prior table. Output: a `Packed` record, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,12 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
+from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
+from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_moments import sparse_pattern
+from bayes_glmm.engine.sparse_system import SparseSystem, sparse_system
 from bayes_glmm.errors import listed
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
@@ -38,7 +40,7 @@ LOG_CONCAVE = frozenset(
     | {"known_gaussian", "wider_gaussian", "limited_gaussian", "limited_lognormal"}
 )
 #: Kernels with such rows under one link only.
-_CONCAVE_UNDER = {"acat": "logit"}
+_CONCAVE_UNDER = {"acat": "logit", "categorical": "logit"}
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -108,15 +110,8 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         own = ", ".join(one.name for one in spec.channels)
         formulas = f" and formulas of {own}" if own else ""
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
-    related = _related(design)
-    if related is None:
-        return why_not_in_coordinates(design, priors)
-    if not is_normal(spec):
-        return f"{related}, and {_not_normal(spec)}"
-    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
-        return f"{related}, and a coefficient's prior is not normal"
-    reason = _why_not_packed(design, priors)
-    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
+    reason, related = _why_not_packed(design, priors), _related(design)
+    if reason is None and related is not None and related_system(pack(spec, design, priors), design) is None:
         reason = (
             f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
             "sires have the offspring of thousands of dams"
@@ -130,18 +125,8 @@ def _related(design: Design) -> str | None:
     return f"the levels of {listed(names)} are related" if names else None
 
 
-def _not_normal(spec: ModelSpec) -> str:
-    """Say what keeps rows from being normal about the linear predictor with one sigma."""
-    if not scales(spec) or spec.family.kernel.split("_")[-1] != "gaussian":
-        return "the family is not gaussian with the identity link"
-    if spec.channels:
-        return f"{listed(one.name for one in spec.channels)} has a formula"
-    alone = "sigma is estimated beside known standard errors"
-    return alone if "se+sigma" in spec.family.knowing else f"responses are {' and '.join(spec.family.knowing)}"
-
-
-def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
-    """Return a packed model's arrays, and how the levels of each of its terms are related.
+def related_system(packed: Packed, design: Design) -> SparseSystem | None:
+    """Order H of a packed model whose levels are related.
 
     Parameters
     ----------
@@ -152,10 +137,10 @@ def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple
 
     Returns
     -------
-    data, structures
-        None for independent levels.
+    SparseSystem or None
+        None where its factor is too dense.
     """
-    return packed.data, tuple(design.groups[g].structure for g in packed.order)
+    return sparse_system(packed.data, [design.groups[g].structure for g in packed.order])
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -196,6 +181,8 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
     """Say what of a model the compiled tables cannot hold; None where they hold all."""
     if design.spec.channels and not has_rows(design.spec):
         return "parameters with formulas are put in coordinates with the kernel's rows only"
+    if design.monotonic:
+        return f"{design.monotonic[0].coef} makes a column of X depend on parameters"
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
@@ -206,7 +193,8 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
         if len(group.coefs) > codes.MOST_COEFS:
             size = f"{len(group.coefs)} random coefficients"
             return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
-    categories = () if design.response is None else design.response.categories or ()
+    ordered = design.response is not None and design.spec.family.support == "ordered"
+    categories = (design.response.categories or ()) if ordered and design.response is not None else ()
     if len(categories) - 1 > codes.MOST_THRESHOLDS:
         return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
     return None
@@ -299,7 +287,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
     kernel, link = spec.family.kernel or "", spec.link.name
     concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
-    concave_rows = concave_rows and not spec.channels
+    concave_rows = concave_rows and (not spec.channels or bool(spec.family.categories))
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
@@ -327,6 +315,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
         channels=channels,
         predictors=_predictors(spec, design),
+        **_regressions([groups[g].structure for g in order]),
     )
     return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
 
@@ -352,6 +341,25 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
             lower,
         )
     return table
+
+
+def _regressions(structures: Sequence[Structure | None]) -> dict[str, npt.NDArray[Any]]:
+    """Lay out how terms' levels are regressed on levels before them, one term behind the other."""
+    known = [own for own in structures if own is not None]
+    first, starts = 0, [np.zeros(1, dtype=np.int64)]
+    related = np.full(len(structures), -1, dtype=np.int64)
+    for t, own in enumerate(structures):
+        if own is not None:
+            related[t] = first
+            first += own.size
+            starts.append(starts[-1][-1] + own.start[1:])
+    return {
+        "related": related,
+        "chain": np.concatenate(starts),
+        "before": np.concatenate([np.zeros(0, dtype=np.int64), *(own.before for own in known)]),
+        "weights": np.concatenate([np.zeros(0), *(own.weights for own in known)]),
+        "innovations": np.concatenate([np.zeros(0), *(own.innovations for own in known)]),
+    }
 
 
 def _at_data(Z: Array, group: GroupPriors) -> Array:
@@ -434,7 +442,7 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
     """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
-    rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
+    rows = np.bincount(np.mod(data.y[:, 0], TRIALS).astype(np.int64), weights=data.counts) + 0.5
     assert spec.family.threshold_predictors is not None
     thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
     if not spec.family.parameters[-1].increasing:

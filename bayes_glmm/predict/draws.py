@@ -94,7 +94,7 @@ def posterior_predictive(
     >>> draws["posterior_predictive"]["incidence"].dims
     ('chain', 'draw', 'obs')
     """
-    check_fit(fit)
+    check_fit(fit, frames=newdata is not None)
     meanings = factor_meanings(fit.model.design, random_effects, unnamed="new")
     if "marginal" in (random_effects, *meanings.values()):
         raise PredictionError(
@@ -117,6 +117,43 @@ def posterior_predictive(
     index = fit.model.design.index if frame is None else frame.index
     said = as_text(stated(random_effects, meanings))
     return _responses(fit, predictor, index, {"random_effects": said, "new_levels": new_levels})
+
+
+def missing_responses(fit: Fit, *, draws: int | None = None, random_seed: int | None = None) -> xr.DataArray:
+    """Draw the responses that are missing in the data of a fit with ``missing="predict"``.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    draws
+        Draws to use from each chain, evenly spaced; None uses all.
+    random_seed
+        Seed of the responses, and of effects of levels without any response.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims chain, draw, obs: draws of the rows' responses from their posterior predictive distribution, under the
+        labels of the user's rows. Levels of grouping factors have the effects that were fitted; one without any
+        response has one from N(0, Sigma) in each draw, the same in all of its rows.
+
+    Raises
+    ------
+    PredictionError
+        If no response is missing, or the rows were dropped.
+    """
+    check_fit(fit)
+    rows = fit.model.design.unanswered
+    if rows is None:
+        raise PredictionError(
+            f"The model was made with missing={fit.model.spec.missing!r}, which keeps no rows without a response: "
+            "GLMM(..., missing='predict')."
+        )
+    if not len(rows):
+        raise PredictionError("No row of the data misses its response alone, so there is nothing to predict.")
+    drawn = posterior_predictive(fit, rows, new_levels="sample", draws=draws, random_seed=random_seed)
+    return drawn["posterior_predictive"].to_dataset()[response_name(fit)]
 
 
 def replicated(fit: Fit, draws: int, random_seed: int) -> xr.DataTree:
@@ -323,7 +360,7 @@ def row_log_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
     trials = None if response.trials is None else response.trials[rows]
     outside = eta <= 0.0 if must_be_positive(predictor.family, predictor.link) else None
     inside = eta if outside is None else np.where(outside, 1.0, eta)
-    mu, parameters = predictor.location_at(inside), predictor.parameters(rows)
+    mu, parameters = predictor.location_at(inside, rows), predictor.parameters(rows)
     density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
     if outside is not None:
         density = np.where(outside, -np.inf, density)

@@ -121,6 +121,8 @@ _OF_THE_PACKAGE = {
     "funnel": "bg.plots.funnel(bg.studies(fit))",
     "summary": "fit.summary()",
     "update": "fit.update(...)",
+    **dict.fromkeys(("brm_multiple", "pool", "mice"), "bg.fit_multiple(formula, frames)"),
+    "missing_responses": "fit.missing_responses()",
     "extend": "fit.extend()",
     "save": "fit.save(path)",
 }
@@ -172,8 +174,8 @@ ARGUMENTS_OF_MODELS = {
         ("pedigree", "relmat", "ginverse", "cov_ranef", "data2", "phylogeny", "structures"),
         "write covariances={'g': ...}, by grouping factor: a bg.Pedigree, a bg.Phylogeny or a matrix",
     ),
-    "na_action": "write missing='drop' or missing='error'",
-    "dropna": "write missing='drop' or missing='error'",
+    "na_action": "write missing='drop', missing='error' or missing='predict'",
+    "dropna": "write missing='drop', missing='error' or missing='predict'",
     **dict.fromkeys(("draws", "tune", "chains", "cores", "random_seed", "seed"), "it belongs to GLMM(...).fit(...)"),
 }
 ARGUMENTS_OF_FITS = {

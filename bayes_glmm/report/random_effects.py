@@ -55,7 +55,7 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     >>> table.loc[0, ["group", "level", "term"]].tolist()
     ['Subject', '308', 'Intercept']
     """
-    check_fit(fit)
+    check_fit(fit, frames=True)
     check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)
     blocks = [
@@ -75,7 +75,8 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
         return pd.DataFrame(columns=["group", "level", "term", *_NAMES.values()])
     moments = pd.concat([posterior_moments(variable, prob) for variable in variables], ignore_index=True)
     table = Table(pd.concat([pd.concat(blocks, ignore_index=True), moments.rename(columns=_NAMES)], axis=1))
-    units = [coefficient_unit(fit), *(f"of {one.name}: {link_in_words(one)}" for one in fit.model.spec.channels)]
+    others = () if fit.model.spec.family.categories else fit.model.spec.channels
+    units = [coefficient_unit(fit), *(f"of {one.name}: {link_in_words(one)}" for one in others)]
     table.attrs = {"scale": "link", "unit": "; ".join(units), "ci_prob": prob, "interval": "equal-tailed"}
     table.attrs[HEADING] = f"Departures from the fixed part ({table.attrs['unit']}); {moments_words(table.attrs)}."
     return table

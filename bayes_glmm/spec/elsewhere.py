@@ -14,16 +14,16 @@ ELSEWHERE: dict[str, str] = {
          "SSweibull", "nl"),
         _NONLINEAR,
     ),
-    "mo": "monotonic effects are not available: use the ordered column itself (treatment contrasts) or "
-    "C(x, contr.diff)",
     "s": "smooths are not available: use a spline basis, bs(x, df=5), ns(x, df=4) or rcs(x, 5)",
     "t2": _SMOOTH,
     "te": _SMOOTH,
     "ti": _SMOOTH,
     "gp": "Gaussian processes are not available",
     "hsgp": "Gaussian processes are not available",
-    "me": "measurement error terms are not available",
-    "mi": "imputation terms are not available: rows with missing values are dropped",
+    "me": "measurement error terms are not available: draw the true values several times, given what was measured and "
+    "the response, and call bg.fit_multiple(formula, frames)",
+    "mi": "predictors are not imputed in the model: impute them before, several times, and call "
+    "bg.fit_multiple(formula, frames)",
     "mm": "multi-membership terms are not available",
     "ar": "autocorrelation terms are not available",
     "ar1": "autocorrelation terms are not available",

@@ -60,6 +60,10 @@ class ParameterFormula:
         The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
     fixed, offsets, bars
         As of a `Formula`.
+    stated
+        Whether the user stated it; False where it is made from the model's right side, for a category.
+    implied
+        Whether there is a constant that is no column: thresholds.
     """
 
     name: str
@@ -67,6 +71,8 @@ class ParameterFormula:
     fixed: str
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
+    stated: bool = True
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,9 @@ class Formula:
         Group terms, ``(1 | a/b)`` and ``||`` already expanded.
     parameters
         Formulas of the family's further parameters. What follows is about all formulas together.
+    by_step
+        Terms of ``cs(...)``, whose effects differ from step to step between ordered categories; empty where there are
+        none, and where `parameters` hold them.
     """
 
     text: str
@@ -95,11 +104,17 @@ class Formula:
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     parameters: tuple[ParameterFormula, ...] = ()
+    by_step: str = ""
 
     @property
     def parts(self) -> tuple[Formula | ParameterFormula, ...]:
         """The formula of the mean and those of further parameters: what has a fixed part, offsets and bars."""
         return (self, *self.parameters)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """The texts of the formulas of further parameters that the user stated."""
+        return {part.name: part.text for part in self.parameters if part.stated}
 
     @property
     def all_bars(self) -> tuple[Bar, ...]:
@@ -109,7 +124,8 @@ class Formula:
     @property
     def terms(self) -> tuple[str, ...]:
         """Every sum of terms: the fixed part of each formula, and the left sides of its bars."""
-        return tuple(text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
+        texts = (text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
+        return (*texts, *([self.by_step] if self.by_step else []))
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -310,7 +326,8 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars = _right_side(right, shared)
-    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars))
+    fixed, by_step = _steps_apart(fixed)
+    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), by_step=by_step)
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -349,6 +366,27 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
             offsets.extend(nested_offsets)
             bars.extend(nested_bars)
     return fixed, offsets, bars
+
+
+def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
+    """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
+    inside = [(sign, text) for sign, piece in fixed if (text := _of_steps(piece)) is not None]
+    if not inside:
+        return fixed, ""
+    if any(sign == "-" for sign, _ in inside):
+        raise FormulaError("cs() cannot be subtracted; leave it out.")
+    rest = [pair for pair in fixed if _of_steps(pair[1]) is None]
+    terms, offsets, bars = _right_side(" + ".join(text for _, text in inside), {})
+    if offsets or bars:
+        raise FormulaError("cs() holds predictors, cs(x + z), and neither offsets nor group terms.")
+    return rest, _terms([pair for pair in terms if pair[1] not in ("0", "1")])
+
+
+def _of_steps(piece: str) -> str | None:
+    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
+    match = re.match(r"cs\s*(?=\()", piece)
+    inside = None if match is None else enclosed(piece[match.end() :])
+    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def _offset(piece: str) -> str:
