@@ -73,7 +73,7 @@ def reported_names(design: Design) -> list[str]:
         names.append(f"b_{term.name}")
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
-    return names + [row.name for row in design.spec.constants]
+    return names + [row.name for row in design.spec.constants] + [term.name for term in design.monotonic]
 
 
 def random_variable_name(name: str, row: ParameterPrior) -> str:

@@ -83,8 +83,8 @@ class GroupPriors:
     corr
         Prior of the correlation matrix of each block; None when no coefficients are correlated.
     basis
-        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
-        about the effects as reported.
+        (k, k) effects as reported from those at the predictors' means and in each level of factors, which the priors
+        are about; None where they are about the effects as reported.
     """
 
     sd: tuple[ParameterPrior, ...]
@@ -134,6 +134,10 @@ class PriorTable:
         (p,)
     means
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
+    monotonic
+        Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
+    alike
+        Whether the linear predictors are those of categories: names without one, ``"beta"``, stand for all of them.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -143,6 +147,15 @@ class PriorTable:
     basis: Array = field(repr=False, compare=False)
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
+    monotonic: tuple[ParameterPrior, ...] = ()
+    alike: bool = False
+
+    @property
+    def shifts(self) -> Array:
+        """What coefficients add to thresholds at the predictors' means: (1, p), or (thresholds, p)."""
+        names = list(dict.fromkeys(row.channel for row in self.beta if row.channel)) or [""]
+        own = np.array([[row.channel in ("", name) for row in self.beta] for name in names], dtype=float)
+        return own.reshape(len(names), len(self.beta)) * self.means
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
@@ -151,6 +164,7 @@ class PriorTable:
             if group.corr is not None:
                 yield group.corr
         yield from self.auxiliary
+        yield from self.monotonic
 
     def frame(self) -> pd.DataFrame:
         """Return the table people read.

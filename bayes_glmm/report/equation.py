@@ -6,6 +6,7 @@ import re
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.monotonic import Monotonic
 from bayes_glmm.printing.document import Formula
 from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.latex import upright
@@ -51,12 +52,29 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
             lower = one.parameter.lower or 0.0
             value = _indexed(one.parameter.latex) + (f" - {lower:g}" if lower else "")
             lines += _predictor_lines(_linked(one.link.latex, value), design, channel)
+    elif spec.family.support == "unordered":
+        lines = _category_lines(spec, design)
     else:
         line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        line = line.replace(r"\eta_i", r"(\eta_i + \eta_{c,\,i})") if spec.channels else line
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
+        for channel in range(1, 1 + len(spec.channels)):
+            lines += _predictor_lines(rf"\eta_{{{channel},\,i}}", design, channel)
+    lines += [_monotonic_line(term) for term in design.monotonic]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+
+
+def _category_lines(spec: ModelSpec, design: Design) -> list[str]:
+    """Write categories without an order: the probabilities, the reference, a linear predictor for each other one."""
+    assert design.response is not None
+    reference, *others = (upright(label) for label in spec.family.categories)
+    lines = [spec.family.latex.replace("{y}", f"{upright(design.response.name)}_i")]
+    lines.append(rf"\eta_{{{reference},\,i}} &= 0")
+    for channel, label in enumerate(others, start=1):
+        lines += _predictor_lines(rf"\eta_{{{label},\,i}}", design, channel)
+    return lines
 
 
 def _distribution(spec: ModelSpec) -> str:
@@ -112,6 +130,15 @@ def _product(coefficient: str, column: str, channel: int, design: Design) -> str
     if channel > 0:
         column = column.removeprefix(f"{design.spec.channels[channel - 1].name}_")
     return coefficient if column == "Intercept" else rf"{coefficient}\,{upright(column)}_i"
+
+
+def _monotonic_line(term: Monotonic) -> str:
+    """Write what a monotonic effect is made of: the steps up to a row's level, by their shares."""
+    column = upright(term.column)
+    return (
+        rf"{upright(term.coef)}_i &= {len(term.steps)} \sum_{{s = 1}}^{{{column}_i}} \zeta^{{{column}}}_s, \quad "
+        rf"\zeta^{{{column}}} \sim \operatorname{{Dirichlet}}"
+    )
 
 
 def _group_lines(term: GroupTerm) -> list[str]:

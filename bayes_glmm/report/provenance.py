@@ -58,6 +58,9 @@ def provenance_blocks(fit: Fit) -> Iterator[Block]:
     yield Code(_program(fit))
     if fit.model.design.dropped:
         yield Words(f"Of the data, {fit.model.design.dropped:,} rows with missing values were dropped.")
+    unanswered = fit.model.design.unanswered
+    if unanswered is not None and len(unanswered):
+        yield Words(f"{len(unanswered):,} rows without a response were not used; the fit predicts them.")
     own = str(attrs.get("inference_library_version", version("bayes_glmm")))
     facts = [("bayes_glmm", own), ("fitted with", str(attrs.get("versions", "versions that were not recorded")))]
     seed = attrs.get("random_seed")
@@ -79,8 +82,8 @@ def _program(fit: Fit) -> str:
         arguments.append(f"link={ {LOCATION: spec.link.name, **others}!r}")
     elif spec.link.name != spec.family.links[0]:
         arguments.append(f"link={spec.link.name!r}")
-    if spec.formula.parameters:
-        arguments.append(f"dpar_formulas={ {part.name: part.text for part in spec.formula.parameters}!r}")
+    if stated := spec.formula.stated:
+        arguments.append(f"dpar_formulas={stated!r}")
     if spec.priors:
         arguments.append(f"priors={ {name: str(prior) for name, prior in spec.priors}!r}")
     arguments += ["covariances=covariances"] if spec.covariances else []

@@ -6,17 +6,19 @@ parser of our own (lme4's findbars and nobars); nothing is evaluated and no data
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.names import name_columns, one_name, spell_dots
+from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
 from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
 
-__all__ = ["Bar", "Formula", "ParameterFormula", "parse_formula", "with_parameters"]
+__all__ = ["Bar", "Formula", "ParameterFormula", "grouping_factors", "parse_formula", "with_parameters"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class ParameterFormula:
         The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
     fixed, offsets, bars
         As of a `Formula`.
+    stated
+        Whether the user stated it; False where it is made from the model's right side, for a category.
+    implied
+        Whether there is a constant that is no column: thresholds.
     """
 
     name: str
@@ -65,6 +71,8 @@ class ParameterFormula:
     fixed: str
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
+    stated: bool = True
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,9 @@ class Formula:
         Group terms, ``(1 | a/b)`` and ``||`` already expanded.
     parameters
         Formulas of the family's further parameters. What follows is about all formulas together.
+    by_step
+        Terms of ``cs(...)``, whose effects differ from step to step between ordered categories; empty where there are
+        none, and where `parameters` hold them.
     """
 
     text: str
@@ -93,11 +104,17 @@ class Formula:
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     parameters: tuple[ParameterFormula, ...] = ()
+    by_step: str = ""
 
     @property
     def parts(self) -> tuple[Formula | ParameterFormula, ...]:
         """The formula of the mean and those of further parameters: what has a fixed part, offsets and bars."""
         return (self, *self.parameters)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """The texts of the formulas of further parameters that the user stated."""
+        return {part.name: part.text for part in self.parameters if part.stated}
 
     @property
     def all_bars(self) -> tuple[Bar, ...]:
@@ -107,7 +124,8 @@ class Formula:
     @property
     def terms(self) -> tuple[str, ...]:
         """Every sum of terms: the fixed part of each formula, and the left sides of its bars."""
-        return tuple(text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
+        texts = (text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
+        return (*texts, *([self.by_step] if self.by_step else []))
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -169,22 +187,59 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
     """
     names, parameters = tuple(columns), []
     response = split(formula.text, "~")[0].strip()
-    shared, others = _shared(formula.bars), [name for name in names if name not in formula.group_columns]
+    grouping = grouping_factors(texts, names).union(formula.group_columns)
+    shared = _shared(formula.bars)
     for name, text in texts.items():
-        where = f"dpar_formulas[{name!r}]"
-        if not isinstance(text, str):
-            raise FormulaError(f"{where} must be text such as '~ x + (1 | g)', not {type(text).__name__}.")
-        *left, right = (part.strip() for part in split(collapse_blanks(text), "~"))
-        if len(left) > 1 or (left and left[0] not in ("", name)):
-            raise FormulaError(f"{where} must be the right side of a formula, '~ x + (1 | g)', not {text!r}.")
         try:
-            right = split(spell_dots(f"{response} ~ {right}", others), "~")[1].strip()
-            part = parse_formula(f"{response} ~ {right}", names, shared)
+            parameters.append(_parameter(name, text, response, names, shared, grouping))
         except FormulaError as error:
-            raise FormulaError(f"{where}: {error}") from None
-        parameters.append(ParameterFormula(name, f"~ {right}", part.fixed, part.offsets, part.bars))
+            raise FormulaError(f"dpar_formulas[{name!r}]: {error}") from None
         shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
     return replace(formula, parameters=tuple(parameters))
+
+
+def _parameter(
+    name: str, text: Any, response: str, names: tuple[str, ...], shared: dict[str, set[str]], grouping: set[str]
+) -> ParameterFormula:
+    """Read the formula of one parameter as that of a response, since it may not have this among its predictors."""
+    if not isinstance(text, str):
+        raise FormulaError(f"A formula must be text such as '~ x + (1 | g)', not {type(text).__name__}.")
+    *left, right = (part.strip() for part in split(collapse_blanks(text), "~"))
+    if len(left) > 1 or (left and left[0] not in ("", name)):
+        raise FormulaError(f"Write the right side of a formula, '~ x + (1 | g)', not {text!r}.")
+    try:
+        part = parse_formula(f"{response} ~ {right}", names, shared, grouping)
+    except FormulaError as error:
+        raise FormulaError(str(error).replace(f"{response} ~", "~")) from None
+    return ParameterFormula(name, f"~ {split(part.text, '~')[1].strip()}", part.fixed, part.offsets, part.bars)
+
+
+def grouping_factors(texts: Any, columns: Iterable[str] = ()) -> set[str]:
+    """Find the columns of the grouping factors that formulas of further parameters have.
+
+    Parameters
+    ----------
+    texts
+        Parameter -> right side, as the user gave them. What is no formula has none; others refuse it.
+    columns
+        Names of the data's columns, as `parse_formula` takes them.
+
+    Returns
+    -------
+    set of str
+        The columns.
+
+    Examples
+    --------
+    >>> grouping_factors({"sigma": "~ x + (1 | g)"})
+    {'g'}
+    """
+    names, found = tuple(columns), set()
+    for text in texts.values() if isinstance(texts, Mapping) else ():
+        if isinstance(text, str):
+            with contextlib.suppress(FormulaError):
+                found |= grouping_columns(name_columns(text, names))
+    return found
 
 
 def _shared(bars: Iterable[Bar]) -> dict[str, set[str]]:
@@ -196,7 +251,12 @@ def _shared(bars: Iterable[Bar]) -> dict[str, set[str]]:
     return groups
 
 
-def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, set[str]] | None = None) -> Formula:
+def parse_formula(
+    text: str,
+    columns: Iterable[str] = (),
+    shared: Mapping[str, set[str]] | None = None,
+    grouping: Collection[str] = (),
+) -> Formula:
     """Parse a formula in lme4's notation.
 
     Parameters
@@ -212,6 +272,8 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
         columns that the formula does not have as response or grouping factor.
     shared
         Names by which terms of other formulas share their correlations, with their grouping factors.
+    grouping
+        Columns of grouping factors that other formulas have: no dot stands for them.
 
     Returns
     -------
@@ -235,9 +297,8 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
     text = name_columns(text, names)
     check_characters(text)
     try:
-        return _parse(
-            spell_dots(collapse_blanks(text), names), {key: set(value) for key, value in (shared or {}).items()}
-        )
+        text = spell_dots(collapse_blanks(text), [name for name in names if name not in grouping])
+        return _parse(text, {key: set(value) for key, value in (shared or {}).items()})
     except FormulaError:
         raise
     except (RecursionError, MemoryError):
@@ -265,7 +326,8 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars = _right_side(right, shared)
-    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars))
+    fixed, by_step = _steps_apart(fixed)
+    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), by_step=by_step)
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -304,6 +366,27 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
             offsets.extend(nested_offsets)
             bars.extend(nested_bars)
     return fixed, offsets, bars
+
+
+def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
+    """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
+    inside = [(sign, text) for sign, piece in fixed if (text := _of_steps(piece)) is not None]
+    if not inside:
+        return fixed, ""
+    if any(sign == "-" for sign, _ in inside):
+        raise FormulaError("cs() cannot be subtracted; leave it out.")
+    rest = [pair for pair in fixed if _of_steps(pair[1]) is None]
+    terms, offsets, bars = _right_side(" + ".join(text for _, text in inside), {})
+    if offsets or bars:
+        raise FormulaError("cs() holds predictors, cs(x + z), and neither offsets nor group terms.")
+    return rest, _terms([pair for pair in terms if pair[1] not in ("0", "1")])
+
+
+def _of_steps(piece: str) -> str | None:
+    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
+    match = re.match(r"cs\s*(?=\()", piece)
+    inside = None if match is None else enclosed(piece[match.end() :])
+    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def _offset(piece: str) -> str:

@@ -12,20 +12,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_glmm.arguments import in_words
-from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, listed, nearest
 from bayes_glmm.families import FAMILIES, AuxiliaryParameter, Family
+from bayes_glmm.families.choices import BEFORE, family_of_categories
 from bayes_glmm.families.knowing import family_knowing
+from bayes_glmm.families.steps import family_of_steps
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
+from bayes_glmm.spec.categories import by_category, by_steps, category_formulas, check_steps, refuse_links
 from bayes_glmm.spec.family import read_family
-from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
+from bayes_glmm.spec.formula import Formula, grouping_factors, parse_formula, with_parameters
+from bayes_glmm.spec.monotonic import check_monotonic
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
-_MISSING = ("drop", "error")
+_MISSING = ("drop", "error", "predict")
 _VERSION = 1
 
 
@@ -46,7 +50,7 @@ class ModelSpec:
     center
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
-        ``"drop"`` rows with missing values, or ``"error"``.
+        ``"drop"`` rows with missing values, ``"error"``, or ``"predict"`` those whose response alone is missing.
     covariances
         Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
     links
@@ -134,13 +138,14 @@ class ModelSpec:
         'logit'
         """
         names = tuple(columns)
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, names)
+        grouping = grouping_factors(dpar_formulas, names)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, names, grouping=grouping)
         location, others = split_links(link)
         record, linked = read_family(family.of or family if isinstance(family, Family) else family, location)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
-            raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
+            raise GLMMError(f"missing must be 'drop', 'error' or 'predict', not {missing!r}.")
         response = parsed.response.of_support(record.support)
         if response.trials is None and record.single is not None:
             record = FAMILIES[record.single]  # one trial a row, as R has it
@@ -149,16 +154,46 @@ class ModelSpec:
         _check_trials(parsed, record)
         record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
-        if dpar_formulas and record.known:
-            raise FormulaError(
-                "Formulas of further parameters are not available for responses of known standard error, censored and "
-                "truncated ones. Leave dpar_formulas= out."
-            )
         if dpar_formulas is not None:
-            parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+            _check_constant(dpar_formulas, record)
+            parsed = with_parameters(parsed, _further_formulas(record, dpar_formulas), names)
+        check_monotonic(parsed)
+        if record.support == "unordered":
+            refuse_links(others)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
         related = _covariances(covariances, parsed)
+        check_steps(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
+
+    def of_categories(self, labels: tuple[str, ...]) -> ModelSpec:
+        """Complete the specification once the data have said which categories the response has.
+
+        Parameters
+        ----------
+        labels
+            Their labels, the reference first.
+
+        Returns
+        -------
+        ModelSpec
+            With a linear predictor for each category but the first, where categories have no order, and one for each
+            step between ordered ones where the formula has ``cs()``; otherwise the same.
+
+        Raises
+        ------
+        FormulaError
+            If a formula is stated for a category that the response does not have.
+        """
+        ordered = self.family.support == "ordered" and bool(self.formula.by_step or self.family.categories)
+        if self.family.categories == labels or not (ordered or self.family.support == "unordered"):
+            return self
+        family = (family_of_steps if ordered else family_of_categories)(self.family.of or self.family, labels)
+        names = tuple(row.name for row in family.parameters if not row.ordered)
+        formula, stated = self.formula, [part for part in self.formula.parameters if part.stated]
+        if self.family.categories:  # those of other data
+            formula = replace(parse_formula(formula.text), response=formula.response)
+        formula = by_steps(formula, names) if ordered else by_category(formula, stated, names)
+        return replace(self, family=family, formula=formula, links=parameter_links(family, names, {}))
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -177,8 +212,9 @@ class ModelSpec:
             "center": self.center,
             "missing": self.missing,
         }
-        if self.formula.parameters:
-            content["dpar_formulas"] = {part.name: part.text for part in self.formula.parameters}
+        if stated := self.formula.stated:
+            content["dpar_formulas"] = stated
+        if stated and not self.family.categories:
             content["link"] = {LOCATION: self.link.name, **{name: link.name for name, link in self.links}}
         return json.dumps(content)
 
@@ -214,6 +250,13 @@ class ModelSpec:
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
 
 
+def _further_formulas(family: Family, texts: Any) -> Mapping[str, str]:
+    """Check whose formulas are stated, for categories as far as that is known without the data."""
+    if family.support == "unordered":
+        return category_formulas(BEFORE, texts)
+    return check_parameters(family, texts)
+
+
 def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
     if covariances is None:
         return ()
@@ -232,6 +275,23 @@ def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tup
                 "combination, and give the covariance of its levels."
             )
     return tuple((name, as_structure(value, name)) for name, value in covariances.items())
+
+
+def _check_constant(dpar_formulas: Any, family: Family) -> None:
+    """Refuse formulas of further parameters where rows are known in more than their response."""
+    if not dpar_formulas or not family.known:
+        return
+    if "se" in family.known:
+        raise FormulaError(
+            "dpar_formulas are not available for responses of known standard error. Studies of several kinds, a column "
+            "f, each with a heterogeneity of their own are (0 + f || study)."
+        )
+    if family.parameters:
+        raise FormulaError(
+            f"dpar_formulas are not available for {' and '.join(family.knowing)} responses: leave them out, and "
+            f"{family.name!r} has the same {listed(row.name for row in family.parameters)} in all rows. Fits to parts "
+            "of the rows show whether that holds."
+        )
 
 
 def _check_precision(formula: Formula, family: Family) -> None:
