@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
+    from bayes_glmm.structures.adjacency import Adjacency
     from bayes_glmm.structures.matrix import Precision
     from bayes_glmm.structures.pedigree import Pedigree
     from bayes_glmm.structures.phylogeny import Phylogeny
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES",
     "GLMM",
+    "Adjacency",
     "Family",
     "FittedGLMM",
     "Pedigree",
@@ -99,6 +101,7 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "Adjacency": "structures.adjacency",
     "Pedigree": "structures.pedigree",
     "Phylogeny": "structures.phylogeny",
     "Precision": "structures.matrix",

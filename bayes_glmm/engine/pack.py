@@ -22,13 +22,13 @@ from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_moments import sparse_pattern
+from bayes_glmm.engine.sparse_moments import Related, sparse_pattern
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
-from bayes_glmm.structures.structure import Structure
+from bayes_glmm.structures.spectrum import Spectrum
 
 Array = npt.NDArray[np.float64]
 
@@ -113,6 +113,9 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         return why_not_in_coordinates(design, priors)
     if not is_normal(spec):
         return f"{related}, and the family is not gaussian with the identity link"
+    fields = [term.structure for term in design.groups if isinstance(term.structure, Spectrum)]
+    if dense := [f"{field.kind}()" for field in fields if field.parts is None]:
+        return f"effects of {listed(dense)} have no sparse precision"
     if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
         return f"{related}, and a coefficient's prior is not normal"
     reason = _why_not_packed(design, priors)
@@ -130,7 +133,7 @@ def _related(design: Design) -> str | None:
     return f"the levels of {listed(names)} are related" if names else None
 
 
-def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
+def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Related | None, ...]]:
     """Return a packed model's arrays, and how the levels of each of its terms are related.
 
     Parameters
@@ -382,9 +385,11 @@ def _terms(
             assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
             for c in block:
                 firsts[c] = block[0]
-        n_corr = sum(c - firsts[c] for c in range(k))
-        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), k + n_corr)
-        table += [prior_row(row) for row in priors.groups[g][1].sd] + [correlation] * n_corr
+        n_corr, own = sum(c - firsts[c] for c in range(k)), priors.groups[g][1]
+        rows = [prior_row(row) for row in own.sd] + [correlation] * n_corr
+        rows += [] if own.dependence is None else [prior_row(own.dependence)]
+        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), len(rows))
+        table += rows
         blocks += firsts
         u_start += k * len(term.levels)
     return terms, np.array(blocks, dtype=np.int64), table
@@ -412,6 +417,9 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
             i = int(data.terms[layout.THETA_START, t]) + c
             unit = scales[_channels(design.groups[g])[c]].unit
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
+        if (law := design.groups[g].dependence) is not None:
+            i = int(data.terms[layout.THETA_START, t] + data.terms[layout.THETA_SIZE, t]) - 1
+            theta[i] = _unconstrain(data.theta_table[i], law.start)
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
     for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:

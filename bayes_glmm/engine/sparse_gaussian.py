@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.dependence import KNOWN, count_parts, fill_parts
 from bayes_glmm.engine.gaussian import scale_given
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import (
@@ -51,8 +52,10 @@ class SparseMoments(NamedTuple):
     likelihood: Array  # (elements,) A'W A
     prior: Array  # (elements,) beta's prior precisions
     term_start: Positions  # (terms + 1,) first entry of each term
-    entries: Positions  # (4, entries) of the terms' precisions: element, its positions, pair a * k + b
-    entry_values: Array  # (entries,) elements of the levels' precision
+    entries: Positions  # (5, entries) of the terms' precisions: element, its positions, pair a * k + b, part of Q
+    entry_values: Array  # (entries,) elements of the parts of the levels' precision
+    kinds: Positions  # (3, terms) what levels' correlation depends on, and the term's first and last of `numbers`
+    numbers: Array  # (2, any) gaps or eigenvalues, and how often each occurs
     place: Positions  # (N,) where each element of v = (u, beta) stands
     cross: Array  # (N,) A'W y, in order
     scalars: Array  # (2,) y'W y and the sum of weights, the responses shifted to their least-squares fit
@@ -80,14 +83,16 @@ def read_sparse(table: Any) -> SparseMoments:
         read_vector(table, 6, np.int64),
         read_matrix(table, 7, np.int64),
         read_vector(table, 8, np.float64),
-        read_vector(table, 9, np.int64),
-        read_vector(table, 10, np.float64),
-        read_vector(table, 11, np.float64),
+        read_matrix(table, 9, np.int64),
+        read_matrix(table, 10, np.float64),
+        read_vector(table, 11, np.int64),
         read_vector(table, 12, np.float64),
         read_vector(table, 13, np.float64),
         read_vector(table, 14, np.float64),
-        read_vector(table, 15, np.int64),
+        read_vector(table, 15, np.float64),
         read_vector(table, 16, np.float64),
+        read_vector(table, 17, np.int64),
+        read_vector(table, 18, np.float64),
     )
 
 
@@ -106,6 +111,23 @@ def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: A
 
 
 @as_written
+def _parts(theta: Any, data: KernelData, moments: SparseMoments, t: int) -> tuple[Any, Any, float, float]:
+    """Return the factors of the parts of Q, their derivatives by theta, log det Q and its derivative."""
+    kind, first, last = moments.kinds[0, t], moments.kinds[1, t], moments.kinds[2, t]
+    numbers, times = moments.numbers[0, first:last], moments.numbers[1, first:last]
+    size = count_parts(kind, numbers)
+    parts, slopes = np.empty(size), np.empty(size)
+    if kind == KNOWN:
+        return parts, slopes, *fill_parts(kind, 0.0, numbers, times, parts, slopes)
+    own = data.terms[layout.THETA_START, t] + data.terms[layout.THETA_SIZE, t] - 1
+    value, slope, _, _ = constrain(data.theta_table[own], theta[own])
+    log_det, d_log_det = fill_parts(kind, value, numbers, times, parts, slopes)
+    for c in range(size):
+        slopes[c] *= slope
+    return parts, slopes, log_det, d_log_det * slope
+
+
+@as_written
 def _factorized(theta: Any, tau: float, data: KernelData, moments: SparseMoments, values: Any, v: Any) -> float:
     """Fill the factor of H and the conditional mean of v, both in order; return the log determinant of H."""
     for i in range(values.size):
@@ -114,9 +136,12 @@ def _factorized(theta: Any, tau: float, data: KernelData, moments: SparseMoments
         k = data.terms[layout.COEFS, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         _term(theta, data, t, sd, factor, inverse, omega)
+        parts, _, _, _ = _parts(theta, data, moments, t)
         for e in range(moments.term_start[t], moments.term_start[t + 1]):
             pair = moments.entries[3, e]
-            values[moments.entries[0, e]] += omega[pair // k, pair % k] * moments.entry_values[e]
+            values[moments.entries[0, e]] += (
+                omega[pair // k, pair % k] * moments.entry_values[e] * parts[moments.entries[4, e]]
+            )
     n, p = v.size, data.sizes[layout.N_BETA]
     for i in range(n):
         v[i] = tau * moments.cross[i]
@@ -130,13 +155,14 @@ def _factorized(theta: Any, tau: float, data: KernelData, moments: SparseMoments
 
 
 @as_written
-def _spread(t: int, k: int, moments: SparseMoments, v: Any, d_values: Any) -> Any:
+def _spread(t: int, k: int, moments: SparseMoments, parts: Any, v: Any, d_values: Any) -> Any:
     """Return E[u'Qu] given theta, (k, k) for the pairs of coefficients; `d_values` are derivatives of log det H."""
     total = np.zeros((k, k))
     for e in range(moments.term_start[t], moments.term_start[t + 1]):
         row, column, pair = moments.entries[1, e], moments.entries[2, e], moments.entries[3, e]
         both = 1.0 if row == column else 2.0
-        value = 0.5 * moments.entry_values[e] * (d_values[moments.entries[0, e]] + both * v[row] * v[column])
+        value = 0.5 * moments.entry_values[e] * parts[moments.entries[4, e]]
+        value *= d_values[moments.entries[0, e]] + both * v[row] * v[column]
         total[pair // k, pair % k] += value
         total[pair % k, pair // k] += value
     return total
@@ -172,7 +198,9 @@ def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         d_omega = np.empty((k, k))
         total += levels * _term(theta, data, t, sd, factor, inverse, omega)
-        spread = _spread(t, k, moments, v, d_values)
+        parts, slopes, log_det_levels, d_log_det = _parts(theta, data, moments, t)
+        total += 0.5 * k * log_det_levels
+        spread = _spread(t, k, moments, parts, v, d_values)
         covariance(sd, factor, d_omega)
         for a in range(k):
             for b in range(k):
@@ -180,6 +208,9 @@ def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient
                 d_omega[a, b] = 0.5 * (levels * d_omega[a, b] - spread[a, b])
         blocks = data.blocks[z : z + k]
         pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
+        if moments.kinds[0, t] != KNOWN:
+            change = _spread(t, k, moments, slopes, v, d_values)
+            gradient[start + data.terms[layout.THETA_SIZE, t] - 1] += 0.5 * (k * d_log_det - np.sum(omega * change))
         total += correlation_prior(theta, start, k, blocks, data.lkj[t], factor, gradient)
     total += 0.5 * moments.scalars[1] * math.log(tau) - 0.5 * tau * moments.scalars[0]
     total += 0.5 * explained - 0.5 * log_det

@@ -16,12 +16,17 @@ from scipy import sparse
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.data import KernelData
+from bayes_glmm.engine.dependence import CODES, KNOWN
 from bayes_glmm.engine.gaussian_moments import least_squares
 from bayes_glmm.engine.sparse_factor import FactorPattern, factor_pattern, fill_reducing_order, places_in
 from bayes_glmm.engine.sparse_gaussian import SparseMoments
+from bayes_glmm.structures.precisions import PrecisionParts
+from bayes_glmm.structures.series import Series
+from bayes_glmm.structures.spectrum import Spectrum
 from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
+Related = Structure | Series | Spectrum
 
 
 class SparsePattern(NamedTuple):
@@ -31,12 +36,14 @@ class SparsePattern(NamedTuple):
     order: npt.NDArray[np.int64]  # (N,) which element of v stands at each place
     columns: sparse.csr_array  # [Z X] (rows, N), as in v
     squares: sparse.csc_array  # A'W A (N, N), as in v
-    entries: npt.NDArray[np.int64]  # (3, entries) of the terms' precisions: two positions in v, pair of coefficients
-    values: Array  # (entries,) elements of the levels' precision
+    entries: npt.NDArray[np.int64]  # (4, entries) of the terms' precisions: two positions in v, pair, part of Q
+    values: Array  # (entries,) elements of the parts of the levels' precision
     term_start: npt.NDArray[np.int64]  # (terms + 1,)
+    kinds: npt.NDArray[np.int64]  # (3, terms) and
+    numbers: Array  # (2, any) as in `SparseMoments`
 
 
-def sparse_pattern(data: KernelData, structures: Sequence[Structure | None]) -> SparsePattern | None:
+def sparse_pattern(data: KernelData, structures: Sequence[Related | None]) -> SparsePattern | None:
     """Order a model with related levels, and find its factor's pattern.
 
     Parameters
@@ -53,13 +60,18 @@ def sparse_pattern(data: KernelData, structures: Sequence[Structure | None]) -> 
     """
     columns = _columns(data)
     squares = sparse.csc_array(columns.T @ (columns * data.counts[:, None]))
-    entries, values, term_start = _entries(data, _precisions(data, structures))
+    precisions = _precisions(data, structures)
+    entries, values, term_start = _entries(data, precisions)
     n = squares.shape[0]
     own = sparse.csc_array((np.ones(len(values)), (entries[0], entries[1])), shape=(n, n))
     union = sparse.csc_array(abs(squares) + own + own.T + sparse.eye_array(n))
     order = fill_reducing_order(union, int(data.sizes[layout.N_BETA]))
     factor = factor_pattern(sparse.csc_array(union[order][:, order]))
-    return None if factor is None else SparsePattern(factor, order, columns, squares, entries, values, term_start)
+    return (
+        None
+        if factor is None
+        else SparsePattern(factor, order, columns, squares, entries, values, term_start, *_kinds(precisions))
+    )
 
 
 def sparse_moments(data: KernelData, pattern: SparsePattern, mean: Array, precision: Array) -> SparseMoments:
@@ -92,11 +104,12 @@ def sparse_moments(data: KernelData, pattern: SparsePattern, mean: Array, precis
     prior[factor.start[n - p : n]] = precision
     one, other = place[pattern.entries[0]], place[pattern.entries[1]]
     one, other = np.maximum(one, other), np.minimum(one, other)
-    entries = np.ascontiguousarray(np.stack([places_in(factor, one, other), one, other, pattern.entries[2]]))
+    entries = np.ascontiguousarray(np.stack([places_in(factor, one, other), one, other, *pattern.entries[2:]]))
     scalars = np.array([np.sum(data.counts * y * y), np.sum(data.counts)])
     cross = np.asarray(pattern.columns.T @ (data.counts * y))[order]
     return SparseMoments(
-        *factor, likelihood, prior, pattern.term_start, entries, pattern.values, place, cross, scalars, shift,
+        *factor, likelihood, prior, pattern.term_start, entries, pattern.values, pattern.kinds,
+        pattern.numbers, place, cross, scalars, shift,
         mean - shift, precision, np.zeros(0, dtype=np.int64), np.zeros(0),
     )  # fmt: skip
 
@@ -167,28 +180,42 @@ def _columns(data: KernelData) -> sparse.csr_array:
     return sparse.csr_array((numbers, (at, to)), shape=(n, n_u + p))
 
 
-def _precisions(data: KernelData, structures: Sequence[Structure | None]) -> list[sparse.coo_array]:
+def _precisions(data: KernelData, structures: Sequence[Related | None]) -> list[PrecisionParts]:
     """Return the lower triangles of the levels' precisions, (levels, levels) of each term."""
-    return [
-        sparse.coo_array(sparse.eye_array(int(size)) if own is None else sparse.tril(own.precision))
-        for size, own in zip(data.terms[layout.LEVELS], structures, strict=True)
-    ]
+    found = []
+    for size, own in zip(data.terms[layout.LEVELS], structures, strict=True):
+        if isinstance(own, Series | Spectrum):
+            assert own.parts is not None  # else the kernel would not cover the model
+            found.append(own.parts)
+            continue
+        lower = sparse.coo_array(sparse.eye_array(int(size)) if own is None else sparse.tril(own.precision))
+        rows, columns = (index.astype(np.int64) for index in lower.coords)
+        found.append(PrecisionParts("", rows, columns, np.zeros_like(rows), lower.data, np.zeros(0), np.zeros(0)))
+    return found
+
+
+def _kinds(precisions: Sequence[PrecisionParts]) -> tuple[npt.NDArray[np.int64], Array]:
+    """List what precisions depend on: (3, terms) kind and place of its numbers, and the numbers (2, any)."""
+    last = np.cumsum([len(one.numbers) for one in precisions])
+    kinds = [CODES.get(one.kind, KNOWN) for one in precisions]
+    numbers = np.hstack([np.stack([one.numbers, one.times]) for one in precisions])
+    return np.array([kinds, np.append(0, last)[:-1], last], dtype=np.int64), numbers
 
 
 def _entries(
-    data: KernelData, precisions: Sequence[sparse.coo_array]
+    data: KernelData, precisions: Sequence[PrecisionParts]
 ) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64]]:
-    """List the elements of Omega (x) Q of all terms: two positions in v, the pair of coefficients; and Q's element."""
+    """List the elements of Omega (x) Q of all terms: two positions in v, pair, part of Q; and its element."""
     parts, numbers, sizes = [], [], [0]
     for t, lower in enumerate(precisions):
         k, first = int(data.terms[layout.COEFS, t]), int(data.terms[layout.U_START, t])
-        (i, j), q = lower.coords, lower.data
+        i, j, q = lower.rows, lower.columns, lower.values
         for a in range(k):
             for b in range(k):
                 # of a level with itself, each pair of coefficients once
                 kept = (i != j) | (a >= b)
                 at, to = first + k * i[kept] + a, first + k * j[kept] + b
-                parts.append(np.stack([at, to, np.full(len(at), a * k + b)]).astype(np.int64))
+                parts.append(np.stack([at, to, np.full(len(at), a * k + b), lower.part[kept]]).astype(np.int64))
                 numbers.append(q[kept])
         sizes.append(sum(map(len, numbers)))
     return np.concatenate(parts, axis=1), np.concatenate(numbers), np.array(sizes, dtype=np.int64)

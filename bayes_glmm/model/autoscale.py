@@ -163,7 +163,10 @@ def _default_group_priors(
     corr = None
     if any(len(block) > 1 for block in term.blocks):
         corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about if moved.any() else "")
-    return GroupPriors(rows, corr, basis if moved.any() else None)
+    law, dependence = term.dependence, None
+    if law is not None:
+        dependence = ParameterPrior(f"{law.name}[{term.name}]", law.prior, lower=law.lower, upper=law.upper)
+    return GroupPriors(rows, corr, dependence, basis if moved.any() else None)
 
 
 def _effects_at_data(term: GroupTerm, design: Design, position: int, columns: pd.DataFrame) -> tuple[Array, Array]:
@@ -234,7 +237,15 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     if any(row.parameter in chosen for row in moving):
         table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
-        (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
+        (
+            name,
+            replace(
+                group,
+                sd=tuple(map(pick, group.sd)),
+                corr=group.corr and pick(group.corr),
+                dependence=group.dependence and pick(group.dependence),
+            ),
+        )
         for name, group in table.groups
     )
     return replace(table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary)))
@@ -264,6 +275,7 @@ def valid_keys(table: PriorTable) -> list[str]:
             keys += [row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd]
     correlated = [name for name, group in table.groups if group.corr is not None]
     keys += [*(["corr"] if correlated else []), *(f"corr[{name}]" for name in correlated)]
+    keys += [group.dependence.parameter for _, group in table.groups if group.dependence is not None]
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
@@ -297,7 +309,8 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
-    return [(row, 1, 1.0) for row in table.auxiliary if row.parameter == key]
+    others = [*table.auxiliary, *(group.dependence for _, group in table.groups if group.dependence is not None)]
+    return [(row, 1, 1.0) for row in others if row.parameter == key]
 
 
 def _group_matches(

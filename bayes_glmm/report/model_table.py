@@ -18,9 +18,9 @@ from bayes_glmm.report.summary import FittedModel, Summary, summarize
 
 _KEYS = ["component", "group", "term"]
 _STATISTICS = ["mean", "sd", "ci_lower", "ci_upper"]
-_COMPONENTS = ("fixed", "threshold", "sd", "corr", "auxiliary")
+_COMPONENTS = ("fixed", "threshold", "sd", "corr", "dependence", "auxiliary")
 #: How the rows below the fixed effects are called.
-_LABELS = {"sd": "sd({term} | {group})", "corr": "corr({term} | {group})"}
+_LABELS = {"sd": "sd({term} | {group})", "corr": "corr({term} | {group})", "dependence": "{term}({group})"}
 
 
 class ModelTable(Table):

@@ -16,6 +16,7 @@ from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
+from bayes_glmm.model.naming import dependence_name
 from bayes_glmm.printing.document import Words
 from bayes_glmm.printing.grid import Grid, as_text
 from bayes_glmm.printing.html import fragment
@@ -25,7 +26,7 @@ from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
-_POSITIVE = ("sd", "auxiliary")
+_POSITIVE = ("sd", "dependence", "auxiliary")
 
 
 class FittedModel(Protocol):
@@ -126,10 +127,10 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd,
-        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale. A
-        parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
-        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
+        One row per parameter: component (fixed, sd, corr, dependence, threshold, auxiliary, random effect), group,
+        term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on
+        the link scale. A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson
+        would do) has NaN for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
 
     Raises
     ------
@@ -169,6 +170,8 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
     for term in design.groups:
         yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
         yield from _correlations(term)
+        if name := dependence_name(term):
+            yield name, "dependence", term.name, [name.partition("_")[0]], np.arange(1)
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
@@ -222,7 +225,8 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
     """
     missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
-        name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
+        name = f"{row['term']}_{row['group']}" if row["component"] == "dependence" else str(row["term"])
+        name = f"sd_{row['group']}" if row["component"] == "sd" else name
         if row["component"] == "fixed":
             draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
         else:

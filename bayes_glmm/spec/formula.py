@@ -7,10 +7,11 @@ parser of our own (lme4's findbars and nobars); nothing is evaluated and no data
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.dependence import PLAIN, Dependence, read_dependence
 from bayes_glmm.spec.names import name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
@@ -33,12 +34,16 @@ class Bar:
         False for ``(x || g)``: every coefficient of the term is independent of the others.
     together
         Name that terms of one grouping factor share whose coefficients are correlated, ``"p"`` for ``(1 | p | g)``.
+    kind
+        How the levels are correlated in time or space, ``"ar1"`` for ``ar1(time | g)``, whose last column of `group` is
+        the time; empty where they are not.
     """
 
     effects: str
     group: tuple[str, ...]
     correlated: bool = True
     together: str = ""
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -183,7 +188,8 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
         except FormulaError as error:
             raise FormulaError(f"{where}: {error}") from None
         parameters.append(ParameterFormula(name, f"~ {right}", part.fixed, part.offsets, part.bars))
-        shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
+        shared = _shared(together := (*formula.bars, *(bar for one in parameters for bar in one.bars)))
+        _check_dependent(together)
     return replace(formula, parameters=tuple(parameters))
 
 
@@ -206,7 +212,8 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
         failures)``, ``weighted(y, w)`` (a row counts w times, as w equal rows would), ``precision(y, w)`` (a row's
         variance is divided by w, as that of a mean of w rows is: lme4's ``weights=``), and brms's ``y | trials(n) +
         weights(w)``. Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``,
-        ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
+        ``(1 | a/b)``, ``(1 | a:b)``, ``ar1(time | g)`` and its like (`bayes_glmm.spec.dependence`). Column
+        names that hold blanks or operators go in backticks.
     columns
         Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
         columns that the formula does not have as response or grouping factor.
@@ -265,6 +272,7 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars = _right_side(right, shared)
+    _check_dependent(bars)
     formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars))
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
@@ -284,6 +292,9 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
     offsets: list[str] = []
     bars: list[Bar] = []
     for sign, piece in signed_terms(text):
+        if (dependent := read_dependence(sign, piece)) is not None:
+            bars.extend(_dependent(dependent, piece, shared))
+            continue
         grouped = has_bar(piece)
         inside = enclosed(piece)
         if re.match(r"offset\s*\(", piece) and piece.endswith(")"):
@@ -304,6 +315,30 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
             offsets.extend(nested_offsets)
             bars.extend(nested_bars)
     return fixed, offsets, bars
+
+
+def _dependent(read: Dependence, piece: str, shared: dict[str, set[str]]) -> list[Bar]:
+    """Turn ``ar1(time | g)``, ``us(x | g)`` and the like into bars."""
+    if read.kind in PLAIN:
+        return _expand_bar(f"{read.left} {PLAIN[read.kind]} {read.right}", shared)
+    group = _groups(read.right, piece) if read.right else [()]
+    if len(group) > 1:
+        raise FormulaError(f"{piece}: name one grouping factor, such as a:b, right of the bar; '/' makes several.")
+    if read.left in group[0]:
+        raise FormulaError(f"{piece}: {read.left!r} cannot be both the time and the grouping factor.")
+    return [Bar("1", (*group[0], read.left), kind=read.kind)]
+
+
+def _check_dependent(bars: Sequence[Bar]) -> None:
+    """Refuse a second term for the levels of one that is correlated in time or space."""
+    for bar in bars:
+        others = [one for one in bars if one is not bar and set(one.group) == set(bar.group)]
+        if bar.kind and others:
+            raise FormulaError(
+                f"The formula has two terms for the levels of {bar.name!r}, one of them {bar.kind}(). Copy a column in "
+                "the data under another name and use it in one of the terms; for a map with independent effects beside "
+                "those of neighbours write bym2(region)."
+            )
 
 
 def _offset(piece: str) -> str:

@@ -20,6 +20,8 @@ from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
+from bayes_glmm.structures.adjacency import Adjacency, as_adjacency
+from bayes_glmm.structures.dependence import SPACE
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
@@ -59,7 +61,7 @@ class ModelSpec:
     priors: tuple[tuple[str, Prior], ...] = ()
     center: bool = True
     missing: str = "drop"
-    covariances: tuple[tuple[str, Structure], ...] = ()
+    covariances: tuple[tuple[str, Structure | Adjacency], ...] = ()
     links: tuple[tuple[str, Link], ...] = ()
 
     @property
@@ -107,7 +109,7 @@ class ModelSpec:
         columns
             Names of the data's columns, by which names that are no words are told from operators.
         covariances
-            Pedigrees, phylogenies or matrices by grouping factor.
+            Pedigrees, phylogenies, matrices or neighbours by grouping factor.
         dpar_formulas
             Formulas of further parameters: ``{"sigma": "~ x + (1 | g)"}``. A parsed formula may have them already.
 
@@ -214,7 +216,9 @@ class ModelSpec:
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
 
 
-def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+def _covariances(
+    covariances: Mapping[str, Any] | None, formula: Formula
+) -> tuple[tuple[str, Structure | Adjacency], ...]:
     if covariances is None:
         return ()
     if not isinstance(covariances, Mapping):
@@ -231,7 +235,11 @@ def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tup
                 f"covariances[{name!r}]: only factors of one column have a known covariance. Make one column of the "
                 "combination, and give the covariance of its levels."
             )
-    return tuple((name, as_structure(value, name)) for name, value in covariances.items())
+    maps = {bar.name for bar in formula.all_bars if bar.kind in SPACE}
+    return tuple(
+        (name, as_adjacency(value, name) if name in maps or isinstance(value, Adjacency) else as_structure(value, name))
+        for name, value in covariances.items()
+    )
 
 
 def _check_precision(formula: Formula, family: Family) -> None:
