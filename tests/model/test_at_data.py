@@ -282,7 +282,10 @@ def test_the_same_draws_whatever_the_origin():
     np.testing.assert_allclose(moved, centred["b_g"].isel(g_coef=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("formula", ["trend ~ treat * year + (year | g)", "mean ~ 0 + f + (1 | g)"])
+@pytest.mark.parametrize(
+    "formula",
+    [pytest.param("trend ~ treat * year + (year | g)", marks=pytest.mark.slow), "mean ~ 0 + f + (1 | g)"],
+)
 def test_pymcs_model_is_the_one_that_is_sampled(formula):
     """Through PyMC's own graph by nutpie, in other coordinates."""
     model = bg.GLMM(formula, simulated(5, levels=8, each=8))
