@@ -14,6 +14,8 @@ SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: What a script says, and the figures that it leaves in out/.
 TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "animal_model": (("Converged", "animal"), ()),
+    "lip_cancer": (("Converged", "phi", "Adjacency of 56 regions"), ()),
+    "mares": (("Converged", "rho"), ()),
     "meta_analysis": (("Converged", "tau", "On average the log risk ratio is"), ("forest.png", "funnel.png")),
     "quickstart": (("Converged", "Over the population of herds"), ("quickstart.png",)),
     "two_formulas": (("Converged", "sigma"), ()),

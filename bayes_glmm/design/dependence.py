@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import is_text, listed
+from bayes_glmm.design.frame import is_text, listed, plain
 from bayes_glmm.design.grouping import (
     Codes,
     GroupTerm,
@@ -274,7 +274,7 @@ def with_new_levels(
         between = np.abs(times - np.round(times)) > 1e-4
         if between.any():
             raise PredictionError(
-                f"ar1({column}) counts in steps of {clock.step:g}, and {rows[column][between].iloc[0]!r} is no "
+                f"ar1({column}) counts in steps of {clock.step:g}, and {plain(rows[column][between].iloc[0])!r} is no "
                 f"whole number of them from the times that were fitted. ou({column}) takes any time."
             )
         times = np.round(times)

@@ -100,7 +100,29 @@ class Adjacency:
         return sparse.csr_array((ones, both), shape=(self.size, self.size))
 
     def spectrum(self, kind: str) -> Spectrum:
-        """Describe effects of a kind on this map."""
+        """Describe effects of a kind on this map.
+
+        Parameters
+        ----------
+        kind
+            ``"car"``, ``"leroux"``, ``"icar"`` or ``"bym2"``.
+
+        Returns
+        -------
+        Spectrum
+            Their covariance beside the sd's square, all regions together; what models read.
+
+        Raises
+        ------
+        DataError
+            If the kind is ``"car"`` and a region has no neighbours.
+
+        Examples
+        --------
+        >>> chain = Adjacency({"north": ["middle"], "middle": ["south"]})
+        >>> chain.spectrum("icar").variances.round(2).tolist()
+        [1.36, 0.54, 1.36]
+        """
         if kind not in self._spectra:
             self._spectra[kind] = _spectrum(self, kind)
         return self._spectra[kind]

@@ -91,9 +91,16 @@ def test_priors_by_the_parameters_name(rows):
 def test_checks(fit):
     residuals = bg.simulate_residuals(fit, random_effects="new", draws=50, random_seed=1)
     assert np.isfinite(residuals["residual"]).all()
-    assert np.isfinite(bg.loo(fit).elpd)
     with pytest.raises(PredictionError, match="'g:t' are related across its levels"):
-        bg.loo(fit, unit="g")
+        bg.loo(fit, unit="g:t")
+
+
+@pytest.mark.slow
+def test_rows_left_out_are_predicted_from_their_neighbours(fit):
+    """A time with one row has nothing but its neighbours: the same density as a prediction without the row."""
+    result = bg.loo(fit)
+    assert np.isfinite(result.elpd)
+    assert float(result.pareto_k.max()) < 1.0
 
 
 def test_regions_differ_in_their_variance(rows):
