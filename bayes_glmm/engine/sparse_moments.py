@@ -127,8 +127,8 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
     Returns
     -------
     SparseMoments
-        Unchanged where there is no sigma, or its prior has an upper bound, or where how strongly levels are correlated is
-        estimated: then they can take sigma's place, and ratios to it have heavy tails.
+        Unchanged where there is no sigma, or its prior has an upper bound, or where it is estimated how strongly levels
+        are correlated: then they can take sigma's place, and ratios to it have heavy tails.
     """
     if moments.kinds[0].any():
         return moments
