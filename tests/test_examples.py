@@ -17,6 +17,7 @@ TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "lip_cancer": (("Converged", "phi", "Adjacency of 56 regions"), ()),
     "mares": (("Converged", "rho"), ()),
     "meta_analysis": (("Converged", "tau", "On average the log risk ratio is"), ("forest.png", "funnel.png")),
+    "missing_values": (("Converged", "20 frames of 176", "4 more without a response"), ()),
     "quickstart": (("Converged", "Over the population of herds"), ("quickstart.png",)),
     "two_formulas": (("Converged", "sigma"), ()),
     "waiting_times": (("Converged", "censored"), ()),

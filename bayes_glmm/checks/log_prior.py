@@ -64,6 +64,9 @@ def log_prior(fit: Fit) -> xr.Dataset:
         parts[row.parameter] = (
             _density(row, values - shift[..., None]).sum(axis=-1) if row.ordered else _density(row, values)
         )
+    for effect, row in zip(design.monotonic, priors.monotonic, strict=True):
+        with np.errstate(divide="ignore"):
+            parts[row.parameter] = _density(row, np.log(posterior[effect.name].to_numpy()).sum(axis=-1))
     coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
     return xr.Dataset({name: (("chain", "draw"), values) for name, values in parts.items()}, coords=coords)
 

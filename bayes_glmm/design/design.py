@@ -29,10 +29,12 @@ from bayes_glmm.design.encoders import (
     intercept_names,
 )
 from bayes_glmm.design.encoding import encode, fit_terms
-from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
+from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, prepare
 from bayes_glmm.design.grouping import GroupTerm, match_levels
 from bayes_glmm.design.identified import check_identified
-from bayes_glmm.design.known import encode_known
+from bayes_glmm.design.known import encode_known, with_ends
+from bayes_glmm.design.missing import complete_rows, predictable, split_unanswered
+from bayes_glmm.design.monotonic import Monotonic, check_order, monotonic_terms
 from bayes_glmm.design.response import (
     Response,
     build_response,
@@ -41,7 +43,7 @@ from bayes_glmm.design.response import (
     encode_trials,
 )
 from bayes_glmm.design.tables import read_columns
-from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, warn
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["Design", "build_design", "prepared"]
@@ -87,6 +89,9 @@ class Design:
         ``spec.channels``.
     offsets
         Sums of the offsets of further parameters, float64 (parameters, rows).
+    unanswered
+        Under ``missing="predict"``, the user's columns of the rows whose response alone is missing: they say nothing of
+        the parameters, and none of the arrays holds them. None otherwise.
     """
 
     spec: ModelSpec
@@ -105,6 +110,7 @@ class Design:
     encoders: Encoders = field(repr=False)
     channels: tuple[int, ...]
     offsets: Array
+    unanswered: pd.DataFrame | None = None
 
     @cached_property
     def means(self) -> Array:
@@ -119,6 +125,11 @@ class Design:
         """Positions of the intercepts among the columns of X, at most one for each linear predictor."""
         names = intercept_names(self.spec)
         return [j for j, name in enumerate(self.coefs) if name == names[self.channels[j]]]
+
+    @cached_property
+    def monotonic(self) -> tuple[Monotonic, ...]:
+        """The monotonic effects on the mean: their columns of X hold the positions of levels."""
+        return monotonic_terms(self.encoders.fixed)
 
     def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
         """Say which columns of X act on a linear predictor.
@@ -194,6 +205,11 @@ class Design:
     def size(self) -> int:
         """The number of rows."""
         return len(self.X)
+
+    @property
+    def given(self) -> pd.DataFrame:
+        """The user's columns of all rows that the model is about: `frame`, then those whose response is missing."""
+        return self.frame if self.unanswered is None else pd.concat([self.frame, self.unanswered])
 
     def group(self, name: str) -> GroupTerm:
         """Return the grouping factor of that name.
@@ -300,7 +316,9 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     formula = spec.formula
     check_names(formula)
     frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
-    frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
+    frame = with_ends(frame, formula.response)
+    frame, unanswered = split_unanswered(frame, formula) if spec.missing == "predict" else (frame, None)
+    frame, dropped, reasons = complete_rows(frame, spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
@@ -309,6 +327,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     further = [fit_parameter(part, predictors) for part in formula.parameters]
     groups, group_encoders = _fit_groups(spec, frame, predictors)
     own = [term for term in (term.within(0) for term in groups) if term is not None]
+    check_order(frame, monotonic_terms(fixed))
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
     if response.categories is None:
@@ -340,27 +359,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         encoders=encoders,
         channels=tuple(c for c, encoder in enumerate(encoders.all_fixed) for _ in encoder.coefs),
         offsets=_frozen(np.array([values for _, _, values in further]).reshape(len(further), len(frame))),
+        unanswered=None if unanswered is None else predictable(unanswered, kinds),
     )
-
-
-def _complete_rows(
-    frame: pd.DataFrame, missing: str, error: type[GLMMError]
-) -> tuple[pd.DataFrame, int, dict[str, int]]:
-    mask, counts = missing_mask(frame)
-    if error is DataError and 0 < len(frame) - int(mask.sum()) < 2:
-        raise DataError(
-            f"A model needs two rows or more; the data have {len(frame) - int(mask.sum())} without missing values."
-        )
-    if not counts:
-        return frame, 0, {}
-    by_column = ", ".join(f"{name}: {count}" for name, count in counts.items())
-    dropped = int(mask.sum())
-    if missing == "error":
-        raise error(f"{dropped} of {len(frame)} rows have missing values ({by_column}), and missing='error'.")
-    if dropped == len(frame):
-        raise error(f"Every row has a missing value ({by_column}).")
-    warn(f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).")
-    return frame.loc[~mask], dropped, counts
 
 
 def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
@@ -429,7 +429,7 @@ def _replay(
     wanted += encoders.response.known.columns(draws=trials)
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame = with_days(frame, formula.dates, PredictionError)
-    frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
+    frame, dropped, reasons = complete_rows(frame, spec.missing, PredictionError)
     predictors = prepared(frame, encoders.kinds, PredictionError)
     terms = [
         _replay_group(term, encoder, frame if term.name in levels else None, predictors, allow_new)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, nearest
+from bayes_glmm.errors import DataError, GLMMError, listed, nearest
 
 __all__ = [
     "Factor",
@@ -24,7 +24,6 @@ __all__ = [
     "distinct",
     "first_rows",
     "is_text",
-    "listed",
     "look_like_numbers",
     "missing_mask",
     "numbers",
@@ -371,21 +370,3 @@ def first_rows(index: pd.Index, mask: npt.NDArray[np.bool_]) -> str:
     more = int(mask.sum()) - len(labels)
     word = "row" if len(labels) == 1 and not more else "rows"
     return f"{word} {', '.join(labels)}" + (f" and {more} more" if more > 0 else "")
-
-
-def listed(values: Iterable[Any]) -> str:
-    """List values for an error message, cut after ten.
-
-    Parameters
-    ----------
-    values
-        What to list.
-
-    Returns
-    -------
-    str
-        Such as ``"'a', 'b' and 3 more"``.
-    """
-    items = list(values)
-    shown = ", ".join(repr(item) for item in items[:10])
-    return shown + (f" and {len(items) - 10} more" if len(items) > 10 else "")

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import distinct, is_text, listed, plain, sorted_text
-from bayes_glmm.errors import DataError, PredictionError
+from bayes_glmm.design.frame import distinct, is_text, plain, sorted_text
+from bayes_glmm.errors import DataError, PredictionError, listed
 from bayes_glmm.families import FAMILIES
 from bayes_glmm.structures.adjacency import Adjacency
 from bayes_glmm.structures.dependence import DependenceParameter
-from bayes_glmm.structures.labels import listed_labels, positions
+from bayes_glmm.structures.labels import positions
 from bayes_glmm.structures.series import Series
 from bayes_glmm.structures.spectrum import Spectrum
 from bayes_glmm.structures.structure import Structure
@@ -121,6 +121,27 @@ class GroupTerm:
     def dependence(self) -> DependenceParameter | None:
         """What says how strongly levels are correlated, where that is estimated."""
         return None if self.structure is None else self.structure.parameter
+
+    def related(self, standard: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Turn independent standard normal values into effects of correlated levels.
+
+        Parameters
+        ----------
+        standard
+            (levels, any).
+        value
+            (any,) what says how strongly levels are correlated, where that is not known.
+
+        Returns
+        -------
+        numpy.ndarray
+            (levels, any) effects with the sd one; as given where levels are independent.
+        """
+        if self.structure is None:
+            return standard
+        if isinstance(self.structure, Structure):
+            return self.structure.related(standard)
+        return self.structure.related(standard, value)
 
     @property
     def unequal(self) -> bool:
@@ -237,7 +258,7 @@ def related_levels(frame: pd.DataFrame, column: str, structure: Structure | Adja
         unknown = [plain(value) for value in uniques[place < 0]]
         raise DataError(
             f"covariances[{column!r}]: the {structure.kind} does not have {len(unknown):,} of the {len(uniques):,} "
-            f"levels in the data: {listed_labels(unknown)}. It has {listed_labels(structure.labels[::-1])}. Add "
+            f"levels in the data: {listed(unknown)}. It has {listed(structure.labels[::-1])}. Add "
             "them to it, or leave out their rows."
         )
     keys = np.arange(structure.size, dtype=np.int64)[:, None]

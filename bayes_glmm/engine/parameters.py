@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
+from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.pointers import local_matrix, local_vector
 
 #: Codes of prior distributions in the tables of `KernelData`.
@@ -202,6 +204,28 @@ def pull_precision(
             d_w = (sd[c] * d_lower[c, j] - factor[c, j] * inner) * factor[c, c]
             gradient[position] += d_w * math.cosh(theta[position])
             position += 1
+
+
+@as_written
+def term_given(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
+    """Fill what `term_factor` fills and Omega, for one term at a theta; return half the log determinant of Omega."""
+    k, z = omega.shape[0], data.terms[layout.Z_START, t]
+    blocks = data.blocks[z : z + k]
+    log_det: float = term_factor(
+        theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse
+    )
+    precision(inverse, omega)
+    return log_det
+
+
+@as_written
+def pull_term(
+    theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, d_omega: Any, gradient: Any
+) -> None:
+    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta: `term_given` in reverse."""
+    z, start = data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
+    blocks = data.blocks[z : z + sd.shape[0]]
+    pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
 
 
 @as_written

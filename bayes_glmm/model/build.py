@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.monotonic import Monotonic
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.model.distributions import (
@@ -88,6 +89,7 @@ def _coords(design: Design) -> dict[str, Any]:
         coords["coef"] = list(design.coefs)
     if design.response is not None and design.response.categories is not None:
         coords["threshold"] = list(threshold_labels(design.response.categories))
+    coords |= {term.dim: list(term.steps) for term in design.monotonic}
     for term in design.groups:
         coords[term.dim] = list(term.levels)
         coords[f"{term.name}_coef"] = list(term.coefs)
@@ -125,6 +127,17 @@ def _add_fixed_part(etas: list[Any], design: Design, priors: PriorTable) -> None
             eta = eta + (design.X[:, own] - priors.means[own]) @ priors.location[own]
         whole = len(own) == len(design.coefs)
         etas[channel] = eta + (X @ beta if whole else X[:, own] @ beta[own])
+    for term, row in zip(design.monotonic, priors.monotonic, strict=True):
+        etas[0] = etas[0] + pm.modelcontext(None)["beta"][term.position] * _raised(design, term, row)
+
+
+def _raised(design: Design, term: Monotonic, row: ParameterPrior) -> Any:
+    """Add the shares of a monotonic effect's steps; return what levels add for a coefficient of one, less X (obs,)."""
+    steps = len(term.steps)
+    simplex = pm.Dirichlet(term.name, a=np.full(steps, row.prior["alpha"]), dims=term.dim)
+    heights = pt.concatenate([pt.zeros(1), pt.cumsum(simplex)])
+    codes = design.X[:, term.position].astype(np.int32)
+    return (steps * heights - np.arange(steps + 1.0))[codes]
 
 
 def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:

@@ -75,7 +75,7 @@ def reported_names(design: Design) -> list[str]:
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
         names += [own] if (own := dependence_name(term)) else []
-    return names + [row.name for row in design.spec.constants]
+    return names + [row.name for row in design.spec.constants] + [term.name for term in design.monotonic]
 
 
 def dependence_name(term: GroupTerm) -> str:

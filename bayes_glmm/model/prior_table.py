@@ -85,8 +85,8 @@ class GroupPriors:
     dependence
         Prior of the parameter that says how strongly levels are correlated in time or space; None where there is none.
     basis
-        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
-        about the effects as reported.
+        (k, k) effects as reported from those at the predictors' means and in each level of factors, which the priors
+        are about; None where they are about the effects as reported.
     """
 
     sd: tuple[ParameterPrior, ...]
@@ -137,6 +137,8 @@ class PriorTable:
         (p,)
     means
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
+    monotonic
+        Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -146,6 +148,7 @@ class PriorTable:
     basis: Array = field(repr=False, compare=False)
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
+    monotonic: tuple[ParameterPrior, ...] = ()
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
@@ -156,6 +159,7 @@ class PriorTable:
             if group.dependence is not None:
                 yield group.dependence
         yield from self.auxiliary
+        yield from self.monotonic
 
     def frame(self) -> pd.DataFrame:
         """Return the table people read.

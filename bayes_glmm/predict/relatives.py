@@ -15,7 +15,6 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.predict.posterior import PosteriorDraws
 from bayes_glmm.structures.series import Series
 from bayes_glmm.structures.spectrum import Spectrum
-from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
 
@@ -80,8 +79,6 @@ def redrawn(draws: PosteriorDraws, design: Design, seed: int) -> PosteriorDraws:
         root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         k, size = len(term.coefs), draws.size
         standard = rng.standard_normal((term.structure.size, size * k))
-        known = isinstance(term.structure, Structure)
-        more = () if known else (np.repeat(draws.dependence[term.name], k),)
-        u = term.structure.related(standard, *more).reshape(-1, size, k).transpose(1, 0, 2)
+        u = term.related(standard, np.repeat(draws.dependence[term.name], k)).reshape(-1, size, k).transpose(1, 0, 2)
         effects[term.name] = np.einsum("slk,sjk->slj", u, root)
     return replace(draws, effects=effects)

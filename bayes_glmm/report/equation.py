@@ -6,6 +6,7 @@ import re
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.monotonic import Monotonic
 from bayes_glmm.printing.document import Formula
 from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.latex import upright
@@ -62,6 +63,7 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
     else:
         line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
+    lines += [_monotonic_line(term) for term in design.monotonic]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
@@ -120,6 +122,15 @@ def _product(coefficient: str, column: str, channel: int, design: Design) -> str
     if channel > 0:
         column = column.removeprefix(f"{design.spec.channels[channel - 1].name}_")
     return coefficient if column == "Intercept" else rf"{coefficient}\,{upright(column)}_i"
+
+
+def _monotonic_line(term: Monotonic) -> str:
+    """Write what a monotonic effect is made of: the steps up to a row's level, by their shares."""
+    column = upright(term.column)
+    return (
+        rf"{upright(term.coef)}_i &= {len(term.steps)} \sum_{{s = 1}}^{{{column}_i}} \zeta^{{{column}}}_s, \quad "
+        rf"\zeta^{{{column}}} \sim \operatorname{{Dirichlet}}"
+    )
 
 
 def _group_lines(term: GroupTerm) -> list[str]:

@@ -6,15 +6,15 @@ Input: a term. Output: its kind, what stands left of the bar and what stands rig
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.names import one_name
 from bayes_glmm.spec.scan import signed_terms, split
 from bayes_glmm.structures.dependence import KINDS, SPACE
 
-__all__ = ["PLAIN", "Dependence", "read_dependence"]
+__all__ = ["PLAIN", "Dependence", "check_dependent", "read_dependence"]
 
 #: glmmTMB's names of what a bar says by itself.
 PLAIN: Mapping[str, str] = {"us": "|", "diag": "||"}
@@ -81,3 +81,37 @@ def read_dependence(sign: str, piece: str) -> Dependence | None:
             else f"{piece}: {left!r} must be one column, as in {example}."
         )
     return Dependence(kind, column, right)
+
+
+class _Bar(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def group(self) -> tuple[str, ...]: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+def check_dependent(bars: Sequence[_Bar]) -> None:
+    """Refuse a second term for the levels of one that is correlated in time or space.
+
+    Parameters
+    ----------
+    bars
+        All group terms of a model.
+
+    Raises
+    ------
+    FormulaError
+        If there is one.
+    """
+    for bar in bars:
+        others = [one for one in bars if one is not bar and set(one.group) == set(bar.group)]
+        if bar.kind and others:
+            raise FormulaError(
+                f"The formula has two terms for the levels of {bar.name!r}, one of them {bar.kind}(). Copy a column in "
+                "the data under another name and use it in one of the terms; for a map with independent effects beside "
+                "those of neighbours write bym2(region)."
+            )

@@ -14,8 +14,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from bayes_glmm.arguments import in_words
-from bayes_glmm.errors import DataError
-from bayes_glmm.structures.labels import listed_labels
+from bayes_glmm.errors import DataError, listed
 from bayes_glmm.structures.matrix import named_matrix
 from bayes_glmm.structures.precisions import PrecisionParts
 from bayes_glmm.structures.spectrum import Spectrum, generalized_inverse
@@ -152,7 +151,7 @@ def _spectrum(adjacency: Adjacency, kind: str) -> Spectrum:
     if kind == "car" and not degrees.all():
         alone = [adjacency.labels[i] for i in np.flatnonzero(degrees == 0)]
         raise DataError(
-            f"car() gives a region without neighbours no variance: {listed_labels(alone)}. Use bym2(), leroux() or "
+            f"car() gives a region without neighbours no variance: {listed(alone)}. Use bym2(), leroux() or "
             "icar(), where its effect is independent of the others, or leave out its rows."
         )
     basis, inverse, values = np.zeros((n, n)), np.zeros((n, n)), np.ones(n)
@@ -260,14 +259,14 @@ def _checked(
     texts = [str(label) for label in labels]
     place = {text: at for at, text in enumerate(texts)}
     if len(place) < len(texts):
-        raise DataError(f"Regions of the same name: {listed_labels(sorted({t for t in texts if texts.count(t) > 1}))}.")
+        raise DataError(f"Regions of the same name: {listed(sorted({t for t in texts if texts.count(t) > 1}))}.")
     if unknown := list(dict.fromkeys(name for pair in pairs for name in pair if str(name) not in place)):
-        raise DataError(f"regions= does not have {listed_labels(unknown)}, which the neighbours name.")
+        raise DataError(f"regions= does not have {listed(unknown)}, which the neighbours name.")
     if len(labels) > MOST_REGIONS:
         raise DataError(f"The map has {len(labels):,} regions; {MOST_REGIONS:,} are the most.")
     edges = {tuple(sorted((place[str(one)], place[str(other)]))) for one, other in pairs}
     if own := [labels[i] for i, j in edges if i == j]:
-        raise DataError(f"A region cannot be its own neighbour: {listed_labels(own)}.")
+        raise DataError(f"A region cannot be its own neighbour: {listed(own)}.")
     if not edges:
         raise DataError("The map has no two neighbours.")
     return labels, np.array(sorted(edges), dtype=np.int64).reshape(-1, 2).T

@@ -10,9 +10,9 @@ from scipy import stats
 import bayes_glmm as bg
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import theta_posterior
-from bayes_glmm.engine.pack import pack, packed_structures
+from bayes_glmm.engine.pack import pack, related_system
 from bayes_glmm.engine.run import density_at
-from bayes_glmm.engine.sparse_moments import sparse_moments, sparse_pattern
+from bayes_glmm.engine.sparse_moments import sparse_moments
 from tests.structures.oracles import dense_covariance
 
 NEAR = {"a": ["b", "c"], "b": ["c", "d"], "c": [], "d": ["e"], "e": [], "f": ["g"], "g": [], "island": []}
@@ -36,9 +36,9 @@ def test_marginal_density(kind):
     model = model_of(kind)
     spec, design, priors = model.spec, model.design, model.prior_table
     packed = pack(spec, design, priors)
-    pattern = sparse_pattern(*packed_structures(packed, design))
+    system = related_system(packed, design)
     mean, sd_beta = (np.array([row.prior[part] for row in priors.beta]) for part in ("mu", "sigma"))
-    posterior = theta_posterior(packed, sparse_moments(packed.data, pattern, mean, sd_beta**-2.0))
+    posterior = theta_posterior(packed, sparse_moments(packed.data, system, mean, sd_beta**-2.0))
     (term,), (group,) = design.groups, (own for _, own in priors.groups)
     X = (design.X - priors.means) @ priors.basis
     centre = design.X @ priors.location + X @ mean

@@ -125,7 +125,6 @@ ERRORS = [
     ("p(k) ~ x", "two arguments"),
     ("y, z ~ x", "One response"),
     ("y ~ y + x", "also a predictor"),
-    ("y ~ mo(x)", "monotonic"),
     ("y ~ s(x)", "bs"),
     ("y ~ gp(x)", "Gaussian processes"),
     ("y ~ polly(x, 2)", "Did you mean 'poly'"),
