@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.dependence import PLAIN, Dependence, check_dependent, read_dependence
 from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
@@ -35,12 +36,16 @@ class Bar:
         False for ``(x || g)``: every coefficient of the term is independent of the others.
     together
         Name that terms of one grouping factor share whose coefficients are correlated, ``"p"`` for ``(1 | p | g)``.
+    kind
+        How the levels are correlated in time or space, ``"ar1"`` for ``ar1(time | g)``, whose last column of `group` is
+        the time; empty where they are not.
     """
 
     effects: str
     group: tuple[str, ...]
     correlated: bool = True
     together: str = ""
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -194,7 +199,8 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
             parameters.append(_parameter(name, text, response, names, shared, grouping))
         except FormulaError as error:
             raise FormulaError(f"dpar_formulas[{name!r}]: {error}") from None
-        shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
+        shared = _shared(together := (*formula.bars, *(bar for one in parameters for bar in one.bars)))
+        check_dependent(together)
     return replace(formula, parameters=tuple(parameters))
 
 
@@ -266,7 +272,8 @@ def parse_formula(
         failures)``, ``weighted(y, w)`` (a row counts w times, as w equal rows would), ``precision(y, w)`` (a row's
         variance is divided by w, as that of a mean of w rows is: lme4's ``weights=``), and brms's ``y | trials(n) +
         weights(w)``. Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``,
-        ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
+        ``(1 | a/b)``, ``(1 | a:b)``, ``ar1(time | g)`` and its like (`bayes_glmm.spec.dependence`). Column
+        names that hold blanks or operators go in backticks.
     columns
         Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
         columns that the formula does not have as response or grouping factor.
@@ -326,6 +333,7 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars = _right_side(right, shared)
+    check_dependent(bars)
     fixed, by_step = _steps_apart(fixed)
     formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), by_step=by_step)
     columns = set(check_expression(formula.response.expression))
@@ -346,6 +354,9 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
     offsets: list[str] = []
     bars: list[Bar] = []
     for sign, piece in signed_terms(text):
+        if (dependent := read_dependence(sign, piece)) is not None:
+            bars.extend(_dependent(dependent, piece, shared))
+            continue
         grouped = has_bar(piece)
         inside = enclosed(piece)
         if re.match(r"offset\s*\(", piece) and piece.endswith(")"):
@@ -387,6 +398,18 @@ def _of_steps(piece: str) -> str | None:
     match = re.match(r"cs\s*(?=\()", piece)
     inside = None if match is None else enclosed(piece[match.end() :])
     return inside if inside is not None and len(split(inside, ",")) == 1 else None
+
+
+def _dependent(read: Dependence, piece: str, shared: dict[str, set[str]]) -> list[Bar]:
+    """Turn ``ar1(time | g)``, ``us(x | g)`` and the like into bars."""
+    if read.kind in PLAIN:
+        return _expand_bar(f"{read.left} {PLAIN[read.kind]} {read.right}", shared)
+    group = _groups(read.right, piece) if read.right else [()]
+    if len(group) > 1:
+        raise FormulaError(f"{piece}: name one grouping factor, such as a:b, right of the bar; '/' makes several.")
+    if read.left in group[0]:
+        raise FormulaError(f"{piece}: {read.left!r} cannot be both the time and the grouping factor.")
+    return [Bar("1", (*group[0], read.left), kind=read.kind)]
 
 
 def _offset(piece: str) -> str:
