@@ -91,7 +91,7 @@ def intercept_names(spec: ModelSpec) -> tuple[str, ...]:
 
 def fit_parameter(part: ParameterFormula, predictors: pd.DataFrame) -> tuple[ParameterEncoder, Array, Array]:
     """Encode the formula of a further parameter: what replays it, its columns and its offset."""
-    fixed, columns = fit_terms(part.fixed, predictors)
+    fixed, columns = fit_terms(part.fixed, predictors, thresholds=part.implied)
     offset, encoders = fit_offsets(part.offsets, predictors)
     return ParameterEncoder(fixed, encoders), columns, offset
 

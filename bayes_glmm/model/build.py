@@ -87,7 +87,7 @@ def _coords(design: Design) -> dict[str, Any]:
     coords: dict[str, Any] = {"obs": np.arange(len(design.offset))}
     if design.coefs:
         coords["coef"] = list(design.coefs)
-    if design.response is not None and design.response.categories is not None:
+    if design.response is not None and design.response.categories and design.spec.family.support == "ordered":
         coords["threshold"] = list(threshold_labels(design.response.categories))
     coords |= {term.dim: list(term.steps) for term in design.monotonic}
     for term in design.groups:
@@ -145,7 +145,7 @@ def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any
     if not (priors.centered and "beta" in model.named_vars):
         return thresholds_parameter(row.parameter, row, "threshold")
     centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
-    shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"])
+    shift = pt.dot(pt.as_tensor_variable(priors.shifts), model["beta"])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
 

@@ -139,6 +139,8 @@ class PriorTable:
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
     monotonic
         Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
+    alike
+        Whether the linear predictors are those of categories: names without one, ``"beta"``, stand for all of them.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -149,6 +151,14 @@ class PriorTable:
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
     monotonic: tuple[ParameterPrior, ...] = ()
+    alike: bool = False
+
+    @property
+    def shifts(self) -> Array:
+        """What coefficients add to thresholds at the predictors' means: (1, p), or (thresholds, p)."""
+        names = list(dict.fromkeys(row.channel for row in self.beta if row.channel)) or [""]
+        own = np.array([[row.channel in ("", name) for row in self.beta] for name in names], dtype=float)
+        return own.reshape(len(names), len(self.beta)) * self.means
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
