@@ -33,7 +33,6 @@ ELSEWHERE: dict[str, str] = {
         KINDS, "it is a term of its own, added with '+': ar1(time | g), ou(time | g), rw1(time), bym2(region)"
     ),
     **dict.fromkeys(("mat", "gau", "toep", "rr"), "the covariances there are: us(), diag(), ar1() and ou()"),
-    "cs": "compound symmetry is not available: write (1 | g / f), whose effects have equal correlations within g",
     "trials": _SUCCESSES,
     "cbind": _SUCCESSES,
     "p": "p(successes, trials) belongs on the left of '~'",
