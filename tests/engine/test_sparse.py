@@ -156,22 +156,6 @@ def test_a_dense_factor_is_refused_with_its_reason(animals, monkeypatch):
     assert "the levels of 'animal' are related, and their sparse factor takes more than" in reason
 
 
-@pytest.mark.parametrize(
-    ("response", "options", "why"),
-    [
-        ("se(weight, s, sigma=True)", {}, "sigma is estimated beside known standard errors"),
-        ("truncated(censored(weight, upper=99), lower=0)", {}, "responses are censored and truncated"),
-        ("weight", {"dpar_formulas": {"sigma": "~ x"}}, "'sigma' has a formula"),
-        ("weight", {"family": "exgaussian"}, "the family is not gaussian with the identity link"),
-    ],
-)
-def test_why_related_levels_are_not_integrated_out(animals, response, options, why):
-    pedigree, rows = animals
-    model = bg.GLMM(f"{response} ~ x + (1 | animal)", rows.assign(s=0.1), covariances={"animal": pedigree}, **options)
-    reason = why_not_covered(model.spec, model.design, model.prior_table)
-    assert reason == f"the levels of 'animal' are related, and {why}"
-
-
 def test_moments_do_not_depend_on_the_order_of_rows(animals):
     pedigree, rows = animals
     found = []
