@@ -133,8 +133,9 @@ def fit_multiple(
     Raises
     ------
     GLMMError
-        As `GLMM` and `GLMM.fit` raise it; the message says for which data set. If `frames` is no list, or a column
-        holds numbers in one data set and text in another.
+        As `GLMM` and `GLMM.fit` raise it; the message says for which data set.
+    DataError
+        If `frames` is no list of at least two data sets, or a column holds numbers in one and text in another.
 
     Warns
     -----
