@@ -143,10 +143,8 @@ class MultivariateSpec:
                 part = ModelSpec.build(formula, family, link, own[name], center, missing, covariances=known or None)
             except GLMMError as error:
                 raise type(error)(f"{name}: {error}") from None
-            if part.family.support == "ordered":
-                raise GLMMError(
-                    f"{name}: ordered categories are not available among several responses. Fit {name} by itself."
-                )
+            if part.family.support in ("ordered", "unordered"):
+                raise GLMMError(f"{name}: categories are not available among several responses. Fit {name} by itself.")
             parts.append(part)
         _check_ids(parts, names)
         spec = cls(names, tuple(parts), residual_correlation, shared)
