@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
+    from bayes_glmm.structures.adjacency import Adjacency
     from bayes_glmm.structures.matrix import Precision
     from bayes_glmm.structures.pedigree import Pedigree
     from bayes_glmm.structures.phylogeny import Phylogeny
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES",
     "GLMM",
+    "Adjacency",
     "Family",
     "FittedGLMM",
     "FittedMultivariateGLMM",
@@ -106,6 +108,7 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "Adjacency": "structures.adjacency",
     "FittedMultivariateGLMM": "glmm.multivariate",
     "MultivariateGLMM": "glmm.multivariate",
     "Pedigree": "structures.pedigree",

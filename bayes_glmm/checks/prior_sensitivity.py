@@ -226,7 +226,15 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         return replace(row, prior=row.prior.powered(alpha)) if row.parameter in names else row
 
     groups = tuple(
-        (name, replace(group, sd=tuple(map(scaled, group.sd)), corr=None if group.corr is None else scaled(group.corr)))
+        (
+            name,
+            replace(
+                group,
+                sd=tuple(map(scaled, group.sd)),
+                corr=group.corr and scaled(group.corr),
+                dependence=group.dependence and scaled(group.dependence),
+            ),
+        )
         for name, group in table.groups
     )
     beta, auxiliary, monotonic = (tuple(map(scaled, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))

@@ -22,16 +22,18 @@ from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
+from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_system import SparseSystem, sparse_system
+from bayes_glmm.engine.sparse_system import Related, SparseSystem, sparse_system
 from bayes_glmm.errors import listed
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.structures.series import Series
+from bayes_glmm.structures.spectrum import Spectrum
 from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
@@ -114,10 +116,27 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         own = ", ".join(one.name for one in spec.channels)
         formulas = f" and formulas of {own}" if own else ""
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
-    reason, related = _why_not_laid_out(design, priors), related_in_words(design.groups)
+    reason = _why_not_laid_out(design, priors) or _why_not_sparse(spec, design, priors)
+    related = related_in_words(design.groups)
     if reason is None and related is not None:
         return why_too_dense(related, pack(spec, design, priors), design)
     return reason
+
+
+def _why_not_sparse(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
+    """Say why effects correlated in time or space are not integrated out; None where they are, or there are none."""
+    fields = [own for term in design.groups if isinstance(own := term.structure, Series | Spectrum)]
+    if dense := [f"{field.kind}()" for field in fields if field.parts is None]:
+        return f"effects of {listed(dense)} have no sparse precision"
+    if not fields:
+        return None
+    estimated = (
+        f"it is estimated how strongly effects of {listed([f'{field.kind}()' for field in fields])} are correlated"
+    )
+    if not is_normal(spec):
+        return f"{estimated}, and the family is not gaussian with the identity link"
+    normal = all(row.prior.name in ("Normal", "Flat") for row in priors.beta)
+    return None if normal else f"{estimated}, and a coefficient's prior is not normal"
 
 
 def why_too_dense(related: str, packed: Packed, design: Design | MultivariateDesign) -> str | None:
@@ -368,12 +387,13 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
     return table
 
 
-def regressions(structures: Sequence[Structure | None]) -> dict[str, npt.NDArray[Any]]:
+def regressions(structures: Sequence[Related | None]) -> dict[str, npt.NDArray[Any]]:
     """Lay out how terms' levels are regressed on levels before them, one term behind the other."""
-    known = [own for own in structures if own is not None]
+    chains = [own if isinstance(own, Structure) else None for own in structures]
+    known = [own for own in chains if own is not None]
     first, starts = 0, [np.zeros(1, dtype=np.int64)]
     related = np.full(len(structures), -1, dtype=np.int64)
-    for t, own in enumerate(structures):
+    for t, own in enumerate(chains):
         if own is not None:
             related[t] = first
             first += own.size
@@ -427,9 +447,11 @@ def lay_out_terms(
             assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
             for c in block:
                 firsts[c] = block[0]
-        n_corr = sum(c - firsts[c] for c in range(k))
-        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), k + n_corr)
-        table += [prior_row(row) for row in priors.groups[g][1].sd] + [correlation] * n_corr
+        n_corr, own = sum(c - firsts[c] for c in range(k)), priors.groups[g][1]
+        rows = [prior_row(row) for row in own.sd] + [correlation] * n_corr
+        rows += [] if own.dependence is None else [prior_row(own.dependence)]
+        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), len(rows))
+        table += rows
         blocks += firsts
         u_start += k * len(term.levels)
     return terms, np.array(blocks, dtype=np.int64), table
@@ -457,6 +479,9 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
             i = int(data.terms[layout.THETA_START, t]) + c
             unit = scales[_channels(design.groups[g])[c]].unit
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
+        if (law := design.groups[g].dependence) is not None:
+            i = int(data.terms[layout.THETA_START, t] + data.terms[layout.THETA_SIZE, t]) - 1
+            theta[i] = _unconstrain(data.theta_table[i], law.start)
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
     for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:

@@ -19,7 +19,7 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.model.multivariate import correlation_factor, partial_names, reported_by_all
-from bayes_glmm.model.naming import reported_names, threshold_labels
+from bayes_glmm.model.naming import dependence_name, reported_names, threshold_labels
 from bayes_glmm.spec.multivariate import RESIDUAL
 
 Array = npt.NDArray[np.float64]
@@ -87,6 +87,9 @@ def _coefficients(
         sd = np.stack([constrained(data.theta_table[first + c], theta[..., first + c]) for c in range(k)], axis=-1)
         coords |= {dims[0]: list(term.levels), dims[1]: list(term.coefs)}
         size, basis = int(data.terms[layout.THETA_SIZE, t]), packed.priors.groups[g][1].basis
+        if name := dependence_name(term):
+            size -= 1
+            variables[name] = ((), constrained(data.theta_table[first + size], theta[..., first + size]))
         if size > k:
             z = int(data.terms[layout.Z_START, t])
             factor = _correlation_factors(theta[..., first + k : first + size], data.blocks[z : z + k])

@@ -400,7 +400,8 @@ def saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, An
     for number, (name, priors) in enumerate(table.groups):
         sd, key, k = tuple(map(restored, priors.sd)), f"priors_basis{number}", len(priors.sd)
         corr = priors.corr and restored(priors.corr)
-        groups.append((name, GroupPriors(sd, corr, array(key, k, k) if key in group else None)))
+        own = priors.dependence and restored(priors.dependence)
+        groups.append((name, GroupPriors(sd, corr, own, array(key, k, k) if key in group else None)))
     return PriorTable(
         beta,
         tuple(groups),

@@ -24,7 +24,7 @@ from bayes_glmm.model.distributions import (
     thresholds_parameter,
     vector_parameter,
 )
-from bayes_glmm.model.naming import AT_DATA, observed_name, threshold_labels
+from bayes_glmm.model.naming import AT_DATA, dependence_name, observed_name, threshold_labels
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.related import related
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -165,7 +165,7 @@ def add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, parame
     if parametrization == "centered":
         if term.structure is not None:
             raise GLMMError(
-                f"The effects of {term.name!r} have a known covariance; they are built non-centred only: "
+                f"The effects of {term.name!r} are correlated across its levels; they are built non-centred only: "
                 "to_pymc(parametrization='noncentered')."
             )
         if factor is None:
@@ -174,7 +174,9 @@ def add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, parame
             b = pm.MvNormal(f"b_{term.name}{own}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
     else:
         z = pm.Normal(f"z_{term.name}", dims=dims)
-        z = z if term.structure is None else related(term.structure, z)
+        if term.structure is not None:
+            row = priors.dependence
+            z = related(term.structure, z, row and scalar_parameter(dependence_name(term), row))
         b = pm.Deterministic(f"b_{term.name}{own}", (z if factor is None else z @ factor.T) * sd, dims=dims)
     Z = term.Z
     if priors.basis is not None:

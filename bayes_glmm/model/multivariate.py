@@ -186,7 +186,7 @@ def _merged_group(design: MultivariateDesign, tables: tuple[PriorTable, ...], i:
         about = next((row.about for row in rows if row.about), "")
         source_of = "default" if prior is None else "user"
         corr = ParameterPrior(f"corr[{term.name}]", prior or Prior("LKJ", eta=1), source=source_of, about=about)
-    return GroupPriors(rows, corr, None if np.array_equal(basis, np.eye(len(source))) else basis)
+    return GroupPriors(rows, corr, basis=None if np.array_equal(basis, np.eye(len(source))) else basis)
 
 
 def _check_keys(spec: MultivariateSpec, groups: tuple[tuple[str, GroupPriors], ...]) -> None:

@@ -65,9 +65,9 @@ def reported_names(design: Design) -> list[str]:
     Returns
     -------
     list of str
-        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the parameters that are the
-        same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share
-        its last dimension.
+        ``beta``, then per group ``b_<group>``, ``sd_<group>``, ``corr_<group>`` and ``rho_<group>`` or its like, then
+        the parameters that are the same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes
+        before the variables that share its last dimension.
     """
     return [
         *coefficient_names(design.coefs, design.groups),
@@ -83,7 +83,24 @@ def coefficient_names(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> list
         names.append(f"b_{term.name}")
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
+        names += [own] if (own := dependence_name(term)) else []
     return names
+
+
+def dependence_name(term: GroupTerm) -> str:
+    """Name the parameter that says how strongly a factor's levels are correlated, ``"rho_herd:day"``; empty for none.
+
+    Parameters
+    ----------
+    term
+        The grouping factor.
+
+    Returns
+    -------
+    str
+        The name of its variable.
+    """
+    return "" if term.dependence is None else f"{term.dependence.name}_{term.name}"
 
 
 def random_variable_name(name: str, row: ParameterPrior) -> str:

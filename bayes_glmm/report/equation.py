@@ -14,6 +14,14 @@ from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import shown
 
 _TERMS_PER_LINE = 4
+#: How the covariance of levels in time and space depends on its parameter, by kind.
+_DEPENDENCE = {
+    "ar1": (r"C(\rho)_{st} &= \rho^{|t - s|} \text{ within a series}",),
+    "ou": (r"C(\kappa)_{st} &= \exp(-\kappa\,|t - s|) \text{ within a series}",),
+    "car": (r"C(\rho) &= (D - \rho A)^{-1}",),
+    "leroux": (r"C(\rho) &= ((1 - \rho) I + \rho (D - A))^{-1}",),
+    "bym2": (r"C(\phi) &= (1 - \phi) I + \phi\,Q^{-}",),
+}
 _MOST_TERMS = 24
 
 
@@ -158,6 +166,7 @@ def group_lines(term: GroupTerm) -> list[str]:
         sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
         if term.structure is not None:
             lines.append(_related_line(name, block, term.structure.symbol))
+            lines += _DEPENDENCE.get(term.structure.kind, ())
             lines += [rf"R^{{{name}}} &\sim \operatorname{{LKJ}}(\eta)"] if len(block) > 1 else []
             continue
         if len(block) == 1:

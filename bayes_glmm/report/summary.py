@@ -17,6 +17,7 @@ from bayes_glmm.checks.frames import spread
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
+from bayes_glmm.model.naming import dependence_name
 from bayes_glmm.printing.document import Words
 from bayes_glmm.printing.grid import Grid, as_text
 from bayes_glmm.printing.html import fragment
@@ -28,7 +29,7 @@ COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "
 #: What the summary of a fit of several data sets has besides, after the sd.
 OF_FRAMES = ("sd_within", "sd_between", "fmi")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
-_POSITIVE = ("sd", "auxiliary")
+_POSITIVE = ("sd", "dependence", "auxiliary")
 
 
 class Drawn(Protocol):
@@ -137,11 +138,11 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, simplex, random effect), group, term,
-        mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
-        A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
-        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean. Of a fit of several
-        data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
+        One row per parameter: component (fixed, sd, corr, dependence, threshold, auxiliary, simplex, random effect),
+        group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on
+        the link scale. A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson
+        would do) has NaN for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
+        Of a fit of several data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
 
     Raises
     ------
@@ -215,12 +216,14 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[Section]:
 
 
 def coefficient_sections(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> Iterator[Section]:
-    """List coefficients, sds and correlations, as `summary_table` takes them."""
+    """List coefficients, sds, correlations of coefficients and of levels, as `summary_table` takes them."""
     if coefs:
         yield "beta", "fixed", "", list(coefs), np.arange(len(coefs))
     for term in groups:
         yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
         yield from _correlations(term)
+        if name := dependence_name(term):
+            yield name, "dependence", term.name, [name.partition("_")[0]], np.arange(1)
 
 
 def effect_sections(groups: Sequence[GroupTerm]) -> Iterator[Section]:
@@ -288,7 +291,8 @@ def without_mean(fit: Drawn, table: pd.DataFrame, powers: Mapping[str, float]) -
     """
     missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
-        name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
+        name = f"{row['term']}_{row['group']}" if row["component"] == "dependence" else str(row["term"])
+        name = f"sd_{row['group']}" if row["component"] == "sd" else name
         if row["component"] == "fixed":
             draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
         else:

@@ -132,7 +132,7 @@ class MultivariateSpec:
             raise GLMMError("bf(..., family = ...) and families= both state families; state them once.")
         names = response_names(texts)
         parsed = [parse_formula(text, columns) for text in _without_other_responses(texts, columns)]
-        related = related_factors(covariances, [bar.name for formula in parsed for bar in formula.all_bars])
+        related = related_factors(covariances, [bar for formula in parsed for bar in formula.all_bars])
         own, shared = _split_priors(priors, names)
         chosen, linked = _each(stated or families, names, "families"), _each(links, names, "link")
         parts = []
@@ -143,8 +143,7 @@ class MultivariateSpec:
                 part = ModelSpec.build(formula, family, link, own[name], center, missing, covariances=known or None)
             except GLMMError as error:
                 raise type(error)(f"{name}: {error}") from None
-            if part.family.support in ("ordered", "unordered"):
-                raise GLMMError(f"{name}: categories are not available among several responses. Fit {name} by itself.")
+            _check_part(name, part)
             parts.append(part)
         _check_ids(parts, names)
         spec = cls(names, tuple(parts), residual_correlation, shared)
@@ -182,6 +181,17 @@ class MultivariateSpec:
         spec = cls(names, parts, residual, priors)
         _check_residuals(spec)
         return spec
+
+
+def _check_part(name: str, part: ModelSpec) -> None:
+    """Refuse what a response among several cannot have."""
+    if part.family.support in ("ordered", "unordered"):
+        raise GLMMError(f"{name}: categories are not available among several responses. Fit {name} by itself.")
+    if kinds := [bar.kind for bar in part.formula.all_bars if bar.kind]:
+        raise GLMMError(
+            f"{name}: effects correlated in time or space, {kinds[0]}(), are not available among several responses. "
+            f"Fit {name} by itself."
+        )
 
 
 # formulas -----------------------------------------------------------------------------------------------------------

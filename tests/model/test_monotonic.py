@@ -238,7 +238,7 @@ def test_the_example_of_brms_is_recovered_and_serves_everything(tmp_path):
     factor = bg.GLMM("ls ~ income", frame).fit(random_seed=1, progressbar=False)
     assert bg.loo(fit, progressbar=False).elpd == pytest.approx(bg.loo(factor, progressbar=False).elpd, abs=2)
     assert bg.check_residuals(bg.simulate_residuals(fit, random_seed=1)).loc["uniformity", "p_value"] > 0.01
-    assert "simplex[income]" in str(bg.prior_sensitivity(fit, progressbar=False))
+    assert "simplex_income[top]" in str(bg.prior_sensitivity(fit, progressbar=False))
     fit.extend(random_seed=1)
 
 
