@@ -1,4 +1,4 @@
-"""Several responses of real data: blue tits (brms's vignette of multivariate models), gryphons (Wilson et al. 2010)."""
+"""Several responses of real data: the blue tits of brms's vignette of multivariate models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 import bayes_glmm as bg
 from tests.published.data import blue_tits
-from tests.published.test_animal_models import table
 
 pytestmark = pytest.mark.slow
 
@@ -56,17 +55,3 @@ def test_a_response_that_is_missing_in_rows_is_what_other_rows_would_be():
         separate = bg.GLMM(formulas, apart)
     again = separate.fit(random_seed=2, progressbar=False).summary()
     assert (abs(together["mean"] - again["mean"]) < 0.1 * together["sd"]).all()
-
-
-@pytest.mark.filterwarnings("ignore:.*rows are left out for:bayes_glmm.errors.DataWarning")
-def test_gryphons_birth_weight_and_tarsus():
-    """Variances, covariances and genetic correlation by ASReml in the tutorial of Wilson et al. (2010)."""
-    pedigree = bg.Pedigree(table("gryphonped.csv"), id="id", dam="mother", sire="father")
-    rows = table("gryphon.csv").astype({"sex": "category"})
-    formulas = [
-        "bwt ~ sex + (1 |a| animal) + (1 |m| mother) + (1 |y| byear)",
-        "tarsus ~ sex + (1 |a| animal) + (1 |m| mother) + (1 |y| byear)",
-    ]
-    model = bg.GLMM(formulas, rows, covariances={"animal": pedigree}, residual_correlation=True)
-    fit = model.fit(random_seed=1, progressbar=False)
-    print(fit, fit.attrs)
