@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bayes_glmm.design.smooths import spectral_sd
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD
 from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
+    from bayes_glmm.design.design import Design
     from bayes_glmm.inference.fit import Fit
     from bayes_glmm.model.prior_table import ParameterPrior
 
@@ -41,7 +44,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
     parts: dict[str, Array] = {}
     shift = np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
     if design.coefs:
-        beta = posterior["beta"].to_numpy()
+        beta = posterior["beta"].to_numpy()[..., design.unpenalised]
         shift = beta @ priors.means
         stated = (beta - priors.location) @ np.linalg.inv(priors.basis).T
         parts |= {row.parameter: _density(row, stated[..., i]) for i, row in enumerate(priors.beta)}
@@ -55,6 +58,10 @@ def log_prior(fit: Fit) -> xr.Dataset:
             blocks = [corr[(..., *np.ix_(block, block))] for block in term.blocks if len(block) > 1]
             log_det = [np.linalg.slogdet(block)[1] for block in blocks]
             parts[group.corr.parameter] = np.sum([group.corr.prior.log_density(one) for one in log_det], axis=0)
+    for i, smooth in enumerate(priors.smooths):
+        parts[smooth.sd.parameter] = _density(smooth.sd, posterior[SMOOTH_SD].to_numpy()[..., i])
+    for i, row in enumerate(priors.lengthscales):
+        parts[row.parameter] = _density(row, posterior[SMOOTH_LENGTHSCALE].to_numpy()[..., i])
     for row in priors.auxiliary:
         values = posterior[row.parameter].to_numpy()
         parts[row.parameter] = (
@@ -65,7 +72,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
 
 
 def log_effects(fit: Fit) -> xr.DataArray:
-    """Compute the log density of all levels' effects given their sds and correlations.
+    """Compute the log density of all levels' effects, and of what bends in smooths, given their sds and correlations.
 
     Parameters
     ----------
@@ -79,6 +86,10 @@ def log_effects(fit: Fit) -> xr.DataArray:
     """
     draws = posterior_draws(fit)
     total = np.zeros(draws.size)
+    if fit.model.design.penalised:
+        sds = bent_sds(fit.posterior, fit.model.design).reshape(draws.size, -1)
+        columns = [j for part in fit.model.design.penalised for j in part.columns]
+        total -= np.sum(0.5 * np.square(draws.beta[:, columns] / sds) + np.log(sds), axis=1)
     structures = {term.name: term.structure for term in fit.model.design.groups}
     for name, effects in draws.effects.items():
         values, vectors = np.linalg.eigh(draws.covariances[name])
@@ -94,6 +105,32 @@ def log_effects(fit: Fit) -> xr.DataArray:
         total -= 0.5 * effects.shape[1] * np.log(values).sum(axis=1)
     coords = {"chain": draws.chain, "draw": draws.draw}
     return xr.DataArray(total.reshape(len(draws.chain), len(draws.draw)), dims=("chain", "draw"), coords=coords)
+
+
+def bent_sds(posterior: xr.Dataset, design: Design) -> Array:
+    """Compute the sd of every coefficient of what bends in smooths, part after part.
+
+    Parameters
+    ----------
+    posterior
+        Draws of sds and lengthscales.
+    design
+        The model's design.
+
+    Returns
+    -------
+    numpy.ndarray
+        (chains, draws, coefficients), link scale.
+    """
+    sd = posterior[SMOOTH_SD].transpose("chain", "draw", ...).to_numpy()
+    sds, gp = [], 0
+    for i, part in enumerate(design.penalised):
+        each = np.ones(len(part.columns))
+        if part.spectrum is not None:
+            lengths = posterior[SMOOTH_LENGTHSCALE].transpose("chain", "draw", ...).to_numpy()
+            each, gp = spectral_sd(part.spectrum, lengths[..., gp]), gp + 1
+        sds.append(sd[..., i, None] * each)
+    return np.concatenate(sds, axis=-1)
 
 
 def _density(row: ParameterPrior, values: Array) -> Array:

@@ -22,6 +22,7 @@ from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.model.prior_table import SmoothPriors
 from bayes_glmm.predict.draws import total_log_likelihood
 from bayes_glmm.printing.table import HEADING, Table
 
@@ -226,5 +227,9 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         (name, replace(group, sd=tuple(map(scaled, group.sd)), corr=None if group.corr is None else scaled(group.corr)))
         for name, group in table.groups
     )
+    smooths = tuple(
+        SmoothPriors(scaled(one.sd), None if one.lengthscale is None else scaled(one.lengthscale))
+        for one in table.smooths
+    )
     beta, auxiliary = tuple(map(scaled, table.beta)), tuple(map(scaled, table.auxiliary))
-    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary)
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, smooths=smooths)

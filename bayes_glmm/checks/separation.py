@@ -38,8 +38,9 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     Notes
     -----
     A linear program: is there a direction b with x'b >= 0 in rows of successes only, <= 0 in rows of failures only, = 0
-    in rows of both, and not zero throughout? Counts: <= 0 in rows of zeros, = 0 elsewhere. Random effects are left out:
-    what is separated without them stays so. More rows can only remove directions, so 20 000 rows without one settle it.
+    in rows of both, and not zero throughout? Counts: <= 0 in rows of zeros, = 0 elsewhere. Random effects and what
+    bends in smooths are left out: what is separated without them stays so. More rows can only remove directions, so
+    20 000 rows without one settle it.
 
     References
     ----------
@@ -47,12 +48,13 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     DPhil thesis, University of Oxford. Albert, A. and Anderson, J. A. (1984). On the existence of maximum likelihood
     estimates in logistic regression models. Biometrika 71, 1-10. doi:10.1093/biomet/71.1.1.
     """
-    response = design.response
-    if response is None or not design.coefs or support not in ("binary", "trials", "count"):
+    response, kept = design.response, design.unpenalised
+    if response is None or not len(kept) or support not in ("binary", "trials", "count"):
         return ()
     sign = _signs(response.y, response.trials, support)
-    scale = np.abs(design.X).max(axis=0)
-    X = design.X / np.where(scale > 0, scale, 1.0)
+    X = design.X[:, kept]
+    scale = np.abs(X).max(axis=0)
+    X = X / np.where(scale > 0, scale, 1.0)
     if design.spec.family.zeros_apart:  # zeros say nothing, and ones are the least that others can be
         X, sign = X[response.y > 0], np.where(response.y == 1, -1, 0)[response.y > 0].astype(np.int8)
     direction: Array = np.zeros(X.shape[1])
@@ -62,7 +64,7 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
         if found is None:
             return ()
         direction = found
-    return tuple(coef for coef, size in zip(design.coefs, np.abs(direction), strict=True) if size > _TOLERANCE)
+    return tuple(design.coefs[j] for j, size in zip(kept, np.abs(direction), strict=True) if size > _TOLERANCE)
 
 
 def _signs(y: Array, trials: Array | None, support: str) -> npt.NDArray[np.int8]:

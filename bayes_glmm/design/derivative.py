@@ -176,9 +176,8 @@ def _columns(
         for c, several in enumerate(encoders.all_offsets):
             for encoder in several:
                 offset[:, [c]] += encode(encoder, frame, finite=False)
-        fixed = [encode(encoder, frame, finite=False) for encoder in encoders.all_fixed]
         random = [encode(encoder, frame, finite=False) for encoder in effects]
-        result = np.hstack([*fixed, offset, *random])
+        result = np.hstack([encoders.columns(frame, finite=False), offset, *random])
         result[~inside] = np.nan
         return result
 

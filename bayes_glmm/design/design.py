@@ -20,15 +20,16 @@ from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_pa
 from bayes_glmm.design.encoders import (
     Encoders,
     GroupEncoder,
-    all_coefs,
     bars_by_factor,
     correlation_blocks,
     fit_offsets,
     fit_parameter,
+    fit_smooths,
     intercept_names,
+    lay_out,
 )
 from bayes_glmm.design.encoding import encode, fit_terms
-from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, missing_mask, prepare
+from bayes_glmm.design.frame import Kind, column_kind, complete_rows, distinct_rows, prepare
 from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.known import encode_known
@@ -39,8 +40,9 @@ from bayes_glmm.design.response import (
     encode_response,
     encode_trials,
 )
+from bayes_glmm.design.smooths import Penalised
 from bayes_glmm.design.tables import read_columns
-from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, warn
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["Design", "build_design", "prepared"]
@@ -86,6 +88,8 @@ class Design:
         ``spec.channels``.
     offsets
         Sums of the offsets of further parameters, float64 (parameters, rows).
+    penalised
+        The sets of columns of X, what bends in smooths, whose coefficients share a sd.
     """
 
     spec: ModelSpec
@@ -104,6 +108,7 @@ class Design:
     encoders: Encoders = field(repr=False)
     channels: tuple[int, ...]
     offsets: Array
+    penalised: tuple[Penalised, ...] = ()
 
     @cached_property
     def means(self) -> Array:
@@ -118,6 +123,12 @@ class Design:
         """Positions of the intercepts among the columns of X, at most one for each linear predictor."""
         names = intercept_names(self.spec)
         return [j for j, name in enumerate(self.coefs) if name == names[self.channels[j]]]
+
+    @cached_property
+    def unpenalised(self) -> npt.NDArray[np.intp]:
+        """Positions of the columns of X whose coefficients have priors of their own: all but what bends in smooths."""
+        bent = [j for part in self.penalised for j in part.columns]
+        return np.setdiff1d(np.arange(len(self.coefs)), bent)
 
     def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
         """Say which columns of X act on a linear predictor.
@@ -181,8 +192,11 @@ class Design:
         coefs = tuple(name for name, own in zip(self.coefs, acts, strict=True) if own)
         offset = self.offset if channel == 0 else self.offsets[channel - 1]
         groups = tuple(term for term in terms if term is not None)
-        X = np.ascontiguousarray(self.X[:, acts])
-        return replace(self, X=X, coefs=coefs, channels=(channel,) * len(coefs), offset=offset, groups=groups)
+        X, place = np.ascontiguousarray(self.X[:, acts]), np.cumsum(acts) - 1
+        bent = [part for part in self.penalised if part.channel == channel]
+        bent = [replace(part, columns=tuple(place[list(part.columns)].tolist())) for part in bent]
+        channels = (channel,) * len(coefs)
+        return replace(self, X=X, coefs=coefs, channels=channels, offset=offset, groups=groups, penalised=tuple(bent))
 
     @cached_property
     def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -299,11 +313,12 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     formula = spec.formula
     check_names(formula)
     frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
-    frame, dropped, reasons = _complete_rows(frame, spec.missing, DataError)
+    frame, dropped, reasons = complete_rows(frame, spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
     response, response_encoder = build_response(formula.response, spec.family, frame)
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
+    smooths, bent = fit_smooths(formula.smooths, predictors)
     offset, offset_encoders = fit_offsets(formula.offsets, predictors)
     further = [fit_parameter(part, predictors) for part in formula.parameters]
     groups, group_encoders = _fit_groups(spec, frame, predictors)
@@ -314,18 +329,19 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         check_fixed(X, fixed.coefs, predictors, formula)
     else:
         check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
-    for part, (encoder, columns, _) in zip(formula.parameters, further, strict=True):
+    for part, (encoder, columns, *_) in zip(formula.parameters, further, strict=True):
         check_fixed(columns, encoder.fixed.coefs, predictors, part)
     check_groups(groups, kinds, spec)
     check_factors(frame, kinds, spec)
     check_identified(own, response, spec)
     check_exact_fit(X, offset, own, response, spec)
-    parameters = tuple(encoder for encoder, _, _ in further)
-    encoders = Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder, parameters)
+    parameters = tuple(encoder for encoder, *_ in further)
+    encoders = Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder, parameters, smooths)
+    layout = lay_out(spec, encoders)
     return Design(
         spec=spec,
-        X=_frozen(np.hstack([X, *(columns for _, columns, _ in further)])),
-        coefs=all_coefs(spec, encoders),
+        X=_frozen(np.hstack([X, bent, *(columns for _, *both, _ in further for columns in both)])),
+        coefs=layout.coefs,
         offset=offset,
         groups=tuple(groups),
         response=_frozen_response(response),
@@ -337,29 +353,10 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         reasons=reasons,
         frame=frame,
         encoders=encoders,
-        channels=tuple(c for c, encoder in enumerate(encoders.all_fixed) for _ in encoder.coefs),
-        offsets=_frozen(np.array([values for _, _, values in further]).reshape(len(further), len(frame))),
+        channels=layout.channels,
+        offsets=_frozen(np.array([values for *_, values in further]).reshape(len(further), len(frame))),
+        penalised=layout.penalised,
     )
-
-
-def _complete_rows(
-    frame: pd.DataFrame, missing: str, error: type[GLMMError]
-) -> tuple[pd.DataFrame, int, dict[str, int]]:
-    mask, counts = missing_mask(frame)
-    if error is DataError and 0 < len(frame) - int(mask.sum()) < 2:
-        raise DataError(
-            f"A model needs two rows or more; the data have {len(frame) - int(mask.sum())} without missing values."
-        )
-    if not counts:
-        return frame, 0, {}
-    by_column = ", ".join(f"{name}: {count}" for name, count in counts.items())
-    dropped = int(mask.sum())
-    if missing == "error":
-        raise error(f"{dropped} of {len(frame)} rows have missing values ({by_column}), and missing='error'.")
-    if dropped == len(frame):
-        raise error(f"Every row has a missing value ({by_column}).")
-    warn(f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).")
-    return frame.loc[~mask], dropped, counts
 
 
 def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
@@ -430,7 +427,7 @@ def _replay(
     wanted += encoders.response.known.columns(draws=trials)
     frame = read_columns(newdata, tuple(dict.fromkeys(wanted)), PredictionError)
     frame = with_days(frame, formula.dates, PredictionError)
-    frame, dropped, reasons = _complete_rows(frame, spec.missing, PredictionError)
+    frame, dropped, reasons = complete_rows(frame, spec.missing, PredictionError)
     predictors = prepared(frame, encoders.kinds, PredictionError)
     terms = [
         _replay_group(term, encoder, frame if term.name in levels else None, predictors, allow_new)
@@ -451,7 +448,7 @@ def _replay(
         known = encode_known(encoders.response.known, frame, draws=trials)
     return Design(
         spec=spec,
-        X=_frozen(np.hstack([encode(fixed, predictors) for fixed in encoders.all_fixed])),
+        X=_frozen(encoders.columns(predictors)),
         coefs=design.coefs,
         offset=_frozen(offsets[0]),
         groups=tuple(terms),
@@ -466,6 +463,7 @@ def _replay(
         encoders=encoders,
         channels=design.channels,
         offsets=_frozen(offsets[1:]),
+        penalised=design.penalised,
     )
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, nearest
+from bayes_glmm.errors import DataError, GLMMError, nearest, warn
 
 __all__ = [
     "Factor",
     "Kind",
     "as_numbers",
     "column_kind",
+    "complete_rows",
     "distinct",
     "first_rows",
     "is_text",
@@ -389,3 +390,24 @@ def listed(values: Iterable[Any]) -> str:
     items = list(values)
     shown = ", ".join(repr(item) for item in items[:10])
     return shown + (f" and {len(items) - 10} more" if len(items) > 10 else "")
+
+
+def complete_rows(
+    frame: pd.DataFrame, missing: str, error: type[GLMMError]
+) -> tuple[pd.DataFrame, int, dict[str, int]]:
+    """Leave out rows with missing values, and say so: the other rows, how many went, missing values by column."""
+    mask, counts = missing_mask(frame)
+    if error is DataError and 0 < len(frame) - int(mask.sum()) < 2:
+        raise DataError(
+            f"A model needs two rows or more; the data have {len(frame) - int(mask.sum())} without missing values."
+        )
+    if not counts:
+        return frame, 0, {}
+    by_column = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    dropped = int(mask.sum())
+    if missing == "error":
+        raise error(f"{dropped} of {len(frame)} rows have missing values ({by_column}), and missing='error'.")
+    if dropped == len(frame):
+        raise error(f"Every row has a missing value ({by_column}).")
+    warn(f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).")
+    return frame.loc[~mask], dropped, counts

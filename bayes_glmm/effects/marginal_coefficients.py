@@ -117,7 +117,8 @@ def _scale(fit: Fit) -> str:
 def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
     """Names and (S, coefficients) draws, an ordered response's thresholds first."""
     design = fit.model.design
-    names, draws = list(design.within(0).coefs), predictor.draws.beta[:, design.acts_on(0)]
+    straight = design.unpenalised[design.acts_on(0)[design.unpenalised]]
+    names, draws = [design.coefs[j] for j in straight], predictor.draws.beta[:, straight]
     if predictor.labels is not None:
         names = [*threshold_labels(predictor.labels), *names]
         draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
@@ -149,4 +150,5 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     total = np.zeros((predictor.draws.size, matrix.shape[1]))
     for (draws, _), part in piecewise(fitted, copies.pieces(len(first))):
         total[draws] += part
-    return total
+    ahead = matrix.shape[1] - len(design.coefs)
+    return total[:, [*range(ahead), *(ahead + design.unpenalised)]]

@@ -5,7 +5,7 @@ Input: a specification, a design and a prior table. Output: a `Packed` record, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
+from bayes_glmm.engine.smooths import SmoothSet, smooth_sets
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
 from bayes_glmm.engine.sparse_moments import sparse_pattern
 from bayes_glmm.model.at_data import column_unit
@@ -71,7 +72,7 @@ class Packed:
     data
         Arrays of the compiled density.
     order
-        Index into ``design.groups`` of each engine term (largest first).
+        Index into ``design.groups``, and into `smooths` behind them, of each engine term (largest first).
     priors
         Where the coefficients are stated: `PriorTable.basis` and the like turn positions into what is reported.
     start
@@ -80,6 +81,8 @@ class Packed:
         The rows of the likelihood after exact reduction.
     log_concave
         Whether (u, beta) given theta are known to have one mode only.
+    smooths
+        The terms that what bends in smooths makes.
     """
 
     data: KernelData
@@ -88,6 +91,7 @@ class Packed:
     start: Array
     rows: Rows
     log_concave: bool
+    smooths: tuple[SmoothSet, ...] = ()
 
 
 def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
@@ -145,7 +149,8 @@ def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple
     data, structures
         None for independent levels.
     """
-    return packed.data, tuple(design.groups[g].structure for g in packed.order)
+    terms = (*design.groups, *(own.term for own in packed.smooths))
+    return packed.data, tuple(terms[g].structure for g in packed.order)
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -196,6 +201,9 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
         if len(group.coefs) > codes.MOST_COEFS:
             size = f"{len(group.coefs)} random coefficients"
             return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
+    for part in design.penalised:
+        if len(part.columns) > codes.MOST_COEFS:
+            return f"{len(part.columns)} coefficients of {part.name} are more than the engine's {codes.MOST_COEFS}"
     categories = () if design.response is None else design.response.categories or ()
     if len(categories) - 1 > codes.MOST_THRESHOLDS:
         return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
@@ -265,26 +273,28 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     Packed
         Terms in order of decreasing size, rows sorted by the largest term's levels.
     """
-    rows = likelihood_rows(spec, design)
-    groups = design.groups
-    order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
-    by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
+    rows, smooths, kept = likelihood_rows(spec, design), smooth_sets(design, priors), design.unpenalised
+    terms = (*design.groups, *(own.term for own in smooths))
+    order = tuple(sorted(range(len(terms)), key=lambda g: -len(terms[g].levels) * len(terms[g].coefs)))
+    every_code = (*rows.codes, *(np.zeros(len(rows.y), dtype=np.int32) for _ in smooths))
+    by_level = np.argsort(every_code[order[0]], kind="stable") if order else np.arange(len(rows.y))
     root = None if rows.root is None else rows.root[by_level]
-    centred = rows.X[by_level] - priors.means
-    channels = np.array([*design.channels, *(c for g in order for c in _channels(groups[g]))], dtype=np.int64)
-    Z = [_at_data(rows.Z[g][by_level], priors.groups[g][1]).T for g in order]
-    columns = np.vstack([(centred @ priors.basis).T, *Z])
+    centred = rows.X[np.ix_(by_level, kept)] - priors.means
+    of_beta = np.array(design.channels, dtype=np.int64)[kept]
+    channels = np.array([*of_beta, *(c for g in order for c in _channels(terms[g]))], dtype=np.int64)
+    every_Z = [_at_data(Z, group) for Z, (_, group) in zip(rows.Z, priors.groups, strict=True)]
+    every_Z += [rows.X[:, own.columns] for own in smooths]
+    columns = np.vstack([(centred @ priors.basis).T, *(every_Z[g][by_level].T for g in order)])
     # precisions are about the mean's linear predictor
     columns[channels == 0] = _scaled(columns[channels == 0], root)
-    X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(design.coefs)]))
-    level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
-    terms, blocks, theta_rows = _terms(design, priors, order)
+    X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(kept)]))
+    level_codes = np.array([every_code[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
+    layout_, blocks, theta_rows = _terms(terms, priors, smooths, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = rows.offset[:, by_level]
     for c in range(len(offset)):
-        own = design.acts_on(c)
-        offset[c] += centred[:, own] @ priors.location[own]
+        offset[c] += centred[:, of_beta == c] @ priors.location[of_beta == c]
     offset[0] = _scaled(offset[0], root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
     kernel, link = spec.family.kernel or "", spec.link.name
@@ -295,14 +305,14 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels)).address
     sizes = np.zeros(8, dtype=np.int64)
-    n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
+    n_u = int(sum(len(term.levels) * len(term.coefs) for term in terms))
     sizes[:] = (
-        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(auxiliary), int(np.any(offset)),
+        len(rows.y), len(order), n_u, len(kept), len(theta_table), len(auxiliary), int(np.any(offset)),
         rows_address,
     )  # fmt: skip
     data = KernelData(
         sizes=sizes,
-        terms=terms,
+        terms=layout_,
         blocks=blocks,
         ones=np.array([bool(np.all(column == 1.0)) for column in (*X, *Z_all)], dtype=np.int64),
         codes=level_codes,
@@ -314,11 +324,12 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         beta_table=beta_table,
         theta_table=theta_table,
         lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
-        segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
+        segments=_segments(level_codes, int(layout_[layout.LEVELS, 0]) if order else 0),
         channels=channels,
         predictors=_predictors(spec, design),
     )
-    return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
+    start = _start(spec, design, priors, data, order, smooths)
+    return Packed(data, order, priors, start, rows, log_concave, smooths)
 
 
 def _channels(term: GroupTerm) -> tuple[int, ...]:
@@ -331,7 +342,7 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
     names = [row.name for row in spec.family.parameters]
     table, first = np.zeros((1 + len(spec.channels), 5)), 0
     for c in range(len(table)):
-        last = first + int(design.acts_on(c).sum())
+        last = first + int(design.acts_on(c)[design.unpenalised].sum())
         table[c, [layout.FIRST, layout.LAST]] = first, last
         first = last
     for c, one in enumerate(spec.channels, start=1):
@@ -361,64 +372,90 @@ def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np
 
 
 def _lkj_shape(priors: PriorTable, g: int) -> float:
-    corr = priors.groups[g][1].corr
+    corr = priors.groups[g][1].corr if g < len(priors.groups) else None
     return 1.0 if corr is None else corr.prior["eta"]
 
 
 def _terms(
-    design: Design, priors: PriorTable, order: tuple[int, ...]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[Array]]:
-    """Lay out the terms' positions, their correlation blocks and theta's table."""
+    every: Sequence[GroupTerm], priors: PriorTable, smooths: Sequence[SmoothSet], order: tuple[int, ...]
+) -> tuple[npt.NDArray[np.int64], Array, list[Array]]:
+    """Lay out the terms' positions, what their coefficients' sds and correlations are, and theta's table."""
     terms = np.zeros((6, len(order)), dtype=np.int64)
-    blocks: list[int] = []
+    blocks: list[Array] = [np.zeros((0, 5))]
     table: list[Array] = []
-    u_start = 0
+    u_start, z_start = 0, 0
     correlation = np.array([codes.CORRELATION, 0, 0, 0, 0, 1, 0, 0], dtype=np.float64)
     for t, g in enumerate(order):
-        term = design.groups[g]
+        term, first = every[g], len(table)
         k = len(term.coefs)
-        firsts = [0] * k
-        for block in term.blocks:
-            assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
-            for c in block:
-                firsts[c] = block[0]
-        n_corr = sum(c - firsts[c] for c in range(k))
-        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), k + n_corr)
-        table += [prior_row(row) for row in priors.groups[g][1].sd] + [correlation] * n_corr
-        blocks += firsts
+        if g < len(priors.groups):
+            blocks.append(_correlation_blocks(term))
+            n_corr = int(np.sum(np.arange(k) - blocks[-1][:, codes.BLOCK]))
+            table += [prior_row(row) for row in priors.groups[g][1].sd] + [correlation] * n_corr
+        else:
+            own = smooths[g - len(priors.groups)]
+            blocks.append(own.pattern)
+            table += [prior_row(row) for row in own.rows]
+        terms[:, t] = (k, len(term.levels), u_start, z_start, first, len(table) - first)
         u_start += k * len(term.levels)
-    return terms, np.array(blocks, dtype=np.int64), table
+        z_start += k
+    return terms, np.vstack(blocks), table
 
 
-def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
+def _correlation_blocks(term: GroupTerm) -> Array:
+    """Return the first coefficient of each coefficient's correlation block, as the compiled tables have it (k, 5)."""
+    pattern = np.zeros((len(term.coefs), 5))
+    for block in term.blocks:
+        assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
+        pattern[list(block), codes.BLOCK] = block[0]
+    return pattern
+
+
+def _start(
+    spec: ModelSpec,
+    design: Design,
+    priors: PriorTable,
+    data: KernelData,
+    order: tuple[int, ...],
+    smooths: Sequence[SmoothSet],
+) -> Array:
     """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
     scales = predictor_scales(spec, design, scale)
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     x = np.zeros(n_u + n_beta + int(data.sizes[layout.N_THETA]))
+    kept = design.unpenalised
     for c, one in enumerate(scales):
-        acts = np.flatnonzero(design.acts_on(c))
-        constant = [j for j in acts if j in design.intercepts]
+        acts = np.flatnonzero(design.acts_on(c)[kept])
+        constant = [j for j in acts if kept[j] in design.intercepts]
         if constant:
             x[n_u + constant[0]] = one.center
         elif len(acts) and not any(row.ordered for row in priors.auxiliary):
             # cell means, say: eta = 0 may be no mean under the link
-            X, basis = design.X[:, acts], priors.basis[np.ix_(acts, acts)]
+            X, basis = design.X[:, kept[acts]], priors.basis[np.ix_(acts, acts)]
             x[n_u + acts] = np.linalg.lstsq(X @ basis, one.center - X @ priors.location[acts], rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
+        first = int(data.terms[layout.THETA_START, t])
+        if g >= len(design.groups):
+            own = smooths[g - len(design.groups)]
+            units = {one.channel: one.unit for one in scales}
+            for i, (row, value) in enumerate(zip(own.rows, own.starts, strict=True), start=first):
+                unit = units[row.channel] if row.parameter.startswith("sd[") else 1.0
+                theta[i] = _unconstrain(data.theta_table[i], value * unit)
+            continue
         Z = _at_data(design.groups[g].Z, priors.groups[g][1])
         for c in range(Z.shape[1]):
-            i = int(data.terms[layout.THETA_START, t]) + c
+            i = first + c
             unit = scales[_channels(design.groups[g])[c]].unit
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
-    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
+    for i, (row, parameter) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
         else:
-            unit = scale.response_sd * scale.dispersion if own.scaled else 1.0
-            theta[i] = _unconstrain(data.theta_table[i], own.start * unit)
+            unit = scale.response_sd * scale.dispersion if parameter.scaled else 1.0
+            theta[i] = _unconstrain(data.theta_table[i], parameter.start * unit)
     return x
 
 

@@ -16,7 +16,7 @@ from bayes_glmm.design.design import Design
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.model.naming import reported_names, threshold_labels
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD, reported_names, threshold_labels
 
 Array = npt.NDArray[np.float64]
 
@@ -44,11 +44,19 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
     theta = x[..., n_u + n_beta :]
     variables: dict[str, tuple[tuple[str, ...], Array]] = {}
     coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
-    if n_beta:
-        beta = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
+    if design.coefs:
+        beta = np.empty((*x.shape[:2], len(design.coefs)))
+        straight = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
+        beta[..., design.unpenalised] = straight
         variables["beta"] = (("coef",), beta)
         coords["coef"] = list(design.coefs)
+    if design.penalised:
+        variables |= _smooth_variables(x, packed, design, beta)
+        coords["smooth"] = [part.name for part in design.penalised]
+        coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
     for t, g in enumerate(packed.order):
+        if g >= len(design.groups):
+            continue
         term, dims = design.groups[g], (design.groups[g].dim, f"{design.groups[g].name}_coef")
         k, levels = len(term.coefs), len(term.levels)
         u_start, first = int(data.terms[layout.U_START, t]), int(data.terms[layout.THETA_START, t])
@@ -58,7 +66,8 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
         size, basis = int(data.terms[layout.THETA_SIZE, t]), packed.priors.groups[g][1].basis
         if size > k:
             z = int(data.terms[layout.Z_START, t])
-            factor = _correlation_factors(theta[..., first + k : first + size], data.blocks[z : z + k])
+            blocks = data.blocks[z : z + k, codes.BLOCK].astype(np.int64)
+            factor = _correlation_factors(theta[..., first + k : first + size], blocks)
             if basis is not None:
                 b = b @ basis.T
                 along = (basis * sd[..., None, :]) @ factor
@@ -74,7 +83,7 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
             thresholds = theta[..., i:]
             if row.increasing:
                 thresholds = np.cumsum(np.concatenate([thresholds[..., :1], np.exp(thresholds[..., 1:])], axis=-1), -1)
-            shift = variables["beta"][1] @ packed.priors.means if n_beta else np.zeros(x.shape[:2])
+            shift = straight @ packed.priors.means if n_beta else np.zeros(x.shape[:2])
             variables[row.name] = (("threshold",), thresholds + shift[..., None])
             assert design.response is not None and design.response.categories is not None
             coords["threshold"] = list(threshold_labels(design.response.categories))
@@ -82,6 +91,28 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
             variables[row.name] = ((), constrained(data.theta_table[i], theta[..., i]))
     ordered = {name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in reported_names(design)}
     return xr.Dataset(ordered, coords=coords)
+
+
+def _smooth_variables(
+    x: Array, packed: Packed, design: Design, beta: Array
+) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Fill the coefficients of what bends; return the sds and lengthscales of smooths, by name."""
+    data, first = packed.data, int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
+    sds, lengthscales = np.empty((2, *x.shape[:2], len(design.penalised)))
+    for t, g in enumerate(packed.order):
+        if g < len(design.groups):
+            continue
+        own, u = packed.smooths[g - len(design.groups)], int(data.terms[layout.U_START, t])
+        beta[..., own.columns] = x[..., u : u + len(own.columns)]
+        start = int(data.terms[layout.THETA_START, t])
+        for i, place in zip(own.parts, own.places, strict=True):
+            at = start + place
+            sds[..., i] = constrained(data.theta_table[at], x[..., first + at])
+            if design.penalised[i].spectrum is not None:
+                lengthscales[..., i] = constrained(data.theta_table[at + 1], x[..., first + at + 1])
+    gp = [i for i, part in enumerate(design.penalised) if part.spectrum is not None]
+    variables: dict[str, tuple[tuple[str, ...], Array]] = {SMOOTH_SD: (("smooth",), sds)}
+    return variables | ({SMOOTH_LENGTHSCALE: (("gp",), lengthscales[..., gp])} if gp else {})
 
 
 def constrained(row: Array, theta: Array) -> Array:

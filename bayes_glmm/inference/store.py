@@ -31,7 +31,7 @@ from bayes_glmm.inference.seal import check_seal, write_sealed
 from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import resolve_priors
-from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable, SmoothPriors
 from bayes_glmm.printing.files import checked_path, checked_target
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -282,6 +282,8 @@ def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, A
         sd, key, k = tuple(map(restored, priors.sd)), f"priors_basis{number}", len(priors.sd)
         corr = priors.corr and restored(priors.corr)
         groups.append((name, GroupPriors(sd, corr, array(key, k, k) if key in group else None)))
+    sds = [restored(one.sd) for one in table.smooths]
+    lengthscales = iter([restored(row) for row in table.lengthscales])
     return PriorTable(
         beta,
         tuple(groups),
@@ -290,6 +292,10 @@ def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, A
         basis=array("priors_basis", p, p),
         location=array("priors_location", p),
         means=array("priors_means", p),
+        smooths=tuple(
+            SmoothPriors(sd, next(lengthscales) if one.lengthscale is not None else None)
+            for one, sd in zip(table.smooths, sds, strict=True)
+        ),
     )
 
 

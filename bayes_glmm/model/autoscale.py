@@ -21,8 +21,9 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.model.at_data import AtData, at_data
-from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable, SmoothPriors
 from bayes_glmm.model.scales import PredictorScale, default_auxiliary_prior, predictor_scales, response_scale
+from bayes_glmm.model.smooth_priors import default_smooth_priors
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -63,7 +64,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     scale = response_scale(spec, design)
     auxiliary = tuple(default_auxiliary_prior(row, scale) for row in spec.constants)
     ordered = any(row.ordered for row in auxiliary)
-    columns = prepared(design.frame, design.encoders.kinds)
+    columns, size = prepared(design.frame, design.encoders.kinds), len(design.unpenalised)
     scales = predictor_scales(spec, design, scale)
     parts = [_fixed_priors(design, c, one, columns, stated, ordered and c == 0) for c, one in enumerate(scales)]
     groups = tuple(
@@ -75,9 +76,10 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         groups,
         auxiliary,
         centered=spec.center and (bool(design.intercepts) or ordered),
-        basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(len(design.coefs), len(design.coefs)),
+        basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(size, size),
         location=np.concatenate([location for _, _, location in parts]),
-        means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(design.coefs)),
+        means=design.means[design.unpenalised] if spec.center and ordered else np.zeros(size),
+        smooths=default_smooth_priors(design.penalised, scales),
     )
 
 
@@ -90,7 +92,7 @@ def _fixed_priors(
     implied: bool,
 ) -> tuple[tuple[ParameterPrior, ...], Array, Array]:
     """State the priors of one linear predictor's coefficients: rows (p,), basis (p, p) and location (p,)."""
-    place, acts = set(design.intercepts), np.flatnonzero(design.acts_on(channel))
+    place, acts = set(design.intercepts), design.unpenalised[design.acts_on(channel)[design.unpenalised]]
     labels = [design.coefs[j] if j in place else f"beta[{design.coefs[j]}]" for j in acts]
     free = [label not in stated for label in labels]
     terms = column_terms(design.encoders.all_fixed[channel], columns)
@@ -237,7 +239,11 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
         for name, group in table.groups
     )
-    return replace(table, beta=tuple(map(pick, table.beta)), groups=groups, auxiliary=tuple(map(pick, table.auxiliary)))
+    smooths = tuple(
+        SmoothPriors(pick(one.sd), None if one.lengthscale is None else pick(one.lengthscale)) for one in table.smooths
+    )
+    beta, auxiliary = tuple(map(pick, table.beta)), tuple(map(pick, table.auxiliary))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, smooths=smooths)
 
 
 def valid_keys(table: PriorTable) -> list[str]:
@@ -257,13 +263,16 @@ def valid_keys(table: PriorTable) -> list[str]:
     keys += [
         _of("beta", channel) for channel in dict.fromkeys(row.channel for row in table.beta if not row.is_intercept)
     ]
-    for scale in SCALES if table.groups else ():
-        keys += [_of(scale, channel) for channel in dict.fromkeys(row.channel for _, g in table.groups for row in g.sd)]
+    sds = [*(row for _, group in table.groups for row in group.sd), *(one.sd for one in table.smooths)]
+    for scale in SCALES if sds else ():
+        keys += [_of(scale, channel) for channel in dict.fromkeys(row.channel for row in sds)]
+        keys += [one.sd.parameter.replace("sd[", f"{scale}[", 1) for one in table.smooths]
         for name, group in table.groups:
             keys += [f"{_of(scale, channel)}[{name}]" for channel in dict.fromkeys(row.channel for row in group.sd)]
             keys += [row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd]
     correlated = [name for name, group in table.groups if group.corr is not None]
     keys += [*(["corr"] if correlated else []), *(f"corr[{name}]" for name in correlated)]
+    keys += [*(["lengthscale"] if table.lengthscales else []), *(row.parameter for row in table.lengthscales)]
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
@@ -297,6 +306,9 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
+    if head == "lengthscale":
+        rows = [row for row in table.lengthscales if inside is None or row.parameter == key]
+        return [(row, 0 if inside is None else 1, 1.0) for row in rows]
     return [(row, 1, 1.0) for row in table.auxiliary if row.parameter == key]
 
 
@@ -305,6 +317,11 @@ def _group_matches(
 ) -> list[tuple[ParameterPrior, int, float]]:
     """Match sds, variances and precisions; without a channel, classes are those of the mean's effects."""
     matched = []
+    for row in (one.sd for one in table.smooths):
+        if key == row.parameter.replace("sd[", f"{scale}[", 1):
+            matched.append((row, 1, SCALES[scale]))
+        elif row.channel == channel and inside is None:
+            matched.append((row, 0, SCALES[scale]))
     for name, group in table.groups:
         for row in group.sd:
             if row.channel == channel and inside is None:

@@ -12,6 +12,8 @@ from bayes_glmm.model.prior_table import ParameterPrior
 FLAT = frozenset({"Flat", "HalfFlat"})
 #: Ends the names of a model's variables that are stated at the data and reported for the predictors as they are.
 AT_DATA = "_centered"
+#: Parameters of what bends in smooths, and their dimensions.
+SMOOTH_SD, SMOOTH_LENGTHSCALE = "smooth_sd", "smooth_lengthscale"
 _POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
 
 
@@ -64,15 +66,17 @@ def reported_names(design: Design) -> list[str]:
     Returns
     -------
     list of str
-        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the parameters that are the
-        same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share
-        its last dimension.
+        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then sds and lengthscales of
+        smooths, then the parameters that are the same in every row. ArviZ labels elements rightly only where
+        ``b_<group>`` comes before the variables that share its last dimension.
     """
     names = ["beta"] if design.coefs else []
     for term in design.groups:
         names.append(f"b_{term.name}")
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
+    names += [SMOOTH_SD] if design.penalised else []
+    names += [SMOOTH_LENGTHSCALE] if any(part.spectrum is not None for part in design.penalised) else []
     return names + [row.name for row in design.spec.constants]
 
 

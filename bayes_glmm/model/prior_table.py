@@ -113,14 +113,31 @@ class GroupPriors:
 
 
 @dataclass(frozen=True)
+class SmoothPriors:
+    """The priors of one set of columns whose coefficients share a sd.
+
+    Parameters
+    ----------
+    sd
+        Of the sd: of a spline the root mean square, over the rows, of what bends; of a Gaussian process its sd. Link
+        scale.
+    lengthscale
+        Of a Gaussian process's lengthscale, in the variable's unit; None for splines.
+    """
+
+    sd: ParameterPrior
+    lengthscale: ParameterPrior | None = None
+
+
+@dataclass(frozen=True)
 class PriorTable:
     """Every prior of a model.
 
     Parameters
     ----------
     beta
-        One prior per column of X. An intercept's belongs to the intercept at the predictors' means when `centered`.
-        That of thresholds does too.
+        One prior per column of X that is not part of what bends in a smooth. An intercept's belongs to the intercept
+        at the predictors' means when `centered`. That of thresholds does too.
     groups
         Priors of each grouping factor by its name.
     auxiliary
@@ -134,6 +151,8 @@ class PriorTable:
         (p,)
     means
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
+    smooths
+        Priors of each set of columns that share a sd, in the order of ``Design.penalised``.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -143,6 +162,12 @@ class PriorTable:
     basis: Array = field(repr=False, compare=False)
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
+    smooths: tuple[SmoothPriors, ...] = ()
+
+    @property
+    def lengthscales(self) -> tuple[ParameterPrior, ...]:
+        """The priors of the lengthscales of Gaussian processes."""
+        return tuple(one.lengthscale for one in self.smooths if one.lengthscale is not None)
 
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
@@ -150,6 +175,9 @@ class PriorTable:
             yield from group.sd
             if group.corr is not None:
                 yield group.corr
+        for smooth in self.smooths:
+            yield smooth.sd
+        yield from self.lengthscales
         yield from self.auxiliary
 
     def frame(self) -> pd.DataFrame:

@@ -13,9 +13,11 @@ import xarray as xr
 
 from bayes_glmm.arguments import interval_probability
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
+from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD
 from bayes_glmm.printing.document import Words
 from bayes_glmm.printing.grid import Grid, as_text
 from bayes_glmm.printing.html import fragment
@@ -25,7 +27,7 @@ from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
-_POSITIVE = ("sd", "auxiliary")
+_POSITIVE = ("sd", "smooth", "auxiliary")
 
 
 class FittedModel(Protocol):
@@ -126,10 +128,12 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, random effect), group, term, mean, sd,
-        ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale. A
-        parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
-        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
+        One row per parameter: component (fixed, sd, corr, smooth, threshold, auxiliary, random effect), group, term,
+        mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
+        Of a smooth there is its straight line, among the fixed effects, and how far it bends; its single coefficients
+        are in the posterior. A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a
+        Poisson would do) has NaN for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has
+        a mean.
 
     Raises
     ------
@@ -164,8 +168,9 @@ _Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
 def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
     """List variable, component, group, terms and flat entries, in the order people read them."""
     design = fit.model.design
-    if design.coefs:
-        yield "beta", "fixed", "", list(design.coefs), np.arange(len(design.coefs))
+    if len(design.unpenalised):
+        yield "beta", "fixed", "", [design.coefs[j] for j in design.unpenalised], design.unpenalised
+    yield from _bends(design)
     for term in design.groups:
         yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
         yield from _correlations(term)
@@ -175,6 +180,15 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
     for term in design.groups if random_effects else ():
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
+
+
+def _bends(design: Design) -> Iterator[_Section]:
+    names = [part.name for part in design.penalised]
+    if names:
+        yield SMOOTH_SD, "smooth", "", [f"sd[{name}]" for name in names], np.arange(len(names))
+    gp = [part.name for part in design.penalised if part.spectrum is not None]
+    if gp:
+        yield SMOOTH_LENGTHSCALE, "smooth", "", [f"lengthscale[{name}]" for name in gp], np.arange(len(gp))
 
 
 def _correlations(term: GroupTerm) -> Iterator[_Section]:
@@ -223,7 +237,10 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
     missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
         name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
-        if row["component"] == "fixed":
+        if row["component"] == "smooth":
+            variable, dim = (SMOOTH_SD, "smooth") if name.startswith("sd[") else (SMOOTH_LENGTHSCALE, "gp")
+            draws = fit.posterior[variable].sel({dim: name[name.index("[") + 1 : -1]})
+        elif row["component"] == "fixed":
             draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
         else:
             draws = fit.posterior[name]

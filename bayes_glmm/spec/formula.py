@@ -15,6 +15,7 @@ from bayes_glmm.spec.names import name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
 from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
+from bayes_glmm.spec.smooths import Smooth, is_smooth, read_smooth
 
 __all__ = ["Bar", "Formula", "ParameterFormula", "parse_formula", "with_parameters"]
 
@@ -56,7 +57,7 @@ class ParameterFormula:
         The parameter, ``"sigma"``.
     text
         The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
-    fixed, offsets, bars
+    fixed, offsets, bars, smooths
         As of a `Formula`.
     """
 
@@ -65,6 +66,7 @@ class ParameterFormula:
     fixed: str
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
+    smooths: tuple[Smooth, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Formula:
         Group terms, ``(1 | a/b)`` and ``||`` already expanded.
     parameters
         Formulas of the family's further parameters. What follows is about all formulas together.
+    smooths
+        What bends: the straight lines that smooths go with are terms of the fixed part.
     """
 
     text: str
@@ -93,6 +97,7 @@ class Formula:
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     parameters: tuple[ParameterFormula, ...] = ()
+    smooths: tuple[Smooth, ...] = ()
 
     @property
     def parts(self) -> tuple[Formula | ParameterFormula, ...]:
@@ -111,8 +116,9 @@ class Formula:
 
     @property
     def estimated(self) -> tuple[str, ...]:
-        """Columns that the fixed parts and the bars' left sides read: those whose effects are estimated."""
-        return _unique(name for text in self.terms for name in check_terms(text))
+        """Columns that the fixed parts, the bars' left sides and smooths read: those whose effects are estimated."""
+        curves = [name for part in self.parts for smooth in part.smooths for name in smooth.columns]
+        return _unique([*(name for text in self.terms for name in check_terms(text)), *curves])
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -123,7 +129,8 @@ class Formula:
     @property
     def dates(self) -> tuple[str, ...]:
         """Columns that predictors read as dates, within as.Date()."""
-        return columns_of_dates(self.terms, tuple(text for part in self.parts for text in part.offsets))
+        curves = (text for part in self.parts for smooth in part.smooths for text in smooth.variables)
+        return columns_of_dates(self.terms, (*(text for part in self.parts for text in part.offsets), *curves))
 
     @property
     def group_columns(self) -> tuple[str, ...]:
@@ -182,7 +189,7 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
             part = parse_formula(f"{response} ~ {right}", names, shared)
         except FormulaError as error:
             raise FormulaError(f"{where}: {error}") from None
-        parameters.append(ParameterFormula(name, f"~ {right}", part.fixed, part.offsets, part.bars))
+        parameters.append(ParameterFormula(name, f"~ {right}", part.fixed, part.offsets, part.bars, part.smooths))
         shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
     return replace(formula, parameters=tuple(parameters))
 
@@ -264,8 +271,11 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
     if len(split(right, ",")) > 1:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
-    fixed, offsets, bars = _right_side(right, shared)
-    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars))
+    fixed, offsets, bars, smooths = _right_side(right, shared)
+    labels = [smooth.label for smooth in smooths]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise FormulaError(f"The smooth {twice[0]} appears twice in {text!r}.")
+    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), smooths=tuple(smooths))
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -276,13 +286,17 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
 # the right side ---------------------------------------------------------------------------------------------------
 
 
-def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str, str]], list[str], list[Bar]]:
-    """Take a sum apart: its fixed terms with their signs, offsets and bars; parentheses that are added are opened."""
+_Right = tuple[list[tuple[str, str]], list[str], list[Bar], list[Smooth]]
+
+
+def _right_side(text: str, shared: dict[str, set[str]]) -> _Right:
+    """Take a sum apart: fixed terms with their signs, offsets, bars, smooths; parentheses that are added are opened."""
     if len(split(text, "|")) > 1:
         raise FormulaError(f"Put group terms in parentheses, as in '(1 | g)': {text!r}.")
     fixed: list[tuple[str, str]] = []
     offsets: list[str] = []
     bars: list[Bar] = []
+    smooths: list[Smooth] = []
     for sign, piece in signed_terms(text):
         grouped = has_bar(piece)
         inside = enclosed(piece)
@@ -290,6 +304,11 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
             if sign == "-":
                 raise FormulaError(f"An offset cannot be subtracted; write offset(-({piece[7:-1]})).")
             offsets.append(_offset(piece))
+        elif is_smooth(piece):
+            if sign == "-":
+                raise FormulaError(f"A smooth cannot be subtracted: '- {piece}'.")
+            smooths.append(read_smooth(piece))
+            fixed.extend(("+", straight) for straight in smooths[-1].straight)
         elif not grouped and (inside is None or sign == "-"):
             fixed.append((sign, piece))
         elif inside is None:
@@ -299,11 +318,12 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
         elif grouped and len(split(inside, "|")) > 1:
             bars.extend(_expand_bar(inside, shared))
         else:
-            nested_fixed, nested_offsets, nested_bars = _right_side(inside, shared)
-            fixed.extend(nested_fixed)
-            offsets.extend(nested_offsets)
-            bars.extend(nested_bars)
-    return fixed, offsets, bars
+            nested = _right_side(inside, shared)
+            fixed.extend(nested[0])
+            offsets.extend(nested[1])
+            bars.extend(nested[2])
+            smooths.extend(nested[3])
+    return fixed, offsets, bars, smooths
 
 
 def _offset(piece: str) -> str:
@@ -355,7 +375,14 @@ def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
         raise FormulaError(f"'({inside})' has no grouping factor on the right of the bar.")
     if "offset" in left and re.search(r"\boffset\s*\(", left):
         raise FormulaError(f"An offset cannot be within a group term: '({inside})'.")
-    effects = _terms(_right_side(left, {})[0])
+    fixed, _, _, smooths = _right_side(left, {})
+    if smooths:
+        label = smooths[0].label
+        raise FormulaError(
+            f"A smooth cannot be within a group term: '({inside})'. A curve for each level is "
+            f"{label[:-1]}, by={right}), and levels that differ from one curve by lines are {label} + (x | {right})."
+        )
+    effects = _terms(fixed)
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
     together = parts[1] if named else ""
