@@ -15,6 +15,7 @@ _LICENCES = {
     "geepack": "GPL (>= 3)",
     "metadat": "GPL (>= 2)",
     "survival": "LGPL (>= 2)",
+    "datasets": "GPL-2 | GPL-3",
 }
 _VERSIONS = {
     "lme4": "1.1-31",
@@ -24,6 +25,7 @@ _VERSIONS = {
     "geepack": "1.3.9",
     "metadat": "1.2-0",
     "survival": "3.5-3",
+    "datasets": "4.2.2",
 }
 
 
@@ -80,6 +82,11 @@ SOURCES: dict[str, Source] = {
         "Fielding, Yang, Goldstein (2003), Statistical Modelling 3, 127-153",
         "A-level chemistry scores of 31 022 students in schools in education authorities; gaussian or ordinal",
     ),
+    "ChickWeight": Source(
+        "datasets",
+        "Crowder, Hand (1990), Analysis of Repeated Measures, example 5.3; Hand, Crowder (1996)",
+        "Weights of chicks on four diets, at up to twelve ages from birth to three weeks; growth curves",
+    ),
     "Contraception": Source(
         "mlmRev",
         "Huq, Cleland (1990), Bangladesh Fertility Survey 1989; Steele, Diamond, Amin (1996)",
@@ -119,6 +126,11 @@ SOURCES: dict[str, Source] = {
         "metadat",
         "Konstantopoulos (2011), Research Synthesis Methods 2, 61-76",
         "Effects of a modified school calendar in 56 schools of 11 districts; a meta-analysis of three levels",
+    ),
+    "mcycle": Source(
+        "MASS",
+        "Silverman (1985), Journal of the Royal Statistical Society B 47, 1-52",
+        "Acceleration of a head in a simulated motorcycle crash, over milliseconds; a curve that bends sharply",
     ),
     "ohio": Source(
         "geepack",

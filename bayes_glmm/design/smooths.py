@@ -20,12 +20,15 @@ from bayes_glmm.design.frame import first_rows, plain
 from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.spec.smooths import COVARIANCES, Smooth
 
-__all__ = ["Penalised", "SmoothEncoder", "encode_smooth", "fit_smooth", "penalised", "spectral_sd"]
+__all__ = ["FLOOR", "Penalised", "SmoothEncoder", "encode_smooth", "fit_smooth", "penalised", "spectral_sd"]
 
 Array = npt.NDArray[np.float64]
 
 #: Knots of a spline, of each variable of a surface, and basis functions of a Gaussian process of one or two variables.
 _KNOTS, _SURFACE_KNOTS, _FUNCTIONS = 10, 5, {1: 20, 2: 8}
+#: What a Gaussian spectral density has at least, relative to that of frequency zero: without it the variances of high
+#: frequencies leave the range of doubles where lengthscales are long.
+FLOOR = 1e-12
 #: Fewest distinct values that can bend.
 _FEWEST = 4
 
@@ -360,8 +363,9 @@ def _columns(encoder: SmoothEncoder, values: Sequence[Array], frame: pd.DataFram
 def _spectrum(encoder: SmoothEncoder) -> Array:
     """Return squared frequency, number of variables, Matern's nu and log constant of each column (columns, 4).
 
-    With these log S = constant + D log l - (nu + D/2) log(2 nu + l^2 w^2), or constant + D log l - l^2 w^2 / 2 where
-    nu is infinite, which is written as zero. The constant holds what sines lack to eigenfunctions, 1 / L a variable.
+    With these log S = constant + D log l - (nu + D/2) log(2 nu + l^2 w^2), or, where nu is infinite, which is written
+    as zero, constant + D log l + log(exp(-l^2 w^2 / 2) + `FLOOR`). The constant holds what sines lack to
+    eigenfunctions, 1 / L a variable.
     """
     count, nu = len(encoder.marginals), COVARIANCES[encoder.smooth.covariance]
     widths = [one.boundary * one.unit for one in encoder.marginals]
@@ -399,5 +403,6 @@ def spectral_sd(spectrum: Array, lengthscale: Array) -> Array:
     length = np.asarray(lengthscale)[..., None]
     bend = np.square(length) * squares
     smooth = nu == 0.0
-    fall = np.where(smooth, 0.5 * bend, (nu + 0.5 * count) * np.log(np.where(smooth, 1.0, 2.0 * nu + bend)))
+    rough = (nu + 0.5 * count) * np.log(np.where(smooth, 1.0, 2.0 * nu + bend))
+    fall = np.where(smooth, -np.log(np.exp(-0.5 * bend) + FLOOR), rough)
     return np.asarray(np.exp(0.5 * (constant + count * np.log(length) - fall)))

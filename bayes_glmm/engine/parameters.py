@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bayes_glmm.design.smooths import FLOOR
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData
@@ -141,7 +142,8 @@ def _shared_sd(theta: Any, at: int, table: Any, row: Any) -> tuple[float, float,
     length, length_slope, _, _ = constrain(table[at + 1], theta[at + 1])
     bend, nu, count = length * length * row[FREQUENCY], row[SMOOTHNESS], row[VARIABLES]
     if nu == 0.0:
-        fall, steepness = 0.5 * bend, bend
+        left = math.exp(-0.5 * bend)
+        fall, steepness = -math.log(left + FLOOR), bend * left / (left + FLOOR)
     else:
         fall = (nu + 0.5 * count) * math.log(2.0 * nu + bend)
         steepness = (2.0 * nu + count) * bend / (2.0 * nu + bend)

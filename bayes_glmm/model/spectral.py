@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytensor.tensor as pt
 
+from bayes_glmm.design.smooths import FLOOR
+
 
 def spectral_density(spectrum: npt.NDArray[np.float64], lengthscale: Any) -> Any:
     """Return S(w; l) of each column, tensor (columns,).
@@ -29,5 +31,5 @@ def spectral_density(spectrum: npt.NDArray[np.float64], lengthscale: Any) -> Any
     """
     squares, count, nu, constant = spectrum.T
     bend = pt.square(lengthscale) * squares
-    fall = 0.5 * bend if nu[0] == 0.0 else (nu + 0.5 * count) * pt.log(2.0 * nu + bend)
+    fall = -pt.log(pt.exp(-0.5 * bend) + FLOOR) if nu[0] == 0.0 else (nu + 0.5 * count) * pt.log(2.0 * nu + bend)
     return pt.exp(constant + count * pt.log(lengthscale) - fall)

@@ -23,7 +23,7 @@ SAYS = {
     "categories without an order": f"{BEHIND}|categories without an order|has no '~'|must be added with",
     "residual variances by level": f"{BEHIND}|Write the formula itself",
     "functions of the user's own": "functions of your own cannot be used|character '.'",
-    "smooths": f"{BEHIND}|smooths are not available",
+    "smooths": f"{BEHIND}|is of one column",
 }
 
 
