@@ -138,9 +138,9 @@ def _argument(part: Penalised) -> str:
 def _curve_line(m: int, part: Penalised) -> str:
     """Write the distribution of a curve: a sum of functions with independent coefficients."""
     if part.spectrum is None:
-        variance = rf"\mathrm{{sd}}_{{f_{m}}}"
+        variance = rf"\mathrm{{sd}}_{{f_{{{m}}}}}"
     else:
-        variance = rf"\mathrm{{sd}}_{{f_{m}}}\sqrt{{S_k(\ell_{{{m}}})}}"
+        variance = rf"\mathrm{{sd}}_{{f_{{{m}}}}}\sqrt{{S_k(\ell_{{{m}}})}}"
     return (
         rf"f_{{{m}}}(\cdot) &= \textstyle\sum_{{k=1}}^{{{len(part.columns)}}} \phi_{{{m}k}}(\cdot)\,u_{{{m}k}},\quad "
         rf"u_{{{m}k}} \sim \operatorname{{Normal}}(0, {variance})"
