@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from bayes_glmm.effects.variance_components import variance_components
     from bayes_glmm.families import FAMILIES, Family
     from bayes_glmm.glmm.fitted import FittedGLMM
-    from bayes_glmm.glmm.model import GLMM, load
+    from bayes_glmm.glmm.model import GLMM
+    from bayes_glmm.glmm.multiple import PooledGLMM, fit_multiple
+    from bayes_glmm.glmm.saved import load
     from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
@@ -51,6 +53,7 @@ __all__ = [
     "FittedGLMM",
     "Pedigree",
     "Phylogeny",
+    "PooledGLMM",
     "Precision",
     "Prior",
     "avg_comparisons",
@@ -61,6 +64,7 @@ __all__ = [
     "comparisons",
     "errors",
     "evolvability",
+    "fit_multiple",
     "from_bambi",
     "grid",
     "heritability",
@@ -101,6 +105,7 @@ _HOMES = {
     "FittedGLMM": "glmm.fitted",
     "Pedigree": "structures.pedigree",
     "Phylogeny": "structures.phylogeny",
+    "PooledGLMM": "glmm.multiple",
     "Precision": "structures.matrix",
     "Prior": "priors",
     "avg_comparisons": "effects.comparisons",
@@ -110,6 +115,7 @@ _HOMES = {
     "compare": "checks.compare",
     "comparisons": "effects.comparisons",
     "evolvability": "effects.heritability",
+    "fit_multiple": "glmm.multiple",
     "from_bambi": "interop.from_bambi",
     "grid": "effects.grids",
     "heritability": "effects.heritability",
@@ -118,7 +124,7 @@ _HOMES = {
     "icc": "effects.icc",
     "kfold": "checks.comparison",
     "list_datasets": "datasets.load",
-    "load": "glmm.model",
+    "load": "glmm.saved",
     "load_dataset": "datasets.load",
     "log_likelihood": "predict.draws",
     "loo": "checks.comparison",

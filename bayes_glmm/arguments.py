@@ -5,14 +5,16 @@ Input: an argument's value. Output: the value in the form functions work with, o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayes_glmm.errors import GLMMError, PredictionError
+from bayes_glmm.errors import GLMMError, PredictionError, nearest
 
 __all__ = [
     "as_whole",
@@ -22,7 +24,59 @@ __all__ = [
     "fresh_seed",
     "in_words",
     "interval_probability",
+    "own_arguments",
 ]
+
+#: Other packages' arguments of functions of fits: what a function may have for them, and an example.
+_ELSEWHERE = {
+    "dpar": ("scale", "'sigma'"),
+    "type": ("scale", "'link'"),
+    **dict.fromkeys(("re_formula", "re_form", "include_group_specific", "marginal"), ("random_effects", "'typical'")),
+    **dict.fromkeys(("allow_new_levels", "sample_new_groups", "sample_new_levels"), ("new_levels", "'sample'")),
+    **dict.fromkeys(("conf_level", "level", "prob", "probs", "hdi_prob", "ci"), ("ci_prob", "0.9")),
+    **dict.fromkeys(("seed", "rng", "random_state"), ("random_seed", "1")),
+    **dict.fromkeys(("ndraws", "nsamples", "num_samples"), ("draws", "100")),
+    **dict.fromkeys(("data", "new_data", "exog"), ("newdata", "rows")),
+    "average_by": ("by", "'x'"),
+    "comparison_type": ("comparison", "'ratio'"),
+}
+
+
+def own_arguments[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Answer arguments that a function does not have in words.
+
+    Parameters
+    ----------
+    function
+        A public function.
+
+    Returns
+    -------
+    function
+        The same, which raises a `PredictionError` for another package's argument and says what stands for it.
+
+    Examples
+    --------
+    >>> @own_arguments
+    ... def predictions(fit, scale="response"):
+    ...     return scale
+    >>> predictions(None, dpar="sigma")
+    Traceback (most recent call last):
+        ...
+    bayes_glmm.errors.PredictionError: predictions has no argument 'dpar': write scale='sigma', say.
+    """
+    valid = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in valid:
+                meant, example = _ELSEWHERE.get(name, ("", ""))
+                hint = f"write {meant}={example}, say." if meant in valid else nearest(name, valid)
+                raise PredictionError(f"{function.__name__} has no argument {name!r}: {hint}")
+        return function(*args, **kwargs)
+
+    return checked
 
 
 def in_words(value: Any) -> str:

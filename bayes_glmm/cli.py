@@ -146,7 +146,9 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         "--prior", action="append", default=[], metavar="NAME=PRIOR",
         help='a prior, such as "beta=Normal(0, 1)" or "sd[group]=HalfNormal(1)"; may be given several times',
     )  # fmt: skip
-    model.add_argument("--missing", default="drop", help="drop rows with missing values, or error (default: drop)")
+    model.add_argument(
+        "--missing", default="drop", help="drop rows with missing values, error, or predict (default: drop)"
+    )
     run = parser.add_argument_group("run")
     run.add_argument("--method", default="nuts", help="nuts, or laplace for an approximation (default: nuts)")
     for name, words in (
@@ -228,7 +230,7 @@ def _fit(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from bayes_glmm.checks.residual_tests import check_residuals
     from bayes_glmm.checks.residuals import simulate_residuals
-    from bayes_glmm.glmm.model import load
+    from bayes_glmm.glmm.saved import load
 
     fit = load(options.fit)
     print(fit.diagnose())
@@ -238,7 +240,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from bayes_glmm.glmm.model import load
+    from bayes_glmm.glmm.saved import load
     from bayes_glmm.report.written import report_target
 
     _check_apart({"FIT": Path(os.path.realpath(options.fit)), "REPORT": report_target(options.path)})

@@ -20,11 +20,13 @@ __all__ = [
     "PredictionError",
     "PriorError",
     "SamplingError",
+    "listed",
     "nearest",
     "warn",
 ]
 
 _MAX_NAMES = 20
+_MAX_LISTED = 10
 _PACKAGE = os.path.join(os.path.dirname(__file__), "")
 
 
@@ -81,6 +83,29 @@ def warn(message: str, category: type[Warning] = DataWarning) -> None:
     warnings.warn(message, category, skip_file_prefixes=(_PACKAGE,))
 
 
+def listed(values: Iterable[object]) -> str:
+    """List values for an error message, cut after ten.
+
+    Parameters
+    ----------
+    values
+        What to list.
+
+    Returns
+    -------
+    str
+        Such as ``"'a', 'b' and 3 more"``.
+
+    Examples
+    --------
+    >>> listed(["a", 2])
+    "'a', 2"
+    """
+    items = list(values)
+    more = f" and {len(items) - _MAX_LISTED:,} more" if len(items) > _MAX_LISTED else ""
+    return ", ".join(map(repr, items[:_MAX_LISTED])) + more
+
+
 def nearest(name: object, valid: Iterable[object]) -> str:
     """Make the hint of an error message about an unknown name or level, the nearest valid one first.
 
@@ -121,10 +146,10 @@ def nearest(name: object, valid: Iterable[object]) -> str:
             spelled.setdefault(item.lower(), []).append(item)
     close = twins or [item for key in get_close_matches(str(name).lower(), spelled, n=3) for item in spelled[key]]
     ordered = close + [item for item in values if item not in close]
-    listed = ", ".join(map(repr, ordered[:_MAX_NAMES]))
+    first = ", ".join(map(repr, ordered[:_MAX_NAMES]))
     left_out = len(ordered) - _MAX_NAMES
     more = f" and {left_out} more" if left_out > 0 else ""
     kinds = f" ({type(twins[0]).__name__}, not {type(name).__name__})" if twins else ""
     question = f"Did you mean {close[0]!r}{kinds}? " if close else ""
     what = "names" if all(isinstance(item, str) for item in values) else "values"
-    return f"{question}Valid {what}: {listed}{more}."
+    return f"{question}Valid {what}: {first}{more}."

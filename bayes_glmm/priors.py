@@ -34,9 +34,13 @@ class PriorDistribution:
     positive
         Parameters that must be greater than zero.
     support
-        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds) or ``"correlation"``.
+        ``"real"``, ``"positive"``, ``"unit"``, ``"interval"`` (the parameters are the bounds), ``"correlation"`` or
+        ``"simplex"``.
     log_density
         (x, *parameters) -> log density, numpy, normalised where the distribution is proper.
+    frozen
+        (*parameters) -> scipy's distribution, of which positive parameters have what lies above zero; None for flat and
+        correlation's ones.
     powered
         (alpha, *parameters) -> parameters of the distribution of this name or of `powered_name` whose density is
         proportional to this one's to the power alpha.
@@ -50,6 +54,7 @@ class PriorDistribution:
     positive: tuple[str, ...]
     support: str
     log_density: Callable[..., Any]
+    frozen: Callable[..., Any] | None
     powered: Callable[..., tuple[float, ...]]
     powered_name: str = ""
 
@@ -69,6 +74,10 @@ def _lkj_log_density(log_det: Any, eta: float) -> Any:
     return (eta - 1.0) * log_det if eta != 1.0 else np.zeros_like(log_det)  # flat, at correlations of one, too
 
 
+def _dirichlet_log_density(log_sum: Any, alpha: float) -> Any:
+    return (alpha - 1.0) * log_sum if alpha != 1.0 else np.zeros_like(log_sum)  # flat, at shares of zero, too
+
+
 def _flat(x: Any) -> Any:
     return np.zeros_like(np.asarray(x, dtype=float))
 
@@ -86,71 +95,87 @@ PRIORS: dict[str, PriorDistribution] = {
         PriorDistribution(
             "Normal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "real",
             lambda x, mu, sigma: scipy.stats.norm.logpdf(x, mu, sigma),
+            lambda mu, sigma: scipy.stats.norm(mu, sigma),
             lambda a, mu, sigma: (mu, sigma / math.sqrt(a)),
         ),
         PriorDistribution(
             "StudentT", ("nu", "mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("nu", "sigma"), "real",
             lambda x, nu, mu, sigma: scipy.stats.t.logpdf(x, nu, mu, sigma),
+            lambda nu, mu, sigma: scipy.stats.t(nu, mu, sigma),
             _powered_location_t,
         ),
         PriorDistribution(
             "Cauchy", ("alpha", "beta"), {"alpha": 0.0}, ("beta",), "real",
             lambda x, alpha, beta: scipy.stats.cauchy.logpdf(x, alpha, beta),
+            lambda alpha, beta: scipy.stats.cauchy(alpha, beta),
             lambda a, alpha, beta: _powered_location_t(a, 1.0, alpha, beta), "StudentT",
         ),
         PriorDistribution(
             "Laplace", ("mu", "b"), {"mu": 0.0}, ("b",), "real",
-            lambda x, mu, b: scipy.stats.laplace.logpdf(x, mu, b),
+            lambda x, mu, b: scipy.stats.laplace.logpdf(x, mu, b), lambda mu, b: scipy.stats.laplace(mu, b),
             lambda a, mu, b: (mu, b / a),
         ),
-        PriorDistribution("Flat", (), {}, (), "real", _flat, lambda a: ()),
+        PriorDistribution("Flat", (), {}, (), "real", _flat, None, lambda a: ()),
         PriorDistribution(
             "HalfNormal", ("sigma",), {"sigma": 1.0}, ("sigma",), "positive",
             lambda x, sigma: scipy.stats.halfnorm.logpdf(x, scale=sigma),
+            lambda sigma: scipy.stats.halfnorm(scale=sigma),
             lambda a, sigma: (sigma / math.sqrt(a),),
         ),
         PriorDistribution(
             "HalfStudentT", ("nu", "sigma"), {"sigma": 1.0}, ("nu", "sigma"), "positive", _half_student_t,
+            lambda nu, sigma: scipy.stats.t(nu, scale=sigma),
             _powered_t,
         ),
         PriorDistribution(
             "HalfCauchy", ("beta",), {}, ("beta",), "positive",
             lambda x, beta: scipy.stats.halfcauchy.logpdf(x, scale=beta),
+            lambda beta: scipy.stats.halfcauchy(scale=beta),
             lambda a, beta: _powered_t(a, 1.0, beta), "HalfStudentT",
         ),
         PriorDistribution(
             "Exponential", ("lam",), {}, ("lam",), "positive",
             lambda x, lam: scipy.stats.expon.logpdf(x, scale=1.0 / lam),
+            lambda lam: scipy.stats.expon(scale=1.0 / lam),
             lambda a, lam: (a * lam,),
         ),
         PriorDistribution(
             "Gamma", ("alpha", "beta"), {}, ("alpha", "beta"), "positive",
             lambda x, alpha, beta: scipy.stats.gamma.logpdf(x, alpha, scale=1.0 / beta),
+            lambda alpha, beta: scipy.stats.gamma(alpha, scale=1.0 / beta),
             lambda a, alpha, beta: (a * (alpha - 1.0) + 1.0, a * beta),
         ),
         PriorDistribution(
             "InverseGamma", ("alpha", "beta"), {"beta": 1.0}, ("alpha", "beta"), "positive",
             lambda x, alpha, beta: scipy.stats.invgamma.logpdf(x, alpha, scale=beta),
+            lambda alpha, beta: scipy.stats.invgamma(alpha, scale=beta),
             lambda a, alpha, beta: (a * (alpha + 1.0) - 1.0, a * beta),
         ),
         PriorDistribution(
             "LogNormal", ("mu", "sigma"), {"mu": 0.0, "sigma": 1.0}, ("sigma",), "positive",
             lambda x, mu, sigma: scipy.stats.lognorm.logpdf(x, sigma, scale=math.exp(mu)),
+            lambda mu, sigma: scipy.stats.lognorm(sigma, scale=math.exp(mu)),
             lambda a, mu, sigma: (mu + (1.0 - a) * sigma**2 / a, sigma / math.sqrt(a)),
         ),
-        PriorDistribution("HalfFlat", (), {}, (), "positive", _flat, lambda a: ()),
+        PriorDistribution("HalfFlat", (), {}, (), "positive", _flat, None, lambda a: ()),
         PriorDistribution(
             "Beta", ("alpha", "beta"), {}, ("alpha", "beta"), "unit",
             lambda x, alpha, beta: scipy.stats.beta.logpdf(x, alpha, beta),
+            lambda alpha, beta: scipy.stats.beta(alpha, beta),
             lambda a, alpha, beta: (a * (alpha - 1.0) + 1.0, a * (beta - 1.0) + 1.0),
         ),
         PriorDistribution(
             "Uniform", ("lower", "upper"), {}, (), "interval",
             lambda x, lower, upper: scipy.stats.uniform.logpdf(x, lower, upper - lower),
+            lambda lower, upper: scipy.stats.uniform(lower, upper - lower),
             lambda a, lower, upper: (lower, upper),
         ),
         PriorDistribution(
-            "LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density,
+            "Dirichlet", ("alpha",), {"alpha": 1.0}, ("alpha",), "simplex", _dirichlet_log_density, None,
+            lambda a, alpha: (a * (alpha - 1.0) + 1.0,),
+        ),
+        PriorDistribution(
+            "LKJ", ("eta",), {"eta": 1.0}, ("eta",), "correlation", _lkj_log_density, None,
             lambda a, eta: (a * (eta - 1.0) + 1.0,),
         ),
     )
@@ -242,14 +267,40 @@ class Prior:
         ----------
         x
             Values on the scale of the parameter, any shape; for ``"LKJ"`` the log determinant of the correlation
-            matrix.
+            matrix, for ``"Dirichlet"`` the sum of the shares' logs.
 
         Returns
         -------
         numpy.ndarray
-            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"``.
+            Log density, the shape of `x`; zero for flat priors; unnormalised for ``"LKJ"`` and ``"Dirichlet"``.
         """
         return self.distribution.log_density(x, *self.values)
+
+    def quantiles(self, shares: Any, lower: float | None = None, upper: float | None = None) -> Any:
+        """Return quantiles of the distribution, cut at a parameter's bounds.
+
+        Parameters
+        ----------
+        shares
+            Probabilities, any shape.
+        lower, upper
+            The bounds; None where there is none.
+
+        Returns
+        -------
+        numpy.ndarray
+            Values with these shares of the distribution within the bounds below them.
+
+        Examples
+        --------
+        >>> round(float(Prior("HalfNormal", sigma=2).quantiles(0.5)), 3)
+        1.349
+        """
+        assert self.distribution.frozen is not None
+        whole = self.distribution.frozen(*self.values)
+        start = whole.cdf(max(-np.inf if lower is None else lower, 0.0 if self.support == "positive" else -np.inf))
+        end = whole.cdf(np.inf if upper is None else upper)
+        return whole.ppf(start + (end - start) * shares)
 
     def powered(self, alpha: float) -> Prior:
         """Return the prior whose density is proportional to this one's to a power.

@@ -6,6 +6,7 @@ Each row: how it was asked for, and words of the answer. Wrong formulas and data
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import bayes_glmm as bg
-from bayes_glmm.errors import ConvergenceWarning, DataWarning, GLMMError
+from bayes_glmm.errors import ConvergenceWarning, DataWarning, GLMMError, PredictionError
 from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS
 
 FUNCTIONS = [name for name in bg.__all__ if inspect.isfunction(getattr(bg, name))]
@@ -326,3 +327,18 @@ def test_levels_of_text_are_compared_in_the_order_of_the_model():
     assert bg.avg_comparisons(fit, "t")["contrast"].tolist() == ["10 - 9", "11 - 9"]
     assert bg.grid(fit, t=None)["t"].tolist() == ["9", "10", "11"]
     assert bg.avg_predictions(fit, by="t")["t"].tolist() == ["9", "10", "11"]
+
+
+FROM_ELSEWHERE = [
+    (lambda fit: bg.predictions(fit, dpar="sigma"), "predictions has no argument 'dpar': write scale='sigma', say"),
+    (lambda fit: bg.avg_comparisons(fit, "x", conf_level=0.9), "'conf_level': write ci_prob=0.9, say"),
+    (lambda fit: bg.posterior_predictive(fit, re_formula=None), "'re_formula': write random_effects='typical', say"),
+    (lambda fit: bg.loo(fit, data=None), "loo has no argument 'data': Valid names: 'fit', 'unit'"),
+    (lambda fit: bg.r2(fit, ci_probs=0.9), "r2 has no argument 'ci_probs': Did you mean 'ci_prob'"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), FROM_ELSEWHERE)
+def test_arguments_of_other_packages_are_answered(call, message):
+    with pytest.raises(PredictionError, match=re.escape(message)):
+        call(None)

@@ -6,7 +6,7 @@ Input: a `Fit`. Output: trees by group, with the posterior's and the rows' dims 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,13 +14,10 @@ import xarray as xr
 from bayes_glmm.arguments import checked_seed
 from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
-from bayes_glmm.inference.fit import row_labels
+from bayes_glmm.inference.fit import Fit, Model, check_fit
 from bayes_glmm.inference.prior import sample_prior
-from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD, reported_names
-from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
-
-if TYPE_CHECKING:
-    from bayes_glmm.inference.fit import Fit
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD
+from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, prior_predictive
 
 GROUPS = ("posterior_predictive", "log_likelihood", "log_prior", "prior", "prior_predictive")
 _OF_THE_PRIOR = ("prior", "prior_predictive")
@@ -54,6 +51,7 @@ def arviz_groups(
     SamplingError
         If draws from the prior are asked for and a prior is flat.
     """
+    check_fit(fit)
     wanted = GROUPS if groups is None else (groups,) if isinstance(groups, str) else tuple(groups)
     for name in wanted:
         if name not in GROUPS:
@@ -71,17 +69,38 @@ def arviz_groups(
 
 def _prior_draws(fit: Fit, draws: int, seed: int) -> dict[str, xr.DataTree]:
     """Return the groups prior and prior_predictive."""
-    from bayes_glmm.model.build import build_model
-
-    spec, design, table = fit.model.spec, fit.model.design, fit.model.prior_table
-    model = build_model(spec, design, table)
     try:
-        tree = sample_prior(model, reported_names(design), table, draws, seed)
+        return dict(prior_groups(fit.model, draws, seed).children)
     except SamplingError as error:
         others = [name for name in GROUPS if name not in _OF_THE_PRIOR]
         raise SamplingError(f"{error} The other groups need no draws from the prior: extend({others}).") from None
-    predictive = tree["prior_predictive"].to_dataset().assign_coords(obs=row_labels(design.index))
-    return {**tree.children, "prior_predictive": xr.DataTree(predictive)}
+
+
+def prior_groups(model: Model, draws: int, random_seed: int | None) -> xr.DataTree:
+    """Draw parameters from the prior, and responses from these.
+
+    Parameters
+    ----------
+    model
+        The model.
+    draws
+        Number of draws.
+    random_seed
+        Seed.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups prior and prior_predictive; dims chain (1), draw, and each variable's own.
+
+    Raises
+    ------
+    SamplingError
+        If a prior is flat, `draws` is no number of draws, or the family has no response for some of them.
+    """
+    seed = checked_seed(random_seed)
+    prior = sample_prior(model.design, model.prior_table, draws, seed)
+    return prior_predictive(Fit(model, xr.DataTree.from_dict({"posterior": prior})), seed)
 
 
 def _log_prior(fit: Fit) -> xr.Dataset:
@@ -107,4 +126,6 @@ def _log_prior(fit: Fit) -> xr.Dataset:
         if group.corr is not None:
             variables[f"corr_{name}"] = densities[group.corr.parameter]
     variables |= {row.parameter: densities[row.parameter] for row in table.auxiliary}
+    monotonic = zip(fit.model.design.monotonic, table.monotonic, strict=True)
+    variables |= {term.name: densities[row.parameter] for term, row in monotonic}
     return xr.Dataset(variables).assign_coords(chain=posterior["chain"], draw=posterior["draw"])

@@ -6,6 +6,7 @@ to the responses, and the rank of every true value among its posterior draws is 
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,16 +17,15 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import as_whole, checked_seed, in_words
+from bayes_glmm.arguments import as_whole, checked_seed, in_words, own_arguments
 from bayes_glmm.checks.uniform_ranks import rank_band, rank_p_value
-from bayes_glmm.errors import PredictionError, SamplingError
+from bayes_glmm.errors import DataWarning, PredictionError, SamplingError
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.fit import Fit, check_model
 from bayes_glmm.inference.prior import sample_prior
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks, with_response
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
-from bayes_glmm.model.naming import reported_names
 from bayes_glmm.predict.draws import posterior_predictive, response_name, total_log_likelihood
 from bayes_glmm.printing.document import Verdict
 from bayes_glmm.printing.grid import wrapped
@@ -131,6 +131,7 @@ class _Simulation:
     seed: int
 
 
+@own_arguments
 def sbc(
     model: Any,
     simulations: int = 100,
@@ -210,10 +211,9 @@ def sbc(
     if target.design.response.y.shape != model.design.response.y.shape:
         raise PredictionError("fitted: the two models have different rows.")
     seed = checked_seed(random_seed)
-    names = reported_names(model.design)
-    prior = sample_prior(model.to_pymc(), names, model.prior_table, simulations, seed, predictive=False)["prior"]
+    prior = sample_prior(model.design, model.prior_table, simulations, seed)
     seeds = np.random.SeedSequence(seed, spawn_key=(5,)).generate_state(simulations)
-    drawn = [_draw_data(model, prior.to_dataset().isel(draw=[i]), int(s)) for i, s in enumerate(seeds)]
+    drawn = [_draw_data(model, prior.isel(draw=[i]), int(s)) for i, s in enumerate(seeds)]
     tasks, degenerate = [], Counter(outcome for outcome in drawn if isinstance(outcome, str))
     for outcome, one_seed in zip(drawn, seeds, strict=True):
         if not isinstance(outcome, str):
@@ -242,9 +242,12 @@ def _draw_data(model: Model, draw: xr.Dataset, seed: int) -> tuple[xr.Dataset, A
     """Draw responses from one draw of the prior, or say why no model could be fitted to them."""
     fit = Fit(model, xr.DataTree.from_dict({"posterior": draw}))
     try:
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # of counts too large, which are counted below
             tree = posterior_predictive(fit, random_seed=seed)
-    except (ValueError, OverflowError):  # numpy refuses means it cannot draw counts for
+    except PredictionError:
+        return "linear predictors for which the family has no response"
+    except (ValueError, OverflowError):  # what numpy refuses to draw
         return "responses too large for a computer"
     y = tree["posterior_predictive"][response_name(fit)].to_numpy().reshape(-1)
     if not np.isfinite(y).all():

@@ -13,7 +13,7 @@ import pandas as pd
 from arviz_stats import compare as arviz_compare
 from arviz_stats.utils import ELPDData
 
-from bayes_glmm.arguments import checked_name, in_words
+from bayes_glmm.arguments import checked_name, in_words, own_arguments
 from bayes_glmm.checks.comparison import OBS, loo
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.errors import PredictionError, nearest
@@ -24,6 +24,7 @@ from bayes_glmm.progress import part_of
 METHODS = ("stacking", "bb-pseudo-bma", "pseudo-bma")
 
 
+@own_arguments
 def compare(
     fits: Mapping[str, Fit | ELPDData],
     unit: str | None = None,

@@ -18,7 +18,7 @@ from arviz_stats import loo as arviz_loo
 from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 from scipy import special
 
-from bayes_glmm.arguments import as_whole, checked_name, checked_seed
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed, own_arguments
 from bayes_glmm.checks.group_likelihood import group_log_likelihood, log_mean_exp, nested_terms
 from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
@@ -114,6 +114,7 @@ class _LeftOut:
     seed: int
 
 
+@own_arguments
 def loo(
     fit: Fit,
     unit: str | None = None,
@@ -214,6 +215,7 @@ def loo(
     return result
 
 
+@own_arguments
 def kfold(
     fit: Fit,
     k: int | None = 10,

@@ -152,7 +152,7 @@ def diagnose(fit: Fit) -> Diagnosis:
         problems = tuple(finding.problem for finding in findings)
         tips = tuple(dict.fromkeys(finding.advice for finding in findings if finding.advice))
         return Diagnosis(False, problems, tips, opening, dataset)
-    values = _stacked(dataset)
+    values = parameter_statistics(dataset)
     worst = f"R-hat at most {values[0].max():.3f}, effective draws at least {math.floor(values[1:].min())}"
     opening = f"Converged: every check passed on all {values.shape[1]} parameters ({drawn}; {worst})."
     return Diagnosis(True, (), (), opening, dataset)
@@ -250,14 +250,14 @@ def _scalars(name: str, values: xr.DataArray) -> npt.NDArray[np.intp]:
     return np.arange(int(np.prod(shape)))
 
 
-def _stacked(dataset: xr.Dataset) -> Array:
-    """Return the statistics of all parameters, shape (3, parameters)."""
+def parameter_statistics(dataset: xr.Dataset) -> Array:
+    """Return the statistics of all parameters of a ``Diagnosis.dataset``, shape (3, parameters)."""
     blocks = [values.values.reshape(3, -1)[:, _scalars(name, values)] for name, values in _labelled(dataset)]
     return np.concatenate(blocks, axis=1)
 
 
-def _label(dataset: xr.Dataset, position: int) -> str:
-    """Name the parameter at that position of `_stacked`, as in ``sd_herd[Intercept]``."""
+def parameter_label(dataset: xr.Dataset, position: int) -> str:
+    """Name the parameter at that position of `parameter_statistics`, as in ``sd_herd[Intercept]``."""
     for name, values in _labelled(dataset):
         scalars = _scalars(name, values)
         if position < len(scalars):
@@ -292,7 +292,7 @@ def _scalar_findings(dataset: xr.Dataset, chains: int, draws: int) -> Iterator[_
             f"Not checked: {draws} draws per chain are too few to judge anything.", "Draw more: fit(draws=1000)."
         )
         return
-    r_hat, bulk, tail = _stacked(dataset)
+    r_hat, bulk, tail = parameter_statistics(dataset)
     if chains == 1:
         yield _Finding(
             "R-hat was not checked: with one chain nothing tells whether chains agree.",
@@ -310,7 +310,7 @@ def _scalar_findings(dataset: xr.Dataset, chains: int, draws: int) -> Iterator[_
 def _agreement_findings(dataset: xr.Dataset, r_hat: Array) -> Iterator[_Finding]:
     stuck = ~np.isfinite(r_hat)
     if stuck.any():
-        names = ", ".join(_label(dataset, int(i)) for i in np.flatnonzero(stuck)[:_SHOWN])
+        names = ", ".join(parameter_label(dataset, int(i)) for i in np.flatnonzero(stuck)[:_SHOWN])
         yield _Finding(
             f"{_of(stuck)} did not move in some chain, or are not numbers: {names}.",
             "Look at the data and priors of these parameters.",
@@ -344,7 +344,7 @@ def _of(failed: npt.NDArray[np.bool_]) -> str:
 
 def _worst(dataset: xr.Dataset, order: Array, values: Array, spec: str) -> str:
     first = np.argsort(order, kind="stable")[:_SHOWN]
-    return ", ".join(f"{_label(dataset, int(i))} {values[i]:{spec}}" for i in first if np.isfinite(order[i]))
+    return ", ".join(f"{parameter_label(dataset, int(i))} {values[i]:{spec}}" for i in first if np.isfinite(order[i]))
 
 
 def _round_up(number: float) -> int:

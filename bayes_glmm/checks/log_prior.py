@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayes_glmm.design.smooths import spectral_sd
+from bayes_glmm.design.smooths import bent_sds
 from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD
 from bayes_glmm.predict.posterior import posterior_draws
 
 if TYPE_CHECKING:
-    from bayes_glmm.design.design import Design
     from bayes_glmm.inference.fit import Fit
     from bayes_glmm.model.prior_table import ParameterPrior
 
@@ -67,6 +66,9 @@ def log_prior(fit: Fit) -> xr.Dataset:
         parts[row.parameter] = (
             _density(row, values - shift[..., None]).sum(axis=-1) if row.ordered else _density(row, values)
         )
+    for effect, row in zip(design.monotonic, priors.monotonic, strict=True):
+        with np.errstate(divide="ignore"):
+            parts[row.parameter] = _density(row, np.log(posterior[effect.name].to_numpy()).sum(axis=-1))
     coords = {"chain": posterior["chain"], "draw": posterior["draw"]}
     return xr.Dataset({name: (("chain", "draw"), values) for name, values in parts.items()}, coords=coords)
 
@@ -87,7 +89,10 @@ def log_effects(fit: Fit) -> xr.DataArray:
     draws = posterior_draws(fit)
     total = np.zeros(draws.size)
     if fit.model.design.penalised:
-        sds = bent_sds(fit.posterior, fit.model.design).reshape(draws.size, -1)
+        posterior = fit.posterior.transpose("chain", "draw", ...)
+        names = [name for name in (SMOOTH_SD, SMOOTH_LENGTHSCALE) if name in posterior]
+        arrays = [posterior[name].to_numpy().reshape(draws.size, -1) for name in names]
+        sds = bent_sds(fit.model.design.penalised, arrays[0], arrays[-1])
         columns = [j for part in fit.model.design.penalised for j in part.columns]
         total -= np.sum(0.5 * np.square(draws.beta[:, columns] / sds) + np.log(sds), axis=1)
     structures = {term.name: term.structure for term in fit.model.design.groups}
@@ -105,32 +110,6 @@ def log_effects(fit: Fit) -> xr.DataArray:
         total -= 0.5 * effects.shape[1] * np.log(values).sum(axis=1)
     coords = {"chain": draws.chain, "draw": draws.draw}
     return xr.DataArray(total.reshape(len(draws.chain), len(draws.draw)), dims=("chain", "draw"), coords=coords)
-
-
-def bent_sds(posterior: xr.Dataset, design: Design) -> Array:
-    """Compute the sd of every coefficient of what bends in smooths, part after part.
-
-    Parameters
-    ----------
-    posterior
-        Draws of sds and lengthscales.
-    design
-        The model's design.
-
-    Returns
-    -------
-    numpy.ndarray
-        (chains, draws, coefficients), link scale.
-    """
-    sd = posterior[SMOOTH_SD].transpose("chain", "draw", ...).to_numpy()
-    sds, gp = [], 0
-    for i, part in enumerate(design.penalised):
-        each = np.ones(len(part.columns))
-        if part.spectrum is not None:
-            lengths = posterior[SMOOTH_LENGTHSCALE].transpose("chain", "draw", ...).to_numpy()
-            each, gp = spectral_sd(part.spectrum, lengths[..., gp]), gp + 1
-        sds.append(sd[..., i, None] * each)
-    return np.concatenate(sds, axis=-1)
 
 
 def _density(row: ParameterPrior, values: Array) -> Array:

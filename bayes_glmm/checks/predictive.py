@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayes_glmm.arguments import checked_name, in_words, interval_probability
+from bayes_glmm.arguments import checked_name, in_words, interval_probability, own_arguments
 from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_model
@@ -55,6 +55,7 @@ class PriorSampler(Protocol):
         """Draw from the prior and the prior predictive distribution."""
 
 
+@own_arguments
 def predictive_check(
     fit: Fit | xr.DataTree,
     stat: Statistic = "mean",
@@ -128,6 +129,7 @@ def predictive_check(
     return table
 
 
+@own_arguments
 def prior_predictive_check(
     model: PriorSampler,
     stat: Statistic = "mean",

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats import psense
 
-from bayes_glmm.arguments import checked_name, checked_seed
+from bayes_glmm.arguments import checked_name, checked_seed, own_arguments
 from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.fit import check_fit
@@ -35,6 +35,7 @@ POWERS = (0.5, 2.0)
 BY = ("all", "group", "parameter")
 
 
+@own_arguments
 def prior_sensitivity(
     fit: Fit,
     by: str = "all",
@@ -231,5 +232,5 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         SmoothPriors(scaled(one.sd), None if one.lengthscale is None else scaled(one.lengthscale))
         for one in table.smooths
     )
-    beta, auxiliary = tuple(map(scaled, table.beta)), tuple(map(scaled, table.auxiliary))
-    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, smooths=smooths)
+    beta, auxiliary, monotonic = (tuple(map(scaled, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic, smooths=smooths)

@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayes_glmm.arguments import checked_names, in_words
+from bayes_glmm.arguments import checked_names, in_words, own_arguments
 from bayes_glmm.checks.places import NullCovariances, below_quantiles, middle_and_spread, square_score
 from bayes_glmm.checks.residuals import column_of, ranks_of_all
 from bayes_glmm.errors import PredictionError
@@ -107,6 +107,7 @@ class _Outcome:
     wrong: str
 
 
+@own_arguments
 def check_residuals(
     residuals: xr.Dataset,
     *,

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayes_glmm.arguments import as_whole, checked_name, checked_seed
+from bayes_glmm.arguments import as_whole, checked_name, checked_seed, own_arguments
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.design.known import recensored
 from bayes_glmm.errors import PredictionError, nearest
@@ -45,6 +45,7 @@ _TAKEN = frozenset(
 _DRAWS = 500
 
 
+@own_arguments
 def simulate_residuals(
     fit: Fit | xr.DataTree,
     random_effects: str = "conditional",

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 
-from bayes_glmm.design.frame import Kind, is_text, listed, look_like_numbers
+from bayes_glmm.design.frame import Kind, is_text, look_like_numbers
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
-from bayes_glmm.errors import DataError, warn
+from bayes_glmm.errors import DataError, listed, warn
 from bayes_glmm.spec.formula import Formula, ParameterFormula
 from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.safe import check_terms, columns_by_level

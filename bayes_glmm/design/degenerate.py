@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.response import Response
-from bayes_glmm.errors import DataError, FormulaError, warn
+from bayes_glmm.errors import DataError, FormulaError, listed, warn
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["check_exact_fit", "check_offset", "check_parameters"]
@@ -102,14 +101,15 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
     Raises
     ------
     DataError
-        If nothing is left of the response: its residual spread goes to zero, and the density without bound.
+        If nothing is left of the response: its residual spread goes to zero, and the density without bound. Where
+        standard errors are known it does not.
 
     Warns
     -----
     DataWarning
         If hardly anything is.
     """
-    if spec.family.support not in ("real", "positive", "unit"):
+    if spec.family.support not in ("real", "positive", "unit") or "se" in spec.family.known:
         return
     transform = spec.family.response_transform
     with np.errstate(all="ignore"):
@@ -117,7 +117,9 @@ def check_exact_fit(X: Array, offset: Array, groups: Sequence[GroupTerm], respon
         linked = np.asarray(spec.link.link(mean), dtype=float)
     eta = linked - offset
     kept = np.ones(len(eta), dtype=bool) if response.weights is None else response.weights > 0
-    if not np.isfinite(eta).all():
+    if "censored" in spec.family.knowing:  # of such rows no value is known
+        kept &= response.known["above"] == response.known["upto"]
+    if not kept.any() or not np.isfinite(eta).all():
         return
     reference = float(linked[kept].std())
     for name, codes, Z in _parts(X, groups):

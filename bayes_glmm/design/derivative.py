@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bayes_glmm.design.design import Design, prepared
+from bayes_glmm.design.design import Design
 from bayes_glmm.design.encoding import encode
-from bayes_glmm.design.frame import first_rows
+from bayes_glmm.design.frame import first_rows, prepared
 from bayes_glmm.errors import PredictionError
 
 __all__ = ["Derivative", "differentiate", "moved"]

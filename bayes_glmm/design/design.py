@@ -29,10 +29,12 @@ from bayes_glmm.design.encoders import (
     lay_out,
 )
 from bayes_glmm.design.encoding import encode, fit_terms
-from bayes_glmm.design.frame import Kind, column_kind, complete_rows, distinct_rows, prepare
+from bayes_glmm.design.frame import column_kind, distinct_rows, prepared
 from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, related_levels
 from bayes_glmm.design.identified import check_identified
-from bayes_glmm.design.known import encode_known
+from bayes_glmm.design.known import encode_known, with_ends
+from bayes_glmm.design.missing import complete_rows, predictable, split_unanswered
+from bayes_glmm.design.monotonic import Monotonic, check_order, monotonic_terms
 from bayes_glmm.design.response import (
     Response,
     build_response,
@@ -45,7 +47,7 @@ from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.model_spec import ModelSpec
 
-__all__ = ["Design", "build_design", "prepared"]
+__all__ = ["Design", "build_design"]
 
 Array = npt.NDArray[np.float64]
 
@@ -90,6 +92,9 @@ class Design:
         Sums of the offsets of further parameters, float64 (parameters, rows).
     penalised
         The sets of columns of X, what bends in smooths, whose coefficients share a sd.
+    unanswered
+        Under ``missing="predict"``, the user's columns of the rows whose response alone is missing: they say nothing of
+        the parameters, and none of the arrays holds them. None otherwise.
     """
 
     spec: ModelSpec
@@ -109,6 +114,7 @@ class Design:
     channels: tuple[int, ...]
     offsets: Array
     penalised: tuple[Penalised, ...] = ()
+    unanswered: pd.DataFrame | None = None
 
     @cached_property
     def means(self) -> Array:
@@ -129,6 +135,11 @@ class Design:
         """Positions of the columns of X whose coefficients have priors of their own: all but what bends in smooths."""
         bent = [j for part in self.penalised for j in part.columns]
         return np.setdiff1d(np.arange(len(self.coefs)), bent)
+
+    @cached_property
+    def monotonic(self) -> tuple[Monotonic, ...]:
+        """The monotonic effects on the mean: their columns of X hold the positions of levels."""
+        return monotonic_terms(self.encoders.fixed)
 
     def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
         """Say which columns of X act on a linear predictor.
@@ -207,6 +218,11 @@ class Design:
     def size(self) -> int:
         """The number of rows."""
         return len(self.X)
+
+    @property
+    def given(self) -> pd.DataFrame:
+        """The user's columns of all rows that the model is about: `frame`, then those whose response is missing."""
+        return self.frame if self.unanswered is None else pd.concat([self.frame, self.unanswered])
 
     def group(self, name: str) -> GroupTerm:
         """Return the grouping factor of that name.
@@ -313,6 +329,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     formula = spec.formula
     check_names(formula)
     frame = with_days(read_columns(data, formula.variables), formula.dates, DataError)
+    frame = with_ends(frame, formula.response)
+    frame, unanswered = split_unanswered(frame, formula) if spec.missing == "predict" else (frame, None)
     frame, dropped, reasons = complete_rows(frame, spec.missing, DataError)
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
@@ -323,6 +341,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     further = [fit_parameter(part, predictors) for part in formula.parameters]
     groups, group_encoders = _fit_groups(spec, frame, predictors)
     own = [term for term in (term.within(0) for term in groups) if term is not None]
+    check_order(frame, monotonic_terms(fixed))
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
     if response.categories is None:
@@ -356,32 +375,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         channels=layout.channels,
         offsets=_frozen(np.array([values for *_, values in further]).reshape(len(further), len(frame))),
         penalised=layout.penalised,
+        unanswered=None if unanswered is None else predictable(unanswered, kinds),
     )
-
-
-def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
-    """Turn the predictors' columns into what is encoded: floats and categoricals with the levels of the fit.
-
-    Parameters
-    ----------
-    frame
-        The user's columns.
-    kinds
-        What each predictor is.
-    error
-        What is raised.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The predictors, index of `frame`.
-
-    Raises
-    ------
-    GLMMError
-        If a column is of another kind, or a level was not fitted.
-    """
-    return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)
 
 
 def _fit_groups(

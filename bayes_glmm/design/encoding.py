@@ -28,9 +28,9 @@ from formulaic.transforms import TRANSFORMS as FORMULAIC_TRANSFORMS
 from formulaic.transforms.contrasts import C as formulaic_c
 
 from bayes_glmm.design.evaluate import Memory, evaluate
-from bayes_glmm.design.frame import Kind, as_numbers, column_kind, first_rows, listed, plain
+from bayes_glmm.design.frame import Kind, as_numbers, column_kind, first_rows, plain
 from bayes_glmm.design.values import Basis, Coded, is_text, levels_of, remembered
-from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError, listed
 from bayes_glmm.spec.expression import read_expression
 from bayes_glmm.spec.functions import Contrast
 from bayes_glmm.spec.safe import alias, check_expression, check_terms, hide_names, parse_terms, show_names

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import listed, look_like_numbers, plain
+from bayes_glmm.design.frame import look_like_numbers, plain
 from bayes_glmm.design.transforms import TRANSFORMS
 from bayes_glmm.design.values import Value, is_text, levels_of, numeric, text_of, truth
-from bayes_glmm.errors import DataError
+from bayes_glmm.errors import DataError, listed
 from bayes_glmm.spec.expression import Call, Constant, Name, Node, Unary, spine, write
 from bayes_glmm.spec.functions import bound, constant
 from bayes_glmm.spec.safe import alias

@@ -14,23 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, nearest, warn
+from bayes_glmm.errors import DataError, GLMMError, PredictionError, listed, nearest
 
 __all__ = [
     "Factor",
     "Kind",
     "as_numbers",
     "column_kind",
-    "complete_rows",
     "distinct",
     "first_rows",
     "is_text",
-    "listed",
     "look_like_numbers",
     "missing_mask",
     "numbers",
     "plain",
     "prepare",
+    "prepared",
     "sorted_text",
 ]
 
@@ -374,40 +373,26 @@ def first_rows(index: pd.Index, mask: npt.NDArray[np.bool_]) -> str:
     return f"{word} {', '.join(labels)}" + (f" and {more} more" if more > 0 else "")
 
 
-def listed(values: Iterable[Any]) -> str:
-    """List values for an error message, cut after ten.
+def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
+    """Turn the predictors' columns into what is encoded: floats and categoricals with the levels of the fit.
 
     Parameters
     ----------
-    values
-        What to list.
+    frame
+        The user's columns.
+    kinds
+        What each predictor is.
+    error
+        What is raised.
 
     Returns
     -------
-    str
-        Such as ``"'a', 'b' and 3 more"``.
+    pandas.DataFrame
+        The predictors, index of `frame`.
+
+    Raises
+    ------
+    GLMMError
+        If a column is of another kind, or a level was not fitted.
     """
-    items = list(values)
-    shown = ", ".join(repr(item) for item in items[:10])
-    return shown + (f" and {len(items) - 10} more" if len(items) > 10 else "")
-
-
-def complete_rows(
-    frame: pd.DataFrame, missing: str, error: type[GLMMError]
-) -> tuple[pd.DataFrame, int, dict[str, int]]:
-    """Leave out rows with missing values, and say so: the other rows, how many went, missing values by column."""
-    mask, counts = missing_mask(frame)
-    if error is DataError and 0 < len(frame) - int(mask.sum()) < 2:
-        raise DataError(
-            f"A model needs two rows or more; the data have {len(frame) - int(mask.sum())} without missing values."
-        )
-    if not counts:
-        return frame, 0, {}
-    by_column = ", ".join(f"{name}: {count}" for name, count in counts.items())
-    dropped = int(mask.sum())
-    if missing == "error":
-        raise error(f"{dropped} of {len(frame)} rows have missing values ({by_column}), and missing='error'.")
-    if dropped == len(frame):
-        raise error(f"Every row has a missing value ({by_column}).")
-    warn(f"{dropped} of {len(frame)} rows were dropped for missing values ({by_column}).")
-    return frame.loc[~mask], dropped, counts
+    return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)

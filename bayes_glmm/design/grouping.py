@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import distinct, is_text, listed, plain, sorted_text
-from bayes_glmm.errors import DataError, PredictionError
+from bayes_glmm.design.frame import distinct, is_text, plain, sorted_text
+from bayes_glmm.errors import DataError, PredictionError, listed
 from bayes_glmm.families import FAMILIES
-from bayes_glmm.structures.labels import listed_labels, positions
+from bayes_glmm.structures.labels import positions
 from bayes_glmm.structures.structure import Structure
 
 __all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels", "related_levels"]
@@ -219,7 +219,7 @@ def related_levels(frame: pd.DataFrame, column: str, structure: Structure) -> tu
         unknown = [plain(value) for value in uniques[place < 0]]
         raise DataError(
             f"covariances[{column!r}]: the {structure.kind} does not have {len(unknown):,} of the {len(uniques):,} "
-            f"levels in the data: {listed_labels(unknown)}. It has {listed_labels(structure.labels[::-1])}. Add "
+            f"levels in the data: {listed(unknown)}. It has {listed(structure.labels[::-1])}. Add "
             "them to it, or leave out their rows."
         )
     keys = np.arange(structure.size, dtype=np.int64)[:, None]

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.response import Response
-from bayes_glmm.errors import warn
+from bayes_glmm.errors import listed, warn
 from bayes_glmm.spec.model_spec import ModelSpec
 
 __all__ = ["check_identified", "unidentified_effects"]

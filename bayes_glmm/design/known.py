@@ -19,13 +19,14 @@ from bayes_glmm.design.frame import as_numbers, column_kind, is_text, look_like_
 from bayes_glmm.design.response_checks import refuse
 from bayes_glmm.errors import DataError
 from bayes_glmm.families import DISCRETE
+from bayes_glmm.spec.names import one_name
 from bayes_glmm.spec.response import ResponseFormula
 from bayes_glmm.spec.safe import check_expression
 
 if TYPE_CHECKING:
     from bayes_glmm.design.response import Response
 
-__all__ = ["KnownEncoder", "encode_known", "fit_known", "recensored"]
+__all__ = ["KnownEncoder", "encode_known", "fit_known", "recensored", "with_ends"]
 
 Array = npt.NDArray[np.float64]
 
@@ -58,6 +59,30 @@ class KnownEncoder:
         """List the columns that means of new rows depend on, or with `draws` new responses."""
         keys = _OF_DRAWS if draws else _OF_MEANS
         return [name for key in keys if key in self.encoders for name in self.encoders[key].columns]
+
+
+def with_ends(frame: pd.DataFrame, formula: ResponseFormula) -> pd.DataFrame:
+    """Let the ends of intervals be missing in rows that are not censored to one.
+
+    Parameters
+    ----------
+    frame
+        The user's columns.
+    formula
+        The left side.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The response as such rows' end; the frame itself where nothing is missing, or status and end are no columns.
+    """
+    names = {key: one_name(text) for key, text in formula.known}
+    end, status, y = names.get("end"), names.get("status"), one_name(formula.expression)
+    if end is None or status is None or y is None:
+        return frame
+    of_interval = frame[status].astype(str).str.strip().str.lower().isin(["interval", "2", "2.0"])
+    without = frame[end].isna() & frame[status].notna() & ~of_interval
+    return frame.assign(**{end: frame[end].where(~without, frame[y])}) if without.any() else frame
 
 
 def fit_known(formula: ResponseFormula, support: str, frame: pd.DataFrame) -> KnownEncoder:
@@ -206,7 +231,7 @@ def _censoring(
     status = read.get("status")
     if "event" in read:
         event = read["event"]
-        reason = "must be 1 for rows whose event was seen and 0 for the others"
+        reason = "must be 1 for rows whose event was seen and 0 for the others; of R's 1 and 2 write status == 2"
         refuse((event != 0) & (event != 1), event, texts["event"], index, reason)
         status = 1.0 - event
     if status is None:

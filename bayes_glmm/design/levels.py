@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.design.dates import days_of
-from bayes_glmm.design.frame import listed, plain
+from bayes_glmm.design.frame import plain
 from bayes_glmm.design.values import (
     Coded,
     Options,
@@ -30,13 +30,15 @@ from bayes_glmm.design.values import (
     text_of,
     truth,
 )
-from bayes_glmm.errors import DataError, PredictionError
+from bayes_glmm.errors import DataError, PredictionError, listed
 
 __all__ = ["LEVELS", "Transform"]
 
 Array = npt.NDArray[np.float64]
 
 _MOST_CELLS = 2**60
+#: Steps of a monotonic effect.
+_MOST_STEPS = 100
 #: A function of a call's values, its options and what it remembers.
 Transform = Callable[[list[Any], Options, State], Any]
 
@@ -69,6 +71,24 @@ def _coded(values: list[Any], options: Options, state: State) -> Coded:
     if "scores" in arguments and np.size(arguments["scores"]) != len(levels.categories):
         raise DataError(f"contr.poly() needs a score for each of {len(levels.categories)} levels, {shown(levels)}.")
     return Coded(levels, replace(contrasts, arguments=tuple(arguments.items())))
+
+
+def _position(values: list[Any], options: Options, state: State) -> Array:
+    """mo(): the position 0, 1, ... of each row's level; whole numbers have all between the least and the greatest."""
+    levels = levels_of(values[0], "mo")
+    numbers = np.asarray(levels.categories)
+    if "levels" not in state:
+        if numbers.dtype.kind == "f":
+            raise DataError("mo() takes an ordered category or whole numbers, and met numbers with decimals.")
+        if numbers.dtype.kind in "iu":
+            low, high = int(numbers.min()), int(numbers.max())
+            if high - low >= _MOST_STEPS:
+                raise DataError(f"mo() would have {high - low} steps, from {low} to {high}; use the number itself.")
+            state["levels"] = list(range(low, high + 1))
+    positions = remembered(levels, state, "mo").codes.astype(float)
+    if len(state["levels"]) < 2:
+        raise DataError(f"mo() needs two levels or more; the column has {listed(map(plain, state['levels']))}.")
+    return positions
 
 
 def _place(levels: pd.Categorical, text: str, function: str) -> int:
@@ -254,4 +274,5 @@ LEVELS: dict[str, Transform] = {
     "cut": _cut,
     "interaction": _interaction,
     "C": _coded,
+    "mo": _position,
 }

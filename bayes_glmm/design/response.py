@@ -19,14 +19,13 @@ from bayes_glmm.design.frame import (
     column_kind,
     first_rows,
     is_text,
-    listed,
     look_like_numbers,
     plain,
     prepare,
 )
 from bayes_glmm.design.known import KnownEncoder, encode_known, fit_known
 from bayes_glmm.design.response_checks import check_precision, check_response, check_values, check_whole, refuse
-from bayes_glmm.errors import DataError, warn
+from bayes_glmm.errors import DataError, listed, warn
 from bayes_glmm.families import Family
 from bayes_glmm.spec.response import ResponseFormula
 from bayes_glmm.spec.safe import check_expression

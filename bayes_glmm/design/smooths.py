@@ -20,7 +20,7 @@ from bayes_glmm.design.frame import first_rows, plain
 from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.spec.smooths import COVARIANCES, Smooth
 
-__all__ = ["FLOOR", "Penalised", "SmoothEncoder", "encode_smooth", "fit_smooth", "penalised", "spectral_sd"]
+__all__ = ["FLOOR", "Penalised", "SmoothEncoder", "bent_sds", "encode_smooth", "fit_smooth", "penalised", "spectral_sd"]
 
 Array = npt.NDArray[np.float64]
 
@@ -382,6 +382,30 @@ def _spectrum(encoder: SmoothEncoder) -> Array:
     constant -= sum(math.log(width) for width in widths)
     rows = [squares, np.full_like(squares, count), np.full_like(squares, nu), np.full_like(squares, constant)]
     return np.column_stack(rows)
+
+
+def bent_sds(parts: Sequence[Penalised], sd: Array, lengthscale: Array) -> Array:
+    """Return the sd of every coefficient of what bends, part after part.
+
+    Parameters
+    ----------
+    parts
+        ``Design.penalised``.
+    sd, lengthscale
+        (..., parts) and (..., Gaussian processes), in the parts' order.
+
+    Returns
+    -------
+    numpy.ndarray
+        (..., coefficients), link scale.
+    """
+    sds, gp = [], 0
+    for i, part in enumerate(parts):
+        each = np.ones(len(part.columns))
+        if part.spectrum is not None:
+            each, gp = spectral_sd(part.spectrum, lengthscale[..., gp]), gp + 1
+        sds.append(sd[..., i, None] * each)
+    return np.concatenate(sds, axis=-1)
 
 
 def spectral_sd(spectrum: Array, lengthscale: Array) -> Array:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.design.frame import listed, sorted_text
-from bayes_glmm.errors import DataError, GLMMError, PredictionError, nearest
+from bayes_glmm.design.frame import sorted_text
+from bayes_glmm.errors import DataError, GLMMError, PredictionError, listed, nearest
 
 __all__ = ["column_names", "read_columns"]
 

@@ -16,6 +16,7 @@ from formulaic.parser.types import Factor
 
 from bayes_glmm.design.encoding import Encoder, level_codes
 from bayes_glmm.design.frame import distinct
+from bayes_glmm.spec.monotonic import is_monotonic
 from bayes_glmm.spec.safe import factor_columns, show_names
 
 __all__ = ["ColumnTerms", "column_terms", "joined"]
@@ -106,6 +107,8 @@ def column_terms(encoder: Encoder, frame: pd.DataFrame, recode: bool = True) -> 
     shifted = tuple(tuple(j - encoder.skipped for j in block) for block in blocks[kept])
     cells = {show_names(expression): codes for expression, codes in made.items()}
     for name in sorted(frozenset[str]().union(*variables) - cells.keys()):
+        if name not in frame:
+            continue
         codes = distinct(frame[name])[0]
         if name in by_level or isinstance(frame[name].dtype, pd.CategoricalDtype) or codes.max(initial=0) < 2:
             cells[name] = codes
@@ -168,7 +171,8 @@ def _scoped_terms(
             names, factors, known = [], [], 1
             for part in scoped.factors:
                 factor = part.factor.factor
-                own = factor.expr in made
+                # positions on a scale are a number of their own, whatever the column holds
+                own = factor.expr in made or is_monotonic(factor.expr)
                 names.append(frozenset([show_names(factor.expr)] if own else factor_columns(factor)))
                 state = contrasts.get(part.factor.expr)
                 columns = 0 if state is None else len(state.levels) - bool(part.reduced)

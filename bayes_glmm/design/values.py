@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.design.frame import listed, look_like_numbers, plain
-from bayes_glmm.errors import DataError, PredictionError
+from bayes_glmm.design.frame import look_like_numbers, plain
+from bayes_glmm.errors import DataError, PredictionError, listed
 from bayes_glmm.spec.functions import Contrast
 
 __all__ = [

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.effects.variables import crossed, resolve_variables
@@ -63,6 +65,7 @@ COMPARISONS: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
 }
 
 
+@own_arguments
 def comparisons(
     fit: Fit,
     variables: str | Sequence[str] | Mapping[str, Any],
@@ -166,9 +169,10 @@ def comparisons(
         rope=rope,
         averaged=False,
     )
-    return _comparisons(request, variables, comparison, cross)
+    return of_frames(request, lambda one: _comparisons(one, variables, comparison, cross))
 
 
+@own_arguments
 def avg_comparisons(
     fit: Fit,
     variables: str | Sequence[str] | Mapping[str, Any],
@@ -237,7 +241,7 @@ def avg_comparisons(
         rope=rope,
         averaged=True,
     )
-    return _comparisons(request, variables, comparison, cross)
+    return of_frames(request, lambda one: _comparisons(one, variables, comparison, cross))
 
 
 def _comparisons(request: Request, variables: Any, comparison: Comparison, cross: bool) -> pd.DataFrame | xr.DataArray:

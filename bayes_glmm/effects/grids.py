@@ -62,7 +62,7 @@ def grid(fit: Fit, /, *unnamed: Never, **columns: Any) -> pd.DataFrame:
     ``bg.predictions(fit, bg.grid(fit, Site=None), random_effects={"Site": "conditional"})`` one for each site, in an
     average year.
     """
-    check_fit(fit)
+    check_fit(fit, frames=True)
     if unnamed:
         raise PredictionError("grid takes columns by their names: grid(fit, x=[0, 1], f=None).")
     formula, trials = fit.model.spec.formula, fit.model.design.encoders.response.trials

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.partition import (
     Partition,
     component_draws,
@@ -20,7 +21,7 @@ from bayes_glmm.effects.partition import (
     partition_request,
     variance_partition,
 )
-from bayes_glmm.errors import PredictionError, nearest
+from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
 from bayes_glmm.predict.linear import fixed_part
@@ -35,6 +36,7 @@ Array = npt.NDArray[np.float64]
 
 SCALES = ("latent", "expected", "observed")
 _STEP = 1e-3  # of a standard deviation of the latent trait, for the slope of the mean
+_SURE = 4.0  # standard deviations of the mean's posterior from zero, for its square to be divided by
 
 
 class _Trait(NamedTuple):
@@ -46,6 +48,7 @@ class _Trait(NamedTuple):
     mean: Array
 
 
+@own_arguments
 def heritability(
     fit: Fit,
     newdata: Any = None,
@@ -126,6 +129,7 @@ def heritability(
     return component_table(labels, values, request, {"quantity": "heritability", "scale": scale})
 
 
+@own_arguments
 def evolvability(
     fit: Fit,
     newdata: Any = None,
@@ -161,6 +165,11 @@ def evolvability(
     PredictionError
         As `heritability`.
 
+    Warns
+    -----
+    DataWarning
+        If the posterior does not tell the trait's mean from zero: 1 / mean^2 then has no upper limit, and no mean.
+
     References
     ----------
     Houle, D. (1992). Comparing evolvability and variability of quantitative traits. Genetics 130, 195-204.
@@ -180,11 +189,23 @@ def evolvability(
     check_choice("scale", scale, SCALES[:2])
     request = partition_request(fit, newdata, "latent", ci_prob, draws)
     trait = _trait(variance_partition(request, "latent", noise=False), term, scale)
+    _check_mean(trait.mean)
     labels = pd.DataFrame({"group": [term.name]})
     values = (trait.additive / np.square(trait.mean))[:, None]
     if draws == "dataarray":
         return component_draws(trait.partition, labels, values, "evolvability")
     return component_table(labels, values, request, {"quantity": "evolvability", "scale": scale})
+
+
+def _check_mean(mean: Array) -> None:
+    """Warn of a mean (S,) that may be zero."""
+    centre, sd = float(mean.mean()), float(mean.std())
+    if abs(centre) < _SURE * sd or mean.min() * mean.max() <= 0.0:
+        warn(
+            f"The trait's mean is {centre:.3g}, give or take {sd:.3g}: it may be zero, and a variance in units of a "
+            "squared mean near zero says nothing. Evolvability is for traits measured from a true zero, such as sizes "
+            "and counts; bg.heritability and the variance itself (sd^2 in fit.summary()) need no mean."
+        )
 
 
 def _additive_term(fit: Fit, additive: str | None, what: str) -> GroupTerm:
@@ -232,10 +253,11 @@ def _trait(partition: Partition, term: GroupTerm, scale: str) -> _Trait:
         )
     # what varies on the latent scale itself varies in the expected trait, too
     whole = scale == "observed" or family.response_transform is not None
-    model, draws, design = (family, predictor.link, predictor.draws.parameters), predictor.draws, predictor.design
+    draws, design = predictor.draws, predictor.design
 
     def sums(piece: tuple[npt.NDArray[np.intp], Array, Array]) -> Array:
         rows, share, sizes = piece
+        model = (family, predictor.link, predictor.of_means(rows))
         eta = fixed_part(draws, design, rows)
         variance = np.repeat(between[:, None], len(rows), axis=1)
         step = _STEP * np.sqrt(1.0 + variance)

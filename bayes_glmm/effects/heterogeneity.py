@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import summarise
 from bayes_glmm.effects.icc import ALL_GROUPS
 from bayes_glmm.effects.labels import moments_words
@@ -39,6 +40,7 @@ RESIDUAL = "(residual)"
 _NEW = 5  # of the seeds of a table: draws of new studies are the same each time
 
 
+@own_arguments
 def heterogeneity(fit: Fit, *, ci_prob: float | None = None, draws: str = "table") -> pd.DataFrame | xr.DataArray:
     """Compute how much true effects differ between studies: tau, tau^2, I^2 and H^2, per posterior draw.
 
@@ -133,6 +135,7 @@ def typical_variance(fit: Fit) -> float:
     return float((rows - rank) / (w.sum() - np.sum(np.square(root) * w[:, None])))
 
 
+@own_arguments
 def studies(fit: Fit, *, ci_prob: float | None = None, random_seed: int = _NEW) -> pd.DataFrame:
     """List the studies as observed and as the model sees them, with their average and a new one.
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import in_words, interval_probability
+from bayes_glmm.arguments import in_words, interval_probability, own_arguments
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.errors import PredictionError, nearest
@@ -52,6 +52,7 @@ class _Statement:
     relation: str
 
 
+@own_arguments
 def hypotheses(
     draws: xr.DataArray | Fit,
     hypothesis: Hypothesis | None = None,
@@ -115,7 +116,7 @@ def hypotheses(
         if isinstance(draws, pd.DataFrame | xr.Dataset):
             kind = in_words(draws)
             raise PredictionError(f"hypotheses takes a fit or draws, not {kind}: predictions(..., draws='dataarray').")
-        check_fit(draws)
+        check_fit(draws, frames=True)
         names = parameter_draws(draws)
         values, labels = np.stack(list(names.values()), axis=1), list(names)
     if hypothesis is None:
@@ -165,6 +166,9 @@ def parameter_draws(fit: Fit) -> dict[str, Array]:
         flat = value.reshape(len(value), -1)
         columns = {name: flat[:, 0]} if flat.shape[1] == 1 else {f"{name}[{k}]": col for k, col in enumerate(flat.T)}
         named |= columns
+    for effect in design.monotonic:
+        shares = fit.posterior[effect.name].transpose("chain", "draw", ...).to_numpy().reshape(draws.size, -1)
+        named |= {f"simplex[{effect.column}][{step}]": shares[:, k] for k, step in enumerate(effect.steps)}
     return named
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
+from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import (
     TOGETHER,
     component_draws,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 ALL_GROUPS = "(all)"
 
 
+@own_arguments
 def icc(
     fit: Fit,
     newdata: Any = None,
@@ -93,9 +96,14 @@ def icc(
     >>> table["group"].tolist()
     ['Subject']
     """
-    check_fit(fit)
+    check_fit(fit, frames=True)
     if not fit.model.design.groups:
         raise PredictionError("icc: the model has no grouping factor, so no two responses share anything.")
+    attrs = {"quantity": "intraclass correlation", "scale": scale}
+    if newdata is None and len(fit.parts) > 1:
+        request = partition_request(fit.parts[0], None, scale, ci_prob, draws)
+        array, labels, values = components_of_frames(fit, lambda part: icc(part, scale=scale, draws="dataarray"))
+        return array if draws == "dataarray" else component_table(labels, values, request, attrs)
     request = partition_request(fit, newdata, scale, ci_prob, draws)
     partition = variance_partition(request, scale)
     shared = {name: values for name, values in partition.random.items() if name != TOGETHER}
@@ -105,4 +113,4 @@ def icc(
     labels = pd.DataFrame({"group": list(shared)})
     if draws == "dataarray":
         return component_draws(partition, labels, values, "icc")
-    return component_table(labels, values, request, {"quantity": "intraclass correlation", "scale": scale})
+    return component_table(labels, values, request, attrs)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Counterfactuals, Rows, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import make_request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataFrame:
     """Compute the coefficients of the population-averaged model, beside the conditional ones.
 
@@ -70,6 +72,11 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     True
     """
     check_fit(fit)
+    if fit.model.design.monotonic:
+        raise PredictionError(
+            f"{fit.model.design.monotonic[0].coef} has no single coefficient that could be averaged over groups. Use "
+            "avg_comparisons(fit, ..., random_effects='marginal', scale='link')."
+        )
     request = make_request(
         fit,
         None,

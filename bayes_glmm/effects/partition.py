@@ -91,7 +91,7 @@ def partition_request(fit: Fit, newdata: Any, scale: str, ci_prob: float | None,
     PredictionError
         If an argument is not one of its values, or an ordered response is asked for on the response scale.
     """
-    check_fit(fit)
+    check_fit(fit, frames=newdata is not None)
     check_choice("scale", scale, SCALES)
     for term in fit.model.design.groups:
         others = [one.name for c, one in enumerate(fit.model.spec.channels, start=1) if term.acts_on(c).any()]
@@ -218,6 +218,9 @@ def _latent(predictor: RowPredictor, size: float | None, noise: bool) -> Partiti
         for term in design.groups
     }
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
+    if draws.raised:  # its column depends on the draw
+        eta = fixed_part(draws, design, np.arange(predictor.rows)) - design.offset
+        fixed = eta.var(axis=1, ddof=min(1, predictor.rows - 1))
     latent_variance = family.latent_variance
     if latent_variance is not None:
         if predictor.link.latent_variance == math.inf:
@@ -257,10 +260,12 @@ def _residual_by_moments(predictor: RowPredictor, size: float | None) -> Array:
 
 def _over_rows(predictor: RowPredictor, residual: Callable[[Mapping[str, Array]], Any]) -> Array:
     """Average a residual variance, a function of the family's parameters, over the rows: (S,)."""
-    if not predictor.others:
+    if not predictor.others and not predictor.family.known:
         return np.asarray(residual(predictor.draws.parameters) + np.zeros((predictor.draws.size, 1)))[:, 0]
-    pieces = distinct_rows(predictor)
-    return np.sum([residual(predictor.own_parameters(rows)) @ share for rows, share, _ in pieces], axis=0)
+    total = np.zeros(predictor.draws.size)
+    for rows, share, _ in distinct_rows(predictor):
+        total += np.broadcast_to(residual(predictor.of_means(rows)), (len(total), len(rows))) @ share
+    return total
 
 
 def distinct_rows(predictor: RowPredictor, trials: Array | None = None) -> list[tuple[Rows, Array, Array]]:
@@ -335,7 +340,7 @@ def response_partition(predictor: RowPredictor, trials: Array | None = None, spl
 def _means(predictor: RowPredictor, rows: Rows, variance: Array) -> Array:
     draws = predictor.draws
     eta = fixed_part(draws, predictor.design, rows)
-    return averaged_mean(predictor.family, predictor.link, predictor.own_parameters(rows), eta, variance)
+    return averaged_mean(predictor.family, predictor.link, predictor.of_means(rows), eta, variance)
 
 
 def _row_sums(
@@ -343,7 +348,7 @@ def _row_sums(
 ) -> Array:
     """Weighted sums over rows, (quantities, S): mean and square about a centre, noise, between groups, each group."""
     draws, design = predictor.draws, predictor.design
-    model = (predictor.family, predictor.link, predictor.own_parameters(rows))
+    model = (predictor.family, predictor.link, predictor.of_means(rows))
     eta, variance = fixed_part(draws, design, rows), random_variance(draws, design, rows, design.groups)
     distance = _means(predictor, rows, variance) - centre
     noise = averaged_noise(*model, eta, variance, sizes) @ share

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, counterfactuals, make_request, tabulate
 from bayes_glmm.predict.meanings import RandomEffects
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def predictions(
     fit: Fit,
     newdata: Any = None,
@@ -112,9 +115,10 @@ def predictions(
         rope=rope,
         averaged=False,
     )
-    return _predictions(request)
+    return of_frames(request, _predictions)
 
 
+@own_arguments
 def avg_predictions(
     fit: Fit,
     newdata: Any = None,
@@ -175,7 +179,7 @@ def avg_predictions(
         rope=rope,
         averaged=True,
     )
-    return _predictions(request)
+    return of_frames(request, _predictions)
 
 
 def _predictions(request: Request) -> pd.DataFrame | xr.DataArray:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import Array
+from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import (
     component_draws,
     component_table,
@@ -16,6 +18,7 @@ from bayes_glmm.effects.partition import (
     response_partition,
     variance_partition,
 )
+from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import response_noise
 from bayes_glmm.predict.expected import row_predictor
 from bayes_glmm.predict.pieces import chunks
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def r2(fit: Fit, *, ci_prob: float | None = None, draws: str = "table") -> pd.DataFrame | xr.DataArray:
     """Compute marginal and conditional R^2, of the linear predictor and of the response, per posterior draw.
 
@@ -74,7 +78,11 @@ def r2(fit: Fit, *, ci_prob: float | None = None, draws: str = "table") -> pd.Da
     >>> table[["measure", "kind"]].values.tolist()
     [['nakagawa', 'marginal'], ['nakagawa', 'conditional'], ['bayes', 'marginal'], ['bayes', 'conditional']]
     """
-    request = partition_request(fit, None, "latent", ci_prob, draws)
+    check_fit(fit, frames=True)
+    request = partition_request(fit.parts[0], None, "latent", ci_prob, draws)
+    if len(fit.parts) > 1:
+        array, labels, mixed = components_of_frames(fit, lambda part: r2(part, draws="dataarray"))
+        return array if draws == "dataarray" else component_table(labels, mixed, request, {"quantity": "R2"})
     latent = variance_partition(request, "latent")
     total = latent.fixed + latent.between + latent.residual
     values = {
@@ -111,7 +119,7 @@ def _conditional(fit: Fit) -> Array:
         centre = values[:, :1] if centre is None else centre
         mean += (values - centre).sum(axis=1) / predictor.rows
         square += np.square(values - centre).sum(axis=1) / predictor.rows
-        location, parameters = predictor.location(rows), predictor.own_parameters(rows)
+        location, parameters = predictor.location(rows), predictor.of_means(rows)
         noise += response_noise(family, location, parameters, sizes[rows]).sum(axis=1) / predictor.rows
     explained = np.maximum(square - np.square(mean), 0.0) * predictor.rows / max(1, predictor.rows - 1)
     return np.asarray(explained / (explained + noise), dtype=float)

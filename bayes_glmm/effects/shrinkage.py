@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.arguments import checked_name
+from bayes_glmm.arguments import checked_name, own_arguments
 from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.tables import make_request
@@ -35,6 +35,7 @@ _CONVERGED = 1e-8
 _FAR = 30.0  # a linear predictor this far from its start is on the way to infinity
 
 
+@own_arguments
 def shrinkage(fit: Fit, group: str | None = None, *, ci_prob: float | None = None) -> pd.DataFrame:
     """Put no pooling, partial pooling and complete pooling of a grouping factor's coefficients side by side.
 
@@ -159,6 +160,9 @@ def _linear_rest(predictor: RowPredictor, term: GroupTerm) -> Array:
     draws, design = predictor.draws, predictor.design
     fixed = [j for j, coef in enumerate(design.coefs) if coef not in term.coefs]
     rest = design.offset + design.X[:, fixed] @ draws.beta[:, fixed].mean(axis=0)
+    for column, levels in draws.raised.items():
+        mean = (draws.beta[:, column, None] * levels).mean(axis=0)
+        rest = rest + mean[design.X[:, column].astype(np.intp)]
     for other in design.groups:
         if other.name != term.name:
             rest = rest + np.sum(draws.effects[other.name].mean(axis=0)[other.codes] * other.Z, axis=1)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import checked_names
+from bayes_glmm.arguments import checked_names, own_arguments
 from bayes_glmm.design.derivative import differentiate, moved
 from bayes_glmm.effects.evaluation import Array, Contrast
+from bayes_glmm.effects.frames import of_frames
 from bayes_glmm.effects.hypotheses import Hypothesis
 from bayes_glmm.effects.tables import Request, contrasted, make_request, predictor_at, tabulate
 from bayes_glmm.effects.variables import check_variable, is_factor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def slopes(
     fit: Fit,
     variables: str | Sequence[str],
@@ -120,9 +122,10 @@ def slopes(
         average="effects",
         averaged=False,
     )
-    return _slopes(request, variables)
+    return of_frames(request, lambda one: _slopes(one, variables))
 
 
+@own_arguments
 def avg_slopes(
     fit: Fit,
     variables: str | Sequence[str],
@@ -184,7 +187,7 @@ def avg_slopes(
         average="effects",
         averaged=True,
     )
-    return _slopes(request, variables)
+    return of_frames(request, lambda one: _slopes(one, variables))
 
 
 def _slopes(request: Request, variables: str | Sequence[str]) -> pd.DataFrame | xr.DataArray:

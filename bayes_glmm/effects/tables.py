@@ -142,7 +142,7 @@ def make_request(
     PredictionError
         If an argument has no such value.
     """
-    check_fit(fit)
+    check_fit(fit, frames=True)
     choices = (
         ("new_levels", new_levels, NEW_LEVELS),
         ("scale", scale, scales(fit)),

@@ -8,13 +8,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_glmm.arguments import own_arguments
 from bayes_glmm.effects.evaluation import summarise
+from bayes_glmm.effects.frames import components_of_frames
 from bayes_glmm.effects.partition import component_draws, component_table, partition_request, variance_partition
+from bayes_glmm.inference.fit import check_fit
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
 
 
+@own_arguments
 def variance_components(
     fit: Fit,
     newdata: Any = None,
@@ -84,13 +88,21 @@ def variance_components(
     >>> table["component"].tolist(), round(float(table["share"].sum()), 6)
     (['fixed', 'random', 'residual'], 1.0)
     """
-    request = partition_request(fit, newdata, scale, ci_prob, draws)
-    partition = variance_partition(request, scale)
-    labels = [("fixed", ""), *(("random", name) for name in partition.random), ("residual", "")]
-    values = np.stack([partition.fixed, *partition.random.values(), partition.residual], axis=1)
-    columns = pd.DataFrame(labels, columns=["component", "group"])
+    check_fit(fit, frames=True)
+    mixed = newdata is None and len(fit.parts) > 1
+    request = partition_request(fit.parts[0] if mixed else fit, newdata, scale, ci_prob, draws)
+    if mixed:
+        array, columns, values = components_of_frames(
+            fit, lambda part: variance_components(part, scale=scale, draws="dataarray")
+        )
+    else:
+        partition = variance_partition(request, scale)
+        labels = [("fixed", ""), *(("random", name) for name in partition.random), ("residual", "")]
+        values = np.stack([partition.fixed, *partition.random.values(), partition.residual], axis=1)
+        columns = pd.DataFrame(labels, columns=["component", "group"])
+        array = component_draws(partition, columns, values, "variance")
     if draws == "dataarray":
-        return component_draws(partition, columns, values, "variance")
+        return array
     with np.errstate(invalid="ignore"):  # an infinite residual variance leaves nothing to share
         shares = summarise(np.nan_to_num(values / values.sum(axis=1, keepdims=True), nan=1.0), request.ci_prob)
     table = component_table(columns, values, request, {"quantity": "variance", "scale": scale})

@@ -29,7 +29,7 @@ from bayes_glmm.engine.arithmetic import as_written, reordered
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
 from bayes_glmm.engine.level_blocks import blocks_backward, blocks_forward
 from bayes_glmm.engine.native import native
-from bayes_glmm.engine.parameters import bend, precision, pull_bend, pull_precision, term_factor
+from bayes_glmm.engine.parameters import pull_term, term_given
 from bayes_glmm.engine.pointers import (
     DENSITY_SIGNATURE,
     EXPAND_SIGNATURE,
@@ -41,7 +41,8 @@ from bayes_glmm.engine.pointers import (
     local_vector,
     release,
 )
-from bayes_glmm.engine.vectors import copy, dot, product, transposed_product
+from bayes_glmm.engine.theta_map import pull_place, to_place
+from bayes_glmm.engine.vectors import add_scaled, copy, dot, product, transposed_product
 
 #: Rows of ``MapData.terms``: first block of information, first coupling's value, row of `start`, mixing and its first
 #: element, and whether all directions couple to the same run of elements.
@@ -108,17 +109,6 @@ def _scratch(memory: Any, map_: MapData) -> Scratch:
         memory[at + 3 * n_u : at + 4 * n_u],
         memory[at + 4 * n_u : at + 5 * n_u],
     )
-
-
-@reordered
-def _omega(x: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> None:
-    """Fill the factors and the precision of one term at the theta of x."""
-    k, z = omega.shape[0], data.terms[layout.Z_START, t]
-    theta = x[data.sizes[layout.N_U] + data.sizes[layout.N_BETA] :]
-    term_factor(
-        theta, data.terms[layout.THETA_START, t], k, data.blocks[z : z + k], data.theta_table, sd, factor, inverse
-    )
-    precision(inverse, omega)
 
 
 @reordered
@@ -216,7 +206,7 @@ def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratc
     own, blocks = slice(first, first + size), slice(info, info + k * size)
     mixed, moved, u = scratch.mixed[own], scratch.moved[own], scratch.x[own]
     sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
-    _omega(scratch.x, data, t, sd, factor, inverse, omega)
+    term_given(scratch.x[data.sizes[layout.N_U] + data.sizes[layout.N_BETA] :], data, t, sd, factor, inverse, omega)
     if kind == BEFORE:
         product(_mixing(t, size, map_), z[own], mixed)
     else:
@@ -231,27 +221,18 @@ def _place_term(z: Any, t: int, map_: MapData, data: KernelData, scratch: Scratc
 
 
 @reordered
-def _add_scaled(scale: float, row: Any, out: Any) -> None:
-    """Add a multiple of a vector."""
-    for m in range(row.size):
-        out[m] += scale * row[m]
-
-
-@reordered
 def to_position(z: Any, map_: MapData, data: KernelData, scratch: Scratch) -> float:
     """Fill `scratch.x` with the position of z; return the log determinant of the Jacobian without its constant."""
     n_u, n_beta, x = data.sizes[layout.N_U], data.sizes[layout.N_BETA], scratch.x
-    copy(map_.centre[n_u + n_beta :], x[n_u + n_beta :])
-    y = local_vector(z.size - n_u - n_beta)
-    product(map_.theta_factor, z[n_u + n_beta :], y)
-    log_det = bend(y, map_.bends, x[n_u + n_beta :])
+    v, theta = z[n_u + n_beta :], x[n_u + n_beta :]
+    log_det: float = to_place(v, map_.centre[n_u + n_beta :], map_.theta_factor, map_.bends, theta)
     product(map_.beta_factor, z[n_u : n_u + n_beta], x[n_u : n_u + n_beta])
     for j in range(n_u, n_u + n_beta):
         x[j] += map_.centre[j]
     copy(map_.right, scratch.right)
-    for i in range(y.size):
-        _add_scaled(z[n_u + n_beta + i], map_.shear[i][:n_u], scratch.right)
-        _add_scaled(z[n_u + n_beta + i], map_.shear[i][n_u:], x[n_u : n_u + n_beta])
+    for i in range(v.size):
+        add_scaled(v[i], map_.shear[i][:n_u], scratch.right)
+        add_scaled(v[i], map_.shear[i][n_u:], x[n_u : n_u + n_beta])
     for t in range(data.sizes[layout.N_TERMS] - 1, -1, -1):
         log_det += _place_term(z, t, map_, data, scratch)
     return log_det
@@ -278,10 +259,10 @@ def _pull_term(t: int, map_: MapData, data: KernelData, scratch: Scratch, out: A
     else:
         copy(d_moved, out[own])
     sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
-    _omega(scratch.x, data, t, sd, factor, inverse, omega)
-    last, z = data.sizes[layout.N_U] + data.sizes[layout.N_BETA], data.terms[layout.Z_START, t]
-    theta, d_theta, start = scratch.x[last:], scratch.gradient[last:], data.terms[layout.THETA_START, t]
-    pull_precision(theta, start, data.blocks[z : z + k], data.theta_table, sd, factor, inverse, d_omega, d_theta)
+    last = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    theta, d_theta = scratch.x[last:], scratch.gradient[last:]
+    term_given(theta, data, t, sd, factor, inverse, omega)
+    pull_term(theta, data, t, sd, factor, inverse, d_omega, d_theta)
 
 
 @reordered
@@ -292,11 +273,8 @@ def pull_back(z: Any, map_: MapData, data: KernelData, scratch: Scratch, out: An
         _pull_term(t, map_, data, scratch, out)
     transposed_product(map_.beta_factor, scratch.gradient[n_u : n_u + n_beta], out[n_u : n_u + n_beta])
     d_theta = scratch.gradient[n_u + n_beta :]
-    y = local_vector(d_theta.size)
-    product(map_.theta_factor, z[n_u + n_beta :], y)
-    pull_bend(y, map_.bends, d_theta)
-    transposed_product(map_.theta_factor, d_theta, out[n_u + n_beta :])
-    for i in range(y.size):
+    pull_place(z[n_u + n_beta :], map_.theta_factor, map_.bends, d_theta, out[n_u + n_beta :])
+    for i in range(d_theta.size):
         row, at = map_.shear[i], n_u + n_beta + i
         out[at] += dot(row[:n_u], scratch.d_right) + dot(row[n_u:], scratch.gradient[n_u : n_u + n_beta])
 

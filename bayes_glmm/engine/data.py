@@ -23,7 +23,7 @@ N_ROWS, N_TERMS, N_U, N_BETA, N_THETA, N_AUXILIARY, HAS_OFFSET, ROWS_ADDRESS = r
 #: linear predictor is of, its inverse link, and what is added to it.
 FIRST, LAST, PARAMETER, INVERSE, LOWER = range(5)
 #: Length of the address table of a `KernelData`.
-TABLE_SIZE = 3 * 16
+TABLE_SIZE = 3 * 21
 
 
 class KernelData(NamedTuple):
@@ -48,6 +48,11 @@ class KernelData(NamedTuple):
     segments: npt.NDArray[np.int64]  # (levels + 1,) first row of each level of the largest term: rows are sorted by it
     channels: npt.NDArray[np.int64]  # (p + K,) the linear predictor that a column of X or Z acts on; 0 is the mean's
     predictors: npt.NDArray[np.float64]  # (C, 5) see FIRST ...
+    related: npt.NDArray[np.int64]  # (G,) first of a term's levels in `chain`; -1 where they are independent
+    chain: npt.NDArray[np.int64]  # (related levels + 1,) where each level's regression on others begins
+    before: npt.NDArray[np.int64]  # levels that are regressed on, by their number in the term
+    weights: npt.NDArray[np.float64]  # of these
+    innovations: npt.NDArray[np.float64]  # (related levels,) variance of a level given those before it
 
 
 @inlined_as_written
@@ -82,24 +87,33 @@ def read_data(table: Any) -> KernelData:
         read_vector(table, 13, np.int64),
         read_vector(table, 14, np.int64),
         read_matrix(table, 15, np.float64),
+        read_vector(table, 16, np.int64),
+        read_vector(table, 17, np.int64),
+        read_vector(table, 18, np.int64),
+        read_vector(table, 19, np.float64),
+        read_vector(table, 20, np.float64),
     )
 
 
-def address_table(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
+def address_table(arrays: Sequence[Any]) -> npt.NDArray[np.uint64]:
     """Write addresses and shapes of arrays.
 
     Parameters
     ----------
     arrays
-        C-contiguous arrays, for example a named tuple of them; they must stay alive as long as the table is used.
+        C-contiguous arrays and named tuples of such, one behind the other; they must stay alive as long as the table is
+        used.
 
     Returns
     -------
     numpy.ndarray
         Three elements an array: address, and its first two dimensions.
     """
-    table = []
+    table: list[int] = []
     for array in arrays:
+        if isinstance(array, tuple):
+            table += address_table(array).tolist()
+            continue
         assert array.flags.c_contiguous
         table += [array.__array_interface__["data"][0], array.shape[0], array.shape[1] if array.ndim > 1 else 1]
     return np.array(table, dtype=np.uint64)

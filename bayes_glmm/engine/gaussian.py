@@ -41,22 +41,12 @@ from bayes_glmm.engine.parameters import (
     constrain,
     correlation_prior,
     covariance,
-    precision,
-    pull_precision,
-    term_factor,
+    pull_term,
+    term_given,
 )
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, carray
-from bayes_glmm.engine.theta_map import pull_map, read_map, to_place
+from bayes_glmm.engine.theta_map import pull_place, read_map, to_place
 from bayes_glmm.engine.vectors import dot
-
-
-@as_written
-def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
-    k, z = omega.shape[0], data.terms[layout.Z_START, t]
-    blocks = data.blocks[z : z + k]
-    log_det = term_factor(theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse)
-    precision(inverse, omega)
-    return log_det
 
 
 @as_written
@@ -77,7 +67,7 @@ def factors_given(theta: Any, tau: float, data: KernelData, moments: Moments) ->
     for t in range(n_terms):
         k = data.terms[layout.COEFS, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-        _term(theta, data, t, sd, factor, inverse, omega)
+        term_given(theta, data, t, sd, factor, inverse, omega)
         add_term_precision(omega, data, t, matrix)
     right = tau * moments.cross
     first_beta = matrix.rest.shape[0] - n_beta
@@ -145,7 +135,7 @@ def rest_at_once(theta: Any, tau: float, data: KernelData, moments: Moments) -> 
     """Eliminate the only term's levels all at once: the sums over them, beta's Cholesky factor and its mean."""
     k, p, n_u = data.terms[layout.COEFS, 0], data.sizes[layout.N_BETA], data.sizes[layout.N_U]
     sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-    _term(theta, data, 0, sd, factor, inverse, omega)
+    term_given(theta, data, 0, sd, factor, inverse, omega)
     added = level_sums(tau, omega, moments.blocks, moments.sides)
     rest, before, beta = np.empty((p, p)), np.empty(p), np.empty(p)
     for i in range(p):
@@ -198,7 +188,7 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
         k, z, start = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         d_omega = np.empty((k, k))
-        total += data.terms[layout.LEVELS, t] * _term(theta, data, t, sd, factor, inverse, omega)
+        total += data.terms[layout.LEVELS, t] * term_given(theta, data, t, sd, factor, inverse, omega)
         if at_once:
             spread = found.spread
         else:
@@ -209,9 +199,8 @@ def _log_marginal(theta: Any, data: KernelData, moments: Moments, gradient: Any)
                 # trace of the inverse's blocks and the quadratic form in one
                 prior_trace += omega[a, b] * spread[a, b]
                 d_omega[a, b] = 0.5 * (data.terms[layout.LEVELS, t] * d_omega[a, b] - spread[a, b])
-        blocks = data.blocks[z : z + k]
-        pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
-        total += correlation_prior(theta, start, k, blocks, data.lkj[t], factor, gradient)
+        pull_term(theta, data, t, sd, factor, inverse, d_omega, gradient)
+        total += correlation_prior(theta, start, k, data.blocks[z : z + k], data.lkj[t], factor, gradient)
     total += 0.5 * moments.scalars[1] * math.log(tau) - 0.5 * tau * moments.scalars[0]
     total += 0.5 * explained - 0.5 * found.log_det
     # E[(y - Av)'W(y - Av)] = y'y - 2 (A'y)'v + v'A'Av + trace(H^-1 A'A), the last two through H - K
@@ -234,10 +223,10 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = read_moments(carray(as_pointer(map_.tables[1]), (MOMENTS_SIZE,), np.uint64))
     z, gradient, theta = carray(z_, (dim,)), np.empty(dim), np.empty(dim)
-    value = to_place(z, map_, theta)
+    value = to_place(z, map_.centre, map_.factor, map_.bends, theta)
     value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
-    pull_map(z, map_, gradient, carray(gradient_, (dim,)))
+    pull_place(z, map_.factor, map_.bends, gradient, carray(gradient_, (dim,)))
     if not math.isfinite(value):
         return 4
     for i in range(dim):
@@ -249,5 +238,6 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
 @native(EXPAND_SIGNATURE)
 def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> int:
     """Fill theta of z; user data as of `density`."""
-    to_place(carray(z_, (dim,)), read_map(user_data_), carray(theta_, (dim,)))
+    map_ = read_map(user_data_)
+    to_place(carray(z_, (dim,)), map_.centre, map_.factor, map_.bends, carray(theta_, (dim,)))
     return 0

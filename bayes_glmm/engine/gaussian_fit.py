@@ -25,7 +25,8 @@ from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior, density_at, mapped_posterior
 from bayes_glmm.engine.sparse_gaussian import SparseMoments
-from bayes_glmm.engine.sparse_moments import SparsePattern, in_shares, sparse_moments, with_shares
+from bayes_glmm.engine.sparse_moments import in_shares, sparse_moments, with_shares
+from bayes_glmm.engine.sparse_system import SparseSystem
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -149,14 +150,14 @@ def gaussian_fit(packed: Packed) -> GaussianFit:
     return gaussian_fits(packed)[0]
 
 
-def gaussian_fits(packed: Packed, pattern: SparsePattern | None = None) -> tuple[GaussianFit, ...]:
+def gaussian_fits(packed: Packed, system: SparseSystem | None = None) -> tuple[GaussianFit, ...]:
     """Find the modes of theta's marginal posterior, exactly for this family.
 
     Parameters
     ----------
     packed
         A model that `why_not_marginal` has nothing against.
-    pattern
+    system
         Of a model with related levels, whose factor is sparse.
 
     Returns
@@ -175,10 +176,10 @@ def gaussian_fits(packed: Packed, pattern: SparsePattern | None = None) -> tuple
     spread = np.where(normal, data.beta_table[:, codes.SECOND], 1.0)
     precision = normal / np.square(spread)
     moments: Moments | SparseMoments
-    if pattern is None:
+    if system is None:
         moments = gaussian_moments(data, coupling_pattern(data), mean, precision)
     else:
-        moments = sparse_moments(data, pattern, mean, precision)
+        moments = sparse_moments(data, system, mean, precision)
     surface = _Surface(packed, moments)
     start = packed.start[surface.n_v :]
     if surface(start) >= NOWHERE:
@@ -216,7 +217,7 @@ def gaussian_laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
         draw_coefficients(data, fit.moments, fit.theta[None], np.zeros_like(mean), mean)
         x = np.concatenate([mean[0], fit.theta])
         known = information_at(data, pattern, x)
-        fits.append(LaplaceFit(x, pattern, *known, fit.factor, fit.bends, fit.log_marginal))
+        fits.append(LaplaceFit(x, fit.factor, fit.bends, fit.log_marginal, pattern, *known))
     return tuple(fits)
 
 

@@ -19,7 +19,7 @@ from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.channels import row_factors, workspace
 from bayes_glmm.engine.data import KernelData, read_matrix, read_vector
 from bayes_glmm.engine.kernel import BLOCK, auxiliary_parameters, predict_block
-from bayes_glmm.engine.parameters import log_prior, precision, term_factor
+from bayes_glmm.engine.parameters import log_prior, term_given
 from bayes_glmm.engine.pointers import as_pointer, carray
 from bayes_glmm.engine.vectors import dot
 
@@ -175,39 +175,52 @@ def new_information(data: KernelData, pattern: Pattern) -> Information:
     return Information(np.zeros((levels, k0, k0)), np.zeros((pattern.columns.size, k0)), np.zeros((q, q)))
 
 
+def over_rows(add: Any) -> Any:
+    """Return what adds [Z X]' W [Z X] at x to a matrix, row by row and for each linear predictor.
+
+    `add` (data, pattern, row, weight, predictors, matrix) adds w z z', z (p + K,).
+    """
+
+    @as_written
+    def fill(x: Any, data: KernelData, pattern: Any, out: Any) -> None:
+        n, channels = data.sizes[layout.N_ROWS], data.predictors.shape[0]
+        eta, lower, upper = np.empty(channels * BLOCK), np.empty(channels * BLOCK), np.empty(channels * BLOCK)
+        factors, work = np.empty((BLOCK, channels, channels)), np.empty(workspace(data, BLOCK))
+        z, part = np.empty(data.channels.size), np.empty(data.channels.size)
+        parameters = np.empty(data.sizes[layout.N_AUXILIARY] + 2)
+        auxiliary_parameters(x, data, parameters)
+        for start in range(0, n, BLOCK):
+            stop = min(start + BLOCK, n)
+            predict_block(x, data, start, stop, eta)
+            row_factors(data, start, stop, eta, parameters, work, lower, upper, factors)
+            for i in range(start, stop):
+                row_values(data, i, z)
+                for m in range(channels):
+                    # a column of L multiplies each predictor by what belongs to the one it acts on
+                    for j in range(z.size):
+                        c = data.channels[j]
+                        part[j] = z[j] if c == m else z[j] * factors[i - start, c, m]
+                    add(data, pattern, i, factors[i - start, m, m], part, out)
+
+    return fill
+
+
+_add_rows = over_rows(add_row)
+
+
 @as_written
 def likelihood_information(x: Any, data: KernelData, pattern: Pattern, out: Information) -> None:
     """Fill the information of the likelihood about (u, beta) at x: [Z X]' W [Z X], lower triangle of the rest."""
-    n, channels = data.sizes[layout.N_ROWS], data.predictors.shape[0]
     out.levels[:], out.coupling[:], out.rest[:] = 0.0, 0.0, 0.0
-    eta, lower, upper = np.empty(channels * BLOCK), np.empty(channels * BLOCK), np.empty(channels * BLOCK)
-    factors, work = np.empty((BLOCK, channels, channels)), np.empty(workspace(data, BLOCK))
-    z, part = np.empty(data.channels.size), np.empty(data.channels.size)
-    parameters = np.empty(data.sizes[layout.N_AUXILIARY] + 2)
-    auxiliary_parameters(x, data, parameters)
-    for start in range(0, n, BLOCK):
-        stop = min(start + BLOCK, n)
-        predict_block(x, data, start, stop, eta)
-        row_factors(data, start, stop, eta, parameters, work, lower, upper, factors)
-        for i in range(start, stop):
-            row_values(data, i, z)
-            for m in range(channels):
-                # a column of L multiplies each predictor by what belongs to the one it acts on
-                for j in range(z.size):
-                    c = data.channels[j]
-                    part[j] = z[j] if c == m else z[j] * factors[i - start, c, m]
-                add_row(data, pattern, i, factors[i - start, m, m], part, out)
+    _add_rows(x, data, pattern, out)
 
 
 @as_written
 def term_precision(x: Any, data: KernelData, t: int) -> Any:
     """Return Omega = Sigma^-1 of one term at the theta of x."""
-    k, z = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t]
-    theta = x[data.sizes[layout.N_U] + data.sizes[layout.N_BETA] :]
+    k, theta = data.terms[layout.COEFS, t], x[data.sizes[layout.N_U] + data.sizes[layout.N_BETA] :]
     sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-    blocks = data.blocks[z : z + k]
-    term_factor(theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse)
-    precision(inverse, omega)
+    term_given(theta, data, t, sd, factor, inverse, omega)
     return omega
 
 

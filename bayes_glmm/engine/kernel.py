@@ -26,10 +26,9 @@ from bayes_glmm.engine.parameters import (
     covariance,
     increment_priors,
     log_prior,
-    precision,
     pull_last,
-    pull_precision,
-    term_factor,
+    pull_term,
+    term_given,
 )
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, carray, local_matrix, local_vector
 
@@ -239,22 +238,10 @@ def add_likelihood(x: Any, data: KernelData, gradient: Any) -> float:
 
 
 @ordered
-def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
-    """Return one term's log N(u; 0, Sigma) and LKJ prior, and add their gradients."""
-    k, levels = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t]
-    first, z = data.terms[layout.U_START, t], data.terms[layout.Z_START, t]
-    start = data.terms[layout.THETA_START, t]
-    offset = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
-    theta, d_theta = x[offset:], gradient[offset:]
-    blocks = data.blocks[z : z + k]
-    sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
-    log_det = term_factor(theta, start, k, blocks, data.theta_table, sd, factor, inverse)
-    precision(inverse, omega)
-    squares, d_omega = local_matrix(k, k), local_matrix(k, k)
-    squares[:] = 0.0
-    quadratic = 0.0
-    u, d_u = x[first : first + k * levels], gradient[first : first + k * levels]
-    for level in range(levels):
+def _independent_levels(u: Any, omega: Any, squares: Any, d_u: Any) -> float:
+    """Return sum_j u_j' Omega u_j, take its half's derivative off d/du, and add sum_j u_j u_j' to `squares`."""
+    k, quadratic = omega.shape[0], 0.0
+    for level in range(u.size // k):
         at = k * level
         for a in range(k):
             pulled = 0.0
@@ -263,13 +250,60 @@ def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
                 squares[a, b] += u[at + a] * u[at + b]
             quadratic += pulled * u[at + a]
             d_u[at + a] -= pulled
+    return quadratic
+
+
+@ordered
+def _related_levels(u: Any, omega: Any, data: KernelData, first: int, squares: Any, d_u: Any) -> float:
+    """Do the same where u_j stands for what the levels before it do not say, in units of its innovation's sd."""
+    k, quadratic = omega.shape[0], 0.0
+    own, pulled = local_vector(k), local_vector(k)
+    for level in range(u.size // k):
+        at, inverse = k * level, 1.0 / data.innovations[first + level]
+        start, stop = data.chain[first + level], data.chain[first + level + 1]
+        for a in range(k):
+            own[a] = u[at + a]
+        for m in range(start, stop):
+            for a in range(k):
+                own[a] -= data.weights[m] * u[k * data.before[m] + a]
+        for a in range(k):
+            total = 0.0
+            for b in range(k):
+                total += omega[a, b] * own[b]
+                squares[a, b] += inverse * own[a] * own[b]
+            pulled[a] = inverse * total
+            quadratic += pulled[a] * own[a]
+            d_u[at + a] -= pulled[a]
+        for m in range(start, stop):
+            for a in range(k):
+                d_u[k * data.before[m] + a] += data.weights[m] * pulled[a]
+    return quadratic
+
+
+@ordered
+def add_group_prior(x: Any, data: KernelData, t: int, gradient: Any) -> float:
+    """Return one term's log N(u; 0, Sigma) and LKJ prior, and add their gradients."""
+    k, levels = data.terms[layout.COEFS, t], data.terms[layout.LEVELS, t]
+    first, z = data.terms[layout.U_START, t], data.terms[layout.Z_START, t]
+    start = data.terms[layout.THETA_START, t]
+    offset = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
+    theta, d_theta = x[offset:], gradient[offset:]
+    sd, factor, inverse, omega = local_vector(k), local_matrix(k, k), local_matrix(k, k), local_matrix(k, k)
+    log_det = term_given(theta, data, t, sd, factor, inverse, omega)
+    squares, d_omega = local_matrix(k, k), local_matrix(k, k)
+    squares[:] = 0.0
+    u, d_u = x[first : first + k * levels], gradient[first : first + k * levels]
+    if data.related[t] < 0:
+        quadratic = _independent_levels(u, omega, squares, d_u)
+    else:
+        quadratic = _related_levels(u, omega, data, data.related[t], squares, d_u)
     covariance(sd, factor, d_omega)
     for a in range(k):
         for b in range(k):
             d_omega[a, b] = 0.5 * (levels * d_omega[a, b] - squares[a, b])
-    pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, d_theta)
+    pull_term(theta, data, t, sd, factor, inverse, d_omega, d_theta)
     total = levels * log_det - 0.5 * quadratic
-    return total + correlation_prior(theta, start, k, blocks, data.lkj[t], factor, d_theta)
+    return total + correlation_prior(theta, start, k, data.blocks[z : z + k], data.lkj[t], factor, d_theta)
 
 
 @reordered

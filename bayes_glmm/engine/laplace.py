@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.engine import data as layout
-from bayes_glmm.engine import kernel
+from bayes_glmm.engine import kernel, sparse_laplace
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
@@ -36,10 +36,12 @@ from bayes_glmm.engine.information import (
 )
 from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
+from bayes_glmm.engine.newton import search_by
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.engine.pointers import call_density, carray
-from bayes_glmm.engine.vectors import copy, dot
+from bayes_glmm.engine.pointers import carray
+from bayes_glmm.engine.sparse_laplace import SparseRows
+from bayes_glmm.engine.vectors import copy
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]
@@ -57,23 +59,13 @@ NOWHERE = 1e100
 
 
 @dataclass(frozen=True, eq=False)
-class LaplaceFit:
-    """A Gaussian approximation around the mode.
+class Mode:
+    """A mode of the marginal posterior of theta, and its shape.
 
     Parameters
     ----------
     x
         (D,) the mode [u, beta, theta].
-    pattern
-        Couplings of the largest term.
-    likelihood
-        Information of the likelihood about (u, beta) at the mode.
-    precision
-        H, the same with the priors added; the lower triangle of the rest.
-    schur
-        (q, q) what H leaves of the rest once the largest term is eliminated; lower triangle.
-    term_precisions
-        Omega of each term, (k, k).
     theta_factor
         (d, d) factor of theta's covariance: covariance = factor factor'.
     bends
@@ -83,11 +75,6 @@ class LaplaceFit:
     """
 
     x: Array
-    pattern: Pattern
-    likelihood: Information
-    precision: Information
-    schur: Array
-    term_precisions: tuple[Array, ...]
     theta_factor: Array
     bends: Array
     log_marginal: float
@@ -98,60 +85,69 @@ class LaplaceFit:
         return self.log_marginal + log_volume(self.theta_factor)
 
 
-@as_written
-def _find_mode(x: Any, data: KernelData, pattern: Pattern, tolerance: float, density: Any, address: Any) -> float:
-    """Move (u, beta) in x to their mode at x's theta by Newton steps; return the Laplace value, or -inf.
+@dataclass(frozen=True, eq=False)
+class LaplaceFit(Mode):
+    """A Gaussian approximation around a mode.
 
-    The density is called by its address, with the address of the table that `data` was read from.
+    Parameters
+    ----------
+    pattern
+        Couplings of the largest term.
+    likelihood
+        Information of the likelihood about (u, beta) at the mode.
+    precision
+        H, the same with the priors added; the lower triangle of the rest.
+    schur
+        (q, q) what H leaves of the rest once the largest term is eliminated; lower triangle.
+    term_precisions
+        Omega of each term, (k, k).
     """
-    n_v = data.sizes[layout.N_U] + data.sizes[layout.N_BETA]
-    gradient, trial, unused, logp = np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty(1)
+
+    pattern: Pattern
+    likelihood: Information
+    precision: Information
+    schur: Array
+    term_precisions: tuple[Array, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SparseFit(Mode):
+    """A Gaussian approximation around a mode where levels are related.
+
+    Parameters
+    ----------
+    pattern
+        Where H has elements.
+    known, precision
+        (elements,) information of the likelihood and of beta's priors about (u, beta); H.
+    """
+
+    pattern: SparseRows
+    known: Array
+    precision: Array
+
+
+@as_written
+def _step(x: Any, data: KernelData, pattern: Pattern, gradient: Any) -> tuple[Any, float]:
+    """Return a Newton step, and the log determinant of H."""
     matrix = _new_information(data, pattern)
-    call_density(density, x.size, x, gradient, logp, address)
-    value = logp[0]
-    if not math.isfinite(value):
-        return -math.inf
-    log_det = 0.0
-    for _ in range(100):
-        likelihood_information(x, data, pattern, matrix)
-        add_priors(x, data, matrix)
-        factors = factorize(matrix, pattern)
-        log_det = factors.log_det
-        step = solve(factors, matrix.coupling, pattern, gradient[:n_v])
-        decrement = dot(step, gradient[:n_v])
-        if decrement < tolerance:
-            # the last step's gain is known to first order
-            for i in range(n_v):
-                x[i] += step[i]
-            value += 0.5 * decrement
-            break
-        size, moved = 1.0, False
-        for _halving in range(30):
-            copy(x, trial)
-            for i in range(n_v):
-                trial[i] += size * step[i]
-            call_density(density, x.size, trial, unused, logp, address)
-            candidate = logp[0]
-            if math.isfinite(candidate) and candidate > value - 1e-10 * abs(value):
-                moved = candidate > value or size * size * decrement < tolerance
-                copy(trial, x)
-                copy(unused, gradient)
-                value = candidate
-                break
-            size *= 0.5
-        if not moved:
-            break
-    return value - 0.5 * log_det
+    likelihood_information(x, data, pattern, matrix)
+    add_priors(x, data, matrix)
+    factors = factorize(matrix, pattern)
+    return solve(factors, matrix.coupling, pattern, gradient), factors.log_det
+
+
+_search = search_by(_step)
 
 
 @native(CALL_SIGNATURE)
 def find_mode(table_: Any) -> float:
-    """Call `_find_mode`: reads KernelData, Pattern, x (moved to the mode), the tolerance and the density's address."""
+    """Search the mode of (u, beta): reads KernelData, Pattern, x (moved to it), tolerance, address of the density."""
     table = carray(table_, (layout.TABLE_SIZE + 18,), np.uint64)
     rest = table[layout.TABLE_SIZE :]
     x, tolerance = read_vector(rest, 3, np.float64), read_vector(rest, 4, np.float64)
     density = read_vector(rest, 5, np.uint64)[0]
-    return _find_mode(x, read_data(table), read_pattern(rest), tolerance[0], density, np.uint64(table.ctypes.data))
+    return _search(x, read_data(table), read_pattern(rest), tolerance[0], density, np.uint64(table.ctypes.data))
 
 
 @as_written
@@ -199,7 +195,7 @@ class _Objective:
     Each inner search starts from the best mode so far, or from the last one where that belongs to a nearer theta.
     """
 
-    def __init__(self, packed: Packed, pattern: Pattern, start: Array) -> None:
+    def __init__(self, packed: Packed, pattern: Pattern | SparseRows, start: Array) -> None:
         self.data, self.pattern = packed.data, pattern
         self.n_v = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
         self.best_x, self.best_value = start.copy(), math.inf
@@ -238,13 +234,13 @@ class _Objective:
         return x, find_coefficients(self.data, self.pattern, x, tolerance)
 
 
-def find_coefficients(data: KernelData, pattern: Pattern, x: Array, tolerance: float) -> float:
+def find_coefficients(data: KernelData, pattern: Pattern | SparseRows, x: Array, tolerance: float) -> float:
     """Move (u, beta) to their mode given theta.
 
     Parameters
     ----------
     data, pattern
-        The model and the couplings of its largest term.
+        The model and the couplings of its largest term, or the elements of a sparse H.
     x
         (D,) position, overwritten.
     tolerance
@@ -256,7 +252,8 @@ def find_coefficients(data: KernelData, pattern: Pattern, x: Array, tolerance: f
         The Laplace value; minus infinity where the density is not finite at x.
     """
     density = np.array([kernel.density.address], dtype=np.uint64)
-    return find_mode(data, pattern, x, np.array([tolerance]), density)
+    search = sparse_laplace.find_mode if isinstance(pattern, SparseRows) else find_mode
+    return search(data, pattern, x, np.array([tolerance]), density)
 
 
 def laplace_fit(packed: Packed) -> LaplaceFit:
@@ -278,6 +275,32 @@ def laplace_fit(packed: Packed) -> LaplaceFit:
         If the density is not finite at the start, whatever theta.
     """
     return laplace_fits(packed)[0]
+
+
+def related_fits(packed: Packed, pattern: SparseRows) -> tuple[SparseFit, ...]:
+    """Find the modes of theta's marginal posterior, and the information at each, where levels are related.
+
+    Parameters
+    ----------
+    packed, pattern
+        The model, and where H has elements.
+
+    Returns
+    -------
+    tuple of SparseFit
+        The largest mass first.
+
+    Raises
+    ------
+    SamplingError
+        If the density is not finite at the start, whatever theta.
+    """
+    fits = []
+    for mode in _modes(packed, pattern):
+        known, precision = np.zeros(len(pattern.system.rows)), np.zeros(len(pattern.system.rows))
+        sparse_laplace.information(packed.data, pattern, mode[0], known, precision)
+        fits.append(SparseFit(*mode, pattern, known, precision))
+    return tuple(fits)
 
 
 def laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
@@ -304,6 +327,12 @@ def laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
     doi:10.18637/jss.v067.i01, section 3 (penalised least squares).
     """
     pattern = coupling_pattern(packed.data)
+    modes = _modes(packed, pattern)
+    return tuple(LaplaceFit(*mode, pattern, *information_at(packed.data, pattern, mode[0])) for mode in modes)
+
+
+def _modes(packed: Packed, pattern: Pattern | SparseRows) -> list[tuple[Array, Array, Array, float]]:
+    """Find the modes of theta's marginal posterior, the largest mass first: the fields of a `Mode`."""
     objective = _Objective(packed, pattern, packed.start)
     theta = packed.start[objective.n_v :]
     if objective(theta) >= NOWHERE:
@@ -312,17 +341,15 @@ def laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
     places = [(objective, mode) for mode in thetas]
     if not packed.log_concave:
         places += _other_branches(packed, objective, thetas[0])
-    fits = [_fit_at(place, mode) for place, mode in places]
-    return tuple(sorted(fits, key=lambda fit: -fit.log_mass))
+    modes = (_mode_at(place, mode) for place, mode in places)
+    return sorted(modes, key=lambda mode: -mode[3] - log_volume(mode[1]))
 
 
-def _fit_at(objective: _Objective, theta: Array) -> LaplaceFit:
-    """Describe the posterior around one mode of theta."""
+def _mode_at(objective: _Objective, theta: Array) -> tuple[Array, Array, Array, float]:
+    """Describe the posterior of theta around one mode."""
     x, value = objective.position(theta)
     factor = _spread(objective, theta)
-    bends = tail_bends(objective, theta, factor)
-    known = information_at(objective.data, objective.pattern, x)
-    return LaplaceFit(x, objective.pattern, *known, factor, bends, value)
+    return x, factor, tail_bends(objective, theta, factor), value
 
 
 def _other_branches(packed: Packed, objective: _Objective, theta: Array) -> list[tuple[_Objective, Array]]:

@@ -39,7 +39,7 @@ from bayes_glmm.engine.level_points import (
 from bayes_glmm.engine.native import native
 from bayes_glmm.engine.parameters import constrain, pull_last
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, call_rows, carray
-from bayes_glmm.engine.theta_map import Map, pull_map, read_map, to_place
+from bayes_glmm.engine.theta_map import Map, pull_place, read_map, to_place
 from bayes_glmm.engine.vector_math import fast_exp
 from bayes_glmm.engine.vectors import dot, largest, smallest
 
@@ -417,12 +417,12 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
     map_ = read_map(user_data_)
     data, levels = _read_tables(map_)
     z, x, gradient = carray(z_, (dim,)), np.empty(dim), np.zeros(dim)
-    value = to_place(z, map_, x)
+    value = to_place(z, map_.centre, map_.factor, map_.bends, x)
     factor = _grow(x, data, levels)
     value += data.sizes[layout.N_BETA] * math.log(factor)
     value += log_integrals(x, data, levels, new_work(data, levels), gradient) + add_scalar_priors(x, data, gradient)
     _pull_growth(x, factor, data, levels, gradient)
-    pull_map(z, map_, gradient, carray(gradient_, (dim,)))
+    pull_place(z, map_.factor, map_.bends, gradient, carray(gradient_, (dim,)))
     carray(logp_, (1,))[0] = value
     if not math.isfinite(value):
         return 4
@@ -437,6 +437,6 @@ def expand(dim: int, expanded: int, z_: Any, x_: Any, user_data_: Any) -> int:
     """Fill the position of z; user data as of `density`."""
     map_, x = read_map(user_data_), carray(x_, (dim,))
     data, levels = _read_tables(map_)
-    to_place(carray(z_, (dim,)), map_, x)
+    to_place(carray(z_, (dim,)), map_.centre, map_.factor, map_.bends, x)
     _grow(x, data, levels)
     return 0

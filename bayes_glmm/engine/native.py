@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bayes_glmm.engine import shared_library
@@ -98,7 +98,7 @@ class NativeFunction:
         SamplingError
             If it could not do its work, for want of memory.
         """
-        table = address_table(_flat(arguments))
+        table = address_table(arguments)
         result = float(self._call(table.ctypes.data))
         shared_library.check()
         return result
@@ -177,7 +177,3 @@ def compile_ahead(functions: Sequence[NativeFunction], processors: int) -> None:
         from bayes_glmm.engine import kept_code
 
         kept_code.compile_ahead(missing, processors)
-
-
-def _flat(arguments: Iterable[Any]) -> list[Any]:
-    return [array for item in arguments for array in (item if isinstance(item, tuple) else (item,))]

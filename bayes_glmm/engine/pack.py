@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.design.frame import listed
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
+from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.smooths import SmoothSet, smooth_sets
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_moments import sparse_pattern
+from bayes_glmm.engine.sparse_system import SparseSystem, sparse_system
+from bayes_glmm.errors import listed
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
@@ -112,15 +113,8 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         own = ", ".join(one.name for one in spec.channels)
         formulas = f" and formulas of {own}" if own else ""
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
-    related = _related(design)
-    if related is None:
-        return why_not_in_coordinates(design, priors)
-    if not is_normal(spec):
-        return f"{related}, and the family is not gaussian with the identity link"
-    if any(row.prior.name not in ("Normal", "Flat") for row in priors.beta):
-        return f"{related}, and a coefficient's prior is not normal"
-    reason = _why_not_packed(design, priors)
-    if reason is None and sparse_pattern(*packed_structures(pack(spec, design, priors), design)) is None:
+    reason, related = _why_not_packed(design, priors), _related(design)
+    if reason is None and related is not None and related_system(pack(spec, design, priors), design) is None:
         reason = (
             f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
             "sires have the offspring of thousands of dams"
@@ -134,8 +128,8 @@ def _related(design: Design) -> str | None:
     return f"the levels of {listed(names)} are related" if names else None
 
 
-def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple[Structure | None, ...]]:
-    """Return a packed model's arrays, and how the levels of each of its terms are related.
+def related_system(packed: Packed, design: Design) -> SparseSystem | None:
+    """Order H of a packed model whose levels are related.
 
     Parameters
     ----------
@@ -146,11 +140,11 @@ def packed_structures(packed: Packed, design: Design) -> tuple[KernelData, tuple
 
     Returns
     -------
-    data, structures
-        None for independent levels.
+    SparseSystem or None
+        None where its factor is too dense.
     """
     terms = (*design.groups, *(own.term for own in packed.smooths))
-    return packed.data, tuple(terms[g].structure for g in packed.order)
+    return sparse_system(packed.data, [terms[g].structure for g in packed.order])
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -191,6 +185,8 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
     """Say what of a model the compiled tables cannot hold; None where they hold all."""
     if design.spec.channels and not has_rows(design.spec):
         return "parameters with formulas are put in coordinates with the kernel's rows only"
+    if design.monotonic:
+        return f"{design.monotonic[0].coef} makes a column of X depend on parameters"
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
@@ -327,6 +323,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         segments=_segments(level_codes, int(layout_[layout.LEVELS, 0]) if order else 0),
         channels=channels,
         predictors=_predictors(spec, design),
+        **_regressions([terms[g].structure for g in order]),
     )
     start = _start(spec, design, priors, data, order, smooths)
     return Packed(data, order, priors, start, rows, log_concave, smooths)
@@ -353,6 +350,25 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
             lower,
         )
     return table
+
+
+def _regressions(structures: Sequence[Structure | None]) -> dict[str, npt.NDArray[Any]]:
+    """Lay out how terms' levels are regressed on levels before them, one term behind the other."""
+    known = [own for own in structures if own is not None]
+    first, starts = 0, [np.zeros(1, dtype=np.int64)]
+    related = np.full(len(structures), -1, dtype=np.int64)
+    for t, own in enumerate(structures):
+        if own is not None:
+            related[t] = first
+            first += own.size
+            starts.append(starts[-1][-1] + own.start[1:])
+    return {
+        "related": related,
+        "chain": np.concatenate(starts),
+        "before": np.concatenate([np.zeros(0, dtype=np.int64), *(own.before for own in known)]),
+        "weights": np.concatenate([np.zeros(0), *(own.weights for own in known)]),
+        "innovations": np.concatenate([np.zeros(0), *(own.innovations for own in known)]),
+    }
 
 
 def _at_data(Z: Array, group: GroupPriors) -> Array:

@@ -268,6 +268,28 @@ def pull_precision(
 
 
 @as_written
+def term_given(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
+    """Fill what `term_factor` fills and Omega, for one term at a theta; return half the log determinant of Omega."""
+    k, z = omega.shape[0], data.terms[layout.Z_START, t]
+    blocks = data.blocks[z : z + k]
+    log_det: float = term_factor(
+        theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse
+    )
+    precision(inverse, omega)
+    return log_det
+
+
+@as_written
+def pull_term(
+    theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, d_omega: Any, gradient: Any
+) -> None:
+    """Add to `gradient` what a symmetric d / d Omega implies for one term's theta: `term_given` in reverse."""
+    z, start = data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
+    blocks = data.blocks[z : z + sd.shape[0]]
+    pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
+
+
+@as_written
 def correlation_prior(theta: Any, start: int, k: int, blocks: Any, shape: float, factor: Any, gradient: Any) -> float:
     """Return a term's LKJ log density with the Jacobian of the rows' transform; add its derivative to `gradient`.
 

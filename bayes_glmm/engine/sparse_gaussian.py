@@ -22,19 +22,20 @@ from bayes_glmm.engine.parameters import (
     constrain,
     correlation_prior,
     covariance,
-    precision,
-    pull_precision,
-    term_factor,
+    pull_term,
+    term_given,
 )
 from bayes_glmm.engine.pointers import DENSITY_SIGNATURE, EXPAND_SIGNATURE, as_pointer, carray
-from bayes_glmm.engine.sparse_factor import (
-    FactorPattern,
-    factorize_sparse,
-    reverse_sparse,
-    solve_backwards,
-    solve_forwards,
+from bayes_glmm.engine.sparse_factor import factorize_sparse, reverse_sparse, solve_backwards, solve_forwards
+from bayes_glmm.engine.sparse_system import (
+    SYSTEM_SIZE,
+    SparseSystem,
+    add_precisions,
+    factor_of,
+    pull_entries,
+    read_system,
 )
-from bayes_glmm.engine.theta_map import pull_map, read_map, to_place
+from bayes_glmm.engine.theta_map import pull_place, read_map, to_place
 from bayes_glmm.engine.vectors import copy
 
 Array = npt.NDArray[np.float64]
@@ -42,18 +43,11 @@ Positions = npt.NDArray[np.int64]
 
 
 class SparseMoments(NamedTuple):
-    """Sums of squares and products of the rows, and the pattern of H, N = n_u + p rows in a fill-reducing order."""
+    """Sums of squares and products of the rows, in the order of a system."""
 
-    start: Positions  # FactorPattern
-    rows: npt.NDArray[np.int32]
-    product_start: Positions
-    products: npt.NDArray[np.int32]
+    system: SparseSystem
     likelihood: Array  # (elements,) A'W A
     prior: Array  # (elements,) beta's prior precisions
-    term_start: Positions  # (terms + 1,) first entry of each term
-    entries: Positions  # (4, entries) of the terms' precisions: element, its positions, pair a * k + b
-    entry_values: Array  # (entries,) elements of the levels' precision
-    place: Positions  # (N,) where each element of v = (u, beta) stands
     cross: Array  # (N,) A'W y, in order
     scalars: Array  # (2,) y'W y and the sum of weights, the responses shifted to their least-squares fit
     shift: Array  # (p,) the fit that was taken off beta
@@ -64,123 +58,97 @@ class SparseMoments(NamedTuple):
 
 
 #: Length of the address table of `SparseMoments`.
-SPARSE_SIZE = 3 * len(SparseMoments._fields)
+SPARSE_SIZE = SYSTEM_SIZE + 3 * 9
 
 
 @as_written
 def read_sparse(table: Any) -> SparseMoments:
     """Rebuild the moments from their table of addresses (compiled code only)."""
+    rest = table[SYSTEM_SIZE:]
     return SparseMoments(
-        read_vector(table, 0, np.int64),
-        read_vector(table, 1, np.int32),
-        read_vector(table, 2, np.int64),
-        read_vector(table, 3, np.int32),
-        read_vector(table, 4, np.float64),
-        read_vector(table, 5, np.float64),
-        read_vector(table, 6, np.int64),
-        read_matrix(table, 7, np.int64),
-        read_vector(table, 8, np.float64),
-        read_vector(table, 9, np.int64),
-        read_vector(table, 10, np.float64),
-        read_vector(table, 11, np.float64),
-        read_vector(table, 12, np.float64),
-        read_vector(table, 13, np.float64),
-        read_vector(table, 14, np.float64),
-        read_vector(table, 15, np.int64),
-        read_vector(table, 16, np.float64),
+        read_system(table),
+        read_vector(rest, 0, np.float64),
+        read_vector(rest, 1, np.float64),
+        read_vector(rest, 2, np.float64),
+        read_vector(rest, 3, np.float64),
+        read_vector(rest, 4, np.float64),
+        read_vector(rest, 5, np.float64),
+        read_vector(rest, 6, np.float64),
+        read_vector(rest, 7, np.int64),
+        read_vector(rest, 8, np.float64),
     )
-
-
-@as_written
-def _pattern(moments: SparseMoments) -> FactorPattern:
-    return FactorPattern(moments.start, moments.rows, moments.product_start, moments.products)
-
-
-@as_written
-def _term(theta: Any, data: KernelData, t: int, sd: Any, factor: Any, inverse: Any, omega: Any) -> float:
-    k, z = omega.shape[0], data.terms[layout.Z_START, t]
-    blocks = data.blocks[z : z + k]
-    log_det = term_factor(theta, data.terms[layout.THETA_START, t], k, blocks, data.theta_table, sd, factor, inverse)
-    precision(inverse, omega)
-    return log_det
 
 
 @as_written
 def _factorized(theta: Any, tau: float, data: KernelData, moments: SparseMoments, values: Any, v: Any) -> float:
     """Fill the factor of H and the conditional mean of v, both in order; return the log determinant of H."""
+    pattern = factor_of(moments.system)
     for i in range(values.size):
         values[i] = tau * moments.likelihood[i] + moments.prior[i]
-    for t in range(data.sizes[layout.N_TERMS]):
-        k = data.terms[layout.COEFS, t]
-        sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-        _term(theta, data, t, sd, factor, inverse, omega)
-        for e in range(moments.term_start[t], moments.term_start[t + 1]):
-            pair = moments.entries[3, e]
-            values[moments.entries[0, e]] += omega[pair // k, pair % k] * moments.entry_values[e]
+    add_precisions(theta, data, moments.system, values)
     n, p = v.size, data.sizes[layout.N_BETA]
     for i in range(n):
         v[i] = tau * moments.cross[i]
     for j in range(p):
         v[n - p + j] += moments.precision[j] * moments.mean[j]
-    log_det = factorize_sparse(_pattern(moments), values)
+    log_det = factorize_sparse(pattern, values)
     if math.isfinite(log_det):
-        solve_forwards(_pattern(moments), values, v)
-        solve_backwards(_pattern(moments), values, v)
+        solve_forwards(pattern, values, v)
+        solve_backwards(pattern, values, v)
     return log_det
 
 
 @as_written
-def _spread(t: int, k: int, moments: SparseMoments, v: Any, d_values: Any) -> Any:
-    """Return E[u'Qu] given theta, (k, k) for the pairs of coefficients; `d_values` are derivatives of log det H."""
-    total = np.zeros((k, k))
-    for e in range(moments.term_start[t], moments.term_start[t + 1]):
-        row, column, pair = moments.entries[1, e], moments.entries[2, e], moments.entries[3, e]
-        both = 1.0 if row == column else 2.0
-        value = 0.5 * moments.entry_values[e] * (d_values[moments.entries[0, e]] + both * v[row] * v[column])
-        total[pair // k, pair % k] += value
-        total[pair % k, pair // k] += value
-    return total
+def _second_moments(v: Any, factor: Any, system: SparseSystem, d_values: Any) -> None:
+    """Fill E[v v'] given theta on the pattern of H, elements beside the diagonal for both of their places."""
+    start, rows = system.start, system.rows
+    d_values[:] = 0.0
+    for j in range(v.size):
+        d_values[start[j]] = 2.0 / factor[start[j]]
+    # derivatives of log det H, which are elements of the inverse
+    reverse_sparse(factor_of(system), factor, d_values)
+    for j in range(v.size):
+        d_values[start[j]] += v[j] * v[j]
+        for a in range(start[j] + 1, start[j + 1]):
+            d_values[a] += 2.0 * v[j] * v[rows[a]]
 
 
 @as_written
 def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient: Any) -> float:
     """Return log p(theta | y) up to a constant, log Jacobians included, and fill its gradient; sigma's is the last."""
-    d, p, n = theta.size, data.sizes[layout.N_BETA], moments.place.size
+    d, p, system = theta.size, data.sizes[layout.N_BETA], moments.system
+    n = system.place.size
     gradient[:] = 0.0
     sigma, d_sigma = scale_given(theta, data)
     tau = 1.0 / (sigma * sigma)
-    values, d_values, v = np.empty(moments.rows.size), np.zeros(moments.rows.size), np.empty(n)
+    values, d_values, v = np.empty(system.rows.size), np.empty(system.rows.size), np.empty(n)
     log_det = _factorized(theta, tau, data, moments, values, v)
     if not math.isfinite(log_det):
         gradient[:] = math.nan
         return math.nan
-    for j in range(n):
-        d_values[moments.start[j]] = 2.0 / values[moments.start[j]]
-    reverse_sparse(_pattern(moments), values, d_values)
+    _second_moments(v, values, system, d_values)
     fitted = 0.0
     for i in range(n):
         fitted += moments.cross[i] * v[i]
     explained, prior_part, total = tau * fitted, 0.0, 0.0
     for j in range(p):
-        beta = v[n - p + j]
-        explained += moments.precision[j] * moments.mean[j] * beta
-        prior_part += moments.precision[j] * (beta * beta + d_values[moments.start[n - p + j]])
+        explained += moments.precision[j] * moments.mean[j] * v[n - p + j]
+        prior_part += moments.precision[j] * d_values[system.start[n - p + j]]
         total -= 0.5 * moments.precision[j] * moments.mean[j] ** 2
     for t in range(data.sizes[layout.N_TERMS]):
         k, z, start = data.terms[layout.COEFS, t], data.terms[layout.Z_START, t], data.terms[layout.THETA_START, t]
         levels = data.terms[layout.LEVELS, t]
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-        d_omega = np.empty((k, k))
-        total += levels * _term(theta, data, t, sd, factor, inverse, omega)
-        spread = _spread(t, k, moments, v, d_values)
+        d_omega, spread = np.empty((k, k)), np.zeros((k, k))
+        total += levels * term_given(theta, data, t, sd, factor, inverse, omega)
+        pull_entries(t, k, system, d_values, spread)  # E[u'Qu], for pairs of coefficients
         covariance(sd, factor, d_omega)
         for a in range(k):
             for b in range(k):
                 prior_part += omega[a, b] * spread[a, b]  # trace and quadratic form in one
                 d_omega[a, b] = 0.5 * (levels * d_omega[a, b] - spread[a, b])
-        blocks = data.blocks[z : z + k]
-        pull_precision(theta, start, blocks, data.theta_table, sd, factor, inverse, d_omega, gradient)
-        total += correlation_prior(theta, start, k, blocks, data.lkj[t], factor, gradient)
+        pull_term(theta, data, t, sd, factor, inverse, d_omega, gradient)
+        total += correlation_prior(theta, start, k, data.blocks[z : z + k], data.lkj[t], factor, gradient)
     total += 0.5 * moments.scalars[1] * math.log(tau) - 0.5 * tau * moments.scalars[0]
     total += 0.5 * explained - 0.5 * log_det
     # E[(y - Av)'W(y - Av)], through A'A = (H - K) / tau
@@ -235,12 +203,12 @@ def density(dim: int, z_: Any, gradient_: Any, logp_: Any, user_data_: Any) -> i
     data = read_data(carray(as_pointer(map_.tables[0]), (layout.TABLE_SIZE,), np.uint64))
     moments = read_sparse(carray(as_pointer(map_.tables[1]), (SPARSE_SIZE,), np.uint64))
     z, gradient, theta, place = carray(z_, (dim,)), np.empty(dim), np.empty(dim), np.empty(dim)
-    value = to_place(z, map_, place)
+    value = to_place(z, map_.centre, map_.factor, map_.bends, place)
     _from_shares(place, moments, theta)
     value += _log_marginal(theta, data, moments, gradient)
     carray(logp_, (1,))[0] = value
     _pull_shares(place, moments, gradient)
-    pull_map(z, map_, gradient, carray(gradient_, (dim,)))
+    pull_place(z, map_.factor, map_.bends, gradient, carray(gradient_, (dim,)))
     if not math.isfinite(value):
         return 4
     for i in range(dim):
@@ -254,7 +222,7 @@ def expand(dim: int, expanded: int, z_: Any, theta_: Any, user_data_: Any) -> in
     """Fill theta of z; user data as of `density`."""
     map_, place = read_map(user_data_), np.empty(dim)
     moments = read_sparse(carray(as_pointer(map_.tables[1]), (SPARSE_SIZE,), np.uint64))
-    to_place(carray(z_, (dim,)), map_, place)
+    to_place(carray(z_, (dim,)), map_.centre, map_.factor, map_.bends, place)
     _from_shares(place, moments, carray(theta_, (dim,)))
     return 0
 
@@ -270,15 +238,16 @@ def draw_related(table_: Any) -> float:
         read_matrix(rest, 1, np.float64),
         read_matrix(rest, 2, np.float64),
     )
-    p, n = data.sizes[layout.N_BETA], moments.place.size
-    values, v = np.empty(moments.rows.size), np.empty(n)
+    p, place = data.sizes[layout.N_BETA], moments.system.place
+    n = place.size
+    values, v = np.empty(moments.system.rows.size), np.empty(n)
     for s in range(theta.shape[0]):
         sigma = scale_given(theta[s], data)[0]
         log_det = _factorized(theta[s], 1.0 / (sigma * sigma), data, moments, values, v)
         if math.isfinite(log_det):
-            solve_backwards(_pattern(moments), values, normals[s])
+            solve_backwards(factor_of(moments.system), values, normals[s])
         for i in range(n):
-            out[s, i] = v[moments.place[i]] + normals[s, moments.place[i]]
+            out[s, i] = v[place[i]] + normals[s, place[i]]
         for j in range(p):
             out[s, n - p + j] += moments.shift[j]
     return 0.0

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bayes_glmm.engine.arithmetic import as_written
+from bayes_glmm.engine.arithmetic import as_written, reordered
 from bayes_glmm.engine.data import read_matrix, read_vector
 from bayes_glmm.engine.parameters import bend, pull_bend
-from bayes_glmm.engine.pointers import carray
+from bayes_glmm.engine.pointers import carray, local_vector
 from bayes_glmm.engine.vectors import copy, product, transposed_product
 
 
@@ -38,20 +38,20 @@ def read_map(user_data: Any) -> Map:
     )
 
 
-@as_written
-def to_place(z: Any, map_: Map, x: Any) -> float:
+@reordered
+def to_place(z: Any, centre: Any, factor: Any, bends: Any, x: Any) -> float:
     """Fill the position of z; return the log determinant of the Jacobian without its constant."""
-    y = np.empty(z.size)
-    copy(map_.centre, x)
-    product(map_.factor, z, y)
-    log_det: float = bend(y, map_.bends, x)
+    y = local_vector(z.size)
+    copy(centre, x)
+    product(factor, z, y)
+    log_det: float = bend(y, bends, x)
     return log_det
 
 
-@as_written
-def pull_map(z: Any, map_: Map, gradient: Any, out: Any) -> None:
+@reordered
+def pull_place(z: Any, factor: Any, bends: Any, gradient: Any, out: Any) -> None:
     """Fill d/dz from d/dx, which is used up, the Jacobian's own derivative included."""
-    y = np.empty(z.size)
-    product(map_.factor, z, y)
-    pull_bend(y, map_.bends, gradient)
-    transposed_product(map_.factor, gradient, out)
+    y = local_vector(z.size)
+    product(factor, z, y)
+    pull_bend(y, bends, gradient)
+    transposed_product(factor, gradient, out)

@@ -28,6 +28,13 @@ def dot(a: Any, b: Any) -> float:
     return total
 
 
+@reordered
+def add_scaled(scale: float, row: Any, out: Any) -> None:
+    """Add a multiple of a vector."""
+    for m in range(row.size):
+        out[m] += scale * row[m]
+
+
 @extremes
 def largest(a: Any) -> float:
     """Return the largest element; of NaNs nothing is promised."""

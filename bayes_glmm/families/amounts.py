@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from bayes_glmm.families.family import POSITIVE_LINKS, AuxiliaryParameter, Family, Parameters, shape_of
+from bayes_glmm.families.family import POSITIVE_LINKS, AuxiliaryParameter, Family, Parameters, draw_poisson, shape_of
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 
@@ -66,7 +66,7 @@ def _log_density(y: Any, mu: Any, parameters: Parameters, trials: Any) -> Any:
 
 def _simulate(rng: np.random.Generator, mu: Any, parameters: Parameters, trials: Any) -> Any:
     number, shape, scale = _parts(mu, parameters)
-    count = rng.poisson(number, size=shape_of(mu, parameters))
+    count = draw_poisson(rng, np.broadcast_to(number, shape_of(mu, parameters)))
     return rng.gamma(count * shape) * scale
 
 

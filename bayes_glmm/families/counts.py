@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from bayes_glmm.families.family import COUNT_LINKS, PHI, AuxiliaryParameter, Family, Parameters, shape_of, summed_cdf
+from bayes_glmm.families.family import (
+    COUNT_LINKS,
+    PHI,
+    AuxiliaryParameter,
+    Family,
+    Parameters,
+    draw_poisson,
+    shape_of,
+    summed_cdf,
+)
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 
@@ -31,7 +40,7 @@ def _negativebinomial_log_density(y: Any, mu: Any, parameters: Parameters, trial
 
 def _negativebinomial_simulate(rng: np.random.Generator, mu: Any, parameters: Parameters, trials: Any) -> Any:
     phi = parameters["phi"]
-    return rng.poisson(rng.gamma(phi, mu / phi, size=shape_of(mu, parameters))).astype(float)
+    return draw_poisson(rng, rng.gamma(phi, mu / phi, size=shape_of(mu, parameters)))
 
 
 def _negativebinomial_graph(eta: Any, link: Link, parameters: Parameters, trials: Any) -> tuple[Any, dict[str, Any]]:
@@ -57,7 +66,7 @@ POISSON = Family(
     parameters=(),
     support="count",
     log_density=_poisson_log_density,
-    simulate=lambda rng, mu, p, trials: rng.poisson(mu).astype(float),
+    simulate=lambda rng, mu, p, trials: draw_poisson(rng, mu),
     variance=lambda mu, p, trials: mu,
     cdf=_poisson_cdf,
     graph=_poisson_graph,
@@ -105,7 +114,7 @@ GEOMETRIC = Family(
     parameters=(),
     support="count",
     log_density=_geometric_log_density,
-    simulate=lambda rng, mu, p, trials: rng.poisson(rng.exponential(mu)).astype(float),
+    simulate=lambda rng, mu, p, trials: draw_poisson(rng, rng.exponential(mu)),
     variance=lambda mu, p, trials: mu + np.square(mu),
     cdf=_geometric_cdf,
     graph=_geometric_graph,
@@ -162,10 +171,10 @@ def _generalizedpoisson_log_density(y: Any, mu: Any, parameters: Parameters, tri
 
 def _descendants(rng: np.random.Generator, arguments: Mapping[str, Any]) -> Any:
     """Count Poisson(theta) founders and their descendants, generation by generation: Poisson(share) children each."""
-    born = rng.poisson(arguments["theta"]).astype(float)
+    born = draw_poisson(rng, arguments["theta"])
     total = born.copy()
     while np.any(born):
-        born = rng.poisson(arguments["share"] * born).astype(float)
+        born = draw_poisson(rng, arguments["share"] * born)
         total += born
     return total
 

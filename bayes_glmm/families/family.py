@@ -265,6 +265,25 @@ def shape_of(mu: Any, parameters: Parameters) -> tuple[int, ...]:
     return np.broadcast_shapes(np.shape(mu), *(np.shape(value) for value in parameters.values()))
 
 
+#: Counts from here on are beyond the whole numbers of 64 bits; this number stands for them.
+LARGEST_COUNT = 9.2e18
+
+
+_LEAST = np.finfo(float).tiny
+
+
+def draw_beta(rng: np.random.Generator, mu: Any, parameters: Parameters) -> Any:
+    """Draw shares of mean mu and precision phi; means of exactly 0 and 1, which numpy refuses, give 0 and 1."""
+    a, b = mu * parameters["phi"], (1.0 - mu) * parameters["phi"]
+    return rng.beta(np.maximum(a, _LEAST), np.maximum(b, _LEAST), size=shape_of(mu, parameters))
+
+
+def draw_poisson(rng: np.random.Generator, rate: Any) -> Any:
+    """Draw Poisson counts, as floats; `LARGEST_COUNT` where the mean is that large, which numpy refuses."""
+    drawn = rng.poisson(np.fmin(rate, LARGEST_COUNT))
+    return np.where(np.less(rate, LARGEST_COUNT), drawn, LARGEST_COUNT)
+
+
 def summed_cdf(log_density: Callable[..., Any], y: Any, mu: Any, parameters: Parameters, trials: Any) -> Any:
     """Add up the probabilities of 0, 1, ..., y: the distribution function of counts that have no shorter one."""
     shape = np.broadcast_shapes(np.shape(y), np.shape(trials) if trials is not None else (), shape_of(mu, parameters))

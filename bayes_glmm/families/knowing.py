@@ -68,14 +68,25 @@ _IN_WORDS = {
     "censored": "that are censored",
     "truncated": "that are truncated",
 }
-_ADVICE = {
-    "se": "Estimates of rates and probabilities are better modelled by their counts: p(events, n) with "
-    "family='binomial', events with offset(log(time)) and family='poisson'.",
+#: What to use for responses of other supports.
+_RATES = (
+    "Estimates of rates and probabilities are better modelled by their counts: p(events, n) with family='binomial', "
+    "events with offset(log(time)) and family='poisson'."
+)
+_LIMITS = {
+    "real": "family='gaussian' is for any number, 'lognormal' and 'gamma' for those above 0.",
+    "count": "family='negativebinomial' has the variance; counts without zeros are truncated(y, lower=1).",
+    "positive": "family='weibull', 'gamma' and 'lognormal' are for waiting times.",
+    "nonnegative": "Amounts whose zeros are what was too small to be measured are censored(y, lower=limit) with "
+    "family='lognormal' or 'gamma'.",
+    "unit": "Shares of 0 and 1 have the families 'ordbeta' and 'zero_one_inflated_beta'.",
+    "unit_zero": "Shares of 0 and 1 have the families 'ordbeta' and 'zero_one_inflated_beta'.",
+    "ordered": "Categories that were not told apart can be made one.",
 }
 
 
 def _not_offered(base: Family, what: str) -> str:
-    advice = _ADVICE.get(what.split("+")[0], "")
+    advice = _RATES if what.startswith("se") else _LIMITS.get(base.support, "")
     options = ", ".join(OFFERED[what])
     return f"Responses {_IN_WORDS[what]} have one of the families {options}, not {base.name!r}. {advice}".strip()
 

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from bayes_glmm.families.family import PHI, UNIT_LINKS, Family, Parameters, latent_of_link, shape_of, summed_cdf
+from bayes_glmm.families.family import (
+    PHI,
+    UNIT_LINKS,
+    Family,
+    Parameters,
+    draw_beta,
+    latent_of_link,
+    summed_cdf,
+)
 from bayes_glmm.links import Link
 
 
@@ -91,9 +99,7 @@ def _betabinomial_log_density(y: Any, mu: Any, parameters: Parameters, trials: A
 
 
 def _betabinomial_simulate(rng: np.random.Generator, mu: Any, parameters: Parameters, trials: Any) -> Any:
-    phi = parameters["phi"]
-    share = rng.beta(mu * phi, (1.0 - mu) * phi, size=shape_of(mu, parameters))
-    return _binomial_simulate(rng, share, parameters, trials)
+    return _binomial_simulate(rng, draw_beta(rng, mu, parameters), parameters, trials)
 
 
 def _betabinomial_variance(mu: Any, parameters: Parameters, trials: Any) -> Any:

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from bayes_glmm.families.family import PHI, UNIT_LINKS, AuxiliaryParameter, Family, Parameters, probability, shape_of
+from bayes_glmm.families.family import (
+    PHI,
+    UNIT_LINKS,
+    AuxiliaryParameter,
+    Family,
+    Parameters,
+    draw_beta,
+    probability,
+)
 from bayes_glmm.families.graphs import with_ends
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
@@ -40,7 +48,7 @@ BETA = Family(
     parameters=(PHI,),
     support="unit",
     log_density=_beta_log_density,
-    simulate=lambda rng, mu, p, trials: rng.beta(mu * p["phi"], (1.0 - mu) * p["phi"], size=shape_of(mu, p)),
+    simulate=lambda rng, mu, p, trials: draw_beta(rng, mu, p),
     variance=lambda mu, p, trials: mu * (1.0 - mu) / (1.0 + p["phi"]),
     cdf=_beta_cdf,
     graph=_beta_graph,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.design.tables import column_names
-from bayes_glmm.errors import DataError
+from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import Fit
 from bayes_glmm.links import Link
@@ -23,6 +23,8 @@ from bayes_glmm.spec.parameters import LOCATION
 from bayes_glmm.spec.update import updated_formula, updated_parameters
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from bayes_glmm.glmm.model import GLMM
 
 
@@ -159,6 +161,48 @@ class FittedGLMM(Fit):
         self.dt.update(arviz_groups(self, groups, prior_draws=prior_draws, random_seed=random_seed))
         return self
 
+    def missing_responses(self, *, draws: int | None = None, random_seed: int | None = None) -> xr.DataArray:
+        """Draw the responses that are missing in the data, where the model was made with ``missing="predict"``.
+
+        Parameters
+        ----------
+        draws
+            Draws to use from each chain, evenly spaced; None uses all.
+        random_seed
+            Seed of the responses, and of the effects of levels without any response.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims chain, draw, obs: draws from the posterior predictive distribution of each row whose response is
+            missing, under the labels of your rows; successes for families with trials, codes 0, 1, ... for ordered
+            categories, whose labels are in ``attrs``.
+
+        Raises
+        ------
+        PredictionError
+            If no response is missing, or the rows were dropped.
+
+        Notes
+        -----
+        A response that was not seen says nothing about the parameters, as long as why it is missing depends on nothing
+        but what the model holds (missing at random): the posterior is that without these rows. Levels of grouping
+        factors have their fitted effects; a level none of whose rows has a response is one of the population.
+
+        Examples
+        --------
+        >>> import bayes_glmm as bg
+        >>> sleep = bg.load_dataset("sleepstudy")
+        >>> sleep.loc[sleep.index[-2:], "Reaction"] = float("nan")
+        >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", sleep, missing="predict")
+        >>> fit = model.fit(random_seed=1, progressbar=False)
+        >>> fit.missing_responses(random_seed=1)["obs"].values.tolist()
+        [178, 179]
+        """
+        from bayes_glmm.predict.draws import missing_responses
+
+        return missing_responses(self, draws=draws, random_seed=random_seed)
+
     def update(
         self,
         formula: str | None = None,
@@ -205,6 +249,8 @@ class FittedGLMM(Fit):
         ------
         GLMMError
             As `GLMM` and `GLMM.fit` raise it.
+        PredictionError
+            If the fit is of several data sets.
 
         Warns
         -----
@@ -220,13 +266,17 @@ class FittedGLMM(Fit):
         >>> str(slopes.model.spec.formula)
         'Reaction ~ Days + (Days | Subject)'
         """
+        if len(self.parts) > 1:
+            raise PredictionError(
+                "A fit of several data sets is not updated: call fit_multiple(formula, frames) again."
+            )
         spec = self.model.spec
         own = {part.name: part.text for part in spec.formula.parameters}
         dpar_formulas = own if dpar_formulas is None else updated_parameters(own, dpar_formulas)
         if link is None and family is None:
             link = {LOCATION: spec.link, **{name: one for name, one in spec.links if name in dpar_formulas}}
         text = spec.formula.text if formula is None else updated_formula(spec.formula.text, formula)
-        rows = self.model.design.frame if data is None else data
+        rows = self.model.design.given if data is None else data
         if covariances is None and spec.covariances:
             names = column_names(rows)
             factors = {bar.name for bar in with_parameters(parse_formula(text, names), dpar_formulas, names).all_bars}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -78,7 +77,8 @@ class GLMM:
         Whether the intercept's prior is on the intercept at the predictors' means; False puts it on the raw intercept.
     missing
         ``"drop"`` drops rows with missing values once for all parts of the formula and says so; ``"error"`` refuses
-        them.
+        them; ``"predict"`` keeps those whose response alone is missing, for `FittedGLMM.missing_responses`, and drops
+        the others.
     **unknown
         None: other packages' arguments (``offset=``, ``weights=``) are refused with what stands for them here.
 
@@ -231,17 +231,17 @@ class GLMM:
         Raises
         ------
         SamplingError
-            If a prior is flat: one cannot draw from it. If `draws` is no number of draws.
+            If a prior is flat: one cannot draw from it. If it reaches linear predictors for which the family has no
+            response. If `draws` is no number of draws.
 
         Warns
         -----
         DataWarning
             If priors are so wide that counts are beyond the largest whole number there is.
         """
-        from bayes_glmm.inference.prior import sample_prior
-        from bayes_glmm.model.naming import reported_names
+        from bayes_glmm.checks.arviz_groups import prior_groups
 
-        return sample_prior(self.to_pymc(), reported_names(self._design), self._prior_table, draws, random_seed)
+        return prior_groups(self, draws, random_seed)
 
     def fit(
         self,
@@ -328,38 +328,3 @@ class GLMM:
 
     def _repr_html_(self) -> str:
         return model_html(self._spec, self._design, self._prior_table)
-
-
-def load(path: str | os.PathLike[str]) -> FittedGLMM:
-    """Read a fit that `FittedGLMM.save` wrote. Files may come from anyone: nothing in them is run or unpickled.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    FittedGLMM
-        The fit, with its model.
-
-    Raises
-    ------
-    GLMMError
-        If the file is missing, truncated, was changed after it was saved, refers to anything outside itself, or is of a
-        format this version does not read.
-
-    Examples
-    --------
-    >>> import bayes_glmm as bg
-    >>> model = bg.GLMM("Reaction ~ Days + (Days | Subject)", bg.load_dataset("sleepstudy"))
-    >>> fit = model.fit(random_seed=1, progressbar=False)
-    >>> import tempfile, pathlib
-    >>> path = fit.save(pathlib.Path(tempfile.mkdtemp()) / "sleep.nc")
-    >>> bool((bg.load(path).posterior["beta"] == fit.posterior["beta"]).all())
-    True
-    """
-    from bayes_glmm.inference.store import read_fit
-
-    saved = read_fit(path)
-    return FittedGLMM(GLMM._of(saved.spec, saved.design, saved.prior_table), saved.dt)

@@ -74,21 +74,34 @@ class Fit:
         """Whether the draws come from an approximation to the posterior rather than from NUTS."""
         return self.dt.attrs["method"] != "nuts"
 
+    @property
+    def parts(self) -> tuple[Fit, ...]:
+        """The fits whose draws are mixed in this one: itself, unless it is of several data sets."""
+        return (self,)
 
-def check_fit(fit: Any) -> None:
+
+def check_fit(fit: Any, *, frames: bool = False) -> None:
     """Refuse anything else where a fit is meant.
 
     Parameters
     ----------
     fit
         What the user gave.
+    frames
+        Whether a fit of several data sets has an answer; otherwise it is refused.
 
     Raises
     ------
     PredictionError
-        If it is no fit; the message says how to come by one.
+        If it is no fit; the message says how to come by one. Or if it is of several data sets and the question is about
+        the rows of one.
     """
     if isinstance(fit, Fit):
+        if len(fit.parts) > 1 and not frames:
+            raise PredictionError(
+                f"This is about the rows of one data set, and the fit mixes {len(fit.parts)} whose rows differ. Ask it "
+                "of each of fit.fits, which are fits of one data set each."
+            )
         return
     hint = ""
     if isroutine(fit):

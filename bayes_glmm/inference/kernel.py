@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,10 @@ from bayes_glmm.engine import (
     level_draws,
     level_integrals,
     mixing,
+    sparse_coordinates,
     sparse_factor,
     sparse_gaussian,
+    sparse_laplace,
 )
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.gaussian_fit import (
@@ -36,16 +38,17 @@ from bayes_glmm.engine.gaussian_fit import (
     marginal_pays,
     why_not_marginal,
 )
-from bayes_glmm.engine.laplace import LaplaceFit, laplace_fits
+from bayes_glmm.engine.laplace import LaplaceFit, SparseFit, laplace_fits, related_fits
 from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
 from bayes_glmm.engine.likelihood_rows import is_normal
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
-from bayes_glmm.engine.pack import Packed, pack, packed_structures, why_not_covered
+from bayes_glmm.engine.pack import Packed, pack, related_system, why_not_covered
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
-from bayes_glmm.engine.sparse_moments import sparse_pattern
+from bayes_glmm.engine.sparse_laplace import sparse_rows
+from bayes_glmm.engine.sparse_map import related_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
@@ -205,6 +208,12 @@ def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tupl
 _EXACT = (gaussian.density, gaussian_draws.draw_coefficients, gaussian_moments.sums)
 _COORDINATES = (coordinates.density, laplace.find_mode, kernel.density)
 _RELATED = (sparse_gaussian.density, sparse_gaussian.draw_related, sparse_factor.list_products)
+_RELATED_COORDINATES = (
+    sparse_coordinates.density,
+    sparse_laplace.find_mode,
+    kernel.density,
+    sparse_factor.list_products,
+)
 _INTEGRALS = (level_integrals.density, level_draws.draw_effects)
 
 
@@ -255,19 +264,25 @@ def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settin
 
 
 def _with_related_levels(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
-    """Integrate beta and the effects of related levels out by a sparse factor."""
-    _compile(spec, _RELATED)
+    """Integrate beta and the effects of related levels out by a sparse factor, or let it make the coordinates."""
     packed = pack(spec, design, priors)
-    pattern = sparse_pattern(*packed_structures(packed, design))
-    assert pattern is not None  # else the kernel would not cover the model
+    exact = is_normal(spec) and has_normal_priors(packed.data)
+    _compile(spec, _RELATED if exact else _RELATED_COORDINATES)
+    system = related_system(packed, design)
+    assert system is not None  # else the kernel would not cover the model
+    if not exact:
+        return _in_coordinates(packed, that_matter(related_fits(packed, sparse_rows(packed.data, system))))
     path = "beta and effects of related levels integrated out exactly by a sparse factor, then drawn"
-    return _integrated(packed, gaussian_fits(packed, pattern), path, settings)
+    return _integrated(packed, gaussian_fits(packed, system), path, settings)
 
 
-def _in_coordinates(packed: Packed, fits: tuple[LaplaceFit, ...]) -> _Prepared:
+def _in_coordinates(packed: Packed, fits: Sequence[LaplaceFit | SparseFit]) -> _Prepared:
     """Put the density of (u, beta, theta) behind the coordinates of the Laplace fits that matter."""
     first_beta, path = int(packed.data.sizes[layout.N_U]), "coordinates of the Laplace fit"
-    posteriors, masses = tuple(kernel_posterior(packed, fit) for fit in fits), tuple(fit.log_mass for fit in fits)
+    posteriors = tuple(
+        related_posterior(packed, fit) if isinstance(fit, SparseFit) else kernel_posterior(packed, fit) for fit in fits
+    )
+    masses = tuple(fit.log_mass for fit in fits)
     return _Prepared(packed, posteriors, masses, lambda x: x, path, first_beta)
 
 

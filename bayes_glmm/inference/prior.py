@@ -1,109 +1,152 @@
-"""Draws from the prior and the prior predictive distribution."""
+"""Draws from the prior: parameters as a fit reports them, by numpy, so that no graph is compiled.
+
+Input: a design and the priors of its parameters. Output: a Dataset with the names and dims of a posterior.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.arguments import as_whole, checked_seed
-from bayes_glmm.errors import SamplingError, warn
-from bayes_glmm.model.prior_table import PriorTable
+from bayes_glmm.design.smooths import bent_sds
+from bayes_glmm.errors import SamplingError
+from bayes_glmm.model.naming import FLAT, SMOOTH_LENGTHSCALE, SMOOTH_SD, reported_names, threshold_labels
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 
 if TYPE_CHECKING:
-    import pymc as pm
+    from bayes_glmm.design.design import Design
+    from bayes_glmm.design.grouping import GroupTerm
+
+Array = npt.NDArray[np.float64]
 
 
-def sample_prior(
-    model: pm.Model,
-    names: list[str],
-    priors: PriorTable,
-    draws: int,
-    random_seed: int | None,
-    predictive: bool = True,
-) -> xr.DataTree:
-    """Draw from the prior of a PyMC model.
+def sample_prior(design: Design, priors: PriorTable, draws: int, random_seed: int | None) -> xr.Dataset:
+    """Draw a model's parameters from their prior.
 
     Parameters
     ----------
-    model
-        The model.
-    names
-        Parameters to report.
+    design
+        The design: coefficients, grouping factors and their levels.
     priors
-        The model's priors, to refuse those one cannot draw from.
+        The prior of every parameter.
     draws
         Number of draws.
     random_seed
         Seed.
-    predictive
-        Whether to draw responses, too.
 
     Returns
     -------
-    xarray.DataTree
-        Groups prior and, if asked for, prior_predictive; dims chain (1), draw, and each variable's own.
+    xarray.Dataset
+        The parameters a fit reports, in its order; dims chain (1), draw, and each variable's own.
 
     Raises
     ------
     SamplingError
         If a prior is flat, or `draws` is not a whole number of 1 or more.
-
-    Warns
-    -----
-    DataWarning
-        If counts are beyond the largest whole number there is.
     """
-    import pymc as pm
-
-    draws, random_seed = (
-        as_whole("draws", draws, error=SamplingError),
-        None if random_seed is None else checked_seed(random_seed),
-    )
-    flat = [row.parameter for row in priors if row.prior.name in {"Flat", "HalfFlat"}]
+    draws = as_whole("draws", draws, error=SamplingError)
+    rng = np.random.default_rng(checked_seed(random_seed))
+    flat = [row.parameter for row in priors if row.prior.name in FLAT]
     if flat:
         raise SamplingError(
             f"The flat prior of {', '.join(flat)} has no draws; give it a proper prior to sample the prior."
         )
-    observed = [variable.name for variable in model.observed_RVs] if predictive else []
-    groups = ("prior", "prior_predictive") if predictive else ("prior",)
-    with model, _quiet():
-        tree = pm.sample_prior_predictive(draws=draws, var_names=[*names, *observed], random_seed=random_seed)
-    # without the time of day, which would make the same draws differ, and in the posterior's order
-    drawn = {group: tree[group].to_dataset().drop_attrs() for group in groups}
-    if predictive:
-        drawn["prior_predictive"] = _without_overflow(drawn["prior_predictive"])
-    return xr.DataTree.from_dict({**drawn, "prior": drawn["prior"][names]})
+    variables: dict[str, tuple[tuple[str, ...], Array]] = {}
+    coords: dict[str, Any] = {"chain": [0], "draw": np.arange(draws)}
+    straight = priors.location + _values(rng, priors.beta, draws) @ priors.basis.T
+    beta = np.empty((draws, len(design.coefs)))
+    beta[:, design.unpenalised] = straight
+    if design.penalised:
+        variables |= _smooths(rng, design, priors, beta)
+        coords["smooth"] = [part.name for part in design.penalised]
+        coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
+    if design.coefs:
+        variables["beta"], coords["coef"] = (("coef",), beta), list(design.coefs)
+    for term, (_, group) in zip(design.groups, priors.groups, strict=True):
+        variables |= _group(rng, term, group, draws)
+        names = {term.dim: term.levels, f"{term.name}_coef": term.coefs, f"{term.name}_coef_2": term.coefs}
+        coords |= {name: list(labels) for name, labels in names.items()}
+    for row in priors.auxiliary:
+        if not row.ordered:
+            variables[row.parameter] = ((), _values(rng, [row], draws)[:, 0])
+            continue
+        assert design.response is not None and design.response.categories is not None
+        coords["threshold"] = list(threshold_labels(design.response.categories))
+        values = _values(rng, [row] * len(coords["threshold"]), draws)
+        values = np.sort(values, axis=1) if row.increasing else values
+        # thresholds for centred predictors, reported for the predictors as they are
+        shift = straight @ priors.means if priors.centered else np.zeros(draws)
+        variables[row.parameter] = (("threshold",), values + shift[:, None])
+    for steps, row in zip(design.monotonic, priors.monotonic, strict=True):
+        shares = rng.dirichlet(np.full(len(steps.steps), row.prior["alpha"]), size=draws)
+        variables[steps.name], coords[steps.dim] = ((steps.dim,), shares), list(steps.steps)
+    drawn = {
+        name: (("chain", "draw", *variables[name][0]), variables[name][1][None]) for name in reported_names(design)
+    }
+    used = {dim for dims, _ in drawn.values() for dim in dims}
+    return xr.Dataset(drawn, coords={name: labels for name, labels in coords.items() if name in used})
 
 
-def _without_overflow(responses: xr.Dataset) -> xr.Dataset:
-    """Put the largest whole number there is where a count went beyond it, which PyMC turns into a negative one."""
-    ((name, drawn),) = responses.data_vars.items()
-    if drawn.dtype.kind != "i" or not (drawn < 0).any():
-        return responses
-    largest = np.iinfo(drawn.dtype).max
-    warn(
-        f"{int((drawn < 0).sum())} of {drawn.size} responses drawn from the prior are greater than {largest:.2g}, the "
-        "largest whole number there is, and stand as that number. Narrower priors make believable data."
-    )
-    return responses.assign({name: drawn.where(drawn >= 0, largest)})
+def _group(
+    rng: np.random.Generator, term: GroupTerm, priors: GroupPriors, draws: int
+) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Draw sds (draws, k), correlations (draws, k, k) and effects (draws, levels, k) of one grouping factor."""
+    k, coef = len(term.coefs), f"{term.name}_coef"
+    basis = np.eye(k) if priors.basis is None else priors.basis
+    root = np.tile(np.eye(k), (draws, 1, 1))
+    for block in term.blocks if priors.corr is not None else ():
+        assert priors.corr is not None
+        root[np.ix_(np.arange(draws), block, block)] = _correlation_roots(
+            rng, len(block), priors.corr.prior["eta"], draws
+        )
+    along = basis @ (_values(rng, priors.sd, draws)[:, :, None] * root)
+    sd = np.sqrt(np.square(along).sum(axis=2))
+    standard = rng.standard_normal((len(term.levels), draws * k))
+    if term.structure is not None:
+        standard = term.structure.related(standard)
+    effects = np.einsum("lsk,sjk->slj", standard.reshape(-1, draws, k), along)
+    found = {f"b_{term.name}": ((term.dim, coef), effects), f"sd_{term.name}": ((coef,), sd)}
+    if priors.corr is not None:
+        unit = along / sd[:, :, None]
+        found[f"corr_{term.name}"] = ((coef, f"{coef}_2"), unit @ unit.transpose(0, 2, 1))
+    return found
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep PyMC from listing what it draws, and from warning of the weights' potential and of draws by numpy."""
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(max(level, logging.WARNING))
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The effect of Potentials", category=UserWarning)
-            warnings.filterwarnings("ignore", message="Numba will use object mode", category=UserWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+def _smooths(
+    rng: np.random.Generator, design: Design, priors: PriorTable, beta: Array
+) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Draw sds (draws, parts) and lengthscales (draws, processes) of smooths, and fill in what bends."""
+    draws = len(beta)
+    sd = _values(rng, [one.sd for one in priors.smooths], draws)
+    lengthscale = _values(rng, priors.lengthscales, draws)
+    columns = [j for part in design.penalised for j in part.columns]
+    beta[:, columns] = bent_sds(design.penalised, sd, lengthscale) * rng.standard_normal((draws, len(columns)))
+    found: dict[str, tuple[tuple[str, ...], Array]] = {SMOOTH_SD: (("smooth",), sd)}
+    return found | ({SMOOTH_LENGTHSCALE: (("gp",), lengthscale)} if priors.lengthscales else {})
+
+
+def _values(rng: np.random.Generator, rows: Sequence[ParameterPrior], draws: int) -> Array:
+    """Draw parameters (draws, rows) from distributions cut at the parameters' bounds, by inverting them."""
+    shares = rng.random((draws, len(rows)))
+    columns = [
+        row.prior.quantiles(shares[:, j], row.lower, row.upper) ** (1.0 / row.power) for j, row in enumerate(rows)
+    ]
+    return np.stack(columns, axis=1) if columns else shares
+
+
+def _correlation_roots(rng: np.random.Generator, k: int, eta: float, draws: int) -> Array:
+    """Draw Cholesky factors (draws, k, k) of LKJ(eta) correlation matrices, row by row (Lewandowski et al. 2009)."""
+    root = np.zeros((draws, k, k))
+    root[:, 0, 0] = 1.0
+    for i in range(1, k):
+        length = rng.beta(0.5 * i, eta + 0.5 * (k - 1 - i), size=draws)
+        direction = rng.standard_normal((draws, i))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        root[:, i, :i] = np.sqrt(length)[:, None] * direction
+        root[:, i, i] = np.sqrt(1.0 - length)
+    return root

@@ -105,8 +105,8 @@ def with_response(model: Model, y: npt.NDArray[np.float64]) -> RefittedModel:
     return RefittedModel(model.spec, design, model.prior_table)
 
 
-def refit(model: Model, settings: SamplerSettings) -> Fit:
-    """Sample a model by the default sampler.
+def refit(model: Model, settings: SamplerSettings, method: str = "nuts", backend: str = "auto") -> Fit:
+    """Sample a model, by the default sampler where no other is named.
 
     Parameters
     ----------
@@ -114,6 +114,8 @@ def refit(model: Model, settings: SamplerSettings) -> Fit:
         The model.
     settings
         Lengths, chains, cores and seed.
+    method, backend
+        As in `bayes_glmm.inference.samplers.run_sampler`.
 
     Returns
     -------
@@ -126,9 +128,9 @@ def refit(model: Model, settings: SamplerSettings) -> Fit:
         If no chain can start.
     """
     started = time.perf_counter()
-    backend, reason, sampled = run_sampler("nuts", "auto", model.spec, model.design, model.prior_table, settings)
+    backend, reason, sampled = run_sampler(method, backend, model.spec, model.design, model.prior_table, settings)
     attrs = {
-        "method": "nuts",
+        "method": method,
         "backend": backend,
         "reason": reason,
         "total_seconds": time.perf_counter() - started,

@@ -23,11 +23,13 @@ import xarray as xr
 
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
+from bayes_glmm.design.frames import unstacked
 from bayes_glmm.errors import DataWarning, GLMMError
 from bayes_glmm.inference.columns import pack_column, unpack_column
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, assemble_tree
 from bayes_glmm.inference.hdf5 import read_tree
 from bayes_glmm.inference.seal import check_seal, write_sealed
+from bayes_glmm.inference.settings import Sampled
 from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import resolve_priors
@@ -42,6 +44,8 @@ __all__ = ["SavedFit", "read_fit", "save_fit"]
 FORMAT = 2
 #: The group of a file that holds the model; the others are the fit's own.
 _GROUP = "bayes_glmm"
+#: What the names of arrays of rows without a response begin with.
+_UNANSWERED = "unanswered_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +59,15 @@ class SavedFit:
         be others.
     dt
         The fit's tree.
+    parts
+        Of a fit of several data sets: the design and the tree of each.
     """
 
     spec: ModelSpec
     design: Design
     prior_table: PriorTable
     dt: xr.DataTree
+    parts: tuple[tuple[Design, xr.DataTree], ...] = ()
 
 
 def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
@@ -133,6 +140,8 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
                 f"{source}: this version orders the levels of {term.name!r} in another way than bayes_glmm "
                 f"{manifest['version']} did; fit it again."
             )
+    if "frames" in manifest:
+        return SavedFit(spec, design, priors, dt, _parts(spec, design, dt, manifest["frames"], source))
     assert design.response is not None
     observed, y = dt["observed_data"].to_dataset(), design.response.y
     if not any(one.shape == y.shape and np.allclose(one, y, rtol=1e-6, atol=0.0) for one in observed.values()):
@@ -141,6 +150,24 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
             f"{manifest['version']} did, such as which of two levels is the event; fit it again."
         )
     return SavedFit(spec, design, priors, dt)
+
+
+def _parts(
+    spec: ModelSpec, design: Design, dt: xr.DataTree, records: list[Any], source: Path
+) -> tuple[tuple[Design, xr.DataTree], ...]:
+    """Take a fit of several data sets apart: the design of each, and a tree of its own draws."""
+    rows, chains = [int(record["rows"]) for record in records], dt["posterior"].sizes["chain"]
+    if sum(rows) != design.size or chains % len(rows):
+        raise GLMMError(f"{source}: its data sets are not those of its draws.")
+    designs = unstacked(design, rows, [(int(record["dropped"]), record["reasons"]) for record in records])
+    parts = []
+    for number, (own, record) in enumerate(zip(designs, records, strict=True)):
+        place = slice(number * chains // len(rows), (number + 1) * chains // len(rows))
+        posterior, stats = (
+            dt[name].to_dataset().isel(chain=place, missing_dims="ignore") for name in ("posterior", "sample_stats")
+        )
+        parts.append((own, assemble_tree(spec, own, Sampled(posterior, stats), record["attrs"])))
+    return tuple(parts)
 
 
 # ------------------------------------------------------------------ what a file holds
@@ -159,6 +186,11 @@ def _file_tree(fit: Fit) -> xr.DataTree:
     arrays = arrays.assign(
         {name: (tuple(f"{name}_{i}" for i in range(array.ndim)), array) for name, array in _prior_arrays(table).items()}
     )
+    unanswered = None
+    if design.unanswered is not None:
+        known = design.unanswered.dropna(axis=1)
+        others, *unanswered = _packed_frame(known)
+        arrays = arrays.merge(others.rename({str(name): f"{_UNANSWERED}{name}" for name in (*others, *others.dims)}))
     arrays, related = with_structures(arrays, spec.covariances)
     manifest = {
         "format": FORMAT,
@@ -173,10 +205,20 @@ def _file_tree(fit: Fit) -> xr.DataTree:
         "reasons": design.reasons,
         "design": {"coefs": list(design.coefs), "sums": design.X.sum(axis=0).tolist()},
     }
+    if unanswered is not None:
+        manifest["unanswered"] = dict(zip(("columns", "index"), unanswered, strict=True))
+    if len(fit.parts) > 1:
+        manifest["frames"] = [_frame_record(part) for part in fit.parts]
     arrays["manifest"] = ((), json.dumps(manifest))
     tree = xr.DataTree.from_dict({**groups, _GROUP: arrays})
     tree.attrs = dict(fit.dt.attrs)
     return tree
+
+
+def _frame_record(part: Fit) -> dict[str, Any]:
+    """Say what is recorded of the fit of one of several data sets."""
+    design, attrs = part.model.design, {str(key): plain(value) for key, value in part.dt.attrs.items()}
+    return {"rows": design.size, "dropped": design.dropped, "reasons": design.reasons, "attrs": attrs}
 
 
 def _packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str, Any]]:
@@ -196,14 +238,14 @@ def _packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str,
     return xr.Dataset(variables), columns, {"levels": labels}
 
 
-def _frame(group: xr.Dataset, manifest: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows that `_packed_frame` wrote."""
+def _frame(group: xr.Dataset, manifest: Mapping[str, Any], before: str = "") -> pd.DataFrame:
+    """Return the rows that `_packed_frame` wrote; names of arrays may have something before them."""
 
     def column(prefix: str, description: Mapping[str, Any]) -> Any:
         arrays = {
-            str(name).removeprefix(prefix): array.to_numpy()
+            str(name).removeprefix(before + prefix): array.to_numpy()
             for name, array in group.data_vars.items()
-            if str(name).startswith(prefix)
+            if str(name).startswith(before + prefix)
         }
         return unpack_column(arrays, description)
 
@@ -225,8 +267,12 @@ def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, D
     with warnings.catch_warnings():
         # said when the model was made
         warnings.simplefilter("ignore", DataWarning)
-        design = build_design(spec, _frame(group, manifest))
-    design = replace(design, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
+        # rows without a response stand by themselves
+        design = build_design(replace(spec, missing="drop"), _frame(group, manifest))
+    if "unanswered" in manifest:
+        rows = _frame(group, manifest["unanswered"], _UNANSWERED).reindex(columns=design.frame.columns)
+        design = replace(design, unanswered=rows)
+    design = replace(design, spec=spec, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
     saved = manifest["design"]
     if list(design.coefs) != saved["coefs"] or not np.allclose(design.X.sum(axis=0), saved["sums"], rtol=1e-6):
         raise GLMMError(
@@ -296,6 +342,7 @@ def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, A
             SmoothPriors(sd, next(lengthscales) if one.lengthscale is not None else None)
             for one, sd in zip(table.smooths, sds, strict=True)
         ),
+        monotonic=tuple(restored(row) for row in table.monotonic),
     )
 
 

@@ -130,9 +130,9 @@ def _plain(prior: Any, what: str) -> tuple[str, dict[str, Any]]:
     """Return name and parameters of a prior that holds nothing but numbers."""
     if prior.dist is not None:
         raise NoEqualError(f"a prior of {what} that is a function of your own (dist=...)")
-    if prior.name not in PRIORS or prior.name == "LKJ":
-        available = ", ".join(name for name in PRIORS if name != "LKJ")
-        raise NoEqualError(f"the prior {prior.name} of {what}; distributions are {available}")
+    available = [name for name, row in PRIORS.items() if row.support not in ("correlation", "simplex")]
+    if prior.name not in available:
+        raise NoEqualError(f"the prior {prior.name} of {what}; distributions are {', '.join(available)}")
     for key, value in prior.args.items():
         if _is_prior(value) or np.asarray(value).dtype.kind not in "fiub":
             raise NoEqualError(f"a prior of {what} whose {key} is no number ({prior})")

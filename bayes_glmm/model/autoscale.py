@@ -15,12 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 
-from bayes_glmm.design.design import Design, prepared
-from bayes_glmm.design.frame import distinct_rows
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.frame import prepared
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.model.at_data import AtData, at_data
+from bayes_glmm.model.in_each_level import in_each_level
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable, SmoothPriors
 from bayes_glmm.model.scales import PredictorScale, default_auxiliary_prior, predictor_scales, response_scale
 from bayes_glmm.model.smooth_priors import default_smooth_priors
@@ -31,6 +32,9 @@ Array = npt.NDArray[np.float64]
 
 #: Power of a sd that a prior may be stated on.
 SCALES: Mapping[str, float] = {"sd": 1.0, "variance": 2.0, "precision": -2.0}
+
+#: The class of the shares that the steps of monotonic effects have.
+_SIMPLEX = "simplex"
 
 _KEY = re.compile(r"^(?P<head>[A-Za-z_]+)(?:\[(?P<first>.*?)\](?:\[(?P<second>.*)\])?)?$", re.DOTALL)
 
@@ -80,6 +84,10 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         location=np.concatenate([location for _, _, location in parts]),
         means=design.means[design.unpenalised] if spec.center and ordered else np.zeros(size),
         smooths=default_smooth_priors(design.penalised, scales),
+        monotonic=tuple(
+            ParameterPrior(f"{_SIMPLEX}[{term.column}]", Prior("Dirichlet", alpha=1.0), about="shares of the steps")
+            for term in design.monotonic
+        ),
     )
 
 
@@ -136,14 +144,9 @@ def _default_group_priors(
     """
     size, channels = len(term.coefs), np.array(term.channels or (0,) * len(term.coefs))
     labels = [f"sd[{term.name}][{coef}]" for coef in term.coefs]
-    basis, (shift, one), about = np.eye(size), _effects_at_data(term, design, position, columns), ""
+    basis, (shift, one, about) = np.eye(size), _effects_at_data(term, design, position, columns)
     for block in map(list, term.blocks):
         own = np.ix_(block, block)
-        about = about or "at the predictors' means"
-        for channel in set(channels[block]):
-            alike = [c for c in block if channels[c] == channel]
-            if (levels := _levels_alone(term.Z[:, alike])) is not None:
-                shift[np.ix_(alike, alike)], one[alike], about = np.linalg.inv(levels), 1.0, "in each level"
         moved = np.any(shift[own] != np.eye(len(block)), axis=1)
         raw = {labels[j] for j, other in zip(block, moved, strict=True) if other}
         if design.spec.center and not raw & stated:
@@ -156,7 +159,7 @@ def _default_group_priors(
             label,
             Prior("HalfStudentT", nu=3, sigma=scales[channels[j]].unit * sd[j]),
             lower=0.0,
-            about=about if moved[j] else "",
+            about=about[j] if moved[j] else "",
             channel=scales[channels[j]].channel,
             predictor=scales[channels[j]].about,
         )
@@ -164,12 +167,18 @@ def _default_group_priors(
     )
     corr = None
     if any(len(block) > 1 for block in term.blocks):
-        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=about if moved.any() else "")
+        where = about[int(np.argmax(moved))] if moved.any() else ""
+        corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=where)
     return GroupPriors(rows, corr, basis if moved.any() else None)
 
 
-def _effects_at_data(term: GroupTerm, design: Design, position: int, columns: pd.DataFrame) -> tuple[Array, Array]:
-    """Return the shift (k, k) and the sds (k,) of `at_data`, of the effects on each linear predictor by themselves."""
+def _effects_at_data(
+    term: GroupTerm, design: Design, position: int, columns: pd.DataFrame
+) -> tuple[Array, Array, list[str]]:
+    """Return the shift (k, k) and the sds (k,) of `at_data` or `in_each_level`, and where effects are stated, in words.
+
+    The effects on each linear predictor are by themselves.
+    """
     size, start = len(term.coefs), 0
     of_channel: dict[int, tuple[list[int], list[ColumnTerms]]] = {}
     for encoder in design.encoders.groups[position].effects:
@@ -178,19 +187,19 @@ def _effects_at_data(term: GroupTerm, design: Design, position: int, columns: pd
         places += range(start, start + len(encoder.coefs))
         parts.append(column_terms(encoder, columns, recode=False))
         start += len(encoder.coefs)
-    shift, sd = np.eye(size), np.ones(size)
+    shift, sd, about = np.eye(size), np.ones(size), ["at the predictors' means"] * size
     for places, parts in of_channel.values():
-        data = at_data(term.Z[:, places], joined(parts), [True] * len(places))
+        terms = joined(parts)
+        data = at_data(term.Z[:, places], terms, [True] * len(places))
         shift[np.ix_(places, places)], sd[places] = data.shift, data.sd
-    return shift, sd
-
-
-def _levels_alone(Z: Array) -> Array | None:
-    """Return the distinct rows (k, k) of columns (n, k) that say which of k levels a row has; None for others."""
-    rows = Z[distinct_rows(Z)[0]]
-    if not rows.shape[0] == rows.shape[1] > 1 or np.linalg.matrix_rank(rows) < len(rows):
-        return None
-    return rows[np.lexsort(-rows.T[::-1])]  # the identity where the columns are the levels
+        for block in term.blocks:
+            alike = [j for j in places if j in block]
+            made_of = [(terms.variables[i], terms.places[i]) for i in map(places.index, alike)]
+            if (levels := in_each_level(term.Z[:, alike], made_of, terms.cells)) is not None:
+                shift[np.ix_(alike, alike)], sd[alike], centred = levels
+                for j in alike:
+                    about[j] = "in each level" + ", at the predictors' means" * centred
+    return shift, sd, about
 
 
 def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
@@ -242,8 +251,8 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     smooths = tuple(
         SmoothPriors(pick(one.sd), None if one.lengthscale is None else pick(one.lengthscale)) for one in table.smooths
     )
-    beta, auxiliary = tuple(map(pick, table.beta)), tuple(map(pick, table.auxiliary))
-    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, smooths=smooths)
+    beta, auxiliary, monotonic = (tuple(map(pick, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic, smooths=smooths)
 
 
 def valid_keys(table: PriorTable) -> list[str]:
@@ -276,7 +285,7 @@ def valid_keys(table: PriorTable) -> list[str]:
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
-    return keys
+    return keys + [_SIMPLEX] * bool(table.monotonic) + [row.parameter for row in table.monotonic]
 
 
 def _of(head: str, channel: str) -> str:
@@ -303,6 +312,8 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
         return [(row, 1, SCALES[head]) for row in table.auxiliary if row.parameter == "sigma"]
     if scale := next((scale for scale in SCALES if head == scale or head.startswith(f"{scale}_")), None):
         return _group_matches(key, scale, head[len(scale) + 1 :], inside, table)
+    if head == _SIMPLEX:
+        return [(row, 0 if inside is None else 1, 1.0) for row in table.monotonic if key in (head, row.parameter)]
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
@@ -341,6 +352,10 @@ def _own_name(row: ParameterPrior, group: str) -> str:
 
 
 def _user_prior(row: ParameterPrior, prior: Prior, power: float, key: str) -> ParameterPrior:
+    is_simplex = row.parameter.startswith(f"{_SIMPLEX}[")
+    if is_simplex != (prior.support == "simplex"):
+        wanted = "takes a Dirichlet prior" if is_simplex else "is no simplex, which Dirichlet is for"
+        raise PriorError(f"{row.parameter} {wanted}; {key!r} was given {prior}.")
     is_matrix = row.parameter.startswith("corr[")
     if is_matrix != (prior.support == "correlation"):
         wanted = "takes an LKJ prior" if is_matrix else "is a scalar: LKJ is for correlation matrices"

@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.monotonic import Monotonic
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.model.distributions import (
@@ -63,7 +64,9 @@ def build_model(
     with pm.Model(coords=_coords(design)) as model:
         eta, *others = _linear_predictors(design, priors, parametrization)
         parameters = {
-            row.parameter: _thresholds(model, row, priors) if row.ordered else scalar_parameter(row.parameter, row)
+            row.parameter: _thresholds(model, row, design, priors)
+            if row.ordered
+            else scalar_parameter(row.parameter, row)
             for row in priors.auxiliary
         }
         parameters |= {one.name: one.graph_inverse(x) for one, x in zip(spec.channels, others, strict=True)}
@@ -94,6 +97,7 @@ def _coords(design: Design) -> dict[str, Any]:
         coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
     if design.response is not None and design.response.categories is not None:
         coords["threshold"] = list(threshold_labels(design.response.categories))
+    coords |= {term.dim: list(term.steps) for term in design.monotonic}
     for term in design.groups:
         coords[term.dim] = list(term.levels)
         coords[f"{term.name}_coef"] = list(term.coefs)
@@ -152,6 +156,8 @@ def _add_fixed_part(etas: list[Any], design: Design, priors: PriorTable, bent: A
         if bent is not None and np.any(of_bent == channel):
             own = np.flatnonzero(of_bent == channel)
             etas[channel] = etas[channel] + curves[:, own] @ bent[own]
+    for term, row in zip(design.monotonic, priors.monotonic, strict=True):
+        etas[0] = etas[0] + pm.modelcontext(None)["beta"][term.position] * _raised(design, term, row)
 
 
 def _bent_coefficients(design: Design, priors: PriorTable, parametrization: Parametrization) -> Any:
@@ -172,12 +178,21 @@ def _bent_coefficients(design: Design, priors: PriorTable, parametrization: Para
     return pm.Normal("smooth_z", dims="smooth_coef") * scale
 
 
-def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:
+def _raised(design: Design, term: Monotonic, row: ParameterPrior) -> Any:
+    """Add the shares of a monotonic effect's steps; return what levels add for a coefficient of one, less X (obs,)."""
+    steps = len(term.steps)
+    simplex = pm.Dirichlet(term.name, a=np.full(steps, row.prior["alpha"]), dims=term.dim)
+    heights = pt.concatenate([pt.zeros(1), pt.cumsum(simplex)])
+    codes = design.X[:, term.position].astype(np.int32)
+    return (steps * heights - np.arange(steps + 1.0))[codes]
+
+
+def _thresholds(model: pm.Model, row: ParameterPrior, design: Design, priors: PriorTable) -> Any:
     """Add thresholds for centred predictors, and report them for the predictors as they are."""
     if not (priors.centered and "beta" in model.named_vars):
         return thresholds_parameter(row.parameter, row, "threshold")
     centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
-    shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"])
+    shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"][design.unpenalised])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
 

@@ -77,7 +77,7 @@ def reported_names(design: Design) -> list[str]:
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
     names += [SMOOTH_SD] if design.penalised else []
     names += [SMOOTH_LENGTHSCALE] if any(part.spectrum is not None for part in design.penalised) else []
-    return names + [row.name for row in design.spec.constants]
+    return names + [row.name for row in design.spec.constants] + [term.name for term in design.monotonic]
 
 
 def random_variable_name(name: str, row: ParameterPrior) -> str:

@@ -83,8 +83,8 @@ class GroupPriors:
     corr
         Prior of the correlation matrix of each block; None when no coefficients are correlated.
     basis
-        (k, k) effects as reported from those at the predictors' means, which the priors are about; None where they are
-        about the effects as reported.
+        (k, k) effects as reported from those at the predictors' means and in each level of factors, which the priors
+        are about; None where they are about the effects as reported.
     """
 
     sd: tuple[ParameterPrior, ...]
@@ -153,6 +153,8 @@ class PriorTable:
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
     smooths
         Priors of each set of columns that share a sd, in the order of ``Design.penalised``.
+    monotonic
+        Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -163,6 +165,7 @@ class PriorTable:
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
     smooths: tuple[SmoothPriors, ...] = ()
+    monotonic: tuple[ParameterPrior, ...] = ()
 
     @property
     def lengthscales(self) -> tuple[ParameterPrior, ...]:
@@ -179,6 +182,7 @@ class PriorTable:
             yield smooth.sd
         yield from self.lengthscales
         yield from self.auxiliary
+        yield from self.monotonic
 
     def frame(self) -> pd.DataFrame:
         """Return the table people read.

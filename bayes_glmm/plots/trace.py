@@ -55,7 +55,7 @@ def trace(
     """
     from arviz_plots import plot_trace
 
-    check_fit(fit)
+    check_fit(fit, frames=True)
     scalars = chosen_scalars(fit, parameters)
     figure, panels = new_panels(len(scalars), ACROSS, figure=figure)
     axes = named_panels(panels, scalars)

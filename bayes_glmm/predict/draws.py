@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayes_glmm.errors import PredictionError
+from bayes_glmm.arguments import own_arguments
+from bayes_glmm.errors import PredictionError, SamplingError, warn
 from bayes_glmm.families import DISCRETE
+from bayes_glmm.families.family import LARGEST_COUNT
 from bayes_glmm.inference.fit import check_fit, row_labels
 from bayes_glmm.model.naming import observed_name
 from bayes_glmm.predict.domain import must_be_positive
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
+_LARGEST = np.iinfo(np.int64).max
+_NEARER = "Rows nearer to those that were fitted make "
 
+
+@own_arguments
 def posterior_predictive(
     fit: Fit,
     newdata: Any = None,
@@ -88,7 +94,7 @@ def posterior_predictive(
     >>> draws["posterior_predictive"]["incidence"].dims
     ('chain', 'draw', 'obs')
     """
-    check_fit(fit)
+    check_fit(fit, frames=newdata is not None)
     meanings = factor_meanings(fit.model.design, random_effects, unnamed="new")
     if "marginal" in (random_effects, *meanings.values()):
         raise PredictionError(
@@ -111,6 +117,43 @@ def posterior_predictive(
     index = fit.model.design.index if frame is None else frame.index
     said = as_text(stated(random_effects, meanings))
     return _responses(fit, predictor, index, {"random_effects": said, "new_levels": new_levels})
+
+
+def missing_responses(fit: Fit, *, draws: int | None = None, random_seed: int | None = None) -> xr.DataArray:
+    """Draw the responses that are missing in the data of a fit with ``missing="predict"``.
+
+    Parameters
+    ----------
+    fit
+        The fit; it is not changed.
+    draws
+        Draws to use from each chain, evenly spaced; None uses all.
+    random_seed
+        Seed of the responses, and of effects of levels without any response.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims chain, draw, obs: draws of the rows' responses from their posterior predictive distribution, under the
+        labels of the user's rows. Levels of grouping factors have the effects that were fitted; one without any
+        response has one from N(0, Sigma) in each draw, the same in all of its rows.
+
+    Raises
+    ------
+    PredictionError
+        If no response is missing, or the rows were dropped.
+    """
+    check_fit(fit)
+    rows = fit.model.design.unanswered
+    if rows is None:
+        raise PredictionError(
+            f"The model was made with missing={fit.model.spec.missing!r}, which keeps no rows without a response: "
+            "GLMM(..., missing='predict')."
+        )
+    if not len(rows):
+        raise PredictionError("No row of the data misses its response alone, so there is nothing to predict.")
+    drawn = posterior_predictive(fit, rows, new_levels="sample", draws=draws, random_seed=random_seed)
+    return drawn["posterior_predictive"].to_dataset()[response_name(fit)]
 
 
 def replicated(fit: Fit, draws: int, random_seed: int) -> xr.DataTree:
@@ -145,16 +188,66 @@ def replicated(fit: Fit, draws: int, random_seed: int) -> xr.DataTree:
     return _responses(fit, predictor, fit.model.design.index, {"random_effects": "new", "new_levels": "error"})
 
 
-def _responses(fit: Fit, predictor: RowPredictor, index: Any, attrs: dict[str, Any]) -> xr.DataTree:
-    """Draw responses at a predictor's rows."""
+def prior_predictive(fit: Fit, random_seed: int) -> xr.DataTree:
+    """Draw responses of the fitted rows, where the parameters are draws from the prior.
+
+    Parameters
+    ----------
+    fit
+        The model with its prior's draws as posterior.
+    random_seed
+        Seed of the responses.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups prior and prior_predictive.
+
+    Raises
+    ------
+    SamplingError
+        If the prior reaches linear predictors for which the family has no response.
+    """
+    predictor = row_predictor(fit, None, scale="link", random_seed=random_seed, trials=True)
+    family, link = predictor.family, predictor.link
+    if must_be_positive(family, link):
+        lowest = min(float(predictor.linear(rows).min()) for rows in predictor.row_chunks())
+        if lowest <= 0.0:
+            raise SamplingError(
+                f"With the {link.name} link the linear predictor of a {family.name} response must be above 0, and the "
+                f"prior has it as low as {lowest:.3g}: no responses can be drawn. Use the log link, or state priors "
+                "that keep it above 0."
+            )
+    tree = _responses(fit, predictor, fit.model.design.index, {}, "drawn from the prior ", "Narrower priors make ")
+    responses = tree["posterior_predictive"].to_dataset().drop_attrs()
+    return xr.DataTree.from_dict({"prior": fit.posterior, "prior_predictive": responses})
+
+
+def _responses(
+    fit: Fit, predictor: RowPredictor, index: Any, attrs: dict[str, Any], origin: str = "", advice: str = _NEARER
+) -> xr.DataTree:
+    """Draw responses at a predictor's rows; where they are from and what makes believable ones, for a warning."""
     trials = predictor.design.trials
     rng = np.random.default_rng(np.random.SeedSequence(predictor.seed, spawn_key=(1,)))
     whole = predictor.family.support in DISCRETE
     result: npt.NDArray[Any] = np.empty((predictor.draws.size, predictor.rows), dtype=np.int64 if whole else float)
+    beyond = 0
     for rows in predictor.row_chunks():
-        mu = predictor.location(rows)
         n = None if trials is None else trials[rows]
-        result[:, rows] = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):  # as extreme as asked for
+            mu = predictor.location(rows)
+            drawn = predictor.family.simulate(rng, mu, predictor.parameters(rows), n)
+        if whole:
+            large = ~(drawn < LARGEST_COUNT)
+            beyond += int(large.sum())
+            drawn = np.where(large, 0, drawn).astype(np.int64)
+            drawn[large] = _LARGEST
+        result[:, rows] = drawn
+    if beyond:
+        warn(
+            f"{beyond} of {result.size} responses {origin}are greater than {_LARGEST:.2g}, the largest whole number "
+            f"there is, and stand as that number. {advice}believable data."
+        )
     dataset = predictor.draws.unstack(result, {"obs": row_labels(index)}).to_dataset(name=response_name(fit))
     dataset.attrs = {**attrs, "seed": predictor.seed}
     if "censored" in predictor.family.knowing:
@@ -164,6 +257,7 @@ def _responses(fit: Fit, predictor: RowPredictor, index: Any, attrs: dict[str, A
     return xr.DataTree.from_dict({"posterior_predictive": dataset})
 
 
+@own_arguments
 def log_likelihood(fit: Fit) -> xr.DataTree:
     """Compute the log density of every observation under every posterior draw, groups as fitted.
 

@@ -281,7 +281,7 @@ class RowPredictor:
         eta = self._in_domain(eta, rows)
         if self.scale == "mu":
             return gaussian_mean(self.link, eta, variance)
-        parameters, random = self._of_means(rows), self._random_parameters(rows, self.averaged)
+        parameters, random = self.of_means(rows), self._random_parameters(rows, self.averaged)
         if not random:
             return averaged_mean(self.family, self.link, parameters, eta, variance)
         check_mean_exists(self.family)
@@ -360,10 +360,10 @@ class RowPredictor:
         mu = self.location(rows)
         if self.scale == "mu" or self.family.mean is None:
             return mu
-        return np.asarray(self.family.mean(mu, self._of_means(rows)), dtype=float)
+        return np.asarray(self.family.mean(mu, self.of_means(rows)), dtype=float)
 
-    def _of_means(self, rows: Rows) -> Mapping[str, Array]:
-        """Return what the family's mean takes: its parameters, and the limits of rows that are cut off."""
+    def of_means(self, rows: Rows) -> Mapping[str, Array]:
+        """Return what the family's mean and variance take: its parameters, and the limits of rows that are cut off."""
         return self.parameters(rows) if self.family.known else self.own_parameters(rows)
 
 

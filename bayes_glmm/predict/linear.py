@@ -25,7 +25,7 @@ Rows = npt.NDArray[np.intp]
 
 
 def fixed_part(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
-    """Compute X beta + offset.
+    """Compute X beta + offset, and what monotonic effects differ by from straight ones.
 
     Parameters
     ----------
@@ -43,6 +43,8 @@ def fixed_part(draws: PosteriorDraws, design: Design, rows: Rows) -> Array:
     """
     eta = draws.beta @ design.X[rows].T
     eta += design.offset[rows]
+    for column, levels in draws.raised.items():
+        eta += draws.beta[:, column, None] * levels[:, design.X[rows, column].astype(np.intp)]
     return eta
 
 

@@ -6,7 +6,7 @@ Input: a `Fit`. Output: `PosteriorDraws`, with the sample (chain x draw) as firs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.arguments import as_whole
+from bayes_glmm.design.monotonic import raised
 from bayes_glmm.errors import PredictionError
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class PosteriorDraws:
     parameters
         Auxiliary parameter that is the same in every row -> (S, 1), ready to broadcast against (S, rows); thresholds
         (S, 1, thresholds).
+    raised
+        Column of X of a monotonic effect -> (S, levels) what its levels add for a coefficient of one, less their
+        positions.
     """
 
     chain: npt.NDArray[np.generic]
@@ -48,6 +52,7 @@ class PosteriorDraws:
     effects: dict[str, Array]
     covariances: dict[str, Array]
     parameters: dict[str, Array]
+    raised: dict[int, Array] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -74,6 +79,7 @@ class PosteriorDraws:
             effects={name: _by_coefficient(values[part]) for name, values in self.effects.items()},
             covariances={name: values[part] for name, values in self.covariances.items()},
             parameters={name: values[part] for name, values in self.parameters.items()},
+            raised={column: values[part] for column, values in self.raised.items()},
         )
 
     def unstack(self, values: Array, coords: Mapping[str, object] | None = None) -> xr.DataArray:
@@ -146,6 +152,7 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
         effects={term.name: _by_coefficient(stacked(f"b_{term.name}")) for term in design.groups},
         covariances=covariances,
         parameters={row.name: stacked(row.name)[:, None] for row in design.spec.constants},
+        raised={term.position: raised(stacked(term.name)) for term in design.monotonic},
     )
 
 

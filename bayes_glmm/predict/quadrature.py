@@ -232,6 +232,8 @@ def _halving_block(
     function: Callable[[Array], Array], growth: float, tolerance: float, eta: Array, sd: Array, floor: float = 0.0
 ) -> Array:
     largest = float(sd.max())
+    if largest == 0.0:
+        return np.asarray(function(eta), dtype=float)
     step = trapezoidal_step(math.inf, largest)
     half_width = HALF_WIDTH + growth * largest  # exp(growth x) moves the peak by at most growth s, either way
     count = math.ceil(half_width / step)

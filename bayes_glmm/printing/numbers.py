@@ -43,9 +43,12 @@ DECIMALS = {
     "attenuation": 3,
     "weaker": 2,
     "stronger": 2,
+    "fmi": 2,
 }
 #: Columns whose uncertainty is that of the columns lower and upper, or ci_lower and ci_upper, of the same row.
 _POINTS = ("estimate", "mean", "observed", "no_pooling", "partial_pooling", "complete_pooling")
+#: Parts of the uncertainty in the column sd.
+_PARTS = ("sd_within", "sd_between")
 
 
 def last_place(value: float, digits: int) -> int | None:
@@ -228,7 +231,7 @@ def _with_uncertainty(floats: dict[str, np.ndarray]) -> list[tuple[list[str], np
         sd, lower, upper = f"{stem}sd", f"{stem}lower", f"{stem}upper"
         if lower not in floats and stem == "":
             lower, upper = "ci_lower", "ci_upper"
-        members = [name for name in floats if name in (*points, sd, lower, upper)]
+        members = [name for name in floats if name in (*points, sd, lower, upper, *(_PARTS if stem == "" else ()))]
         none = np.full(len(floats[members[0]]), np.nan)
         found.append((members, np.column_stack([floats.get(name, none) for name in (sd, lower, upper)])))
     return found

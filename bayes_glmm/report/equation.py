@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.monotonic import Monotonic
 from bayes_glmm.design.smooths import Penalised
 from bayes_glmm.printing.document import Formula
 from bayes_glmm.printing.html import fragment
@@ -57,6 +58,7 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
         line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
     lines += [_curve_line(m, part) for m, part in _curves(design)]
+    lines += [_monotonic_line(term) for term in design.monotonic]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
@@ -144,6 +146,15 @@ def _curve_line(m: int, part: Penalised) -> str:
     return (
         rf"f_{{{m}}}(\cdot) &= \textstyle\sum_{{k=1}}^{{{len(part.columns)}}} \phi_{{{m}k}}(\cdot)\,u_{{{m}k}},\quad "
         rf"u_{{{m}k}} \sim \operatorname{{Normal}}(0, {variance})"
+    )
+
+
+def _monotonic_line(term: Monotonic) -> str:
+    """Write what a monotonic effect is made of: the steps up to a row's level, by their shares."""
+    column = upright(term.column)
+    return (
+        rf"{upright(term.coef)}_i &= {len(term.steps)} \sum_{{s = 1}}^{{{column}_i}} \zeta^{{{column}}}_s, \quad "
+        rf"\zeta^{{{column}}} \sim \operatorname{{Dirichlet}}"
     )
 
 

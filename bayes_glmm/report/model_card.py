@@ -184,9 +184,11 @@ def rows_in_words(design: Design) -> str:
         Such as ``"177, 3 dropped for missing values (Days 2, Reaction 1)"``.
     """
     used = f"{len(design.index):,}"
-    if not design.dropped:
-        return used
-    return f"{used}, {design.dropped:,} dropped for missing values ({_reasons(design)})"
+    if design.dropped:
+        used += f", {design.dropped:,} dropped for missing values ({_reasons(design)})"
+    if design.unanswered is not None and len(design.unanswered):
+        used += f", {len(design.unanswered):,} more without a response, which are predicted"
+    return used
 
 
 def _reasons(design: Design) -> str:

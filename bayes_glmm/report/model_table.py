@@ -18,9 +18,9 @@ from bayes_glmm.report.summary import FittedModel, Summary, summarize
 
 _KEYS = ["component", "group", "term"]
 _STATISTICS = ["mean", "sd", "ci_lower", "ci_upper"]
-_COMPONENTS = ("fixed", "threshold", "sd", "corr", "auxiliary")
+_COMPONENTS = ("fixed", "threshold", "sd", "corr", "auxiliary", "simplex")
 #: How the rows below the fixed effects are called.
-_LABELS = {"sd": "sd({term} | {group})", "corr": "corr({term} | {group})"}
+_LABELS = {"sd": "sd({term} | {group})", "corr": "corr({term} | {group})", "simplex": "step of {group} to {term}"}
 
 
 class ModelTable(Table):
@@ -180,7 +180,7 @@ def _foot(fits: Mapping[str, FittedModel]) -> dict[str, tuple[str, ...]]:
     rows = {
         "family": [model.spec.family.name for model in models],
         "link": [model.spec.link.name for model in models],
-        "rows": [f"{len(model.design.index):,}" for model in models],
+        "rows": [_rows(fit) for fit in fits.values()],
     }
     for group in dict.fromkeys(term.name for model in models for term in model.design.groups):
         levels = [{term.name: len(term.levels) for term in model.design.groups}.get(group) for model in models]
@@ -189,3 +189,9 @@ def _foot(fits: Mapping[str, FittedModel]) -> dict[str, tuple[str, ...]]:
         "approximate" if fit.approximate else "yes" if fit.convergence.passed else "NO" for fit in fits.values()
     ]
     return {label: tuple(texts) for label, texts in rows.items()}
+
+
+def _rows(fit: FittedModel) -> str:
+    """Count the rows; of a fit of several data sets those of the first, and how many data sets there are."""
+    rows = f"{len(fit.parts[0].model.design.index):,}"
+    return rows if len(fit.parts) == 1 else f"{rows} x {len(fit.parts)} frames"

@@ -91,6 +91,9 @@ _OF_A_FIT = {
     "hypothesis": "bg.hypotheses(fit, 'x > 0')",
     "bayes_R2": "bg.r2(fit)",
     "rhat": "fit.summary()['r_hat']",
+    # metafor
+    **dict.fromkeys(("I2", "i2", "H2", "tau2", "tau"), "bg.heterogeneity(fit)"),
+    "blup": "bg.random_effects(fit), or bg.studies(fit) of a meta-analysis",
     # what a model has
     "formula": "fit.model.spec.formula.text",
     "family": "fit.model.spec.family",
@@ -107,8 +110,19 @@ _OF_A_FIT = {
 #: What other packages have as functions and this one as something else.
 _OF_THE_PACKAGE = {
     **dict.fromkeys(("fit", "lmer", "glmer", "glmmTMB", "glm", "brm", "stan_glmer", "Model"), "bg.GLMM(...).fit()"),
+    **dict.fromkeys(("lme", "MCMCglmm", "blmer", "mixedlm", "stan_lmer"), "bg.GLMM(...).fit()"),
+    **dict.fromkeys(
+        ("rma", "rma_uni", "rma_mv", "metagen", "metamean"), "bg.GLMM('se(yi, sei) ~ 1 + (1 | study)', data).fit()"
+    ),
+    **dict.fromkeys(("clm", "clmm", "polr"), "bg.GLMM('y ~ x + (1 | g)', data, family='cumulative').fit()"),
+    **dict.fromkeys(("Surv", "survreg", "coxme"), "bg.GLMM('Surv(time, event) ~ x', data, family='weibull').fit()"),
+    "coxph": "bg.GLMM('Surv(time, event) ~ x', data, family='weibull').fit(), since hazards need a family here",
+    "forest": "bg.plots.forest(bg.studies(fit))",
+    "funnel": "bg.plots.funnel(bg.studies(fit))",
     "summary": "fit.summary()",
     "update": "fit.update(...)",
+    **dict.fromkeys(("brm_multiple", "pool", "mice"), "bg.fit_multiple(formula, frames)"),
+    "missing_responses": "fit.missing_responses()",
     "extend": "fit.extend()",
     "save": "fit.save(path)",
 }
@@ -146,14 +160,22 @@ ARGUMENTS_OF_MODELS = {
     "REML": "leave it out: the posterior averages over the fixed effects, as REML does",
     "trials": "trials are in the formula: 'p(successes, trials) ~ x'",
     "prior": "write priors={'beta': bg.Prior('Normal', mu=0, sigma=1)}",
+    **dict.fromkeys(
+        ("sei", "vi", "yi", "se"),
+        "known standard errors are in the formula: 'se(yi, sei) ~ 1 + (1 | study)', or se(yi, sqrt(vi)) of variances",
+    ),
+    **dict.fromkeys(
+        ("status", "event", "cens", "censored"),
+        "what is known of censored rows is in the formula: 'censored(time, 1 - event) ~ x'",
+    ),
     "groups": "group effects are in the formula: 'y ~ x + (1 | g)'",
     "random": "group effects are in the formula: 'y ~ x + (1 | g)'",
     **dict.fromkeys(
         ("pedigree", "relmat", "ginverse", "cov_ranef", "data2", "phylogeny", "structures"),
         "write covariances={'g': ...}, by grouping factor: a bg.Pedigree, a bg.Phylogeny or a matrix",
     ),
-    "na_action": "write missing='drop' or missing='error'",
-    "dropna": "write missing='drop' or missing='error'",
+    "na_action": "write missing='drop', missing='error' or missing='predict'",
+    "dropna": "write missing='drop', missing='error' or missing='predict'",
     **dict.fromkeys(("draws", "tune", "chains", "cores", "random_seed", "seed"), "it belongs to GLMM(...).fit(...)"),
 }
 ARGUMENTS_OF_FITS = {

@@ -58,6 +58,9 @@ def provenance_blocks(fit: Fit) -> Iterator[Block]:
     yield Code(_program(fit))
     if fit.model.design.dropped:
         yield Words(f"Of the data, {fit.model.design.dropped:,} rows with missing values were dropped.")
+    unanswered = fit.model.design.unanswered
+    if unanswered is not None and len(unanswered):
+        yield Words(f"{len(unanswered):,} rows without a response were not used; the fit predicts them.")
     own = str(attrs.get("inference_library_version", version("bayes_glmm")))
     facts = [("bayes_glmm", own), ("fitted with", str(attrs.get("versions", "versions that were not recorded")))]
     seed = attrs.get("random_seed")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_glmm.arguments import interval_probability
+from bayes_glmm.arguments import interval_probability, own_arguments
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import PredictionError
@@ -19,6 +19,7 @@ from bayes_glmm.report.moments import posterior_moments
 _NAMES = {"mean": "estimate", "sd": "sd", "ci_lower": "lower", "ci_upper": "upper"}
 
 
+@own_arguments
 def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "table") -> pd.DataFrame | xr.DataArray:
     """List every level's effects with intervals.
 
@@ -54,7 +55,7 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
     >>> table.loc[0, ["group", "level", "term"]].tolist()
     ['Subject', '308', 'Intercept']
     """
-    check_fit(fit)
+    check_fit(fit, frames=True)
     check_choice("draws", draws, ("table", "dataarray"))
     prob = interval_probability(ci_prob)
     blocks = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayes_glmm.arguments import interval_probability
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
+from bayes_glmm.checks.frames import spread
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
@@ -26,6 +27,8 @@ from bayes_glmm.report.model_card import formula_lines, links_in_words, rows_in_
 from bayes_glmm.report.moments import posterior_moments
 
 COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "ess_bulk", "ess_tail", "r_hat")
+#: What the summary of a fit of several data sets has besides, after the sd.
+OF_FRAMES = ("sd_within", "sd_between", "fmi")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
 _POSITIVE = ("sd", "smooth", "auxiliary")
 
@@ -56,6 +59,10 @@ class FittedModel(Protocol):
     @property
     def convergence(self) -> Diagnosis:
         """The verdict on convergence."""
+
+    @property
+    def parts(self) -> Sequence[Any]:
+        """The fits that are mixed in it."""
 
 
 class Summary(Table):
@@ -128,12 +135,13 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, smooth, threshold, auxiliary, random effect), group, term,
-        mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
-        Of a smooth there is its straight line, among the fixed effects, and how far it bends; its single coefficients
-        are in the posterior. A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a
-        Poisson would do) has NaN for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has
-        a mean.
+        One row per parameter: component (fixed, sd, corr, smooth, threshold, auxiliary, simplex, random effect), group,
+        term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link
+        scale. Of a smooth there is its straight line, among the fixed effects, and how far it bends; its single
+        coefficients are in the posterior. A parameter whose tail is too heavy for a mean (the phi of a negative
+        binomial where a Poisson would do) has NaN for mean and sd; a line above the table gives its median, and
+        1/sqrt(phi), which has a mean. Of a fit of several data sets also sd_within, sd_between and fmi
+        (`bayes_glmm.fit_multiple`).
 
     Raises
     ------
@@ -154,8 +162,13 @@ def summarize(
         statistics = verdict.dataset[name].values.reshape(len(STATISTICS), -1)[:, entries]
         for statistic, values in zip(STATISTICS, statistics, strict=True):
             block[statistic] = values
+        if len(fit.parts) > 1:
+            apart = spread(draws, len(fit.parts))
+            for column, values in zip(OF_FRAMES, (apart.within, apart.between, apart.fmi), strict=True):
+                block[column] = np.where(block["sd"].isna(), np.nan, values[entries])
         blocks.append(block)
-    table = pd.concat(blocks, ignore_index=True)[list(COLUMNS)]
+    columns = [*COLUMNS[:5], *(OF_FRAMES if len(fit.parts) > 1 else ()), *COLUMNS[5:]]
+    table = pd.concat(blocks, ignore_index=True)[columns]
     summary = Summary(table)
     summary.attrs = {"ci_prob": prob}
     ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
@@ -177,6 +190,8 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
+    for one in design.monotonic:
+        yield one.name, "simplex", one.coef, list(one.steps), np.arange(len(one.steps))
     for term in design.groups if random_effects else ():
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
@@ -204,8 +219,13 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     spec, design, attrs = fit.model.spec, fit.model.design, fit.attrs
     groups = ", ".join(f"{len(term.levels):,} {term.name}" for term in design.groups)
     levels = f"; levels: {groups}" if groups else ""
-    sizes = fit.posterior.sizes
+    sizes, parts = fit.posterior.sizes, fit.parts
     chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
+    rows = rows_in_words(design)
+    if len(parts) > 1:
+        own = sorted({len(part.model.design.index) for part in parts})
+        rows = f"{len(parts)} frames of {' to '.join(f'{size:,}' for size in dict.fromkeys((own[0], own[-1])))}"
+        chains = f"{len(parts)} x {chains.replace(str(sizes['chain']), str(sizes['chain'] // len(parts)), 1)}, mixed"
     if fit.approximate:
         how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
     else:
@@ -213,7 +233,7 @@ def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     weights = weights_in_words(spec)
     return (
         *formula_lines(spec),
-        f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows_in_words(design)}{levels}",
+        f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows}{levels}",
         *([f"weights: {weights}"] if weights else []),
         f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
     )

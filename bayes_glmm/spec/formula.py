@@ -6,18 +6,20 @@ parser of our own (lme4's findbars and nobars); nothing is evaluated and no data
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.names import name_columns, one_name, spell_dots
+from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
 from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
 from bayes_glmm.spec.smooths import Smooth, is_smooth, read_smooth
 
-__all__ = ["Bar", "Formula", "ParameterFormula", "parse_formula", "with_parameters"]
+__all__ = ["Bar", "Formula", "ParameterFormula", "grouping_factors", "parse_formula", "with_parameters"]
 
 
 @dataclass(frozen=True)
@@ -176,22 +178,61 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
     """
     names, parameters = tuple(columns), []
     response = split(formula.text, "~")[0].strip()
-    shared, others = _shared(formula.bars), [name for name in names if name not in formula.group_columns]
+    grouping = grouping_factors(texts, names).union(formula.group_columns)
+    shared = _shared(formula.bars)
     for name, text in texts.items():
-        where = f"dpar_formulas[{name!r}]"
-        if not isinstance(text, str):
-            raise FormulaError(f"{where} must be text such as '~ x + (1 | g)', not {type(text).__name__}.")
-        *left, right = (part.strip() for part in split(collapse_blanks(text), "~"))
-        if len(left) > 1 or (left and left[0] not in ("", name)):
-            raise FormulaError(f"{where} must be the right side of a formula, '~ x + (1 | g)', not {text!r}.")
         try:
-            right = split(spell_dots(f"{response} ~ {right}", others), "~")[1].strip()
-            part = parse_formula(f"{response} ~ {right}", names, shared)
+            parameters.append(_parameter(name, text, response, names, shared, grouping))
         except FormulaError as error:
-            raise FormulaError(f"{where}: {error}") from None
-        parameters.append(ParameterFormula(name, f"~ {right}", part.fixed, part.offsets, part.bars, part.smooths))
+            raise FormulaError(f"dpar_formulas[{name!r}]: {error}") from None
         shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
     return replace(formula, parameters=tuple(parameters))
+
+
+def _parameter(
+    name: str, text: Any, response: str, names: tuple[str, ...], shared: dict[str, set[str]], grouping: set[str]
+) -> ParameterFormula:
+    """Read the formula of one parameter as that of a response, since it may not have this among its predictors."""
+    if not isinstance(text, str):
+        raise FormulaError(f"A formula must be text such as '~ x + (1 | g)', not {type(text).__name__}.")
+    *left, right = (part.strip() for part in split(collapse_blanks(text), "~"))
+    if len(left) > 1 or (left and left[0] not in ("", name)):
+        raise FormulaError(f"Write the right side of a formula, '~ x + (1 | g)', not {text!r}.")
+    try:
+        part = parse_formula(f"{response} ~ {right}", names, shared, grouping)
+    except FormulaError as error:
+        raise FormulaError(str(error).replace(f"{response} ~", "~")) from None
+    return ParameterFormula(
+        name, f"~ {split(part.text, '~')[1].strip()}", part.fixed, part.offsets, part.bars, part.smooths
+    )
+
+
+def grouping_factors(texts: Any, columns: Iterable[str] = ()) -> set[str]:
+    """Find the columns of the grouping factors that formulas of further parameters have.
+
+    Parameters
+    ----------
+    texts
+        Parameter -> right side, as the user gave them. What is no formula has none; others refuse it.
+    columns
+        Names of the data's columns, as `parse_formula` takes them.
+
+    Returns
+    -------
+    set of str
+        The columns.
+
+    Examples
+    --------
+    >>> grouping_factors({"sigma": "~ x + (1 | g)"})
+    {'g'}
+    """
+    names, found = tuple(columns), set()
+    for text in texts.values() if isinstance(texts, Mapping) else ():
+        if isinstance(text, str):
+            with contextlib.suppress(FormulaError):
+                found |= grouping_columns(name_columns(text, names))
+    return found
 
 
 def _shared(bars: Iterable[Bar]) -> dict[str, set[str]]:
@@ -203,7 +244,12 @@ def _shared(bars: Iterable[Bar]) -> dict[str, set[str]]:
     return groups
 
 
-def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, set[str]] | None = None) -> Formula:
+def parse_formula(
+    text: str,
+    columns: Iterable[str] = (),
+    shared: Mapping[str, set[str]] | None = None,
+    grouping: Collection[str] = (),
+) -> Formula:
     """Parse a formula in lme4's notation.
 
     Parameters
@@ -219,6 +265,8 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
         columns that the formula does not have as response or grouping factor.
     shared
         Names by which terms of other formulas share their correlations, with their grouping factors.
+    grouping
+        Columns of grouping factors that other formulas have: no dot stands for them.
 
     Returns
     -------
@@ -242,9 +290,8 @@ def parse_formula(text: str, columns: Iterable[str] = (), shared: Mapping[str, s
     text = name_columns(text, names)
     check_characters(text)
     try:
-        return _parse(
-            spell_dots(collapse_blanks(text), names), {key: set(value) for key, value in (shared or {}).items()}
-        )
+        text = spell_dots(collapse_blanks(text), [name for name in names if name not in grouping])
+        return _parse(text, {key: set(value) for key, value in (shared or {}).items()})
     except FormulaError:
         raise
     except (RecursionError, MemoryError):

@@ -105,6 +105,7 @@ FUNCTIONS: dict[str, Function] = {
     "ifelse": Function(("test", "yes", "no")),
     "ave": Function(("x", "group")),
     "I": Function(),
+    "mo": Function(),
     "as.numeric": Function(),
     "as.integer": Function(),
     "as.character": Function(),

@@ -12,20 +12,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_glmm.arguments import in_words
-from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, nearest
+from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, listed, nearest
 from bayes_glmm.families import FAMILIES, AuxiliaryParameter, Family
 from bayes_glmm.families.knowing import family_knowing
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.family import read_family
-from bayes_glmm.spec.formula import Formula, parse_formula, with_parameters
+from bayes_glmm.spec.formula import Formula, grouping_factors, parse_formula, with_parameters
+from bayes_glmm.spec.monotonic import check_monotonic
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
 __all__ = ["ModelSpec"]
 
-_MISSING = ("drop", "error")
+_MISSING = ("drop", "error", "predict")
 _VERSION = 1
 
 
@@ -46,7 +47,7 @@ class ModelSpec:
     center
         Whether the intercept's prior is on the intercept at the predictors' means.
     missing
-        ``"drop"`` rows with missing values, or ``"error"``.
+        ``"drop"`` rows with missing values, ``"error"``, or ``"predict"`` those whose response alone is missing.
     covariances
         Pairs of a grouping factor and how its levels are related. They are data: `to_json` leaves them out.
     links
@@ -134,13 +135,14 @@ class ModelSpec:
         'logit'
         """
         names = tuple(columns)
-        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, names)
+        grouping = grouping_factors(dpar_formulas, names)
+        parsed = formula if isinstance(formula, Formula) else parse_formula(formula, names, grouping=grouping)
         location, others = split_links(link)
         record, linked = read_family(family.of or family if isinstance(family, Family) else family, location)
         if not isinstance(center, bool):
             raise GLMMError(f"center must be True or False, not {center!r}.")
         if missing not in _MISSING:
-            raise GLMMError(f"missing must be 'drop' or 'error', not {missing!r}.")
+            raise GLMMError(f"missing must be 'drop', 'error' or 'predict', not {missing!r}.")
         response = parsed.response.of_support(record.support)
         if response.trials is None and record.single is not None:
             record = FAMILIES[record.single]  # one trial a row, as R has it
@@ -149,13 +151,10 @@ class ModelSpec:
         _check_trials(parsed, record)
         record = family_knowing(record, response.knowing)
         _check_precision(parsed, record)
-        if dpar_formulas and record.known:
-            raise FormulaError(
-                "Formulas of further parameters are not available for responses of known standard error, censored and "
-                "truncated ones. Leave dpar_formulas= out."
-            )
         if dpar_formulas is not None:
+            _check_constant(dpar_formulas, record)
             parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+        check_monotonic(parsed)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
         related = _covariances(covariances, parsed)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
@@ -232,6 +231,23 @@ def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tup
                 "combination, and give the covariance of its levels."
             )
     return tuple((name, as_structure(value, name)) for name, value in covariances.items())
+
+
+def _check_constant(dpar_formulas: Any, family: Family) -> None:
+    """Refuse formulas of further parameters where rows are known in more than their response."""
+    if not dpar_formulas or not family.known:
+        return
+    if "se" in family.known:
+        raise FormulaError(
+            "dpar_formulas are not available for responses of known standard error. Studies of several kinds, a column "
+            "f, each with a heterogeneity of their own are (0 + f || study)."
+        )
+    if family.parameters:
+        raise FormulaError(
+            f"dpar_formulas are not available for {' and '.join(family.knowing)} responses: leave them out, and "
+            f"{family.name!r} has the same {listed(row.name for row in family.parameters)} in all rows. Fits to parts "
+            "of the rows show whether that holds."
+        )
 
 
 def _check_precision(formula: Formula, family: Family) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.expression import Name, Token, read_expression, tokens
+from bayes_glmm.spec.scan import split
 
-__all__ = ["name_columns", "one_name", "shown", "spell_dots", "spelled"]
+__all__ = ["grouping_columns", "name_columns", "one_name", "shown", "spell_dots", "spelled"]
 
 _QUOTED = r"""(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
 #: Blanks and operators: names that hold them go in backticks, with or without data.
@@ -59,6 +60,27 @@ def _is_special(name: str) -> bool:
     return bool(readable) and spelled(name) != name
 
 
+def grouping_columns(text: str) -> set[str]:
+    """Return the columns of a formula's grouping factors.
+
+    Parameters
+    ----------
+    text
+        A formula, or its right side.
+
+    Returns
+    -------
+    set of str
+        The columns.
+
+    Examples
+    --------
+    >>> sorted(grouping_columns("sigma ~ x + (1 | herd / cow)"))
+    ['cow', 'herd']
+    """
+    return _taken(tokens(split(text, "~")[-1]), left=False)
+
+
 def spell_dots(text: str, columns: Sequence[str]) -> str:
     """Write all columns that are neither response nor grouping factor in the place of a dot.
 
@@ -67,7 +89,7 @@ def spell_dots(text: str, columns: Sequence[str]) -> str:
     text
         A formula.
     columns
-        Names of the data's columns.
+        Names of the columns that a dot may stand for.
 
     Returns
     -------
@@ -97,10 +119,10 @@ def spell_dots(text: str, columns: Sequence[str]) -> str:
     return text
 
 
-def _taken(found: Sequence[Token]) -> set[str]:
+def _taken(found: Sequence[Token], left: bool = True) -> set[str]:
     """Return the columns left of ``~``, and those between a group term's bar and the end of its parentheses."""
     taken: set[str] = set()
-    left, called = True, False
+    called = False
     inside = [(False, False)]  # of every open bracket: whether a bar stands before, and whether it is in a call
     for token, following in itertools.pairwise(found):
         barred, in_call = inside[-1]

@@ -30,7 +30,7 @@ _ELSEWHERE = {
 }
 #: What brms writes after a bar on the left side.
 _ADDITIONS = {
-    "mi": "responses with missing values are not imputed; such rows are dropped",
+    "mi": "write the response alone, and GLMM(..., missing='predict') to predict those that are missing",
     "rate": "write the denominator d as offset(log(d)) on the right",
     "subset": "leave rows out in the data",
 }

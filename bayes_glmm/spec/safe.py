@@ -54,7 +54,7 @@ _ALIAS = re.compile(r"\bq_([0-9a-f]+)_q\b")
 _PLACE = re.compile(r"\bv([0-9]+)\b")
 _MAX_DEPTH = 10
 _TERM_OPERATORS = ("+", "-", "*", "/", ":", "**", "%in%", "(", ")")
-_BY_LEVEL = ("factor", "C", "relevel", "interaction", "as.character", "ave")
+_BY_LEVEL = ("factor", "mo", "C", "relevel", "interaction", "as.character", "ave")
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 

@@ -15,11 +15,10 @@ import pandas as pd
 from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import DataError, nearest
 
-__all__ = ["columns_of", "listed_labels", "positions"]
+__all__ = ["columns_of", "positions"]
 
 #: How files write that a parent is not known.
 UNKNOWN = frozenset({"", "0", "NA", "na", "NaN", "nan", "None", "<NA>", ".", "*", "?"})
-_SHOWN = 8
 
 
 def columns_of(frame: Any, names: Sequence[str]) -> list[pd.Series]:
@@ -89,21 +88,3 @@ def positions(labels: Sequence[Any], wanted: Iterable[Any]) -> npt.NDArray[np.in
     """
     known = pd.Index([str(label) for label in labels])
     return np.asarray(known.get_indexer([str(label) for label in wanted]), dtype=np.int64)
-
-
-def listed_labels(labels: Iterable[Any]) -> str:
-    """List labels for a message, cut after eight.
-
-    Parameters
-    ----------
-    labels
-        What to list.
-
-    Returns
-    -------
-    str
-        Such as ``"'a', 'b' and 3 more"``.
-    """
-    every = list(labels)
-    more = f" and {len(every) - _SHOWN:,} more" if len(every) > _SHOWN else ""
-    return ", ".join(map(repr, every[:_SHOWN])) + more

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.arguments import in_words
-from bayes_glmm.errors import DataError
-from bayes_glmm.structures.labels import listed_labels
+from bayes_glmm.errors import DataError, listed
 from bayes_glmm.structures.structure import Structure
 
 __all__ = ["Precision", "as_structure"]
@@ -125,9 +124,7 @@ def _named(matrix: Any, levels: Any) -> tuple[Array, tuple[Any, ...]]:
         raise DataError(f"There are {len(labels)} names for {len(values)} rows of the matrix.")
     texts = [str(label) for label in labels]
     if len(set(texts)) < len(texts):
-        raise DataError(
-            f"Rows of the matrix with the same name: {listed_labels({t for t in texts if texts.count(t) > 1})}."
-        )
+        raise DataError(f"Rows of the matrix with the same name: {listed({t for t in texts if texts.count(t) > 1})}.")
     return values, labels
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, nearest, warn
-from bayes_glmm.structures.labels import UNKNOWN, columns_of, listed_labels, positions
+from bayes_glmm.errors import DataError, listed, nearest, warn
+from bayes_glmm.structures.labels import UNKNOWN, columns_of, positions
 from bayes_glmm.structures.structure import Structure
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Pedigree:
         if (found < 0).any():
             unknown = [wanted[i] for i in np.flatnonzero(found < 0)]
             raise DataError(
-                f"Not in the pedigree: {listed_labels(unknown)}. {nearest(unknown[0], self._labels[:1000].tolist())}"
+                f"Not in the pedigree: {listed(unknown)}. {nearest(unknown[0], self._labels[:1000].tolist())}"
             )
         return found
 
@@ -255,11 +255,11 @@ def _distinct_rows(table: pd.DataFrame) -> pd.DataFrame:
     twice = once["animal"][once["animal"].duplicated()]
     if len(twice):
         raise DataError(
-            f"The pedigree gives different parents for the same animal: {listed_labels(twice.unique())}. Keep one row "
+            f"The pedigree gives different parents for the same animal: {listed(twice.unique())}. Keep one row "
             "for each."
         )
     count = len(table) - len(once)
-    warn(f"{count:,} rows of the pedigree say the same again ({listed_labels(table['animal'][repeated].unique())}).")
+    warn(f"{count:,} rows of the pedigree say the same again ({listed(table['animal'][repeated].unique())}).")
     return once
 
 
@@ -270,18 +270,18 @@ def _coded(table: pd.DataFrame, dam: str, sire: str) -> tuple[npt.NDArray[Any], 
     animal, dams, sires = np.split(codes.astype(np.int64), [len(own), 2 * len(own)])
     selves = np.flatnonzero((animal == dams) | (animal == sires))
     if len(selves):
-        raise DataError(f"Animals that are their own parent in the pedigree: {listed_labels(own[selves])}.")
+        raise DataError(f"Animals that are their own parent in the pedigree: {listed(own[selves])}.")
     added = labels[len(own) :]
     if len(added):
         noun = "parent has" if len(added) == 1 else "parents have"
         warn(
             f"{len(added):,} {noun} no row in the pedigree and count as founders, unrelated to each other: "
-            f"{listed_labels(added)}."
+            f"{listed(added)}."
         )
     both = np.intersect1d(dams[dams >= 0], sires[sires >= 0])
     if len(both):
         warn(
-            f"Both {dam} and {sire} in the pedigree: {listed_labels(labels[both])}. That is right for plants that are "
+            f"Both {dam} and {sire} in the pedigree: {listed(labels[both])}. That is right for plants that are "
             "both, and otherwise a mistake in the table."
         )
     every = np.full((2, len(labels)), -1, dtype=np.int64)

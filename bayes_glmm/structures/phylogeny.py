@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayes_glmm.arguments import in_words
-from bayes_glmm.errors import DataError
-from bayes_glmm.structures.labels import listed_labels
+from bayes_glmm.errors import DataError, listed
 from bayes_glmm.structures.structure import Structure
 
 __all__ = ["Phylogeny"]
@@ -207,7 +206,7 @@ def _check_names(names: list[str | None]) -> None:
     known = [name for name in names if name]
     twice = sorted({name for name in known if known.count(name) > 1}) if len(set(known)) < len(known) else []
     if twice:
-        raise DataError(f"Names that occur twice in the tree: {listed_labels(twice)}. Support values are not names.")
+        raise DataError(f"Names that occur twice in the tree: {listed(twice)}. Support values are not names.")
 
 
 def _labels(names: list[str | None]) -> list[str]:

@@ -415,6 +415,7 @@ with ThreadPoolExecutor(3) as pool:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow  # half a minute of compiling PyMC's graph
 def test_nutpie_itself_can_be_imported_after_a_kernel_fit():
     """The kernel loads nutpie's library alone; the package must find that very one."""
     script = SCRIPT + "\nimport nutpie\nassert nutpie._lib is sys.modules['nutpie._lib']\n"

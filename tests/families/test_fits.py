@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pymc as pm
 import pytest
 
 import bayes_glmm as bg
@@ -30,10 +31,11 @@ def test_compiled_density_and_gradient_are_pymcs(family):
 @pytest.mark.parametrize(
     "family", ["hurdle_poisson", *(pytest.param(name, marks=pytest.mark.slow) for name in RESPONSES)]
 )
+@pytest.mark.filterwarnings("ignore:Numba will use object mode:UserWarning")
 def test_responses_drawn_from_the_prior_by_pymc_have_the_distribution(family):
     """PyMC's draws of what is composed: means of them are those of the draws of the family itself."""
     model = bg.GLMM(f"{RESPONSES[family]} ~ x + (1 | g)", small(40), family=family, priors={"beta": "Normal(0, 0.1)"})
-    tree = model.sample_prior(draws=400, random_seed=1)
+    tree = pm.sample_prior_predictive(draws=400, model=model.to_pymc(), random_seed=1)
     record, prior = FAMILIES[family], tree["prior"]
     assert {row.name for row in record.parameters} <= set(prior.data_vars)
     y = next(iter(tree["prior_predictive"].data_vars.values())).to_numpy().reshape(400, -1)

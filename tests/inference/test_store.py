@@ -476,6 +476,7 @@ def test_a_kill_between_any_two_steps_leaves_the_old_file_or_the_new_one(saved, 
     assert len(marks) >= 4
 
 
+@pytest.mark.slow
 def test_a_kill_at_a_random_moment_leaves_a_whole_file(copy):
     rng = np.random.default_rng(3)
     for _ in range(3):

@@ -112,7 +112,7 @@ ARGUMENTS = (
          options={"link": "sqrt"}),
     Case("center that is no bool", Refused(GLMMError, "center must be True or False, not 'yes'"),
          options={"center": "yes"}),
-    Case("missing of no such kind", Refused(GLMMError, "missing must be 'drop' or 'error', not 'omit'"),
+    Case("missing of no such kind", Refused(GLMMError, "missing must be 'drop', 'error' or 'predict', not 'omit'"),
          options={"missing": "omit"}),
 )  # fmt: skip
 

@@ -220,6 +220,10 @@ PROBLEMS = [
         rename("g"), formula("y ~ 0 + f + (f | g)"), SHUFFLED, levels("f", ["two", "one", "three"]),
         rename("f"), formula("y ~ f + (0 + f | g)"), formula("y ~ f + (C(f, contr.sum) | g)"),
     ), ARMS_ONLY),
+    Problem("a factor's slopes by group", grid, "y ~ t * year + (t * year | g)", (
+        shift("year", -2001.0), formula("y ~ I(1 - t) * year + (I(1 - t) * year | g)"),
+        formula("y ~ t * year + (0 + h + h:year | g)"),
+    ), {"ten years": ("year", 2011.0, 2001.0)}),
     Problem("sleepstudy", sleep, "Reaction ~ Days + (Days | Subject)", (
         shift("Days", 2000.0), shift("Days", -4.5), scale("Days", 24.0), unit("Reaction", 1e-3), rename("Subject"),
         *ORDER,

@@ -165,6 +165,43 @@ def test_a_users_prior_of_an_intercepts_sd_is_about_the_intercept_as_reported(pr
         )
 
 
+#: Ways of writing one block of group effects; the prior is exchangeable in their columns at the data.
+ALIKE_BY_GROUP = [
+    ("year", "since", "months"),
+    ("treat", "treat12", "control", "arm", "0 + arm"),
+    ("f", "0 + f", "C(f, contr.sum)", "C(f, contr.treatment('c'))"),
+    ("f * year", "f * since", "f / months", "0 + f + f:since", "C(f, contr.sum) * since", "relevel(f, 'b') * year"),
+    ("treat * year", "control * since", "arm * months", "0 + arm + arm:year"),
+    ("f + year", "relevel(f, 'c') + since", "0 + f + year"),
+    ("f * treat", "0 + f:arm", "control * C(f, contr.sum)"),
+    ("f * (year + I(year**2))", "0 + f + f:since + f:I(since**2)", "relevel(f, 'c') * (months + I(months**2))"),
+    ("f * treat * lat", "0 + f:arm + f:arm:lat", "relevel(f, 'b') * control * scale(lat)"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*levels of 'h':bayes_glmm.errors.DataWarning")
+@pytest.mark.parametrize(("first", "other"), all_pairs(ALIKE_BY_GROUP))
+def test_effects_by_group_have_one_prior_however_they_are_written(first, other):
+    ways = []
+    for effects in (first, other):
+        model = bg.GLMM(f"y ~ 1 + ({effects} | h)", DATA)
+        (_, group), Z = model.prior_table.groups[0], model.design.groups[0].Z
+        basis = np.eye(Z.shape[1]) if group.basis is None else group.basis
+        columns = Z @ basis * [row.prior["sigma"] for row in group.sd]
+        ways.append(columns[:, np.lexsort(np.round(columns, 6))])
+    np.testing.assert_allclose(*ways, atol=1e-7 * np.abs(ways[0]).max())
+
+
+def test_effects_in_each_level_are_as_wide_as_those_without_levels():
+    """Where a block cannot say something of its own in each level, it is stated at the predictors' means."""
+    model = bg.GLMM("y ~ 1 + (f * year | h) + (f + treat | treat12)", DATA)
+    (_, each), (_, other) = model.prior_table.groups
+    s = DATA["y"].std()
+    np.testing.assert_allclose([row.prior["sigma"] for row in each.sd], np.r_[[s] * 3, [s / DATA["year"].std()] * 3])
+    assert {row.about for row in (*each.sd, each.corr)} == {"in each level, at the predictors' means"}
+    assert {row.about for row in other.sd} <= {"", "at the predictors' means"}
+
+
 @pytest.mark.parametrize("formula", ["treat * year + (year | h)", "0 + f + (0 + f || h)"])
 def test_defaults_beside_any_stated_prior_are_those_of_its_statement(formula):
     """They are computed again only where the statement changes them."""
@@ -282,7 +319,10 @@ def test_the_same_draws_whatever_the_origin():
     np.testing.assert_allclose(moved, centred["b_g"].isel(g_coef=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("formula", ["trend ~ treat * year + (year | g)", "mean ~ 0 + f + (1 | g)"])
+@pytest.mark.parametrize(
+    "formula",
+    [pytest.param("trend ~ treat * year + (year | g)", marks=pytest.mark.slow), "mean ~ 0 + f + (1 | g)"],
+)
 def test_pymcs_model_is_the_one_that_is_sampled(formula):
     """Through PyMC's own graph by nutpie, in other coordinates."""
     model = bg.GLMM(formula, simulated(5, levels=8, each=8))

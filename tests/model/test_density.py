@@ -388,7 +388,16 @@ def response(family: str) -> str:
 FAMILY_LINKS = [(name, link) for name in LIKELIHOODS for link in bg.FAMILIES[name].links if link in INVERSE_LINKS]
 
 
-@pytest.mark.parametrize(("family", "link"), FAMILY_LINKS)
+def first_met():
+    """List families and links; those of which neither is met for the first time are slow."""
+    met = set()
+    for family, link in FAMILY_LINKS:
+        kinds = {family, ("link", link)}
+        yield pytest.param(family, link, marks=[] if kinds - met else pytest.mark.slow)
+        met |= kinds
+
+
+@pytest.mark.parametrize(("family", "link"), list(first_met()))
 def test_every_family_and_link(family, link):
     check(one_group(f"{response(family)} ~ x + (1 | g)", family, link), "noncentered")
 

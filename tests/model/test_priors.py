@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytensor
 import pytest
 from scipy import special, stats
 
@@ -375,8 +374,7 @@ def test_distributions_that_cannot_be(arguments, message):
 
 
 def draw_prior(model: bg.GLMM, draws: int = 2000):
-    with pytensor.config.change_flags(linker="py"):  # the C linker compiles longer than this samples
-        return model.sample_prior(draws=draws, random_seed=5)
+    return model.sample_prior(draws=draws, random_seed=5)
 
 
 def test_the_mean_of_a_normal_prior_on_a_sd_is_honoured():
@@ -435,6 +433,45 @@ def test_counts_of_a_wide_prior_never_turn_negative(family):
     with pytest.warns(DataWarning, match=r"of 1000 responses drawn from the prior are greater than 9.2e\+18"):
         drawn = model.sample_prior(draws=50, random_seed=1)["prior_predictive"]["k"]
     assert drawn.dtype == np.int64 and drawn.min() >= 0 and drawn.max() == np.iinfo(np.int64).max
+
+
+def test_a_prior_that_reaches_where_there_is_no_response_is_refused():
+    data = {"y": [1.0, 2.0, 3.0, 2.5], "x": [0.0, 1.0, 2.0, 3.0]}
+    with pytest.raises(SamplingError, match="linear predictor of a gamma response must be above 0.*Use the log link"):
+        bg.GLMM("y ~ x", data, family="gamma", link="identity").sample_prior(draws=200, random_seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Numba will use object mode:UserWarning")
+@pytest.mark.parametrize(
+    ("formula", "family", "options"),
+    [
+        ("y ~ f * x + (f * x | g) + (1 | h)", "student", {}),
+        ("k ~ x + (x | p | g)", "negativebinomial", {"dpar_formulas": {"phi": "~ x + (1 | p | g)"}}),
+        ("o ~ x + (x || g)", "cumulative", {"priors": {"sd": "Gamma(2, 1)", "thresholds": "StudentT(4, 1, 2)"}}),
+        (
+            "y ~ x + (1 | g)",
+            "exgaussian",
+            {"priors": {"variance[sigma]": "InverseGamma(3, 2)", "sd[g]": "Normal(1, 1)"}},
+        ),
+    ],
+)
+def test_draws_from_the_prior_are_pymcs(formula, family, options):
+    import pymc as pm
+
+    rng, size = np.random.default_rng(1), 24
+    data = pd.DataFrame(
+        {"x": rng.normal(3, 1, size), "f": list("abc") * 8, "g": np.arange(size) % 4, "h": np.arange(size) % 6}
+    )
+    data = data.assign(y=rng.normal(size=size), k=rng.poisson(2, size), o=np.arange(size) % 3 + 1)
+    model = bg.GLMM(formula, data, family=family, **options)
+    ours = model.sample_prior(draws=4000, random_seed=1)["prior"]
+    graph = model.to_pymc()
+    theirs = pm.draw([graph[name] for name in ours.data_vars], draws=4000, random_seed=2)
+    for name, other in zip(ours.data_vars, theirs, strict=True):
+        one = ours[name].to_numpy().reshape(4000, -1)
+        for mine, pymcs in zip(one.T, other.reshape(4000, -1).T, strict=True):
+            assert np.ptp(mine) < 1e-9 or stats.ks_2samp(mine, pymcs).pvalue > 1e-4, name
 
 
 def test_nothing_of_the_user_is_changed():

@@ -210,8 +210,14 @@ def labels_too_near(ax):
                 yield one.get_text(), other.get_text()
 
 
-@pytest.mark.parametrize("names", ["5 long", "60 unbroken", "300 long"])
-@pytest.mark.parametrize("kind", DRAWN)
+def cells():
+    """Every plot with every kind of names; three hundred long ones are slow, but for the plots of levels."""
+    for kind, names in itertools.product(DRAWN, ["5 long", "60 unbroken", "300 long"]):
+        slow = names == "300 long" and kind != "random_effects"
+        yield pytest.param(kind, names, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize(("kind", "names"), list(cells()))
 def test_names_leave_the_panels_readable(kind, names):
     figure = drawn(kind, NAMES[names]).figure
     figure.canvas.draw()
@@ -243,7 +249,7 @@ def test_levels_too_many_for_names_are_counted():
     assert bg.plots.random_effects(levels(names)).get_supylabel() == "hospital (300 levels)"
 
 
-@pytest.mark.parametrize("style", ["default", "dark_background"])
+@pytest.mark.parametrize("style", ["default", pytest.param("dark_background", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", DRAWN)
 def test_every_plot_goes_onto_the_users_axes_or_figure(kind, style):
     """Axes for one panel, a figure or a part of one for several: it is handed back, and no other figure is made."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from bayes_glmm.errors import PredictionError
+import bayes_glmm as bg
+from bayes_glmm.errors import DataWarning, PredictionError
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, total_log_likelihood
 from bayes_glmm.predict.expected import expected
 
@@ -118,3 +121,24 @@ def test_new_groups_spread_more_than_fitted_ones(synthetic) -> None:
     rows = pd.DataFrame({"x": 0.0, "g": ["g1", "g2"]})
     values = posterior_predictive(fit, rows, random_effects="new", random_seed=1)["posterior_predictive"]["y"]
     np.testing.assert_allclose(values.std(("chain", "draw")), np.sqrt(9 + 1), rtol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("family", "y"),
+    [("poisson", "k"), ("negativebinomial1", "k"), ("generalizedpoisson", "k"), ("tweedie", "k"), ("beta", "share"),
+     ("inversegaussian", "t"), ("zero_inflated_poisson", "k")],
+)  # fmt: skip
+def test_responses_of_rows_beyond_any_number_are_drawn(family, y):
+    """Where the mean is no number that numpy draws from: counts stand as the largest there is, and are told."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=30), "k": rng.poisson(2, 30), "t": rng.gamma(2, 1, 30)})
+    model = bg.GLMM(f"{y} ~ x", data.assign(share=rng.beta(2, 2, 30)), family=family)
+    fit = model.fit(method="laplace", draws=5, random_seed=1, progressbar=False)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", DataWarning)
+        drawn = bg.posterior_predictive(fit, {"x": [1e4, -1e4]}, random_seed=1)["posterior_predictive"][y].to_numpy()
+    assert (drawn >= 0).all() and not np.isnan(drawn).any()
+    whole = drawn.dtype == np.int64
+    assert bool(said) == whole
+    if whole:
+        assert (drawn == np.iinfo(np.int64).max).any() and "greater than 9.2e+18" in str(said[0].message)

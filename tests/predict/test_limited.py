@@ -133,3 +133,29 @@ def test_calibrated():
     data["time"], data["event"] = np.minimum(time, 1.5), (time < 1.5).astype(int)
     model = bg.GLMM("Surv(time, event) ~ x + (1 | g)", data, family="weibull")
     assert bg.sbc(model, simulations=100, random_seed=1).passed
+
+
+def test_shares_of_variance_are_those_within_the_limits():
+    """R2 of truncated responses from scipy's moments, and of counts without zeros from sums."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.normal(size=24), "g": np.arange(24) % 4})
+    data["y"] = np.abs(1.0 + data["x"] + rng.normal(size=24)) + 0.01
+    data["k"] = rng.poisson(np.exp(0.5 + 0.3 * data["x"])) + 1
+    quick = {"method": "laplace", "draws": 10, "random_seed": 1, "progressbar": False}
+    for formula, family in (
+        ("truncated(y, lower=0) ~ x + (1 | g)", "gaussian"),
+        ("truncated(k, lower=1) ~ x", "poisson"),
+    ):
+        fit = bg.GLMM(formula, data, family=family).fit(**quick)
+        mu = bg.predictions(fit, scale="mu", draws="dataarray").to_numpy().reshape(-1, 24)
+        if family == "gaussian":
+            sigma = fit.posterior["sigma"].to_numpy().reshape(-1, 1)
+            mean, variance = stats.truncnorm.stats(-mu / sigma, np.inf, loc=mu, scale=sigma)
+        else:
+            k = np.arange(1, 80)[:, None, None]
+            p = stats.poisson.pmf(k, mu) / -np.expm1(-mu)
+            mean = (k * p).sum(axis=0)
+            variance = (k**2 * p).sum(axis=0) - mean**2
+        explained = mean.var(axis=1, ddof=1)
+        share = bg.r2(fit, draws="dataarray").to_numpy().reshape(-1, 4)[:, 3]
+        np.testing.assert_allclose(share, explained / (explained + variance.mean(axis=1)), rtol=1e-4)

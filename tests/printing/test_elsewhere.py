@@ -93,7 +93,7 @@ def table(request, fits):
 def test_every_function_that_returns_a_table_is_here(fits):
     """A new one has to be entered in KINDS, or among those whose result is no table."""
     no_tables = {
-        "comparisons", "from_bambi", "grid", "kfold", "load", "load_dataset", "log_likelihood", "loo",
+        "comparisons", "fit_multiple", "from_bambi", "grid", "kfold", "load", "load_dataset", "log_likelihood", "loo",
         "posterior_predictive", "prior_predictive_check", "sbc", "simulate", "simulate_residuals", "avg_slopes",
     }  # fmt: skip
     text = "".join(map(str, (code.__code__.co_names for code in KINDS.values())))

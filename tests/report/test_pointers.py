@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import bayes_glmm as bg
+from bayes_glmm.errors import GLMMError
 from bayes_glmm.report import pointers
 
 #: What people try on a fit: statsmodels, lme4, brms, rstanarm, Bambi, scikit-learn.
@@ -50,7 +51,8 @@ def fits_of_a_kind():
         trials = bg.GLMM("se(yi, sei) ~ 1 + (1 | study)", bg.load_dataset("bcg")).fit(**options)
         inherited = bg.GLMM("weight ~ sex + (1 | animal)", **animals).fit(**options)
     trait = dict.fromkeys(("heritability", "evolvability"), inherited)
-    return dict.fromkeys(("heterogeneity", "studies"), trials) | trait
+    about_studies = ("heterogeneity", "studies", "I2", "i2", "H2", "tau2", "tau", "blup")
+    return dict.fromkeys(about_studies, trials) | trait
 
 
 def pieces(advice: str) -> list[str]:
@@ -63,8 +65,8 @@ def pieces(advice: str) -> list[str]:
 
 
 def marked(row):
-    """Advice that draws from the prior or refits takes a minute and more."""
-    long = re.search(r"sbc|prior_predictive|kfold|to_pymc|sample_prior", row[2])
+    """Advice that refits or builds a graph takes a minute and more."""
+    long = re.search(r"sbc|kfold|to_pymc", row[2])
     return pytest.param(*row, marks=pytest.mark.slow if long else ())
 
 
@@ -97,6 +99,18 @@ def test_what_people_try_on_a_fit_is_answered(name, fit):
     with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Use .*(bg|fit|arviz)\."):
         getattr(fit, name)
     assert not hasattr(fit, name)
+
+
+@pytest.mark.parametrize("name", sorted(pointers._OF_THE_PACKAGE))
+def test_what_people_look_for_in_the_package_is_answered(name):
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Use (bg|fit)\."):
+        getattr(bg, name)
+
+
+@pytest.mark.parametrize("name", ["sei", "vi", "status"])
+def test_what_is_known_of_rows_belongs_to_the_formula(name):
+    with pytest.raises(GLMMError, match=rf"GLMM has no argument '{name}': .* in the formula: '(se|censored)\("):
+        bg.GLMM("yi ~ 1", bg.load_dataset("bcg"), **{name: "sei"})
 
 
 def test_code_is_found_in_sentences():

@@ -125,7 +125,6 @@ ERRORS = [
     ("p(k) ~ x", "two arguments"),
     ("y, z ~ x", "One response"),
     ("y ~ y + x", "also a predictor"),
-    ("y ~ mo(x)", "monotonic"),
     ("y ~ s(x):z", "a smooth is a term of its own"),
     ("y ~ gp(x):z", "a smooth is a term of its own"),
     ("y ~ log(s(x))", "a smooth is a term of its own"),

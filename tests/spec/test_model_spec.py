@@ -44,7 +44,7 @@ ERRORS = [
     (("y ~ x", "poisson", "logit"), {}, GLMMError, "'poisson' has no link 'logit'"),
     (("y ~ x", "poisson", 3), {}, GLMMError, "link must be a name"),
     ((TRIALS, "bernoulli"), {}, FormulaError, "binomial"),
-    (("y ~ x",), {"missing": "ignore"}, GLMMError, "'drop' or 'error'"),
+    (("y ~ x",), {"missing": "ignore"}, GLMMError, "'drop', 'error' or 'predict'"),
     (("y ~ x",), {"center": 1}, GLMMError, "True or False"),
     (("y ~ x",), {"priors": {"beta": "Normal(0, 1"}}, PriorError, "Cannot read the prior"),
     (("y ~ x",), {"priors": [("beta", 1)]}, PriorError, "must be a dict"),

@@ -91,3 +91,22 @@ def test_every_default_prior_has_a_median_to_centre_a_formula_at():
 def test_dots_are_written_out_without_response_and_grouping_factors():
     formula = with_parameters(parse_formula("y ~ x + (1 | g)"), {"sigma": "~ ."}, ("y", "x", "z", "g"))
     assert formula.parameters[0].text == "~ (x + z)"
+
+
+def test_dots_leave_out_the_grouping_factors_of_every_formula():
+    formula = build("y ~ .", dpar_formulas={"sigma": "~ . + (1 | `h k`)"}, columns=["y", "x", "z", "h k"]).formula
+    assert (formula.text, formula.parameters[0].text) == ("y ~ (x + z)", "~ (x + z) + (1 | `h k`)")
+    formula = build(
+        "y ~ . + (1 | g)",
+        "zero_inflated_negativebinomial",
+        dpar_formulas={"zi": "~ (1 | h)", "phi": "~ ."},
+        columns=["y", "x", "g", "h"],
+    ).formula
+    assert [part.fixed for part in formula.parts] == ["1 + x", "1 + x", "1"]
+
+
+@pytest.mark.parametrize("text", ["~ y", "~ (1 | y)", "~ x +", "~ f(", "~ x | g"])
+def test_errors_name_the_parameter_and_quote_what_was_written(text):
+    with pytest.raises(FormulaError, match=r"^dpar_formulas\['sigma'\]: ") as raised:
+        build("y ~ x", dpar_formulas={"sigma": text})
+    assert "y ~" not in str(raised.value)

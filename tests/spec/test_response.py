@@ -116,7 +116,7 @@ REFUSED = [
     ("se(y, s) | se(s)", "states se twice"),
     ("se(y, s, sigma=2)", r"or se\(y, sei, sigma=True\)"),
     ("se(y, s, t)", r"Write se\(y, sei\)"),
-    ("y | mi()", "not imputed"),
+    ("y | mi()", "missing='predict'"),
     ("y | rate(d)", r"offset\(log\(d\)\)"),
     ("y | trails(n)", "Did you mean 'trials'"),
     ("y | w", r"stand trials\(n\), weights\(w\), se\(s\)"),
