@@ -19,6 +19,7 @@ MODELS = {
     "processes": ("c ~ hsgp(x, m=5) + hsgp(w, z, m=3, cov='matern32') + s(z, k=4)", "negativebinomial"),
     "more than a level holds": ("r ~ s(x, k=40) + s(w, k=40) + (1 | g)", "gaussian"),
     "of a further parameter": ("r ~ s(x, k=4)", "gaussian"),
+    "thresholds": ("o ~ s(x, k=4) + w", "cumulative"),
 }
 SLOW = ("spline", "multiplied", "more than a level holds", "curves of levels", "of a further parameter")
 
