@@ -121,6 +121,12 @@ def _graph_sigmoid(eta: Any) -> Any:
     return pt.sigmoid(eta)
 
 
+def _graph_half_angle(eta: Any) -> Any:
+    import pytensor.tensor as pt
+
+    return 2.0 * pt.arctan(eta)
+
+
 def _graph_normal_cdf(eta: Any) -> Any:
     import pytensor.tensor as pt
 
@@ -372,6 +378,15 @@ LINKS: dict[str, Link] = {
             graph_log_interval=_graph_loglog_log_interval,
             latent_variance=math.pi**2 / 6,
             latex=r"\operatorname{loglog}",
+        ),
+        Link(
+            name="tan_half",
+            link=lambda mu: np.tan(0.5 * mu),
+            inverse=lambda eta: 2.0 * np.arctan(eta),
+            inverse_derivative=lambda eta: 2.0 / (1.0 + np.square(eta)),
+            graph_inverse=_graph_half_angle,
+            domain=(-math.pi, math.pi),
+            latex=r"\tan(\phantom{x} / 2)",
         ),
         Link(
             name="softplus",

@@ -31,8 +31,9 @@ sys.path.insert(0, str(ROOT))
 
 from bayes_glmm.engine import shared_library  # noqa: E402
 from bayes_glmm.engine.native import FUNCTIONS, function_named  # noqa: E402
-from bayes_glmm.engine.rows import row_kernel  # noqa: E402
+from bayes_glmm.engine.rows import has_row_kernel, row_kernel  # noqa: E402
 from bayes_glmm.families import FAMILIES  # noqa: E402
+from bayes_glmm.links import LINKS  # noqa: E402
 
 #: Modules that take longest.
 LONGEST = ("sparse_gaussian", "laplace", "gaussian", "coordinates", "level_integrals")
@@ -87,7 +88,10 @@ def units() -> list[tuple[str, ...]]:
     functions = [one for module in ordered for one in FUNCTIONS.values() if one.module == module]
     modules = dict.fromkeys(tuple(one.name for one in function.unit()) for function in functions)
     firsts = [(one.kernel, one.links[0]) for one in FAMILIES.values() if one.kernel is not None]
-    rows = [row_kernel(*names).name for names in dict.fromkeys([*firsts, *MORE_LINKS])]
+    rows = [
+        row_kernel(kernel, link, each=not has_row_kernel(kernel, LINKS[link])).name
+        for kernel, link in dict.fromkeys([*firsts, *MORE_LINKS])
+    ]
     return [*modules, *(tuple(rows[i : i + AT_A_TIME]) for i in range(0, len(rows), AT_A_TIME))]
 
 

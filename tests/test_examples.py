@@ -13,6 +13,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: What a script says, and the figures that it leaves in out/.
 TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "alligators": (("Converged", "muinvertebrate_size[small]", "probability of each category of food"), ()),
     "animal_model": (("Converged", "animal"), ()),
     "meta_analysis": (("Converged", "tau", "On average the log risk ratio is"), ("forest.png", "funnel.png")),
     "missing_values": (("Converged", "20 frames of 176", "4 more without a response"), ()),

@@ -146,6 +146,8 @@ def every_response(rows=240):
         r=eta + rng.standard_normal(rows), b=rng.binomial(1, p), s=rng.binomial(n, p), n=n, c=rng.poisson(np.exp(eta)),
         pos=np.exp(eta) * rng.gamma(2, 0.5, rows), u=rng.beta(5 * p, 5 * (1 - p)), e=rng.uniform(0.5, 3, rows),
         o=pd.Categorical(np.digitize(eta + rng.logistic(size=rows), [-0.5, 1.0]), ordered=True),
+    ).assign(
+        k=lambda frame: frame["o"].astype(str), angle=np.random.default_rng(7).vonmises(2 * np.arctan(eta / 2), 3.0)
     )  # fmt: skip
     ends = np.where(rng.random(rows) < 0.3, 1.0, data["u"])
     return data.assign(posz=data["pos"] * some, uz=data["u"] * some, uz1=ends * some)
@@ -159,7 +161,7 @@ COMPOSED = {
     "hurdle_lognormal": "posz", "hurdle_poisson": "c", "hurdle_negativebinomial": "c", "zero_inflated_poisson": "c",
     "zero_inflated_negativebinomial": "c", "zero_inflated_negativebinomial1": "c",
     "hurdle_negativebinomial1": "c", "zero_inflated_binomial": "p(s, n)", "zero_inflated_betabinomial": "p(s, n)",
-    "tweedie": "posz", "sratio": "o", "cratio": "o", "acat": "o",
+    "tweedie": "posz", "sratio": "o", "cratio": "o", "acat": "o", "categorical": "k", "vonmises": "angle",
 }  # fmt: skip
 RESPONSES |= COMPOSED
 FAST = [family for family in RESPONSES if family not in COMPOSED]
@@ -178,7 +180,7 @@ def test_fault_7_predictions_are_means_of_what_the_family_draws(family):
     draws = bg.posterior_predictive(fit, random_seed=2)["posterior_predictive"]
     y = next(iter(draws.data_vars.values())).to_numpy().reshape(-1, 240)
     predicted = bg.predictions(fit, draws="dataarray")
-    if bg.FAMILIES[family].support == "ordered":
+    if bg.FAMILIES[family].probabilities is not None:
         y = (y[..., None] == np.arange(3)).transpose(0, 2, 1).reshape(len(y), -1).astype(float)
     elif bg.FAMILIES[family].support == "trials":
         y = y / every_response()["n"].to_numpy()

@@ -41,10 +41,10 @@ def log_prior(fit: Fit) -> xr.Dataset:
     design, priors = fit.model.design, fit.model.prior_table
     posterior = fit.posterior.transpose("chain", "draw", ...)
     parts: dict[str, Array] = {}
-    shift = np.zeros((posterior.sizes["chain"], posterior.sizes["draw"]))
+    shift = np.zeros((posterior.sizes["chain"], posterior.sizes["draw"], 1))
     if design.coefs:
         beta = posterior["beta"].to_numpy()[..., design.unpenalised]
-        shift = beta @ priors.means
+        shift = beta @ priors.shifts.T
         stated = (beta - priors.location) @ np.linalg.inv(priors.basis).T
         parts |= {row.parameter: _density(row, stated[..., i]) for i, row in enumerate(priors.beta)}
     for term, (_, group) in zip(design.groups, priors.groups, strict=True):
@@ -63,9 +63,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
         parts[row.parameter] = _density(row, posterior[SMOOTH_LENGTHSCALE].to_numpy()[..., i])
     for row in priors.auxiliary:
         values = posterior[row.parameter].to_numpy()
-        parts[row.parameter] = (
-            _density(row, values - shift[..., None]).sum(axis=-1) if row.ordered else _density(row, values)
-        )
+        parts[row.parameter] = _density(row, values - shift).sum(axis=-1) if row.ordered else _density(row, values)
     for effect, row in zip(design.monotonic, priors.monotonic, strict=True):
         with np.errstate(divide="ignore"):
             parts[row.parameter] = _density(row, np.log(posterior[effect.name].to_numpy()).sum(axis=-1))

@@ -55,7 +55,8 @@ def _unidentified(fit: Fit) -> Iterator[str]:
 
 
 def _separation(fit: Fit) -> Iterator[str]:
-    names = separated_coefficients(fit.model.design.within(0), fit.model.spec.family.support)
+    design, family = fit.model.design, fit.model.spec.family
+    names = separated_coefficients(design if family.support == "unordered" else design.within(0), family.support)
     if names:
         yield (
             f"Separation: the data set no limit to {_listed(names)} (one side has one response only), so how large "

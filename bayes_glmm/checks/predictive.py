@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,9 @@ from scipy import stats
 from bayes_glmm.arguments import checked_name, in_words, interval_probability, own_arguments
 from bayes_glmm.checks.residuals import column_of, simulate_residuals
 from bayes_glmm.errors import PredictionError, nearest
-from bayes_glmm.inference.fit import check_model
+from bayes_glmm.inference.fit import Fit, check_model
 from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.printing.table import HEADING, Table
-
-if TYPE_CHECKING:
-    from bayes_glmm.inference.fit import Fit
 
 Array = npt.NDArray[np.float64]
 Statistic = str | Callable[[Array], float]
@@ -76,7 +73,8 @@ def predictive_check(
     stat
         ``"mean"``, ``"sd"``, ``"min"``, ``"max"``, ``"median"``, ``"q10"``, ``"q90"``, ``"zeros"`` (their share),
         ``"skewness"``, or a function of a vector of responses. Responses are on their own scale: successes for families
-        with trials, codes 0, 1, ... for ordered categories.
+        with trials, codes 0, 1, ... for ordered categories. Of a fit to categories without an order the label of one,
+        for its share, or a function of their codes.
     group
         Column in whose levels the statistic is computed; None for all rows together.
     random_effects
@@ -122,6 +120,7 @@ def predictive_check(
         raise PredictionError(
             "random_effects='loo': data sets of left-out rows do not exist; use 'conditional' or 'new'."
         )
+    stat = _of_category(stat, fit.model) if isinstance(fit, Fit) else stat
     residuals = simulate_residuals(fit, random_effects, draws=draws, random_seed=random_seed, data=data)
     levels = None if group is None else column_of(residuals, group, "group")
     table = _table(residuals["observed"].to_numpy(), residuals["simulated"].to_numpy(), stat, group, levels, ci_prob)
@@ -173,6 +172,7 @@ def prior_predictive_check(
     ['mean']
     """
     check_model(model)
+    stat = _of_category(stat, model)
     predictive = model.sample_prior(draws=draws, random_seed=random_seed)["prior_predictive"]
     simulated = next(iter(predictive.data_vars.values())).transpose("chain", "draw", ...).to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1]).astype(float)
@@ -186,6 +186,25 @@ def prior_predictive_check(
     table = _table(np.asarray(model.design.response.y, dtype=float), simulated, stat, group, levels, ci_prob)
     table.attrs = {"random_effects": "prior", "draws": len(simulated), **table.attrs}
     return table
+
+
+def _of_category(stat: Statistic, model: Any) -> Statistic:
+    """Return the statistic of a category's share for its label, where categories have no order."""
+    labels = model.design.spec.family.categories
+    if model.design.spec.family.support != "unordered" or callable(stat):
+        return stat
+    if stat not in labels:
+        raise PredictionError(
+            f"stat={stat!r}: categories without an order have shares only. {nearest(str(stat), labels)} "
+            "Or give a function of their codes 0, 1, ..."
+        )
+    code = labels.index(stat)
+
+    def share(codes: Array) -> float:
+        return float(np.mean(codes == code))
+
+    share.__name__ = f"share of {stat}"
+    return share
 
 
 def _table(

@@ -70,10 +70,11 @@ def _coefficients(design: Design, priors: PriorTable) -> Iterator[str]:
         free = _undetermined(_informative(design)[:, own])
         if free.any():
             yield f"flat priors on {_listed(names[free])}, whose columns are collinear or zero"
-    own = [j for j in flat if design.channels[j] == 0]
-    coefs = tuple(design.coefs[j] for j in own)
-    part = replace(design, X=design.X[:, own], coefs=coefs, channels=(0,) * len(own), penalised=())
-    if further := [design.coefs[j] for j in flat if design.channels[j] and not _is_spread(design, design.channels[j])]:
+    own = [j for j in flat if design.channels[j] == 0 or design.spec.family.support == "unordered"]
+    coefs, channels = tuple(design.coefs[j] for j in own), tuple(design.channels[j] for j in own)
+    part = replace(design, X=design.X[:, own], coefs=coefs, channels=channels, penalised=())
+    others = [j for j in flat if j not in own and not _is_spread(design, design.channels[j])]
+    if further := [design.coefs[j] for j in others]:
         yield f"flat priors on {_listed(tuple(further))}, which the data may not keep from infinity"
     if separated := separated_coefficients(part, design.spec.family.support):
         yield f"flat priors on {_listed(separated)}, to which the data set no limit (separation)"

@@ -18,7 +18,7 @@ from bayes_glmm.arguments import as_whole, checked_name, checked_seed, own_argum
 from bayes_glmm.checks.places import NullCovariances
 from bayes_glmm.design.known import recensored
 from bayes_glmm.errors import PredictionError, nearest
-from bayes_glmm.families import DISCRETE
+from bayes_glmm.families import DISCRETE, FAMILIES
 from bayes_glmm.inference.fit import Fit, check_fit
 from bayes_glmm.predict.added_columns import frame_with
 from bayes_glmm.predict.draws import posterior_predictive, replicated, response_name, row_log_densities
@@ -54,6 +54,7 @@ def simulate_residuals(
     random_seed: int | None = None,
     var_name: str | None = None,
     data: Any = None,
+    category: str | None = None,
 ) -> xr.Dataset:
     """Compute randomised quantile residuals by simulation.
 
@@ -77,6 +78,10 @@ def simulate_residuals(
         beside its own, which are there in any case; rows that the fit dropped for missing values are dropped here, too,
         where the table has the model's columns. Of a DataTree: the rows' predictors and groups; the response itself, or
         a column that orders the rows as the response does, is no predictor.
+    category
+        Of a fit to categories: residuals of whether a response is of this one, 0 or 1. None takes the codes 0, 1, ...
+        of the categories as they stand; where these have no order, residuals are uniform all the same when the model is
+        right, but what they show when it is not depends on how the categories happen to be sorted.
 
     Returns
     -------
@@ -133,11 +138,13 @@ def simulate_residuals(
     if isinstance(fit, Fit):
         if var_name is not None:
             raise PredictionError("var_name= names the response of a DataTree; a fit has one response: leave it out.")
-        variables = _of_fit(fit, random_effects, draws, seed, rng)
+        variables = _of_fit(fit, random_effects, draws, seed, rng, _code(fit, category))
         frame, names = frame_with(fit.model.design, data), _columns_of(fit)
     else:
         if not isinstance(fit, xr.DataTree):
             check_fit(fit)
+        if category is not None:
+            raise PredictionError("category= is for fits to categories; a DataTree holds numbers.")
         if random_effects != "conditional":
             raise PredictionError("A DataTree holds one kind of simulated responses: use random_effects='conditional'.")
         observed, simulated = _of_tree(fit, var_name, draws)
@@ -147,7 +154,20 @@ def simulate_residuals(
             raise PredictionError(f"data has {len(frame)} rows, the observed response {len(observed)}.")
         predictors = [str(c) for c in frame.columns if not _is_response(frame[c], observed)]
         names = {"predictors": predictors, "groups": [], "row_effects": []}
-    return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **names})
+    said = {} if category is None else {"category": category}
+    return _dataset(variables, frame, {"random_effects": random_effects, "seed": seed, **said, **names})
+
+
+def _code(fit: Fit, category: str | None) -> int | None:
+    """Find the code of a category."""
+    if category is None:
+        return None
+    response = fit.model.design.response
+    labels = () if response is None else response.categories or ()
+    if category not in labels:
+        hint = nearest(str(category), labels) if labels else "The response has no categories; leave it out."
+        raise PredictionError(f"category: there is no category {category!r}. {hint}")
+    return labels.index(category)
 
 
 def ranks_of_all(observed: Array, simulated: Array, rng: np.random.Generator) -> Array:
@@ -211,7 +231,7 @@ def _by_rank(observed: Array, simulated: Array, rng: np.random.Generator) -> dic
     return {"residual": residual, "observed": observed, "simulated": simulated}
 
 
-def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator) -> dict[str, Array]:
+def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator, code: int | None) -> dict[str, Array]:
     chains, available = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
     per_chain = min(available, -(-draws // chains))
     response = fit.model.design.response
@@ -223,12 +243,14 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
         tree = posterior_predictive(fit, draws=per_chain, random_seed=seed)
     simulated = tree["posterior_predictive"][response_name(fit)].to_numpy()
     simulated = simulated.reshape(-1, simulated.shape[-1])
+    if code is not None:
+        observed, simulated = (observed == code).astype(float), (simulated == code).astype(float)
     predicted = simulated.mean(axis=0) / (1.0 if response.trials is None else response.trials)
     # as they would have been recorded, where responses are censored
     simulated = recensored(response, fit.model.spec.family.support, simulated)[0]
     if mode == "new":
         return {**_by_rank(observed, simulated, rng), "predicted": predicted}
-    of_draws = _of_draws(fit, observed, simulated, per_chain)
+    of_draws = _of_draws(fit, observed, simulated, per_chain, code)
     lower, upper = of_draws["lower"], of_draws["upper"]
     within = rng.random(len(observed))
     if mode == "loo":
@@ -247,10 +269,10 @@ def _of_fit(fit: Fit, mode: str, draws: int, seed: int, rng: np.random.Generator
     }
 
 
-def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> dict[str, Array]:
+def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int, code: int | None) -> dict[str, Array]:
     """Of every posterior draw and row, all that the tests of single draws read."""
     predictor = row_predictor(fit, None, scale="link", random_seed=0, draws=posterior_draws(fit, per_chain))
-    family = predictor.family
+    family = predictor.family if code is None else FAMILIES["bernoulli"]
     trials = None if predictor.design.response is None else predictor.design.response.trials
     whole = family.support in DISCRETE
     ties = whole or bool(family.atoms) or family.places is not None
@@ -259,7 +281,7 @@ def _of_draws(fit: Fit, observed: Array, simulated: Array, per_chain: int) -> di
     nulls = []
     for rows in predictor.row_chunks():
         mu, n = predictor.location(rows), None if trials is None else trials[rows]
-        parameters = predictor.parameters(rows)
+        mu, parameters = (mu, predictor.parameters(rows)) if code is None else (mu[..., code], {})
         result["predicted_draws"][:, rows] = _expected(family, mu, parameters)
 
         def places(y: Array, seen: bool = False, model: tuple[Any, ...] = (mu, parameters, n)) -> tuple[Array, Array]:

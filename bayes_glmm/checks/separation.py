@@ -28,7 +28,8 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     design
         The model's design with its response.
     support
-        The family's: ``"binary"``, ``"trials"`` and ``"count"`` responses can be separated, others cannot.
+        The family's: ``"binary"``, ``"trials"``, ``"count"`` and ``"unordered"`` responses can be separated, others
+        cannot.
 
     Returns
     -------
@@ -38,9 +39,9 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     Notes
     -----
     A linear program: is there a direction b with x'b >= 0 in rows of successes only, <= 0 in rows of failures only, = 0
-    in rows of both, and not zero throughout? Counts: <= 0 in rows of zeros, = 0 elsewhere. Random effects and what
-    bends in smooths are left out: what is separated without them stays so. More rows can only remove directions, so
-    20 000 rows without one settle it.
+    in rows of both, and not zero throughout? Counts: <= 0 in rows of zeros, = 0 elsewhere. Categories without an order:
+    their own linear predictor less that of any other >= 0. Random effects and what bends in smooths are left out: what
+    is separated without them stays so. More rows can only remove directions, so 20 000 rows without one settle it.
 
     References
     ----------
@@ -49,12 +50,16 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     estimates in logistic regression models. Biometrika 71, 1-10. doi:10.1093/biomet/71.1.1.
     """
     response, kept = design.response, design.unpenalised
-    if response is None or not len(kept) or support not in ("binary", "trials", "count"):
+    if response is None or not len(kept) or support not in ("binary", "trials", "count", "unordered"):
         return ()
-    sign = _signs(response.y, response.trials, support)
     X = design.X[:, kept]
     scale = np.abs(X).max(axis=0)
     X = X / np.where(scale > 0, scale, 1.0)
+    if support == "unordered":
+        X = _contrasts(X, np.array(design.channels)[kept], response.y, response.weights)
+        sign = np.ones(len(X), dtype=np.int8)
+    else:
+        sign = _signs(response.y, response.trials, support)
     if design.spec.family.zeros_apart:  # zeros say nothing, and ones are the least that others can be
         X, sign = X[response.y > 0], np.where(response.y == 1, -1, 0)[response.y > 0].astype(np.int8)
     direction: Array = np.zeros(X.shape[1])
@@ -65,6 +70,14 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
             return ()
         direction = found
     return tuple(design.coefs[j] for j, size in zip(kept, np.abs(direction), strict=True) if size > _TOLERANCE)
+
+
+def _contrasts(X: Array, channels: npt.NDArray[np.int64], y: Array, weights: Array | None) -> Array:
+    """Return what the linear predictor of a row's category has more than that of each other one, a row for each."""
+    kept = np.ones(len(y), dtype=bool) if weights is None else weights > 0
+    X, y = X[kept], y[kept]
+    own = X * (channels == y[:, None])
+    return np.concatenate([(own - X * (channels == c))[y != c] for c in range(int(max(y.max(), channels.max())) + 1)])
 
 
 def _signs(y: Array, trials: Array | None, support: str) -> npt.NDArray[np.int8]:

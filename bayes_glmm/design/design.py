@@ -332,10 +332,12 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     frame = with_ends(frame, formula.response)
     frame, unanswered = split_unanswered(frame, formula) if spec.missing == "predict" else (frame, None)
     frame, dropped, reasons = complete_rows(frame, spec.missing, DataError)
+    response, response_encoder = build_response(formula.response, spec.family, frame)
+    spec = spec.of_categories(response.categories or ())
+    formula, ordered = spec.formula, spec.family.support == "ordered"
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
-    response, response_encoder = build_response(formula.response, spec.family, frame)
-    fixed, X = fit_terms(formula.fixed, predictors, thresholds=response.categories is not None)
+    fixed, X = fit_terms(formula.fixed, predictors, thresholds=ordered)
     smooths, bent = fit_smooths(formula.smooths, predictors)
     offset, offset_encoders = fit_offsets(formula.offsets, predictors)
     further = [fit_parameter(part, predictors) for part in formula.parameters]
@@ -344,12 +346,15 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     check_order(frame, monotonic_terms(fixed))
     check_parameters(fixed.coefs, groups, spec)
     check_offset(offset, spec)
-    if response.categories is None:
-        check_fixed(X, fixed.coefs, predictors, formula)
-    else:
-        check_fixed(np.column_stack([np.ones(len(X)), X]), ("Intercept", *fixed.coefs), predictors, formula)
-    for part, (encoder, columns, *_) in zip(formula.parameters, further, strict=True):
-        check_fixed(columns, encoder.fixed.coefs, predictors, part)
+    for part, columns, coefs in zip(
+        formula.parts,
+        (X, *(columns for _, columns, *_ in further)),
+        (fixed.coefs, *(encoder.fixed.coefs for encoder, *_ in further)),
+        strict=True,
+    ):
+        if ordered:  # thresholds are a constant
+            columns, coefs = np.column_stack([np.ones(len(columns)), columns]), ("Intercept", *coefs)
+        check_fixed(columns, coefs, predictors, part)
     check_groups(groups, kinds, spec)
     check_factors(frame, kinds, spec)
     check_identified(own, response, spec)

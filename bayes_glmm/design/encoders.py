@@ -110,7 +110,7 @@ def intercept_names(spec: ModelSpec) -> tuple[str, ...]:
 
 def fit_parameter(part: ParameterFormula, predictors: pd.DataFrame) -> tuple[ParameterEncoder, Array, Array, Array]:
     """Encode the formula of a further parameter: what replays it, its fixed part, what bends, and its offset."""
-    fixed, columns = fit_terms(part.fixed, predictors)
+    fixed, columns = fit_terms(part.fixed, predictors, thresholds=part.implied)
     smooths, bent = fit_smooths(part.smooths, predictors)
     offset, encoders = fit_offsets(part.offsets, predictors)
     return ParameterEncoder(fixed, encoders, smooths), columns, bent, offset

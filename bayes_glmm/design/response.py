@@ -52,7 +52,7 @@ class Response:
     event
         For a binary response given as text or a category: the level counted as 1.
     categories
-        Labels of an ordered response's categories, lowest first; None for other responses.
+        Labels of the categories, lowest first where they have an order, else the reference; None for other responses.
     precision
         How many times less a row varies, float64 (rows,); None where not stated.
     known
@@ -130,8 +130,8 @@ def build_response(formula: ResponseFormula, family: Family, frame: pd.DataFrame
     """
     labels = _binary_labels(formula, family, frame)
     value: Encoder | None = None
-    if family.support == "ordered":
-        labels, value, y = _ordered_codes(formula, family, frame)
+    if family.support in ("ordered", "unordered"):
+        labels, value, y = _category_codes(formula, family, frame)
     elif labels is not None:
         y = (frame[_column(formula)].astype(object) == labels[1]).to_numpy(dtype=np.float64)
     else:
@@ -313,51 +313,65 @@ def _labels_in_words(labels: tuple[Any, ...] | None, family: Family) -> tuple[st
     """Return the event of a binary response and the categories of an ordered one."""
     if labels is None:
         return None, None
-    return (None, tuple(map(str, labels))) if family.support == "ordered" else (str(labels[1]), None)
+    categories = family.support in ("ordered", "unordered")
+    return (None, tuple(map(str, labels))) if categories else (str(labels[1]), None)
 
 
-def _ordered_codes(
+def _category_codes(
     formula: ResponseFormula, family: Family, frame: pd.DataFrame
 ) -> tuple[tuple[Any, ...], Encoder | None, Array]:
     """Return the categories that occur, lowest first, the encoder of numbers, and each row's position among them."""
-    name, value = formula.name, None
+    name, value, ordered = formula.name, None, family.support == "ordered"
     column = frame[_column(formula)] if _is_column(formula.expression) else None
     if column is not None and is_text(column):
-        cure = f"pd.Categorical(data[{name!r}], categories=[lowest, ..., highest], ordered=True)"
-        raise DataError(
-            f"The response {name!r} is text, whose order is not known (for example {plain(column.iloc[0])!r}). "
-            f"Make it ordered: {cure}, or whole numbers: pd.to_numeric(data[{name!r}])."
-        )
-    if column is not None and isinstance(column.dtype, pd.CategoricalDtype):
+        if ordered:
+            cure = f"pd.Categorical(data[{name!r}], categories=[lowest, ..., highest], ordered=True)"
+            raise DataError(
+                f"The response {name!r} is text, whose order is not known (for example {plain(column.iloc[0])!r}). "
+                f"Make it ordered: {cure}, or whole numbers: pd.to_numeric(data[{name!r}]). "
+                "Categories without an order have family='categorical'."
+            )
+        kind = column_kind(column)
+        declared = [] if kind is None else list(kind.levels)
+        codes = pd.Index(declared).get_indexer(pd.Index(column.astype(object)))
+    elif column is not None and isinstance(column.dtype, pd.CategoricalDtype):
         declared = list(column.cat.categories)
-        if not column.cat.ordered and declared == sorted(declared, key=str):
+        if ordered and not column.cat.ordered and declared == sorted(declared, key=str):
             _warn_order(name, declared)
+        if column.cat.ordered and not ordered:
+            warn(f"The order of the response {name!r} is not used by the family {family.name!r}; 'cumulative' uses it.")
         codes = column.cat.codes.to_numpy(dtype=np.int64)
     else:
         value, numbers = _evaluate(formula.expression, frame, response=True)
-        reason = f"must be whole: family {family.name!r} takes an ordered category, or whole numbers in its place"
+        kind_of = "an ordered category" if ordered else "text, a category"
+        reason = f"must be whole: family {family.name!r} takes {kind_of}, or whole numbers in its place"
         refuse(numbers != np.floor(numbers), numbers, name, frame.index, reason)
         refuse(np.abs(numbers) > 2**53, numbers, name, frame.index, "is too large to be a category")
         declared = np.unique(numbers).astype(np.int64).tolist()
         codes = np.searchsorted(declared, numbers.astype(np.int64))
     used = np.unique(codes)
     labels = tuple(declared[code] for code in used)
+    _check_categories(name, labels, [label for label in declared if label not in labels], len(codes), ordered)
+    return labels, value, np.searchsorted(used, codes).astype(np.float64)
+
+
+def _check_categories(name: str, labels: tuple[Any, ...], unused: list[Any], rows: int, ordered: bool) -> None:
+    """Refuse a single category; speak of very many, and of those that no row has."""
     if len(labels) < 2:
         raise DataError(
             f"The response {name!r} has one category only, {plain(labels[0])!r}: there is nothing to model."
         )
-    if len(labels) > max(len(codes) / 2, 10):
+    if len(labels) > max(rows / 2, 10):
+        each = "threshold" if ordered else "category"
         warn(
-            f"The response {name!r} has {len(labels)} categories in {len(codes)} rows; is it a number? Such rows say "
-            "little about each threshold."
+            f"The response {name!r} has {len(labels)} categories in {rows} rows; is it a number? Such rows say "
+            f"little about each {each}."
         )
-    unused = [label for label in declared if label not in labels]
     if unused:
         warn(
             f"No row of the response {name!r} has {listed(map(plain, unused))}; the model has the "
             f"{len(labels)} categories that occur."
         )
-    return labels, value, np.searchsorted(used, codes).astype(np.float64)
 
 
 def _warn_order(name: str, declared: list[Any]) -> None:

@@ -62,7 +62,7 @@ def check_response(response: Response, formula: ResponseFormula, family: Family,
         constant = len(y) > 1 and bool(np.ptp(y) <= same)
     if family.zeros_apart and not np.any(y != 0):
         raise DataError(f"The response {name!r} is zero in every row: there is nothing to model above zero.")
-    if constant and family.support in ("real", "positive", "unit"):
+    if constant and family.support in ("real", "positive", "unit", "angle"):
         raise DataError(f"The response {name!r} is constant ({y[0]:g} in every row): there is nothing to model.")
     if constant:
         what = f"{y[0]:g} in every row" if response.trials is None else "no successes, or no failures, in any row"
@@ -100,6 +100,12 @@ def check_values(response: Response, formula: ResponseFormula, family: Family, i
         refuse(y <= 0, y, name, index, reason)
     elif family.support == "nonnegative":
         refuse(y < 0, y, name, index, f"must not be negative for family {family.name!r}")
+    elif family.support == "angle":
+        reason = (
+            f"must hold radians between -pi and pi for family {family.name!r}; degrees are np.deg2rad(y), angles "
+            "beyond pi np.arctan2(np.sin(y), np.cos(y))"
+        )
+        refuse(np.abs(y) > np.pi, y, name, index, reason)
     elif family.support in ("unit", "unit_zero", "unit_closed"):
         _check_unit(y, name, family, index)
     if (weights := response.weights) is not None:

@@ -279,7 +279,15 @@ def _comparison(request: Request, comparison: Comparison) -> tuple[Callable[[Arr
             f"comparison={comparison!r} of linear predictors has no meaning; use scale='response', or 'difference'."
         )
     support = request.fit.model.spec.family.support
-    if "odds" in comparison and support not in ("binary", "trials", "unit", "unit_zero", "unit_closed", "ordered"):
+    if "odds" in comparison and support not in (
+        "binary",
+        "trials",
+        "unit",
+        "unit_zero",
+        "unit_closed",
+        "ordered",
+        "unordered",
+    ):
         raise PredictionError(
             f"comparison={comparison!r} needs a mean between 0 and 1; the family {request.fit.model.spec.family.name} "
             f"has responses of kind {support!r}. Use 'ratio'."

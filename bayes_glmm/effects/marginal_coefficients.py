@@ -42,7 +42,7 @@ def marginal_coefficients(fit: Fit, *, ci_prob: float | None = None) -> pd.DataF
     pandas.DataFrame
         Indexed by coefficient, link scale: conditional, conditional_sd, conditional_lower, conditional_upper, marginal,
         marginal_sd, marginal_lower, marginal_upper, and attenuation, the posterior median of marginal / conditional.
-        Ordered responses have a row for each threshold, too.
+        Ordered responses have a row for each threshold, too, categories without an order one for each coefficient.
 
     Raises
     ------
@@ -122,11 +122,14 @@ def _scale(fit: Fit) -> str:
 
 
 def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
-    """Names and (S, coefficients) draws, an ordered response's thresholds first."""
+    """Names and (S, coefficients) draws, an ordered response's thresholds first; those of all categories."""
     design = fit.model.design
-    straight = design.unpenalised[design.acts_on(0)[design.unpenalised]]
+    straight = design.unpenalised
+    if predictor.labels is None:
+        straight = straight[design.acts_on(0)[straight]]
+        return [design.coefs[j] for j in straight], predictor.draws.beta[:, straight]
     names, draws = [design.coefs[j] for j in straight], predictor.draws.beta[:, straight]
-    if predictor.labels is not None:
+    if predictor.family.support == "ordered":
         names = [*threshold_labels(predictor.labels), *names]
         draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
     return names, draws
@@ -134,11 +137,16 @@ def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
 
 def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     """Least squares of the marginal linear predictors on the design, per draw: (S, coefficients)."""
-    design = fit.model.design.within(0)
+    whole, design = fit.model.design, fit.model.design.within(0)
     rows, thresholds = predictor.rows, len(predictor.labels or ("", "")) - 1
-    matrix = design.X
-    if predictor.labels is not None:  # one equation a row and threshold, of threshold - x'beta
-        matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), np.repeat(-design.X, thresholds, axis=0)])
+    matrix, offsets = design.X, design.offset[:, None]
+    if predictor.labels is not None:  # one equation a row and category but the first
+        each = [whole.X * (whole.acts_on(0) | whole.acts_on(c)) for c in range(1, thresholds + 1)]
+        matrix = np.stack(each, axis=1).reshape(rows * thresholds, -1)
+    if predictor.family.support == "unordered":
+        offsets = -whole.offsets.T
+    elif predictor.labels is not None:  # of threshold - x'beta
+        matrix = np.hstack([np.tile(np.eye(thresholds), (rows, 1)), -matrix])
     copies = Counterfactuals(predictor, rows, ())
     first, kind = copies.in_order()
     projection = np.zeros((len(first), thresholds, matrix.shape[1]))
@@ -147,11 +155,10 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     def fitted(piece: tuple[Rows, Rows]) -> Array:
         draws, chunk = piece
         values = copies.taking(draws).parts(first[chunk])[0]
-        offset = design.offset[first[chunk]]
         if predictor.labels is None:
-            return (values - offset) @ projection[chunk, 0]
+            return (values - offsets[first[chunk], 0]) @ projection[chunk, 0]
         assert predictor.family.threshold_predictors is not None
-        eta = predictor.family.threshold_predictors(values, predictor.link) + offset[:, None]
+        eta = predictor.family.threshold_predictors(values, predictor.link) + offsets[first[chunk]]
         return np.einsum("src,rcp->sp", eta, projection[chunk], optimize=True)
 
     total = np.zeros((predictor.draws.size, matrix.shape[1]))

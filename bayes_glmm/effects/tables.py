@@ -32,9 +32,10 @@ from bayes_glmm.effects.labels import heading
 from bayes_glmm.effects.wording import result_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
-from bayes_glmm.predict.expected import NEW_LEVELS, RowPredictor, row_predictor, scales
+from bayes_glmm.predict.expected import NEW_LEVELS, RowPredictor, row_predictor
 from bayes_glmm.predict.meanings import RandomEffects, as_text, check_choice, factor_meanings, stated
 from bayes_glmm.predict.newdata import complete_rows, row_frame
+from bayes_glmm.predict.scales import scales
 from bayes_glmm.printing.table import HEADING, Table
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.families.choices import BEFORE
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Model
@@ -45,6 +46,8 @@ def result_words(fit: HasModel, scale: str = "response") -> dict[str, Any]:
         predicted = f"mu of {name}"
     elif scale in ("link", "mu"):
         predicted = _linear_predictor(fit, name)
+    elif family.support == "unordered":
+        predicted = f"log odds of {scale.removeprefix(BEFORE)} against {family.categories[0]} of {name}"
     else:
         predicted = f"{scale} of {name}"
     return {"response": name, "predicted": predicted, "groups": [term.name for term in design.groups]}
@@ -88,11 +91,11 @@ def ratio_words(fit: HasModel) -> str:
     """
     family, link = fit.model.spec.family, fit.model.spec.link.name
     words = result_words(fit)
-    name, ordered = words["response"], family.support == "ordered"
+    name, ordered, categories = words["response"], family.support == "ordered", family.probabilities is not None
     if link == "logit" and family.mean is not None:
         return f"odds ratios of mu of {name}, the intercept odds"
     if link == "logit":
-        ratios = f"odds ratios of {family.odds.replace('{y}', name) if ordered else name}"
+        ratios = f"odds ratios of {family.odds.replace('{y}', name) if categories else name}"
         return ratios if ordered else f"{ratios}, the intercept odds"
     if family.response_transform is not None:  # of a lognormal response the median is exp(eta)
         return f"ratios of the median of {name}, the intercept a median"
@@ -108,7 +111,7 @@ def ratio_words(fit: HasModel) -> str:
 
 
 def _mean(name: str, support: str) -> str:
-    if support == "ordered":
+    if support in ("ordered", "unordered"):
         return f"probability of each category of {name}"
     return f"probability of {name}" if support in ("binary", "trials") else f"expected {name}"
 
@@ -117,6 +120,8 @@ def _linear_predictor(fit: HasModel, name: str) -> str:
     family, link = fit.model.spec.family, fit.model.spec.link.name
     if family.support == "ordered":
         return f"linear predictor of {name} ({link})"
+    if family.support == "unordered":
+        return f"log odds of {family.odds.replace('{y}', name)}"
     if family.response_transform is not None:  # lognormal
         return f"expected log of {name}"
     mean = _mean(name, family.support) if family.mean is None else f"mu of {name}"

@@ -28,6 +28,8 @@ INVERSES: Mapping[str, int] = {
 _LOG, _LOGIT, _IDENTITY, _SOFTPLUS, _PROBIT, _CLOGLOG, _LOGLOG, _CAUCHIT = range(8)
 #: Step of a linear predictor over which derivatives are taken again, for the information.
 STEP = 1e-4
+#: A pivot this much below zero, as a share of the diagonal, is rounding.
+_ROUNDING = 1e-9
 
 
 @as_written
@@ -117,11 +119,11 @@ def row_factors(
     """Fill factors of each row's information about its linear predictors, L D L', from first derivatives.
 
     D stands on the diagonal of `factors` (rows, C, C), L below it. The information's diagonal is minus the second
-    derivative, at least 0; what stands beside it is shrunk until the matrix has no negative eigenvalue (by Gershgorin's
-    circles; for two linear predictors no further than needed).
+    derivative, at least 0; where the matrix has a negative eigenvalue, what stands beside the diagonal is shrunk until
+    it has none (by Gershgorin's circles; for two linear predictors no further than needed).
     """
     channels, size = data.predictors.shape[0], stop - start
-    values, unused = np.empty(size), np.zeros(parameters.size)
+    values, unused, pivots = np.empty(size), np.zeros(parameters.size), np.empty(channels)
     for c in range(channels):
         own = eta[c * size : c * size + size]
         own += STEP
@@ -134,12 +136,12 @@ def row_factors(
                 curvature = (lower[other * size + i] - upper[other * size + i]) / (2.0 * STEP)
                 factors[i, c, other] = curvature if math.isfinite(curvature) else 0.0
     for i in range(size):
-        _factorize_row(factors[i])
+        _factorize_row(factors[i], pivots)
 
 
 @as_written
-def _factorize_row(matrix: Any) -> None:
-    """Turn one row's curvature into the factors L and D of the information it stands for."""
+def _factorize_row(matrix: Any, pivots: Any) -> None:
+    """Turn one row's curvature into the factors L and D of the information it stands for; work in `pivots` (C,)."""
     k = matrix.shape[0]
     widest = 1.0
     for a in range(k):
@@ -153,15 +155,28 @@ def _factorize_row(matrix: Any) -> None:
     for a in range(k):
         for b in range(a):
             known = matrix[a, a] > 0.0 and matrix[b, b] > 0.0
-            between = 0.5 * (matrix[a, b] + matrix[b, a]) / widest if known else 0.0
-            matrix[a, b] = matrix[b, a] = between
+            matrix[b, a] = 0.5 * (matrix[a, b] + matrix[b, a]) if known else 0.0
         matrix[a, a] = max(matrix[a, a], 0.0)
+    if not _eliminate(matrix, pivots, 1.0):
+        _eliminate(matrix, pivots, widest)
     for a in range(k):
+        matrix[a, a] = max(pivots[a], 0.0)
+        for b in range(a + 1, k):
+            matrix[a, b] = 0.0
+
+
+@as_written
+def _eliminate(matrix: Any, pivots: Any, shrink: float) -> bool:
+    """Fill L below the diagonal and D, `pivots`, of what stands on it and above it; say whether D has no minus."""
+    positive = True
+    for a in range(matrix.shape[0]):
+        pivots[a] = matrix[a, a]
         for b in range(a):
-            total = matrix[a, b]
+            total = matrix[b, a] / shrink
             for m in range(b):
-                total -= matrix[a, m] * matrix[b, m] * matrix[m, m]
-            matrix[a, b] = total / matrix[b, b] if matrix[b, b] > 0.0 else 0.0
-            matrix[b, a] = 0.0
+                total -= matrix[a, m] * matrix[b, m] * max(pivots[m], 0.0)
+            matrix[a, b] = total / pivots[b] if pivots[b] > 0.0 else 0.0
         for m in range(a):
-            matrix[a, a] = max(matrix[a, a] - matrix[a, m] * matrix[a, m] * matrix[m, m], 0.0)
+            pivots[a] -= matrix[a, m] * matrix[a, m] * max(pivots[m], 0.0)
+        positive = positive and pivots[a] >= -_ROUNDING * matrix[a, a]
+    return positive

@@ -18,7 +18,7 @@ from bayes_glmm.engine import densities
 from bayes_glmm.engine.arithmetic import inlined
 from bayes_glmm.engine.densities import log_normal_cdf, rising
 from bayes_glmm.engine.pointers import carray
-from bayes_glmm.engine.steps import steps_loop
+from bayes_glmm.engine.steps import each_steps_loop, steps_loop
 from bayes_glmm.engine.vector_math import fast_exp, fast_log1p_unit
 
 #: What trials are multiplied by where a row's y holds both, successes + TRIALS trials: whole numbers below it.
@@ -58,6 +58,7 @@ INVERSES: Mapping[str, Callable[..., Any]] = {
     "cloglog": densities.cloglog,
     "cauchit": densities.cauchy_cdf,
     "loglog": densities.loglog,
+    "tan_half": densities.half_angle,
 }
 
 #: Densities by the family's kernel name.
@@ -78,6 +79,7 @@ DENSITIES: Mapping[str, Density] = {
     "inversegaussian": Density(densities.inversegaussian, 1),
     "beta": Density(densities.beta, 1),
     "tweedie": Density(densities.tweedie, 2),
+    "vonmises": Density(densities.vonmises, 1),
 }
 
 
@@ -430,6 +432,40 @@ def binomial_loop(pair: Callable[..., Any]) -> Callable[..., float]:
     return rows
 
 
+def softmax_rows(n: int, eta_: P, y_: P, counts_: P, par_: P, v_: P, d_: P, d_par_: P) -> float:
+    """Rows of categories with a linear predictor each, but for the first, whose is zero; y holds their number, too."""
+    y, counts, values, reference = carray(y_, (n,)), carray(counts_, (n,)), carray(v_, (n,)), carray(d_, (n,))
+    categories = math.floor(y[0] / TRIALS)
+    par, pull = carray(par_, (categories - 1, n)), carray(d_par_, (categories - 1, n))
+    for i in range(n):
+        values[i] = 0.0
+    for own in par:
+        for i in range(n):
+            values[i] = max(values[i], own[i])
+    for i in range(n):
+        reference[i] = fast_exp(-values[i])
+    for a in range(categories - 1):
+        own, weight = par[a], pull[a]
+        for i in range(n):
+            weight[i] = fast_exp(own[i] - values[i])
+            reference[i] += weight[i]
+    for a in range(categories - 1):
+        weight = pull[a]
+        for i in range(n):
+            weight[i] *= -counts[i] / reference[i]
+    total = 0.0
+    for i in range(n):
+        c = int(y[i] - TRIALS * categories)
+        own_eta = 0.0
+        if c > 0:
+            own_eta = par[c - 1, i]
+            pull[c - 1, i] += counts[i]
+        values[i] = counts[i] * (own_eta - values[i] - math.log(reference[i]))
+        total += values[i]
+        reference[i] = 0.0
+    return total
+
+
 def has_trials(kernel: str) -> bool:
     """Whether rows hold numbers of trials beside successes."""
     return kernel.endswith("binomial") and not kernel.endswith("negativebinomial")
@@ -437,6 +473,10 @@ def has_trials(kernel: str) -> bool:
 
 def each_kernel_of(kernel: str, link: str) -> Callable[..., float] | None:
     """Return the kernel of `each_loop` for a family's kernel name and a link; None where there is none."""
+    if kernel == "categorical":
+        return softmax_rows if link == "logit" else None
+    if kernel in STEPS:
+        return each_steps_loop(kernel, PAIRS[link], TRIALS) if link in PAIRS else None
     row, parameters = row_of(kernel, link), parameters_of(kernel)
     return None if row is None or not parameters else each_loop(row, parameters, has_trials(kernel))
 

@@ -99,6 +99,12 @@ def cauchy_cdf(eta: float) -> tuple[float, float]:
 
 
 @inlined
+def half_angle(eta: float) -> tuple[float, float]:
+    """Return the angle whose half has the tangent eta, and its derivative."""
+    return 2.0 * math.atan(eta), 2.0 / (1.0 + eta * eta)
+
+
+@inlined
 def loglog(eta: float) -> tuple[float, float]:
     """Mu = exp(-exp(-eta))."""
     rate = math.exp(min(-eta, 700.0))
@@ -342,3 +348,33 @@ def tweedie(y: float, mu: float, phi: float, power: float) -> tuple[float, float
     d_log_z = 1.0 / two - shape / one - (log_y - math.log(one) - math.log(phi)) / (one * one)
     d_power = y * rate * (1.0 / one + log_mu) - d_number + count * d_log_z + pull / (one * one)
     return value, d_mu, d_phi, d_power
+
+
+@as_written
+def log_bessel(x: float) -> tuple[float, float]:
+    """Return log I0(x) - x and I1(x) / I0(x) of x >= 0: power series up to 25, asymptotic series beyond."""
+    if x < 25.0:
+        quarter, term, zero, one = 0.25 * x * x, 1.0, 1.0, 1.0
+        for k in range(1, 60):
+            term *= quarter / (k * k)
+            zero += term
+            one += term / (k + 1.0)
+        return math.log(zero) - x, 0.5 * x * one / zero
+    term, other, zero, one = 1.0, 1.0, 1.0, 1.0
+    for k in range(1, 25):
+        odd = (2.0 * k - 1.0) * (2.0 * k - 1.0)
+        term *= odd / (8.0 * k * x)
+        other *= (odd - 4.0) / (8.0 * k * x)
+        zero += term
+        one += other
+    return math.log(zero) - 0.5 * math.log(2.0 * math.pi * x), one / zero
+
+
+@inlined
+def vonmises(y: float, mu: float, kappa: float, unused: float) -> tuple[float, float, float, float]:
+    """Angles about the direction mu, concentrated by kappa."""
+    value, ratio = log_bessel(kappa)
+    half = math.sin(0.5 * (y - mu))
+    # kappa (cos - 1) without cancellation where kappa is large
+    far = -2.0 * half * half
+    return kappa * far - value, kappa * math.sin(y - mu), far + 1.0 - ratio, 0.0

@@ -38,7 +38,8 @@ class Rows:
         Predictors (n, p), offset (C, n) of every linear predictor, random predictors (n, k) and level codes (n,) per
         grouping factor of the design.
     y
-        (n,) responses; sums of them where rows were added up; successes + TRIALS times trials where these are not.
+        (n,) responses; sums of them where rows were added up; successes + TRIALS times trials where these are not, and
+        categories without an order + TRIALS times their number.
     counts
         (n,) binomial trials, how many rows a row stands for (its weight), or, where `root` cannot stand for it, its
         precision.
@@ -81,6 +82,8 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
     y = weights * reduced.y if summed else reduced.y
     if reduced.trials is not None and not summed:
         y = y + TRIALS * reduced.trials
+    if spec.family.categories:
+        y = y + TRIALS * len(spec.family.categories)
     Z, level_codes = tuple(g.Z for g in reduced.groups), tuple(g.codes for g in reduced.groups)
     precision, root = design.precision, None
     known = tuple(design.known[name] for name in spec.family.known)

@@ -18,6 +18,7 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
+from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
@@ -40,7 +41,7 @@ LOG_CONCAVE = frozenset(
     | {"known_gaussian", "wider_gaussian", "limited_gaussian", "limited_lognormal"}
 )
 #: Kernels with such rows under one link only.
-_CONCAVE_UNDER = {"acat": "logit"}
+_CONCAVE_UNDER = {"acat": "logit", "categorical": "logit"}
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -200,7 +201,8 @@ def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
     for part in design.penalised:
         if len(part.columns) > codes.MOST_COEFS:
             return f"{len(part.columns)} coefficients of {part.name} are more than the engine's {codes.MOST_COEFS}"
-    categories = () if design.response is None else design.response.categories or ()
+    ordered = design.response is not None and design.spec.family.support == "ordered"
+    categories = (design.response.categories or ()) if ordered and design.response is not None else ()
     if len(categories) - 1 > codes.MOST_THRESHOLDS:
         return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
     return None
@@ -295,7 +297,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
     kernel, link = spec.family.kernel or "", spec.link.name
     concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
-    concave_rows = concave_rows and not spec.channels
+    concave_rows = concave_rows and (not spec.channels or bool(spec.family.categories))
     log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
@@ -477,7 +479,7 @@ def _start(
 
 def _start_thresholds(spec: ModelSpec, data: KernelData) -> Array:
     """Return the thresholds (logs of increments after the first, where they increase) of the categories' shares."""
-    rows = np.bincount(data.y[:, 0].astype(np.int64), weights=data.counts) + 0.5
+    rows = np.bincount(np.mod(data.y[:, 0], TRIALS).astype(np.int64), weights=data.counts) + 0.5
     assert spec.family.threshold_predictors is not None
     thresholds = np.asarray(spec.family.threshold_predictors(rows / rows.sum(), spec.link)) + data.offset.mean()
     if not spec.family.parameters[-1].increasing:

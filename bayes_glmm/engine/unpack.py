@@ -83,8 +83,8 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
             thresholds = theta[..., i:]
             if row.increasing:
                 thresholds = np.cumsum(np.concatenate([thresholds[..., :1], np.exp(thresholds[..., 1:])], axis=-1), -1)
-            shift = straight @ packed.priors.means if n_beta else np.zeros(x.shape[:2])
-            variables[row.name] = (("threshold",), thresholds + shift[..., None])
+            shift = straight @ packed.priors.shifts.T if n_beta else 0.0
+            variables[row.name] = (("threshold",), thresholds + shift)
             assert design.response is not None and design.response.categories is not None
             coords["threshold"] = list(threshold_labels(design.response.categories))
         else:

@@ -1,6 +1,6 @@
 """Response families: base densities by what responses may be, and `zeros`, which combines them."""
 
-from bayes_glmm.families import amounts, counts, ordinal, positive, real, steps, trials, unit, zeros
+from bayes_glmm.families import amounts, angles, choices, counts, ordinal, positive, real, steps, trials, unit, zeros
 from bayes_glmm.families.family import DISCRETE, FAMILIES, AuxiliaryParameter, Family, Parameters, family_named
 
 __all__ = ["DISCRETE", "FAMILIES", "AuxiliaryParameter", "Family", "Parameters", "family_named"]
@@ -26,11 +26,13 @@ FAMILIES.update(
         positive.WEIBULL,
         positive.INVERSEGAUSSIAN,
         amounts.TWEEDIE,
+        angles.VONMISES,
         unit.BETA,
         unit.ORDBETA,
         unit.ZERO_ONE_INFLATED_BETA,
         ordinal.CUMULATIVE,
         *steps.STEPS,
+        choices.CATEGORICAL,
         *zeros.FAMILIES_WITH_ZEROS,
     )
 )

@@ -19,7 +19,7 @@ from bayes_glmm.priors import Prior
 
 Parameters = Mapping[str, Any]
 #: Supports whose responses are whole numbers.
-DISCRETE = frozenset({"binary", "trials", "count", "ordered"})
+DISCRETE = frozenset({"binary", "trials", "count", "ordered", "unordered"})
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class Family:
     support
         What responses are allowed: ``"real"``, ``"positive"``, ``"count"``, ``"binary"``, ``"trials"`` (successes out
         of a number of trials), ``"unit"`` (strictly between 0 and 1), ``"ordered"`` (ordered categories, coded 0, 1,
-        ... in y).
+        ... in y), ``"unordered"`` (categories without an order, coded likewise), ``"angle"``
+        (radians between -pi and pi).
     log_density
         (y, mu, parameters, trials) -> pointwise log density, numpy, broadcasting.
     simulate
@@ -109,13 +110,13 @@ class Family:
         (eta, variance, parameters) -> E[y | x] with mu ~ N(eta, variance), for families with a `mean` that has such a
         closed form under the identity link; None elsewhere.
     probabilities
-        (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for ``"ordered"``
-        families, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
+        (eta, link, parameters) -> P(y = c | x, u) of every category c along a new last axis, numpy; for families of
+        categories, where it is what `log_density`, `simulate` and `variance` take for mu. None elsewhere.
     threshold_predictors
-        (probabilities along the last axis, link) -> threshold minus linear predictor, one a threshold: `probabilities`
-        in reverse. None for families without.
+        (probabilities along the last axis, link) -> threshold minus linear predictor, one a threshold, or the linear
+        predictor of each category but the first where they have no order: `probabilities` in reverse. None elsewhere.
     odds
-        What odds under the logit link are of, for ``"ordered"`` families, with ``{y}`` for the response.
+        What odds under the logit link are of, for families of categories, with ``{y}`` for the response.
     latent_variance
         (link, parameters) -> variance of the response around the linear predictor on *its* scale, where that is known:
         a threshold's latent variable, a log that is normal. None where it follows from the response's moments.
@@ -137,13 +138,15 @@ class Family:
     kernel
         Name of the family's row kernel in the engine; None where models go through PyMC's graph.
     latex
-        Distribution in equations, with ``{mu}`` for the location; of ``"ordered"`` families the whole line, with
+        Distribution in equations, with ``{mu}`` for the location; of families of categories the whole line, with
         ``{g}`` for the link and ``{y}`` for the response.
     aliases
         Other names users may write.
     of, knowing, remake
-        For a family made by `bayes_glmm.families.knowing` from another: that family, what more is known of a row, and
-        the function of both that makes it.
+        For a family made from another when more is known: that family, what is known of a row
+        (`bayes_glmm.families.knowing`), and the function that makes it.
+    categories
+        Labels of the categories of such a family, the reference first, where they decide its parameters.
     known
         Names of the numbers known of a row that the functions find among the parameters, (rows,) each.
     places
@@ -186,6 +189,7 @@ class Family:
     of: Family | None = None
     knowing: tuple[str, ...] = ()
     remake: Callable[[Any, tuple[str, ...]], Any] | None = None
+    categories: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     places: Callable[[Any, Any, Parameters, bool], tuple[Any, Any]] | None = None
 
@@ -197,7 +201,7 @@ class Family:
     def __reduce__(self) -> Any:
         """Travel between processes as a name; a family of the user's own as its fields."""
         if self.remake is not None:
-            return (self.remake, (self.of, self.knowing))
+            return (self.remake, (self.of, self.categories or self.knowing))
         return (family_named, (self.name,)) if FAMILIES.get(self.name) is self else super().__reduce__()
 
 

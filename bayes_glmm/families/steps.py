@@ -12,6 +12,7 @@ Under symmetric links the first two are one model.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from bayes_glmm.errors import GLMMError
-from bayes_glmm.families.family import Family
+from bayes_glmm.families.family import AuxiliaryParameter, Family
 from bayes_glmm.families.ordinal import CUMULATIVE, THRESHOLDS, CategoryDistribution
 from bayes_glmm.links import Link
+from bayes_glmm.priors import Prior
 
 _TINY = 1e-300  # of a probability whose logarithm is taken
 _LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit")
@@ -35,8 +37,10 @@ def _tails(link: Link, x: Any) -> tuple[Any, Any]:
 
 
 def _apart(eta: Any, parameters: Mapping[str, Any]) -> Any:
-    """Return thresholds minus linear predictors, (..., thresholds)."""
-    return np.asarray(parameters["thresholds"], dtype=float) - np.asarray(eta, dtype=float)[..., None]
+    """Return thresholds minus linear predictors, (..., thresholds); other parameters are of one threshold each."""
+    apart = np.asarray(parameters["thresholds"], dtype=float) - np.asarray(eta, dtype=float)[..., None]
+    own = [values for name, values in parameters.items() if name != "thresholds"]
+    return apart - np.stack(np.broadcast_arrays(*own), axis=-1) if own else apart
 
 
 def _one_by_one(stopping: Any, going: Any) -> Any:
@@ -129,7 +133,9 @@ class _Steps(CategoryDistribution):
     logs: Callable[[Link, Any], Any]
 
     def _probabilities(self, eta: Any, thresholds: Any) -> Any:
-        return self.logs(self.link, thresholds.reshape((thresholds.shape[-1],)) - eta[..., None])
+        if thresholds.ndim < 2:
+            thresholds = thresholds.reshape((thresholds.shape[-1],))
+        return self.logs(self.link, thresholds - eta[..., None])
 
     def _logp(self, value: Any, eta: Any, thresholds: Any) -> Any:
         """Log probability of a code: a sum over all categories, of which one counts."""
@@ -152,9 +158,37 @@ class _Steps(CategoryDistribution):
 
 def _graph(logs: Callable[[Link, Any], Any]) -> Callable[..., tuple[Any, dict[str, Any]]]:
     def graph(eta: Any, link: Link, parameters: Mapping[str, Any], trials: Any) -> tuple[Any, dict[str, Any]]:
-        return _Steps(link, logs), {"eta": eta, "thresholds": parameters["thresholds"]}
+        import pytensor.tensor as pt
+
+        own = [values for name, values in parameters.items() if name != "thresholds"]
+        thresholds = parameters["thresholds"]
+        return _Steps(link, logs), {
+            "eta": eta,
+            "thresholds": thresholds - pt.stack(own, axis=-1) if own else thresholds,
+        }
 
     return graph
+
+
+@functools.cache
+def family_of_steps(base: Family, labels: tuple[str, ...]) -> Family:
+    """Return a family of steps whose predictors have effects that differ from step to step.
+
+    Parameters
+    ----------
+    base
+        A family of steps.
+    labels
+        Labels of the categories, lowest first.
+
+    Returns
+    -------
+    Family
+        With a parameter for each threshold, ``"cs1"``, ``"cs2"``, ..., which is taken off it; `Family.of` is the base.
+    """
+    effect = Prior("Normal", mu=0, sigma=2.5)
+    own = (AuxiliaryParameter(f"cs{c}", effect, lower=None, start=0.0) for c in range(1, len(labels)))
+    return replace(base, parameters=(*own, *base.parameters), of=base, categories=labels, remake=family_of_steps)
 
 
 SRATIO = replace(

@@ -271,7 +271,7 @@ class FittedGLMM(Fit):
                 "A fit of several data sets is not updated: call fit_multiple(formula, frames) again."
             )
         spec = self.model.spec
-        own = {part.name: part.text for part in spec.formula.parameters}
+        own = spec.formula.stated
         dpar_formulas = own if dpar_formulas is None else updated_parameters(own, dpar_formulas)
         if link is None and family is None:
             link = {LOCATION: spec.link, **{name: one for name, one in spec.links if name in dpar_formulas}}

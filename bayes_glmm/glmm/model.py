@@ -119,10 +119,11 @@ class GLMM:
     ) -> None:
         refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, _ARGUMENTS)
         names = column_names(data)
-        self._spec = ModelSpec.build(
+        spec = ModelSpec.build(
             formula, family, link, priors, center, missing, names, covariances=covariances, dpar_formulas=dpar_formulas
         )
-        self._design = build_design(self._spec, data)
+        self._design = build_design(spec, data)
+        self._spec = self._design.spec
         self._prior_table = resolve_priors(self._spec, self._design)
         check_propriety(self._design, self._prior_table)
 

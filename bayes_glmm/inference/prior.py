@@ -80,8 +80,8 @@ def sample_prior(design: Design, priors: PriorTable, draws: int, random_seed: in
         values = _values(rng, [row] * len(coords["threshold"]), draws)
         values = np.sort(values, axis=1) if row.increasing else values
         # thresholds for centred predictors, reported for the predictors as they are
-        shift = straight @ priors.means if priors.centered else np.zeros(draws)
-        variables[row.parameter] = (("threshold",), values + shift[:, None])
+        shifts = straight @ priors.shifts.T if priors.centered else np.zeros((draws, 1))
+        variables[row.parameter] = (("threshold",), values + shifts)
     for steps, row in zip(design.monotonic, priors.monotonic, strict=True):
         shares = rng.dirichlet(np.full(len(steps.steps), row.prior["alpha"]), size=draws)
         variables[steps.name], coords[steps.dim] = ((steps.dim,), shares), list(steps.steps)

@@ -272,6 +272,7 @@ def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, D
     if "unanswered" in manifest:
         rows = _frame(group, manifest["unanswered"], _UNANSWERED).reindex(columns=design.frame.columns)
         design = replace(design, unanswered=rows)
+    spec = replace(design.spec, missing=spec.missing)  # with the categories of the response
     design = replace(design, spec=spec, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
     saved = manifest["design"]
     if list(design.coefs) != saved["coefs"] or not np.allclose(design.X.sum(axis=0), saved["sums"], rtol=1e-6):

@@ -36,7 +36,7 @@ SCALES: Mapping[str, float] = {"sd": 1.0, "variance": 2.0, "precision": -2.0}
 #: The class of the shares that the steps of monotonic effects have.
 _SIMPLEX = "simplex"
 
-_KEY = re.compile(r"^(?P<head>[A-Za-z_]+)(?:\[(?P<first>.*?)\](?:\[(?P<second>.*)\])?)?$", re.DOTALL)
+_KEY = re.compile(r"^(?P<head>[^\[\]]+)(?:\[(?P<first>.*?)\](?:\[(?P<second>.*)\])?)?$", re.DOTALL)
 
 
 def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = frozenset()) -> PriorTable:
@@ -70,7 +70,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     ordered = any(row.ordered for row in auxiliary)
     columns, size = prepared(design.frame, design.encoders.kinds), len(design.unpenalised)
     scales = predictor_scales(spec, design, scale)
-    parts = [_fixed_priors(design, c, one, columns, stated, ordered and c == 0) for c, one in enumerate(scales)]
+    parts = [_fixed_priors(design, c, one, columns, stated, ordered) for c, one in enumerate(scales)]
     groups = tuple(
         (term.name, _default_group_priors(term, design, i, columns, scales, stated))
         for i, term in enumerate(design.groups)
@@ -88,6 +88,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
             ParameterPrior(f"{_SIMPLEX}[{term.column}]", Prior("Dirichlet", alpha=1.0), about="shares of the steps")
             for term in design.monotonic
         ),
+        alike=spec.family.support == "unordered",
     )
 
 
@@ -224,7 +225,7 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         does not fit its parameter (LKJ for a sd, say).
     """
     table = default_priors(spec, design)
-    chosen: dict[str, tuple[int, str, ParameterPrior]] = {}
+    chosen: dict[str, tuple[float, str, ParameterPrior]] = {}
     for key, prior in spec.priors:
         matched = _matches(key, table)
         if not matched:
@@ -268,7 +269,8 @@ def valid_keys(table: PriorTable) -> list[str]:
     list of str
         Such as ``["Intercept", "beta", "beta[x]", "sd", "sd[g]", "sd[g][x]", "variance[g]", ...]``.
     """
-    keys = [row.parameter for row in table.beta]
+    keys = ["Intercept", "beta", *(["sd"] if table.groups else [])] if table.alike else []
+    keys += [row.parameter for row in table.beta]
     keys += [
         _of("beta", channel) for channel in dict.fromkeys(row.channel for row in table.beta if not row.is_intercept)
     ]
@@ -293,8 +295,11 @@ def _of(head: str, channel: str) -> str:
     return f"{head}_{channel}" if channel else head
 
 
-def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, float]]:
-    """Return the rows a key names, each with the key's specificity and the power of the parameter it is about."""
+def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, float, float]]:
+    """Return the rows a key names, each with the key's specificity and the power of the parameter it is about.
+
+    What names all categories is half a step less specific than what names one.
+    """
     parsed = _KEY.match(key)
     if parsed is None:
         return []
@@ -303,11 +308,14 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
     inside = key[len(head) + 1 : -1] if first is not None else None
     if named := [row for row in table.beta if row.parameter == key]:
         return [(row, 1, 1.0) for row in named]
-    classes = [row for row in table.beta if not row.is_intercept and head == _of("beta", row.channel)]
+    of_all = table.alike and head in ("beta", "Intercept")
+    if of_all and head == "Intercept":
+        return [(row, 0.5, 1.0) for row in table.beta if row.is_intercept and inside is None]
+    classes = [r for r in table.beta if not r.is_intercept and (of_all or head == _of("beta", r.channel))]
     if classes or head == "beta":
         chosen = [row for row in classes if inside in (None, row.parameter[len("beta[") : -1])]
         chosen += [row for row in classes if row.channel and row.parameter == f"beta[{row.channel}_{inside}]"]
-        return [(row, 0 if inside is None else 1, 1.0) for row in dict.fromkeys(chosen)]
+        return [(row, (0 if inside is None else 1) - 0.5 * of_all, 1.0) for row in dict.fromkeys(chosen)]
     if head in SCALES and inside == "sigma" and second is None:
         return [(row, 1, SCALES[head]) for row in table.auxiliary if row.parameter == "sigma"]
     if scale := next((scale for scale in SCALES if head == scale or head.startswith(f"{scale}_")), None):
@@ -325,22 +333,26 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, int, flo
 
 def _group_matches(
     key: str, scale: str, channel: str, inside: str | None, table: PriorTable
-) -> list[tuple[ParameterPrior, int, float]]:
-    """Match sds, variances and precisions; without a channel, classes are those of the mean's effects."""
-    matched = []
+) -> list[tuple[ParameterPrior, float, float]]:
+    """Match sds, variances and precisions; without a channel, classes are those of the mean's effects, or all."""
+    matched: list[tuple[ParameterPrior, float, float]] = []
+    of_all = table.alike and not channel
     for row in (one.sd for one in table.smooths):
         if key == row.parameter.replace("sd[", f"{scale}[", 1):
             matched.append((row, 1, SCALES[scale]))
-        elif row.channel == channel and inside is None:
-            matched.append((row, 0, SCALES[scale]))
+        elif (of_all or row.channel == channel) and inside is None:
+            matched.append((row, -0.5 * of_all, SCALES[scale]))
     for name, group in table.groups:
         for row in group.sd:
-            if row.channel == channel and inside is None:
-                matched.append((row, 0, SCALES[scale]))
-            elif row.channel == channel and inside == name:
-                matched.append((row, 1, SCALES[scale]))
+            own = of_all or row.channel == channel
+            if own and inside is None:
+                matched.append((row, -0.5 * of_all, SCALES[scale]))
+            elif own and inside == name:
+                matched.append((row, 1 - 0.5 * of_all, SCALES[scale]))
             elif key == row.parameter.replace("sd[", f"{scale}[", 1):
                 matched.append((row, 2, SCALES[scale]))
+            elif own and key == f"{scale}[{name}][{_own_name(row, name)}]":
+                matched.append((row, 1.5, SCALES[scale]))
             elif row.channel == channel and key == f"{_of(scale, channel)}[{name}][{_own_name(row, name)}]":
                 matched.append((row, 2, SCALES[scale]))
     return matched

@@ -95,7 +95,7 @@ def _coords(design: Design) -> dict[str, Any]:
         coords["smooth_coef"] = [design.coefs[j] for part in design.penalised for j in part.columns]
         coords["straight_coef"] = [design.coefs[j] for j in design.unpenalised]
         coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
-    if design.response is not None and design.response.categories is not None:
+    if design.response is not None and design.response.categories and design.spec.family.support == "ordered":
         coords["threshold"] = list(threshold_labels(design.response.categories))
     coords |= {term.dim: list(term.steps) for term in design.monotonic}
     for term in design.groups:
@@ -192,7 +192,7 @@ def _thresholds(model: pm.Model, row: ParameterPrior, design: Design, priors: Pr
     if not (priors.centered and "beta" in model.named_vars):
         return thresholds_parameter(row.parameter, row, "threshold")
     centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
-    shift = pt.dot(pt.as_tensor_variable(priors.means), model["beta"][design.unpenalised])
+    shift = pt.dot(pt.as_tensor_variable(priors.shifts), model["beta"][design.unpenalised])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
 

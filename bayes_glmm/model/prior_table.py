@@ -155,6 +155,8 @@ class PriorTable:
         Priors of each set of columns that share a sd, in the order of ``Design.penalised``.
     monotonic
         Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
+    alike
+        Whether the linear predictors are those of categories: names without one, ``"beta"``, stand for all of them.
     """
 
     beta: tuple[ParameterPrior, ...]
@@ -166,6 +168,14 @@ class PriorTable:
     means: Array = field(repr=False, compare=False)
     smooths: tuple[SmoothPriors, ...] = ()
     monotonic: tuple[ParameterPrior, ...] = ()
+    alike: bool = False
+
+    @property
+    def shifts(self) -> Array:
+        """What coefficients add to thresholds at the predictors' means: (1, p), or (thresholds, p)."""
+        names = list(dict.fromkeys(row.channel for row in self.beta if row.channel)) or [""]
+        own = np.array([[row.channel in ("", name) for row in self.beta] for name in names], dtype=float)
+        return own.reshape(len(names), len(self.beta)) * self.means
 
     @property
     def lengthscales(self) -> tuple[ParameterPrior, ...]:

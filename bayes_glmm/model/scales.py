@@ -144,9 +144,12 @@ def predictor_scales(spec: ModelSpec, design: Design, scale: ResponseScale) -> t
     -------
     tuple of PredictorScale
         That of a further parameter is centred where the default prior of the parameter as a constant has its median,
-        and its unit is one (sd of the response's for parameters without bounds that are measured in it).
+        and its unit is one (sd of the response's for parameters without bounds that are measured in it). That of a
+        category is centred at the log odds of the responses' shares.
     """
     scales = [PredictorScale(scale.center, scale.link_sd)]
+    if spec.family.support == "unordered":
+        return (*scales, *_category_scales(spec, design))
     for position, one in enumerate(spec.channels):
         row = one.parameter
         prior = default_auxiliary_prior(row, scale)
@@ -155,6 +158,20 @@ def predictor_scales(spec: ModelSpec, design: Design, scale: ResponseScale) -> t
         offset = float(design.offsets[position].mean())
         scales.append(PredictorScale(middle - offset, unit, one.name, link_in_words(one)))
     return tuple(scales)
+
+
+def _category_scales(spec: ModelSpec, design: Design) -> list[PredictorScale]:
+    """Return the scales of categories' linear predictors."""
+    response, ways_back = design.response, spec.family.threshold_predictors
+    assert response is not None and ways_back is not None
+    shares = np.bincount(response.y.astype(np.int64), minlength=len(spec.family.categories)) / len(response.y)
+    centers = ways_back(shares, spec.link) - design.offsets.mean(axis=1)
+    first = spec.family.categories[0]
+    about = [f"log odds of {label} against {first}" for label in spec.family.categories[1:]]
+    return [
+        PredictorScale(float(center), 1.0, one.name, words)
+        for center, one, words in zip(centers, spec.channels, about, strict=True)
+    ]
 
 
 def _inside(row: AuxiliaryParameter, value: float) -> float:

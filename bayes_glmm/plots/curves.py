@@ -28,6 +28,7 @@ from bayes_glmm.plots.style import (
     dashed_keys,
     ink,
     legend_above,
+    legend_columns,
     legend_style,
     line_style,
     opaque_keys,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_THICK = 6  # curves of one table
+_LETTERS = 28  # of a legend's line, above each panel
 
 
 def draw_curves(stories: Mapping[str, pd.DataFrame], x: str, color: str | None, ax: Axes | None) -> Axes | Figure:
@@ -151,8 +153,9 @@ def _panels(
     figure.supylabel(label, color=ink(), fontsize="medium")
     handles, labels = panels[0].get_legend_handles_labels()
     style = legend_style(dashed_keys(panels[0]), _interval(stories, panels[0]))
-    across = min(len(labels), len(panels), side_by_side)
-    opaque_keys(figure.legend(handles, fitted(labels, lines=2), loc="outside upper left", ncols=across, **style))
+    names = fitted(labels, lines=2)
+    across = legend_columns(names, min(len(labels), len(panels), side_by_side), _LETTERS * side_by_side)
+    opaque_keys(figure.legend(handles, names, loc="outside upper left", ncols=across, **style))
     fit_paper(figure, 2.5, 2.1)
     return figure
 

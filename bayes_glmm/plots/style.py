@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from bayes_glmm.arguments import in_words
@@ -11,7 +12,7 @@ from bayes_glmm.errors import GLMMError, nearest
 from bayes_glmm.plots.names import fitted, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -184,14 +185,36 @@ def legend_above(ax: Axes, columns: int, title: str = "") -> Legend:
     matplotlib.legend.Legend
         The legend.
     """
-    columns = max(1, columns)
     handles, labels = ax.get_legend_handles_labels()
     names = fitted(labels, lines=2)
-    widths = [8 + max(map(len, name.split("\n"))) for name in names]
-    while columns > 1 and sum(max(widths[first::columns]) for first in range(min(columns, len(widths)))) > _WIDEST:
-        columns -= 1
+    columns = legend_columns(names, columns, _WIDEST)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
     return opaque_keys(ax.legend(handles, names, ncols=columns, **place, **legend_style(dashed_keys(ax), title)))
+
+
+def legend_columns(names: Sequence[str], columns: int, letters: int) -> int:
+    """Return how many columns a legend's line has room for.
+
+    Parameters
+    ----------
+    names
+        The labels.
+    columns
+        Number of columns wanted.
+    letters
+        Length of the line.
+
+    Returns
+    -------
+    int
+        At least one.
+    """
+    widths = [8 + max(map(len, name.split("\n"))) for name in names]
+    columns = max(1, columns)
+    # keys run down the columns
+    while columns > 1 and sum(max(part) for part in np.array_split(widths, columns) if len(part)) > letters:
+        columns -= 1
+    return columns
 
 
 def legend_beside(owner: Axes | Figure, ax: Axes, title: str) -> Legend:

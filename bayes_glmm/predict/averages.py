@@ -15,6 +15,7 @@ import numpy.typing as npt
 from bayes_glmm.families import Family
 from bayes_glmm.links import Link
 from bayes_glmm.predict.domain import check_average_exists
+from bayes_glmm.predict.nodes import normal_rule
 from bayes_glmm.predict.quadrature import gaussian_expectation, gaussian_expectations, gaussian_mean
 
 Array = npt.NDArray[np.float64]
@@ -75,7 +76,7 @@ def averaged_probabilities(family: Family, link: Link, parameters: Parameters, e
     family, link, eta, variance
         As in `averaged_mean`, of a family of categories.
     parameters
-        ``"thresholds"``, (S, 1, thresholds).
+        ``"thresholds"``, (S, 1, thresholds), and what is taken off each of them where that differs by rows, (S, rows).
 
     Returns
     -------
@@ -84,6 +85,12 @@ def averaged_probabilities(family: Family, link: Link, parameters: Parameters, e
     """
     probabilities, thresholds = family.probabilities, np.asarray(parameters["thresholds"])
     assert probabilities is not None
+    if len(parameters) > 1:
+        sd = np.sqrt(variance)
+        nodes, weights = normal_rule(1, float(sd.max()))
+        pairs = zip(nodes, weights, strict=True)
+        each = (w * np.asarray(probabilities(eta + z[0] * sd, link, parameters)) for z, w in pairs)
+        return sum(each, np.zeros((*eta.shape, thresholds.shape[-1] + 1)))
 
     def at(x: Array, draws: slice) -> Array:
         return np.asarray(probabilities(x, link, {"thresholds": thresholds[draws]}))

@@ -360,7 +360,7 @@ def row_log_density(predictor: RowPredictor, eta: Array, rows: Rows) -> Array:
     trials = None if response.trials is None else response.trials[rows]
     outside = eta <= 0.0 if must_be_positive(predictor.family, predictor.link) else None
     inside = eta if outside is None else np.where(outside, 1.0, eta)
-    mu, parameters = predictor.location_at(inside), predictor.parameters(rows)
+    mu, parameters = predictor.location_at(inside, rows), predictor.parameters(rows)
     density = np.asarray(predictor.family.log_density(response.y[rows], mu, parameters, trials), dtype=float)
     if outside is not None:
         density = np.where(outside, -np.inf, density)

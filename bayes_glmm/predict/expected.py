@@ -19,11 +19,11 @@ import xarray as xr
 from bayes_glmm.arguments import checked_seed
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.errors import PredictionError
 from bayes_glmm.families import Family
 from bayes_glmm.inference.fit import row_labels
 from bayes_glmm.links import Link
 from bayes_glmm.predict.averages import averaged_mean, averaged_probabilities
+from bayes_glmm.predict.choices import averaged_choices
 from bayes_glmm.predict.domain import check_average_exists, check_domain, check_mean_exists
 from bayes_glmm.predict.joint import enters_mean, jointly_averaged_mean, random_covariances
 from bayes_glmm.predict.linear import Rows, fixed_part, group_part, random_variance
@@ -32,6 +32,7 @@ from bayes_glmm.predict.newdata import complete_rows, design_at, row_frame
 from bayes_glmm.predict.pieces import chunks, piecewise
 from bayes_glmm.predict.posterior import PosteriorDraws, posterior_draws
 from bayes_glmm.predict.quadrature import gaussian_mean
+from bayes_glmm.predict.scales import check_one_predictor, scales
 from bayes_glmm.spec.parameters import Channel
 
 if TYPE_CHECKING:
@@ -40,26 +41,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 NEW_LEVELS = ("error", "sample", "typical")
-SCALES = ("response", "link")
-
-
-def scales(fit: Fit) -> tuple[str, ...]:
-    """List the scales a fit predicts on.
-
-    Parameters
-    ----------
-    fit
-        The fit.
-
-    Returns
-    -------
-    tuple of str
-        ``"response"``, ``"link"``, and the family's distributional parameters that are one number a row: ``"mu"`` and,
-        say, ``"sigma"``.
-    """
-    family = fit.model.spec.family
-    location = ("mu",) if family.probabilities is None else ()
-    return (*SCALES, *location, *(row.name for row in family.parameters if not row.ordered))
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,12 +153,12 @@ class RowPredictor:
         PredictionError
             If a linear predictor lies where the family has no response.
         """
-        return self.location_at(self._in_domain(self.linear(rows), rows))
+        return self.location_at(self._in_domain(self.linear(rows), rows), rows)
 
-    def location_at(self, eta: Array) -> Array:
+    def location_at(self, eta: Array, rows: Rows) -> Array:
         """Compute `location` from linear predictors (S, rows): (S, rows), or (S, rows, categories)."""
         if self.family.probabilities is not None:
-            return np.asarray(self.family.probabilities(eta, self.link, self.draws.parameters))
+            return np.asarray(self.family.probabilities(eta, self.link, self.own_parameters(rows)))
         return np.asarray(self.link.inverse(eta))
 
     def parameters(self, rows: Rows) -> Mapping[str, Array]:
@@ -271,11 +252,15 @@ class RowPredictor:
             return np.repeat(self.draws.parameters[self.scale], len(rows), axis=1)
         if self.scale in self.others:
             return self._parameter(*self.others[self.scale], rows)
+        if self.scale == "link":
+            check_one_predictor(self.family, averaged=bool(self.averaged))
         if not self.averaged:
             return self._unaveraged(rows)
+        if self.family.support == "unordered":
+            return self._averaged_choices(rows)
         eta, variance = self.linear(rows), random_variance(self.draws, self.design, rows, self.averaged)
         if self.labels is not None:
-            return self._averaged_probabilities(eta, variance)
+            return self._averaged_probabilities(eta, variance, rows)
         if self.scale == "link":
             return np.asarray(self.link.link(gaussian_mean(self.link, eta, variance)), dtype=float)
         eta = self._in_domain(eta, rows)
@@ -305,18 +290,19 @@ class RowPredictor:
             parts += [self.whole.known[name][:, None] for name in ("lower", "upper")]
         return np.hstack(parts)
 
-    def _averaged_probabilities(self, eta: Array, variance: Array) -> Array:
+    def _averaged_probabilities(self, eta: Array, variance: Array, rows: Rows) -> Array:
         """Average each category's probability: differences of averages, where P(y <= c) depends on one threshold."""
-        if self.scale == "link":
-            raise PredictionError(
-                "The average over random effects of ordered categories has no single linear predictor. Use scale="
-                "'response' for the probabilities of the categories, or random_effects='conditional' or 'typical'."
-            )
         if not self.family.parameters[-1].increasing:
-            return averaged_probabilities(self.family, self.link, self.draws.parameters, eta, variance)
+            return averaged_probabilities(self.family, self.link, self.own_parameters(rows), eta, variance)
         below = self.draws.parameters["thresholds"] - eta[..., None]
         cumulative = gaussian_mean(self.link, below, variance[..., None])
         return np.maximum(np.diff(cumulative, axis=-1, prepend=0.0, append=1.0), 0.0)
+
+    def _averaged_choices(self, rows: Rows) -> Array:
+        """Average the probabilities of categories without an order over the effects on all linear predictors."""
+        designs = [design for _, design in self.others.values()]
+        etas = [self._linear(design, rows) for design in designs]
+        return averaged_choices(etas, random_covariances(self.draws, designs, rows, self.averaged))
 
     def _parameter(self, channel: Channel, design: Design, rows: Rows) -> Array:
         """Compute a parameter with a formula, averaged over the effects of factors that are ``"marginal"``."""

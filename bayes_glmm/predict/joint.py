@@ -23,7 +23,7 @@ from bayes_glmm.predict.linear import Rows, random_covariance
 from bayes_glmm.predict.posterior import PosteriorDraws
 from bayes_glmm.spec.parameters import Channel
 
-__all__ = ["enters_mean", "jointly_averaged_mean", "random_covariances"]
+__all__ = ["cholesky", "enters_mean", "jointly_averaged_mean", "random_covariances"]
 
 Array = npt.NDArray[np.float64]
 
@@ -115,17 +115,9 @@ def jointly_averaged_mean(
     weights = np.exp(-0.5 * np.square(nodes))
     weights /= weights.sum()
     size = len(others)
-    # Cholesky factor of (others, mean): given the others' nodes, a shift of the mean's eta and what variance is left
+    # of (others, mean): given the others' nodes, a shift of the mean's eta and what variance is left
     order = [*range(1, size + 1), 0]
-    matrix = np.array([[covariances[a][b] for b in order] for a in order])
-    lower = np.zeros_like(matrix)
-    for a in range(size + 1):
-        for b in range(a + 1):
-            left = matrix[a, b] - np.sum(lower[a, :b] * lower[b, :b], axis=0)
-            if a == b:
-                lower[a, a] = np.sqrt(np.maximum(left, 0.0))
-            else:
-                lower[a, b] = np.divide(left, lower[b, b], out=np.zeros_like(left), where=lower[b, b] > 0.0)
+    lower = cholesky(np.array([[covariances[a][b] for b in order] for a in order]))
     variance, total = np.square(lower[size, size]), np.zeros_like(eta)
     for place in itertools.product(range(len(nodes)), repeat=size):
         z = nodes[list(place)]
@@ -135,3 +127,27 @@ def jointly_averaged_mean(
         shifted = eta + np.tensordot(z, lower[size, :size], axes=1)
         total += np.prod(weights[list(place)]) * averaged_mean(family, link, at, shifted, variance)
     return total
+
+
+def cholesky(matrix: Array) -> Array:
+    """Compute Cholesky factors of covariances that may be singular.
+
+    Parameters
+    ----------
+    matrix
+        (k, k, S, rows)
+
+    Returns
+    -------
+    numpy.ndarray
+        The same shape, lower triangles.
+    """
+    lower = np.zeros_like(matrix)
+    for a in range(len(matrix)):
+        for b in range(a + 1):
+            left = matrix[a, b] - np.sum(lower[a, :b] * lower[b, :b], axis=0)
+            if a == b:
+                lower[a, a] = np.sqrt(np.maximum(left, 0.0))
+            else:
+                lower[a, b] = np.divide(left, lower[b, b], out=np.zeros_like(left), where=lower[b, b] > 0.0)
+    return lower

@@ -54,14 +54,30 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
             lower = one.parameter.lower or 0.0
             value = _indexed(one.parameter.latex) + (f" - {lower:g}" if lower else "")
             lines += _predictor_lines(_linked(one.link.latex, value), design, channel)
+    elif spec.family.support == "unordered":
+        lines = _category_lines(spec, design)
     else:
         line = spec.family.latex.replace("{g}", spec.link.latex).replace("{y}", f"{name}_i")
+        line = line.replace(r"\eta_i", r"(\eta_i + \eta_{c,\,i})") if spec.channels else line
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
+        for channel in range(1, 1 + len(spec.channels)):
+            lines += _predictor_lines(rf"\eta_{{{channel},\,i}}", design, channel)
     lines += [_curve_line(m, part) for m, part in _curves(design)]
     lines += [_monotonic_line(term) for term in design.monotonic]
     for term in design.groups:
         lines += _group_lines(term)
     return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+
+
+def _category_lines(spec: ModelSpec, design: Design) -> list[str]:
+    """Write categories without an order: the probabilities, the reference, a linear predictor for each other one."""
+    assert design.response is not None
+    reference, *others = (upright(label) for label in spec.family.categories)
+    lines = [spec.family.latex.replace("{y}", f"{upright(design.response.name)}_i")]
+    lines.append(rf"\eta_{{{reference},\,i}} &= 0")
+    for channel, label in enumerate(others, start=1):
+        lines += _predictor_lines(rf"\eta_{{{label},\,i}}", design, channel)
+    return lines
 
 
 def _distribution(spec: ModelSpec) -> str:

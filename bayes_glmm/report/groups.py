@@ -11,6 +11,7 @@ from bayes_glmm.effects.variables import is_factor
 from bayes_glmm.effects.variance_components import variance_components
 from bayes_glmm.effects.wording import coefficient_unit
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.model.scales import link_in_words
 from bayes_glmm.plots import random_effects as draw_effects
 from bayes_glmm.printing.document import Block, Captioned, Items, Words
 from bayes_glmm.printing.table import Table, in_words
@@ -68,13 +69,28 @@ def _spread_sentences(fit: Fit, summary: pd.DataFrame) -> Iterator[str]:
     for term in fit.model.design.groups:
         own = named[(named["group"] == term.name)]
         levels = counted(len(term.levels), "level")
+        channels = dict(zip(term.coefs, term.channels or (0,) * len(term.coefs), strict=True))
         for _, row in own[own["component"] == "sd"].iterrows():
-            what = "intercepts" if row["term"] == "Intercept" else f"effects of {row['term']}"
-            of = unit if row["term"] == "Intercept" else f"{unit}, {_per(fit, str(row['term']))}"
-            yield sentence(f"{what} differ between the {levels} of {term.name} with a sd of {with_interval(row)}: {of}")
+            what, of = _spread_of(fit, str(row["term"]), channels[row["term"]], unit)
+            yield sentence(f"{what} differ between the {levels} of {term.name} with a sd of {with_interval(row)}{of}")
         for _, row in own[own["component"] == "corr"].iterrows():
             first, second = str(row["term"]).split(", ", 1)
             yield sentence(f"within {term.name}, {first} and {second} have a correlation of {with_interval(row)}")
+
+
+def _spread_of(fit: Fit, term: str, channel: int, unit: str) -> tuple[str, str]:
+    """Say what a sd is of, and its unit: of the mean's linear predictor, or of a further parameter's."""
+    if not channel:
+        return (
+            ("intercepts", f": {unit}")
+            if term == "Intercept"
+            else (f"effects of {term}", f": {unit}, {_per(fit, term)}")
+        )
+    one = fit.model.spec.channels[channel - 1]
+    own = term.removeprefix(f"{one.name}_")
+    if own == "Intercept":
+        return f"intercepts of {link_in_words(one)}", ""
+    return f"effects of {own} on {link_in_words(one)}", f": {_per(fit, own)}"
 
 
 def _per(fit: Fit, term: str) -> str:

@@ -86,7 +86,9 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
     if response is not None and response.event is not None:
         facts["event"] = f"{response.name} = {response.event} counts as 1"
     if response is not None and response.categories is not None:
-        facts["categories"] = " < ".join(response.categories)
+        unordered = spec.family.support == "unordered"
+        facts["categories"] = (", " if unordered else " < ").join(response.categories)
+        facts["categories"] += "; the first is the reference" if unordered else ""
     weights = weights_in_words(spec)
     if weights:
         facts["weights"] = weights
@@ -108,7 +110,7 @@ def formula_lines(spec: ModelSpec) -> tuple[str, ...]:
     tuple of str
         Such as ``("y ~ x", "sigma ~ x")``.
     """
-    return (spec.formula.text, *(f"{part.name} {part.text}" for part in spec.formula.parameters))
+    return (spec.formula.text, *(f"{name} {text}" for name, text in spec.formula.stated.items()))
 
 
 def links_in_words(spec: ModelSpec) -> str:
@@ -124,7 +126,7 @@ def links_in_words(spec: ModelSpec) -> str:
     str
         Such as ``"identity link"``, or ``"links: identity, sigma log"``.
     """
-    if not spec.links:
+    if not spec.links or spec.family.categories:
         return f"{spec.link.name} link"
     return f"links: {', '.join([spec.link.name, *(f'{name} {link.name}' for name, link in spec.links)])}"
 

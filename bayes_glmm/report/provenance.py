@@ -82,8 +82,8 @@ def _program(fit: Fit) -> str:
         arguments.append(f"link={ {LOCATION: spec.link.name, **others}!r}")
     elif spec.link.name != spec.family.links[0]:
         arguments.append(f"link={spec.link.name!r}")
-    if spec.formula.parameters:
-        arguments.append(f"dpar_formulas={ {part.name: part.text for part in spec.formula.parameters}!r}")
+    if stated := spec.formula.stated:
+        arguments.append(f"dpar_formulas={stated!r}")
     if spec.priors:
         arguments.append(f"priors={ {name: str(prior) for name, prior in spec.priors}!r}")
     arguments += ["covariances=covariances"] if spec.covariances else []

@@ -75,9 +75,10 @@ def random_effects(fit: Fit, ci_prob: float | None = None, *, draws: str = "tabl
         return pd.DataFrame(columns=["group", "level", "term", *_NAMES.values()])
     moments = pd.concat([posterior_moments(variable, prob) for variable in variables], ignore_index=True)
     table = Table(pd.concat([pd.concat(blocks, ignore_index=True), moments.rename(columns=_NAMES)], axis=1))
-    table.attrs = {"scale": "link", "unit": coefficient_unit(fit), "ci_prob": prob, "interval": "equal-tailed"}
-    units = [table.attrs["unit"], *(f"of {one.name}: {link_in_words(one)}" for one in fit.model.spec.channels)]
-    table.attrs[HEADING] = f"Departures from the fixed part ({'; '.join(units)}); {moments_words(table.attrs)}."
+    others = () if fit.model.spec.family.categories else fit.model.spec.channels
+    units = [coefficient_unit(fit), *(f"of {one.name}: {link_in_words(one)}" for one in others)]
+    table.attrs = {"scale": "link", "unit": "; ".join(units), "ci_prob": prob, "interval": "equal-tailed"}
+    table.attrs[HEADING] = f"Departures from the fixed part ({table.attrs['unit']}); {moments_words(table.attrs)}."
     return table
 
 

@@ -82,6 +82,8 @@ def simulation_blocks(fit: Fit, prob: float) -> Iterator[Block]:
 
 
 def _statistics(fit: Fit) -> tuple[str, ...]:
+    if fit.model.spec.family.support == "unordered":
+        return fit.model.spec.family.categories
     support = fit.model.spec.family.support
     if support == "binary":
         return ("mean",)
@@ -99,12 +101,16 @@ def _predictive(fit: Fit, draws: int, prob: float) -> Iterator[Block]:
     drawn = counted(int(tables[0].attrs["draws"]), "simulated data set")
     yield Words(f"The model was used to simulate new data: {drawn} with the same {_kept(fit)}.")
     told = [_compared(row, of) for _, row in table[~inside].iterrows()]
-    fine = [_CALLED[stat] for stat in table.loc[inside, "stat"]]
+    fine = [_called(stat) for stat in table.loc[inside, "stat"]]
     if fine:
         told.append(f"The model reproduces the {listed(fine)} of the {of}.")
     yield Items(tuple(told))
-    grid = in_words(Table(table.assign(stat=table["stat"].map(_CALLED)).drop(columns="rows")).grid(), prob)
+    grid = in_words(Table(table.assign(stat=table["stat"].map(_called)).drop(columns="rows")).grid(), prob)
     yield Captioned(grid, f"Statistics of the {of}, and of those the model makes: mean and {prob:.0%} interval.")
+
+
+def _called(stat: str) -> str:
+    return _CALLED.get(stat, stat)
 
 
 def _kept(fit: Fit) -> str:
@@ -118,7 +124,7 @@ def _compared(row: pd.Series, of: str) -> str:
     place = None
     observed, lower, upper = written([float(row[name]) for name in ("observed", "lower", "upper")], place)
     side = "above" if row["observed"] > row["upper"] else "below"
-    return f"The {_CALLED[row['stat']]} of the {of}, {observed}, lies {side} what the model makes ({lower} to {upper})."
+    return f"The {_called(row['stat'])} of the {of}, {observed}, lies {side} what the model makes ({lower} to {upper})."
 
 
 def _residuals(fit: Fit, draws: int) -> Iterator[Block]:

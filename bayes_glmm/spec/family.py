@@ -24,9 +24,9 @@ _NO_ZEROS = (
     "counts above zero. family='hurdle_poisson' and 'hurdle_negativebinomial' are such counts with zeros set apart; "
     "without zeros in the data, too, only their probability of zero, hu, is then about nothing"
 )
-_CATEGORIES = (
-    "categories without an order. Use family='bernoulli' for one category against another, a model for each pair; "
-    "categories with an order have family='cumulative'"
+_SHARES = (
+    "counts or shares of several categories. Counts have family='categorical', with a row for each single response; "
+    "shares that add up to one have nothing"
 )
 _ORDERED = "ordered categories beside zeros; family='cumulative' and 'sratio' take zero as the lowest category"
 _QUASI = "variances without a distribution, so there is no posterior; counts that vary more have 'negativebinomial'"
@@ -55,9 +55,7 @@ _ELSEWHERE = {
         ("frechet", "gen_extreme_value", "gumbel", "cox", "coxph", "survival", "surv"),
         _SURVIVAL,
     ),
-    **dict.fromkeys(
-        ("categorical", "multinomial", "dirichlet", "dirichlet_multinomial", "logistic_normal", "multinom"), _CATEGORIES
-    ),
+    **dict.fromkeys(("multinomial", "dirichlet", "dirichlet_multinomial", "logistic_normal"), _SHARES),
     "hurdle_cumulative": _ORDERED,
     **dict.fromkeys(("quasi", "quasipoisson", "quasibinomial"), _QUASI),
     **dict.fromkeys(
@@ -65,7 +63,6 @@ _ELSEWHERE = {
     ),
     **dict.fromkeys(("shifted_lognormal", "sinh_arcsinh"), _SKEWED),
     **dict.fromkeys(("asym_laplace", "asymmetric_laplace", "laplace"), "quantiles, which are no means"),
-    **dict.fromkeys(("von_mises", "circular"), "angles; their sine and cosine are numbers"),
     "wiener": "choices together with their times",
     "mixture": "mixtures of distributions",
     "mvn": "several responses at once; fit a model for each",
@@ -82,10 +79,9 @@ _LINKS = {
 _NO_LINKS = {
     "probit_approx": "an approximation of the probit: use link='probit'",
     "squareplus": "a log that is straight for large values: use link='softplus'",
-    "softmax": "that of categories without an order",
+    "softmax": "that of categories without an order, family='categorical', where it is called logit",
     "logm1": "that of parameters above one",
-    "tan_half": "that of angles",
-    "tan_2": "that of angles",
+    "tan_2": "that of angles, here link='tan_half'",
 }
 
 

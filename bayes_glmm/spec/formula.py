@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.elsewhere import why_no_group
 from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
 from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
-from bayes_glmm.spec.smooths import Smooth, is_smooth, read_smooth
+from bayes_glmm.spec.smooths import Smooth, is_smooth, once_each, read_smooth
 
 __all__ = ["Bar", "Formula", "ParameterFormula", "grouping_factors", "parse_formula", "with_parameters"]
 
@@ -61,6 +62,10 @@ class ParameterFormula:
         The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
     fixed, offsets, bars, smooths
         As of a `Formula`.
+    stated
+        Whether the user stated it; False where it is made from the model's right side, for a category.
+    implied
+        Whether there is a constant that is no column: thresholds.
     """
 
     name: str
@@ -69,6 +74,8 @@ class ParameterFormula:
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     smooths: tuple[Smooth, ...] = ()
+    stated: bool = True
+    implied: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,9 @@ class Formula:
         Formulas of the family's further parameters. What follows is about all formulas together.
     smooths
         What bends: the straight lines that smooths go with are terms of the fixed part.
+    by_step
+        Terms of ``cs(...)``, whose effects differ from step to step between ordered categories; empty where there are
+        none, and where `parameters` hold them.
     """
 
     text: str
@@ -100,11 +110,17 @@ class Formula:
     bars: tuple[Bar, ...] = ()
     parameters: tuple[ParameterFormula, ...] = ()
     smooths: tuple[Smooth, ...] = ()
+    by_step: str = ""
 
     @property
     def parts(self) -> tuple[Formula | ParameterFormula, ...]:
         """The formula of the mean and those of further parameters: what has a fixed part, offsets and bars."""
         return (self, *self.parameters)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """The texts of the formulas of further parameters that the user stated."""
+        return {part.name: part.text for part in self.parameters if part.stated}
 
     @property
     def all_bars(self) -> tuple[Bar, ...]:
@@ -114,7 +130,8 @@ class Formula:
     @property
     def terms(self) -> tuple[str, ...]:
         """Every sum of terms: the fixed part of each formula, and the left sides of its bars."""
-        return tuple(text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
+        texts = (text for part in self.parts for text in (part.fixed, *(bar.effects for bar in part.bars)))
+        return (*texts, *([self.by_step] if self.by_step else []))
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -319,10 +336,10 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars, smooths = _right_side(right, shared)
-    labels = [smooth.label for smooth in smooths]
-    if twice := [label for label in labels if labels.count(label) > 1]:
-        raise FormulaError(f"The smooth {twice[0]} appears twice in {text!r}.")
-    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), smooths=tuple(smooths))
+    fixed, by_step = _steps_apart(fixed)
+    formula = Formula(
+        text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), (), once_each(smooths, text), by_step
+    )
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -371,6 +388,27 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> _Right:
             bars.extend(nested[2])
             smooths.extend(nested[3])
     return fixed, offsets, bars, smooths
+
+
+def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
+    """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
+    inside = [(sign, text) for sign, piece in fixed if (text := _of_steps(piece)) is not None]
+    if not inside:
+        return fixed, ""
+    if any(sign == "-" for sign, _ in inside):
+        raise FormulaError("cs() cannot be subtracted; leave it out.")
+    rest = [pair for pair in fixed if _of_steps(pair[1]) is None]
+    terms, *others = _right_side(" + ".join(text for _, text in inside), {})
+    if any(others):
+        raise FormulaError("cs() holds predictors, cs(x + z), and no offsets, group terms or smooths.")
+    return rest, _terms([pair for pair in terms if pair[1] not in ("0", "1")])
+
+
+def _of_steps(piece: str) -> str | None:
+    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
+    match = re.match(r"cs\s*(?=\()", piece)
+    inside = None if match is None else enclosed(piece[match.end() :])
+    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def _offset(piece: str) -> str:
@@ -462,37 +500,11 @@ def _group_columns(part: str, text: str, inside: str) -> list[str]:
     call = _CALL.fullmatch(part)
     arguments = split(call[2], ",") if call else [part]
     if call and not (call[1] == "interaction" or (_SAME_LEVELS.fullmatch(call[1]) and len(arguments) == 1)):
-        raise FormulaError(_group_reason(text, inside))
+        raise FormulaError(why_no_group(text, inside))
     names = [one_name(argument.strip()) for argument in arguments]
     if None in names:
-        raise FormulaError(_group_reason(text, inside))
+        raise FormulaError(why_no_group(text, inside))
     return [name for name in names if name is not None]
-
-
-def _group_reason(text: str, inside: str) -> str:
-    left = inside.split("|")[0].strip()
-    inner = enclosed(text)
-    if inner is not None:
-        return f"Write the grouping factor without parentheses: ({left} | {inner})."
-    if re.search(r"\bmm\s*\(", text):
-        return f"Multi-membership terms are not available: '({inside})'."
-    if re.search(r"\bgr\s*\(", text):
-        return (
-            f"Covariances between levels are no part of the formula: for '({inside})' write ({left} | g), and say how "
-            "the levels of g are related by GLMM(..., covariances={'g': ...}): a pedigree, a phylogeny or a matrix."
-        )
-    if len(parts := split(text, "+")) > 1:
-        each = " + ".join(f"({left} | {part.strip()})" for part in parts)
-        return f"One grouping factor a term: write {each} for '({inside})'."
-    if len(parts := split(text, "*")) > 1:
-        names = [part.strip() for part in parts]
-        return f"Write {' + '.join(f'({left} | {name})' for name in [*names, ':'.join(names)])} for '({inside})'."
-    if re.fullmatch(r"\w[\w.]*( [\w.]+)+", text):
-        return f"Names with blanks stand between backticks: write ({left} | `{text}`) for '({inside})'."
-    return (
-        f"The grouping factor {text!r} must be a column, or columns joined by ':' or '/'; "
-        "make a column in the data for anything else."
-    )
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

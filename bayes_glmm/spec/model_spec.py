@@ -14,9 +14,12 @@ from typing import Any
 from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PriorError, listed, nearest
 from bayes_glmm.families import FAMILIES, AuxiliaryParameter, Family
+from bayes_glmm.families.choices import BEFORE, family_of_categories
 from bayes_glmm.families.knowing import family_knowing
+from bayes_glmm.families.steps import family_of_steps
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
+from bayes_glmm.spec.categories import by_category, by_steps, category_formulas, check_steps, refuse_links
 from bayes_glmm.spec.family import read_family
 from bayes_glmm.spec.formula import Formula, grouping_factors, parse_formula, with_parameters
 from bayes_glmm.spec.monotonic import check_monotonic
@@ -153,11 +156,44 @@ class ModelSpec:
         _check_precision(parsed, record)
         if dpar_formulas is not None:
             _check_constant(dpar_formulas, record)
-            parsed = with_parameters(parsed, check_parameters(record, dpar_formulas), names)
+            parsed = with_parameters(parsed, _further_formulas(record, dpar_formulas), names)
         check_monotonic(parsed)
+        if record.support == "unordered":
+            refuse_links(others)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
         related = _covariances(covariances, parsed)
+        check_steps(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
+
+    def of_categories(self, labels: tuple[str, ...]) -> ModelSpec:
+        """Complete the specification once the data have said which categories the response has.
+
+        Parameters
+        ----------
+        labels
+            Their labels, the reference first.
+
+        Returns
+        -------
+        ModelSpec
+            With a linear predictor for each category but the first, where categories have no order, and one for each
+            step between ordered ones where the formula has ``cs()``; otherwise the same.
+
+        Raises
+        ------
+        FormulaError
+            If a formula is stated for a category that the response does not have.
+        """
+        ordered = self.family.support == "ordered" and bool(self.formula.by_step or self.family.categories)
+        if self.family.categories == labels or not (ordered or self.family.support == "unordered"):
+            return self
+        family = (family_of_steps if ordered else family_of_categories)(self.family.of or self.family, labels)
+        names = tuple(row.name for row in family.parameters if not row.ordered)
+        formula, stated = self.formula, [part for part in self.formula.parameters if part.stated]
+        if self.family.categories:  # those of other data
+            formula = replace(parse_formula(formula.text), response=formula.response)
+        formula = by_steps(formula, names) if ordered else by_category(formula, stated, names)
+        return replace(self, family=family, formula=formula, links=parameter_links(family, names, {}))
 
     def to_json(self) -> str:
         """Write the specification as JSON.
@@ -176,8 +212,9 @@ class ModelSpec:
             "center": self.center,
             "missing": self.missing,
         }
-        if self.formula.parameters:
-            content["dpar_formulas"] = {part.name: part.text for part in self.formula.parameters}
+        if stated := self.formula.stated:
+            content["dpar_formulas"] = stated
+        if stated and not self.family.categories:
             content["link"] = {LOCATION: self.link.name, **{name: link.name for name, link in self.links}}
         return json.dumps(content)
 
@@ -211,6 +248,13 @@ class ModelSpec:
         if version != _VERSION:
             raise GLMMError(f"The specification has version {version}; this package reads version {_VERSION}.")
         return cls.build(**fields, priors={key: Prior.from_dict(value) for key, value in priors})
+
+
+def _further_formulas(family: Family, texts: Any) -> Mapping[str, str]:
+    """Check whose formulas are stated, for categories as far as that is known without the data."""
+    if family.support == "unordered":
+        return category_formulas(BEFORE, texts)
+    return check_parameters(family, texts)
 
 
 def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:

@@ -19,6 +19,7 @@ __all__ = ["ResponseFormula", "read_response"]
 
 _SEVERAL = "several responses at once are not available; fit a model for each"
 _ONE = "several columns are not one response: for successes and failures write cbind(successes, failures)"
+_COUNTS = "Counts of more than two categories: a row for each single response, and family='categorical'."
 _TIMES = "write a time that may be censored as Surv(time, event), with family='weibull', 'lognormal' or 'gamma'"
 #: Responses of other packages that are not available, and what they are.
 _ELSEWHERE = {
@@ -95,7 +96,7 @@ class ResponseFormula:
             # R's weights of a proportion are its trials
             weights = None if self.weights == trials else self.weights
             return replace(self, expression=successes, trials=trials, weights=weights)
-        if support in ("binary", "ordered") and isinstance(tree, Call) and tree.function in _FACTORS:
+        if support in ("binary", "ordered", "unordered") and isinstance(tree, Call) and tree.function in _FACTORS:
             bare = _text(tree.arguments[0]) if len(tree.arguments) == 1 and not tree.named else self.expression
             return replace(self, expression=bare)
         return self
@@ -172,7 +173,7 @@ def _wrapped(tree: Node, parts: dict[str, Node], known: Known, text: str) -> Nod
 
 def _two(call: Call, usage: str) -> tuple[Node, Node]:
     if len(call.arguments) != 2 or call.named:
-        more = " Counts of more than two categories are not available." if call.function == "cbind" else ""
+        more = f" {_COUNTS}" if call.function == "cbind" else ""
         raise FormulaError(f"Write {usage}, with two arguments, not {write(call, str)!r}.{more}")
     return call.arguments[0], call.arguments[1]
 

@@ -7,6 +7,7 @@ part as terms of its own, so that a smooth is what bends.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from bayes_glmm.spec.names import spelled
 from bayes_glmm.spec.safe import check_expression
 from bayes_glmm.spec.scan import enclosed
 
-__all__ = ["COVARIANCES", "Smooth", "is_smooth", "read_smooth"]
+__all__ = ["COVARIANCES", "Smooth", "is_smooth", "once_each", "read_smooth"]
 
 #: What smooths are called here and elsewhere.
 _KINDS = {"s": "s", "t2": "t2", "te": "t2", "hsgp": "hsgp", "gp": "hsgp"}
@@ -153,6 +154,14 @@ def read_smooth(piece: str) -> Smooth:
     if smooth.by is not None and any(smooth.by in check_expression(text) for text in variables):
         raise refused(piece, f"the curve is a function of {smooth.by!r}, which cannot be its by=, too")
     return smooth
+
+
+def once_each(smooths: Sequence[Smooth], text: str) -> tuple[Smooth, ...]:
+    """Return smooths that are different from each other; two of one name are an error about the formula's `text`."""
+    labels = [smooth.label for smooth in smooths]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise FormulaError(f"The smooth {twice[0]} appears twice in {text!r}.")
+    return tuple(smooths)
 
 
 def _as_term(variable: str) -> str:

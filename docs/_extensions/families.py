@@ -14,6 +14,7 @@ DOCS = Path(__file__).parents[1]
 sys.path.insert(0, str(DOCS.parent))
 
 from bayes_glmm.families import DISCRETE, FAMILIES, AuxiliaryParameter, Family  # noqa: E402
+from bayes_glmm.families.choices import BEFORE, family_of_categories  # noqa: E402
 from bayes_glmm.links import LINKS, Link  # noqa: E402
 
 TEXTS: dict[str, dict[str, Any]] = tomllib.loads((DOCS / "families.toml").read_text(encoding="utf-8"))
@@ -29,6 +30,8 @@ RESPONSES = {
     "unit_zero": "0 and numbers below 1",
     "unit_closed": "numbers from 0 to 1, both included",
     "ordered": "ordered categories",
+    "unordered": "categories without an order",
+    "angle": "angles between -pi and pi, in radians",
 }
 BEGIN, END = "<!-- families begin: written by docs/_extensions/families.py -->", "<!-- families end -->"
 
@@ -86,6 +89,11 @@ def bounds(parameter: AuxiliaryParameter) -> str:
 
 
 def parameter_table(family: Family) -> str:
+    if family.support == "unordered":
+        return (
+            "Each category but the first has a linear predictor, `mu` and its label: `muB` for B. Its intercept's "
+            "default prior is centred at the log odds of the responses' shares, with an sd of 2.5.\n"
+        )
     if not family.parameters:
         return "There is no parameter besides the mean.\n"
     rows = [f"| `{one.name}` | ${one.latex}$ | {bounds(one)} | {in_words(one)} |" for one in family.parameters]
@@ -168,6 +176,9 @@ def values_at(family: Family, y: np.ndarray, curve: dict[str, Any], trials: int 
     trials = TEXTS[family.name].get("trials") if trials is None else trials
     parameters = {name: np.asarray(value, dtype=float) for name, value in curve.items() if name not in ("mu", "eta")}
     location: Any = curve.get("mu")
+    if family.support == "unordered":
+        family = family_of_categories(family, ("0", *(name.removeprefix(BEFORE) for name in parameters)))
+    assert family.probabilities is None or "eta" in curve
     if family.probabilities is not None:
         location = family.probabilities(np.full(len(y), curve["eta"]), LINKS[family.links[0]], parameters)
     return np.exp(family.log_density(y, location, parameters, trials))

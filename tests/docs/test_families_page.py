@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS / "_extensions"))
 import families as page  # noqa: E402
 
-GREEK = r"\\(mu|sigma|phi|nu|eta|tau|pi|alpha|beta|gamma|delta|xi|omega|theta|lambda)(?![a-z])"
+GREEK = r"\\(mu|sigma|phi|nu|eta|tau|pi|alpha|beta|gamma|delta|xi|omega|theta|lambda|kappa)(?![a-z])"
 TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z_]\w*|\*\*|==|\S")
 FUNCTIONS = {
     "gamma_of": special.gamma,
@@ -22,6 +22,8 @@ FUNCTIONS = {
     "exp": np.exp,
     "log": np.log,
     "choose": special.binom,
+    "cos": np.cos,
+    "I_0": special.i0,
     "normal_cdf": special.ndtr,
     "W": lambda a, x: special.wright_bessel(a, a + 1, x),
     "normal_density": lambda z: np.exp(-0.5 * np.square(z)) / np.sqrt(2 * np.pi),
@@ -58,7 +60,12 @@ def as_python(latex: str) -> str:
     text = without_commands(text, r"\frac", "(({0})/({1}))", 2)
     text = without_commands(text, r"\binom", "choose({0},{1})", 2)
     text = without_commands(text, r"\sqrt", "sqrt({0})", 1)
-    text = text.replace(r"\Gamma", " gamma_of").replace(r"\exp", " exp").replace(r"\log y", " log(y)")
+    text = (
+        text.replace(r"\Gamma", " gamma_of")
+        .replace(r"\exp", " exp")
+        .replace(r"\cos", " cos")
+        .replace(r"\log y", " log(y)")
+    )
     text = text.replace(r"\Phi", " normal_cdf").replace(r"\varphi", " normal_density").replace(r"\lambda", " lambda_ ")
     text = re.sub(r"\[y (=|>) (\d)\]", lambda found: f"(y {found[1].replace('=', '==')} {found[2]})", text)
     text = re.sub(GREEK, r" \1 ", text)
@@ -137,13 +144,20 @@ ORDERED = {
 
 
 def test_the_formulas_of_ordered_categories_are_their_densities():
-    assert set(ORDERED) == {name for name, family in FAMILIES.items() if family.probabilities is not None}
+    assert set(ORDERED) == {name for name, family in FAMILIES.items() if family.support == "ordered"}
     for name, (formula, function) in ORDERED.items():
         assert page.TEXTS[name]["density"] == formula
         curve = page.TEXTS[name]["curves"][2]
         written = np.array([function(special.expit, y, curve["eta"], np.array(curve["thresholds"])) for y in range(4)])
         written = written / written.sum() if formula.startswith(r"\propto") else written
         assert np.allclose(page.values_at(FAMILIES[name], np.arange(4.0), curve), written)
+
+
+def test_the_formula_of_categories_without_an_order_is_their_density():
+    text = page.TEXTS["categorical"]
+    assert text["density"] == r"\frac{e^{\eta_y}}{\sum_c e^{\eta_c}}"
+    eta = np.array(list(text["curves"][0].values()))
+    assert np.allclose(page.values_at(FAMILIES["categorical"], np.arange(4.0), text["curves"][0]), special.softmax(eta))
 
 
 def test_every_family_has_its_texts_and_stands_on_the_page():

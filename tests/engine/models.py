@@ -100,6 +100,7 @@ def case(formula: str, data: Any = None, *, family: str = "gaussian", **options:
     """Build a model that the kernel covers."""
     spec = ModelSpec.build(formula, family=family, **options)
     design = build_design(spec, frame() if data is None else data)
+    spec = design.spec  # with the categories that the data have
     priors = resolve_priors(spec, design)
     assert why_not_covered(spec, design, priors) is None
     return Case(spec, design, priors, pack(spec, design, priors))

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from bayes_glmm.design.design import build_design
 from bayes_glmm.engine import level_patterns
@@ -48,10 +48,11 @@ PRIORS = {
     "cutzero": Prior("Normal", -1, 0.7),
     "width": Prior("Gamma", 4, 2),
     "power": Prior("Uniform", 1.1, 1.9),
+    "kappa": Prior("Gamma", 4, 1),
 }
 #: name -> family, random part, priors that differ. Every family, and the paths and structures a family has besides.
 MODELS = {
-    **{name: (name, "(1 | g)", {}) for name in FAMILIES},
+    **{name: (name, "(1 | g)", {}) for name, one in FAMILIES.items() if one.support != "unordered"},
     "generalizedpoisson": ("generalizedpoisson", "(1 | g)", {"phi": Prior("Uniform", 1, 5)}),
     "gaussian by coordinates": ("gaussian", "(1 | g)", {"beta": Prior("StudentT", 4, 0, 0.7)}),
     "gaussian, correlated": ("gaussian", "(x | g)", {"corr": Prior("LKJ", 2)}),
@@ -212,6 +213,41 @@ def calibrate(name, simulations=SIMULATIONS, sampled_priors=None):
 def test_ranks_are_uniform(name):
     # some 75 p-values in all: 2e-4 each leaves a chance of 1.5 % for an alarm without a fire, and the seeds are fixed
     assert min(calibrate(name).values()) > 2e-4
+
+
+def one_rank_of_choices(seed):
+    """Return the ranks of one simulation of three categories without an order."""
+    rng = np.random.default_rng([seed, 17])
+    x, g = rng.normal(size=ROWS), rng.permutation(np.arange(ROWS) % GROUPS)
+    y, truth = np.zeros(ROWS), {}
+    while len(np.unique(y)) < 3:  # which data are drawn again, the posterior does not know
+        beta = np.array([draw_prior(rng, PRIORS[name]) for name in ("Intercept", "beta") * 2])
+        sd, r = np.array([draw_prior(rng, PRIORS["sd"]) for _ in range(2)]), 2 * rng.beta(2, 2) - 1
+        b = sd * rng.multivariate_normal(np.zeros(2), [[1.0, r], [r, 1.0]], GROUPS)
+        etas = np.column_stack([np.zeros(ROWS), *(beta[c] + beta[c + 1] * x + b[g, c // 2] for c in (0, 2))])
+        y = FAMILIES["categorical"].simulate(rng, special.softmax(etas, axis=1), {}, None)
+        truth = {"beta": beta, "sd_g": sd, "corr": r, "b": b}
+    data = pd.DataFrame({"y": np.array(["A", "B", "C"])[y.astype(int)], "x": x, "g": [f"g{i}" for i in g]})
+    priors = {key: PRIORS[key] for key in ("Intercept", "beta", "sd")} | {"corr": Prior("LKJ", 2)}
+    spec = ModelSpec.build("y ~ x + (1 | g)", family="categorical", center=False, priors=priors)
+    design = build_design(spec, data)
+    settings = SamplerSettings(draws=DRAWS, chains=1, cores=1, random_seed=seed, progressbar=False)
+    sampled = sample_kernel(design.spec, design, resolve_priors(design.spec, design), settings)
+    draws = {key: sampled.posterior[key].values[0, ::THIN] for key in sampled.posterior.data_vars}
+    ranks = {}
+    for key in ("beta", "sd_g"):
+        below = np.sum(draws[key] < truth[key], axis=0)
+        ranks |= {f"{key}[{i}]": int(rank) for i, rank in enumerate(below)}
+    ranks["corr"] = int(np.sum(draws["corr_g"][:, 0, 1] < truth["corr"]))
+    level = int(design.groups[0].levels[0][1:])
+    return ranks | {f"b[{c}]": int(np.sum(draws["b_g"][:, 0, c] < truth["b"][level, c])) for c in range(2)}
+
+
+def test_ranks_of_choices_are_uniform():
+    results = [one_rank_of_choices(seed) for seed in range(SIMULATIONS)]
+    p_values = {key: uniformity([ranks[key] for ranks in results]) for key in results[0]}
+    print("\ncategorical:", {key: round(p, 4) for key, p in p_values.items()})
+    assert min(p_values.values()) > 2e-4
 
 
 @pytest.mark.parametrize("name", ["bernoulli", "poisson", "negativebinomial", "cumulative"])

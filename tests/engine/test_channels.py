@@ -29,6 +29,7 @@ CASES = {
     "weibull": ("pos", {"shape": "~ x"}),
     "inversegaussian": ("pos", {"shape": "~ x + (1 | g)"}),
     "tweedie": ("amount", {"phi": "~ x + (1 | g)"}),
+    "vonmises": ("angle", {"kappa": "~ x + (1 | g)"}),
     "beta": ("u", {"phi": "~ x + (1 | g)"}),
     "ordbeta": ("closed", {"phi": "~ x", "cutzero": "~ z", "width": "~ w"}),
     "zero_one_inflated_beta": ("closed", {"phi": "~ x", "zoi": "~ z + (1 | p | g)", "coi": "~ w"}),
@@ -55,6 +56,7 @@ def rows(models):
     data["amount"] = np.where(zero, 0.0, data["pos"])
     data["share"] = np.where(zero, 0.0, data["u"])
     data["closed"] = np.where(one, 1.0, data["share"])
+    data["angle"] = 2 * np.arctan(data["r"] - 3)
     return data
 
 

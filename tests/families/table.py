@@ -197,10 +197,15 @@ ORACLES = {
     "hurdle_negativebinomial": Oracle(apart(negativebinomial, negativebinomial), COUNTS, each(*PHIS, hu=SHARES)),
     "hurdle_gamma": Oracle(apart(gamma), np.append(0.0, ABOVE[1:]), each(*PHIS, hu=SHARES)),
     "hurdle_lognormal": Oracle(apart(lognormal), np.append(0.0, ABOVE[1:]), each(*SIGMAS, hu=SHARES)),
+    "vonmises": Oracle(
+        lambda y, mu, trials, kappa: stats.vonmises.logpdf(y, kappa, mu),
+        np.array([-3.1, -0.4, 0.1, 1.0, 2.9]),
+        ({"kappa": 0.5}, {"kappa": 8.0}, {"kappa": 60.0}),
+    ),
     "zero_inflated_beta": Oracle(apart(beta, weight="zi"), np.append(0.0, BETWEEN[1:]), each(*PHIS, zi=SHARES)),
 }  # fmt: skip
 #: Ordered categories have a vector of thresholds and tests of their own (test_steps.py).
-ELSEWHERE = {"cumulative", "sratio", "cratio", "acat"}
+ELSEWHERE = {"cumulative", "sratio", "cratio", "acat", "categorical"}
 
 
 def predictors(link: str, support: str) -> np.ndarray:

@@ -20,7 +20,7 @@ KNOWN = {"gaussian", "student", "bernoulli", "binomial", "poisson", "negativebin
 
 
 def test_every_family_is_here():
-    assert set(RESPONSES) | KNOWN | {"cumulative", "sratio", "cratio", "acat"} == set(FAMILIES)
+    assert set(RESPONSES) | KNOWN | {"cumulative", "sratio", "cratio", "acat", "categorical"} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("family", EVERY)

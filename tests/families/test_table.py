@@ -102,7 +102,8 @@ def moments(name, setting, mu, trials):
         y, p = whole
         mean = np.sum(y * p)
         return np.sum(p), mean, np.sum(np.square(y - mean) * p)
-    low, high = {"real": (-60.0, 60.0)}.get(family.support, (0.0, 1.0 if family.support.startswith("unit") else 400.0))
+    ranges = {"real": (-60.0, 60.0), "angle": (-math.pi, math.pi)}
+    low, high = ranges.get(family.support, (0.0, 1.0 if family.support.startswith("unit") else 400.0))
     atoms = np.array(family.atoms)
     weight = np.exp(family.log_density(atoms, mu, setting, None)) if len(atoms) else np.zeros(0)
 

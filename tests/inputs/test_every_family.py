@@ -15,7 +15,7 @@ from tests.families.test_steps import grades
 #: A response of each kind, and values it cannot have with the words that say so.
 GOOD = {
     "real": "r", "positive": "pos", "nonnegative": "amount", "count": "c", "trials": "p(s, n)", "unit": "share",
-    "unit_zero": "low", "unit_closed": "both", "binary": "yes", "ordered": "o",
+    "unit_zero": "low", "unit_closed": "both", "binary": "yes", "ordered": "o", "unordered": "o", "angle": "angle",
 }  # fmt: skip
 BAD = {
     "real": {np.inf: "is not finite in row 3"},
@@ -28,6 +28,8 @@ BAD = {
     "unit_closed": {1.1: "between 0 and 1 for family", -0.1: "between 0 and 1"},
     "binary": {2.0: "must be 0 or 1", 0.5: "must be 0 or 1"},
     "ordered": {0.5: "must be whole"},
+    "angle": {3.2: "must hold radians between -pi and pi.*deg2rad", np.inf: "not finite"},
+    "unordered": {0.5: "must be whole: family 'categorical' takes text"},
 }
 CELLS = [(family.name, value) for family in FAMILIES.values() for value in BAD[family.support]]
 
@@ -59,5 +61,5 @@ def test_missing_and_text_responses(name):
     with pytest.warns(DataWarning, match=f"1 of 60 rows were dropped for missing values .{column}: 1"):
         assert len(bg.GLMM(formula, missing, family=name).design.response.y) == 59
     if support != "binary":
-        with pytest.raises(DataError, match="is text|holds str values and must be numeric"):
+        with pytest.raises(DataError, match="is text|one category only|holds str values and must be numeric"):
             bg.GLMM(formula, frame.assign(**{column: "many"}), family=name)

@@ -172,3 +172,20 @@ def test_text_and_lines_are_readable_on_the_ground(kind, style, cbpp_fit):
     assert lines
     weak = [color for color, faint in lines if contrast(color, ground) < (FAINT if faint else LINE)]
     assert not weak
+
+
+def test_legends_above_panels_stay_on_the_paper():
+    """Two stories of three treatments, in panels: six long names in as many columns as there is room for."""
+    x = np.linspace(0.0, 1.0, 5)
+    rows = [
+        {"x": value, "treat": treat, "category": category, "estimate": 0.2, "lower": 0.1, "upper": 0.3}
+        for category in ("none", "mild", "moderate", "severe")
+        for treat in ("low dose, mornings", "high dose, evenings", "placebo")
+        for value in x
+    ]
+    table = pd.DataFrame(rows)
+    table.attrs = {"groups": ("clinic",), "ci_prob": 0.89, "interval": "equal-tailed"}
+    figure = bg.plots.conditional_marginal({"typical": table, "marginal": table}, x="x", color="treat")
+    figure.draw_without_rendering()
+    box, paper = figure.legends[0].get_window_extent(), figure.bbox
+    assert paper.x0 <= box.x0 and box.x1 <= paper.x1

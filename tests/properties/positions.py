@@ -31,6 +31,7 @@ def build(formula: str, data: Any, family: str = "gaussian", link: str | None = 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         design = build_design(spec, data)
+    spec = design.spec  # with the categories that the data have
     priors = resolve_priors(spec, design)
     assert why_not_covered(spec, design, priors) is None
     return Case(spec, design, priors, pack(spec, design, priors))

@@ -42,6 +42,7 @@ RESPONSES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys([name for name in FAMILIES if name.startswith("hurdle_")], ("c", "`a count`")),
     **dict.fromkeys(("zero_inflated_binomial", "zero_inflated_betabinomial"), ("p(s, n)",)),
     "tweedie": ("c", "`a count`"),
+    "vonmises": ("u", "I(2 * atan(r))"),
     "zero_inflated_beta": ("from0",),
     **dict.fromkeys(("zero_one_inflated_beta", "ordbeta"), ("from0to1",)),
     "gaussian": ("r", "I(r - 1)", "log(pos)", "np.sqrt(pos)", "`a reading`", "r^2", "center(r)"),
@@ -53,7 +54,7 @@ RESPONSES: dict[str, tuple[str, ...]] = {
     "gamma": ("pos", "exp(r / 3)", "I(pos * 2)"),
     "lognormal": ("pos", "np.hypot(pos, 1)"),
     "beta": ("u", "I(1 - u)"),
-    **dict.fromkeys(("cumulative", "sratio", "cratio", "acat"), ("o", "I(o + 1)")),
+    **dict.fromkeys(("cumulative", "sratio", "cratio", "acat", "categorical"), ("o", "I(o + 1)")),
 }
 
 _NUMBERS = ("x", "w", "`body mass`", "`class`", "x.y", "`1st`", "grösse", "`it's`", '`say "x"`', "log_", "_z")

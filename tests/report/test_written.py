@@ -9,6 +9,7 @@ import pytest
 
 import bayes_glmm as bg
 from bayes_glmm.errors import GLMMError
+from bayes_glmm.report.groups import _spread_sentences
 
 LAPLACE = {"method": "laplace", "random_seed": 1, "progressbar": False}
 VOID = {"meta", "img", "br", "source"}
@@ -260,3 +261,15 @@ def test_wrong_arguments(tmp_path, monkeypatch, cbpp_fit, path, options, words):
     with pytest.raises(GLMMError, match=words):
         cbpp_fit.report(path, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sds_of_further_parameters_have_their_own_unit():
+    """The effects of levels on sigma are of log sigma, in sentences, tables and figures."""
+    data = bg.load_dataset("sleepstudy")
+    model = bg.GLMM("Reaction ~ Days + (Days | Subject)", data, dpar_formulas={"sigma": "~ (Days | Subject)"})
+    fit = model.fit(method="laplace", draws=20, random_seed=1, progressbar=False)
+    words = list(_spread_sentences(fit, fit.summary()))
+    assert words[0].startswith("Intercepts differ between the 18 levels of Subject") and "unit of Reaction" in words[0]
+    assert words[2].startswith("Intercepts of log sigma differ") and "Reaction" not in words[2]
+    assert words[3].startswith("Effects of Days on log sigma differ") and words[3].endswith("for one unit of Days.")
+    assert bg.random_effects(fit).attrs["unit"] == "unit of Reaction; of sigma: log sigma"

@@ -40,6 +40,8 @@ FOUND = {
     "sratio": ("sequential", "sratio('probit')", "StoppingRatio"),
     "cratio": ("continuation_ratio", "cratio(cloglog)"),
     "acat": ("adjacent", "acat('logit')"),
+    "categorical": ("multinom", "categorical('logit')"),
+    "vonmises": ("von_mises", "VonMises", "von_mises('tan_half')"),
 }  # fmt: skip
 
 
@@ -65,12 +67,11 @@ NOT_AVAILABLE = [
     ("xbeta", "proportions that may be 0 or 1"),
     ("frechet", "times until an event"),
     ("cox", "link='cloglog'"),
-    ("categorical('logit')", "categories without an order"),
+    ("multinomial('logit')", "a row for each single response"),
     ("hurdle_cumulative", "zero as the lowest category"),
     ("quasipoisson", "without a distribution"),
     ("sinh_arcsinh", "'skewnormal'"),
     ("asym_laplace", "quantiles"),
-    ("von_mises", "angles"),
     ("mixture", "mixtures"),
 ]
 
