@@ -17,8 +17,17 @@ from bayes_glmm.spec.elsewhere import why_no_group
 from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
-from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
-from bayes_glmm.spec.smooths import Smooth, is_smooth, once_each, read_smooth
+from bayes_glmm.spec.scan import (
+    carets,
+    check_characters,
+    collapse_blanks,
+    enclosed,
+    has_bar,
+    of_steps,
+    signed_terms,
+    split,
+)
+from bayes_glmm.spec.smooths import Smooth, is_smooth, once_each, read_smooth, refuse_within
 
 __all__ = ["Bar", "Formula", "ParameterFormula", "grouping_factors", "parse_formula", "with_parameters"]
 
@@ -137,13 +146,13 @@ class Formula:
     def estimated(self) -> tuple[str, ...]:
         """Columns that the fixed parts, the bars' left sides and smooths read: those whose effects are estimated."""
         curves = [name for part in self.parts for smooth in part.smooths for name in smooth.columns]
-        return _unique([*(name for text in self.terms for name in check_terms(text)), *curves])
+        return unique([*(name for text in self.terms for name in check_terms(text)), *curves])
 
     @property
     def predictors(self) -> tuple[str, ...]:
         """Columns that the fixed parts, the offsets and the bars' left sides read."""
         offsets = (text for part in self.parts for text in part.offsets)
-        return _unique([*self.estimated, *(name for text in offsets for name in check_expression(text))])
+        return unique([*self.estimated, *(name for text in offsets for name in check_expression(text))])
 
     @property
     def dates(self) -> tuple[str, ...]:
@@ -154,12 +163,12 @@ class Formula:
     @property
     def group_columns(self) -> tuple[str, ...]:
         """Columns that make up the grouping factors."""
-        return _unique(name for bar in self.all_bars for name in bar.group)
+        return unique(name for bar in self.all_bars for name in bar.group)
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Every column the formula reads, in order, without duplicates."""
-        return _unique([*self.response.variables, *self.predictors, *self.group_columns])
+        return unique([*self.response.variables, *self.predictors, *self.group_columns])
 
     def __str__(self) -> str:
         return self.text
@@ -369,9 +378,7 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> _Right:
                 raise FormulaError(f"An offset cannot be subtracted; write offset(-({piece[7:-1]})).")
             offsets.append(_offset(piece))
         elif is_smooth(piece):
-            if sign == "-":
-                raise FormulaError(f"A smooth cannot be subtracted: '- {piece}'.")
-            smooths.append(read_smooth(piece))
+            smooths.append(read_smooth(piece, sign))
             fixed.extend(("+", straight) for straight in smooths[-1].straight)
         elif not grouped and (inside is None or sign == "-"):
             fixed.append((sign, piece))
@@ -382,33 +389,24 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> _Right:
         elif grouped and len(split(inside, "|")) > 1:
             bars.extend(_expand_bar(inside, shared))
         else:
-            nested = _right_side(inside, shared)
-            fixed.extend(nested[0])
-            offsets.extend(nested[1])
-            bars.extend(nested[2])
-            smooths.extend(nested[3])
+            wholes: tuple[list[Any], ...] = (fixed, offsets, bars, smooths)
+            for whole, nested in zip(wholes, _right_side(inside, shared), strict=True):
+                whole.extend(nested)
     return fixed, offsets, bars, smooths
 
 
 def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
     """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
-    inside = [(sign, text) for sign, piece in fixed if (text := _of_steps(piece)) is not None]
+    inside = [(sign, text) for sign, piece in fixed if (text := of_steps(piece)) is not None]
     if not inside:
         return fixed, ""
     if any(sign == "-" for sign, _ in inside):
         raise FormulaError("cs() cannot be subtracted; leave it out.")
-    rest = [pair for pair in fixed if _of_steps(pair[1]) is None]
+    rest = [pair for pair in fixed if of_steps(pair[1]) is None]
     terms, *others = _right_side(" + ".join(text for _, text in inside), {})
     if any(others):
         raise FormulaError("cs() holds predictors, cs(x + z), and no offsets, group terms or smooths.")
     return rest, _terms([pair for pair in terms if pair[1] not in ("0", "1")])
-
-
-def _of_steps(piece: str) -> str | None:
-    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
-    match = re.match(r"cs\s*(?=\()", piece)
-    inside = None if match is None else enclosed(piece[match.end() :])
-    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def _offset(piece: str) -> str:
@@ -461,12 +459,7 @@ def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
     if "offset" in left and re.search(r"\boffset\s*\(", left):
         raise FormulaError(f"An offset cannot be within a group term: '({inside})'.")
     fixed, _, _, smooths = _right_side(left, {})
-    if smooths:
-        label = smooths[0].label
-        raise FormulaError(
-            f"A smooth cannot be within a group term: '({inside})'. A curve for each level is "
-            f"{label[:-1]}, by={right}), and levels that differ from one curve by lines are {label} + (x | {right})."
-        )
+    refuse_within(smooths, inside, right)
     effects = _terms(fixed)
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
@@ -505,7 +498,3 @@ def _group_columns(part: str, text: str, inside: str) -> list[str]:
     if None in names:
         raise FormulaError(why_no_group(text, inside))
     return [name for name in names if name is not None]
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))

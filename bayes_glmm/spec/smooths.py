@@ -18,7 +18,7 @@ from bayes_glmm.spec.names import spelled
 from bayes_glmm.spec.safe import check_expression
 from bayes_glmm.spec.scan import enclosed
 
-__all__ = ["COVARIANCES", "Smooth", "is_smooth", "once_each", "read_smooth"]
+__all__ = ["COVARIANCES", "Smooth", "is_smooth", "once_each", "read_smooth", "refuse_within"]
 
 #: What smooths are called here and elsewhere.
 _KINDS = {"s": "s", "t2": "t2", "te": "t2", "hsgp": "hsgp", "gp": "hsgp"}
@@ -98,13 +98,15 @@ def is_smooth(piece: str) -> bool:
     return found is not None and enclosed(piece[found.end() :]) is not None
 
 
-def read_smooth(piece: str) -> Smooth:
+def read_smooth(piece: str, sign: str = "+") -> Smooth:
     """Read one smooth term.
 
     Parameters
     ----------
     piece
         A text that `is_smooth`.
+    sign
+        Whether it is added.
 
     Returns
     -------
@@ -116,6 +118,8 @@ def read_smooth(piece: str) -> Smooth:
     FormulaError
         If it is a smooth of another kind than there is, or an option is not one of its own.
     """
+    if sign == "-":
+        raise FormulaError(f"A smooth cannot be subtracted: '- {piece}'.")
     found = _CALL.match(piece)
     assert found is not None
     call = read_expression(piece[found.start(1) :])
@@ -154,6 +158,16 @@ def read_smooth(piece: str) -> Smooth:
     if smooth.by is not None and any(smooth.by in check_expression(text) for text in variables):
         raise refused(piece, f"the curve is a function of {smooth.by!r}, which cannot be its by=, too")
     return smooth
+
+
+def refuse_within(smooths: Sequence[Smooth], inside: str, group: str) -> None:
+    """Refuse smooths within the group term `inside`."""
+    if smooths:
+        label = smooths[0].label
+        raise FormulaError(
+            f"A smooth cannot be within a group term: '({inside})'. A curve for each level is "
+            f"{label[:-1]}, by={group}), and levels that differ from one curve by lines are {label} + (x | {group})."
+        )
 
 
 def once_each(smooths: Sequence[Smooth], text: str) -> tuple[Smooth, ...]:
