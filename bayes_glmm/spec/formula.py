@@ -26,6 +26,7 @@ from bayes_glmm.spec.scan import (
     of_steps,
     signed_terms,
     split,
+    unique,
 )
 from bayes_glmm.spec.smooths import Smooth, is_smooth, once_each, read_smooth, refuse_within
 
