@@ -146,8 +146,8 @@ class Formula:
     @property
     def estimated(self) -> tuple[str, ...]:
         """Columns that the fixed parts, the bars' left sides and smooths read: those whose effects are estimated."""
-        curves = [name for part in self.parts for smooth in part.smooths for name in smooth.columns]
-        return unique([*(name for text in self.terms for name in check_terms(text)), *curves])
+        curves = (smooth.columns for part in self.parts for smooth in part.smooths)
+        return unique(name for names in (*map(check_terms, self.terms), *curves) for name in names)
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -347,9 +347,8 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars, smooths = _right_side(right, shared)
     fixed, by_step = _steps_apart(fixed)
-    formula = Formula(
-        text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), (), once_each(smooths, text), by_step
-    )
+    others = tuple(offsets), tuple(bars), (), once_each(smooths, text), by_step
+    formula = Formula(text, read_response(left), _terms(fixed), *others)
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
