@@ -7,12 +7,13 @@ sources <- list(
   lme4 = c("Arabidopsis", "cake", "cbpp", "Dyestuff", "Dyestuff2", "grouseticks", "InstEval", "Pastes",
            "Penicillin", "sleepstudy", "VerbAgg"),
   mlmRev = c("Chem97", "Contraception"),
-  MASS = c("bacteria", "epil", "quine"),
+  MASS = c("bacteria", "epil", "mcycle", "quine"),
   HSAUR3 = c("respiratory", "toenail"),
   geepack = c("ohio"),
   metadat = c("bcg", "konstantopoulos2011"),
   survival = c("kidney"),
-  nlme = c("Ovary")
+  nlme = c("Ovary"),
+  datasets = c("ChickWeight")
 )
 # What R calls a data set, where that is another name.
 called <- list(bcg = "dat.bcg", konstantopoulos2011 = "dat.konstantopoulos2011")
@@ -32,6 +33,10 @@ computed <- list(
   konstantopoulos2011 = function(frame) {
     frame$yi <- as.numeric(frame$yi)
     frame$sei <- round(sqrt(frame$vi), 8)
+    frame
+  },
+  ChickWeight = function(frame) {
+    frame$Chick <- factor(as.integer(as.character(frame$Chick)))
     frame
   },
   kidney = function(frame) {

@@ -16,6 +16,7 @@ from bayes_glmm.checks.log_prior import log_prior
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
 from bayes_glmm.inference.fit import Fit, Model, check_fit
 from bayes_glmm.inference.prior import sample_prior
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD
 from bayes_glmm.predict.draws import log_likelihood, posterior_predictive, prior_predictive
 
 GROUPS = ("posterior_predictive", "log_likelihood", "log_prior", "prior", "prior_predictive")
@@ -111,8 +112,15 @@ def _log_prior(fit: Fit) -> xr.Dataset:
         values = np.stack([densities[row.parameter].to_numpy() for row in rows], axis=-1)
         return xr.DataArray(values, dims=("chain", "draw", dim), coords={dim: posterior[dim]})
 
+    design = fit.model.design
     if table.beta:
-        variables["beta"] = along("coef", table.beta)
+        straight = [densities[row.parameter].to_numpy() for row in table.beta]
+        labels = {"coef": [design.coefs[j] for j in design.unpenalised]}
+        variables["beta"] = xr.DataArray(np.stack(straight, axis=-1), dims=("chain", "draw", "coef"), coords=labels)
+    if table.smooths:
+        variables[SMOOTH_SD] = along("smooth", [one.sd for one in table.smooths])
+    if table.lengthscales:
+        variables[SMOOTH_LENGTHSCALE] = along("gp", table.lengthscales)
     for name, group in table.groups:
         variables[f"sd_{name}"] = along(f"{name}_coef", group.sd)
         if group.corr is not None:

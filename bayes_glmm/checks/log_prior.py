@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayes_glmm.model.naming import dependence_name
+from bayes_glmm.design.smooths import bent_sds
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD, dependence_name
 from bayes_glmm.predict.posterior import posterior_draws
 from bayes_glmm.structures.structure import Structure
 
@@ -43,7 +44,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
     parts: dict[str, Array] = {}
     shift = np.zeros((posterior.sizes["chain"], posterior.sizes["draw"], 1))
     if design.coefs:
-        beta = posterior["beta"].to_numpy()
+        beta = posterior["beta"].to_numpy()[..., design.unpenalised]
         shift = beta @ priors.shifts.T
         stated = (beta - priors.location) @ np.linalg.inv(priors.basis).T
         parts |= {row.parameter: _density(row, stated[..., i]) for i, row in enumerate(priors.beta)}
@@ -59,6 +60,10 @@ def log_prior(fit: Fit) -> xr.Dataset:
             parts[group.corr.parameter] = np.sum([group.corr.prior.log_density(one) for one in log_det], axis=0)
         if (own := group.dependence) is not None:
             parts[own.parameter] = _density(own, posterior[dependence_name(term)].to_numpy())
+    for i, smooth in enumerate(priors.smooths):
+        parts[smooth.sd.parameter] = _density(smooth.sd, posterior[SMOOTH_SD].to_numpy()[..., i])
+    for i, row in enumerate(priors.lengthscales):
+        parts[row.parameter] = _density(row, posterior[SMOOTH_LENGTHSCALE].to_numpy()[..., i])
     for row in priors.auxiliary:
         values = posterior[row.parameter].to_numpy()
         parts[row.parameter] = _density(row, values - shift).sum(axis=-1) if row.ordered else _density(row, values)
@@ -70,7 +75,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
 
 
 def log_effects(fit: Fit) -> xr.DataArray:
-    """Compute the log density of all levels' effects given their sds and correlations.
+    """Compute the log density of all levels' effects, and of what bends in smooths, given their sds and correlations.
 
     Parameters
     ----------
@@ -84,6 +89,13 @@ def log_effects(fit: Fit) -> xr.DataArray:
     """
     draws = posterior_draws(fit)
     total = np.zeros(draws.size)
+    if fit.model.design.penalised:
+        posterior = fit.posterior.transpose("chain", "draw", ...)
+        names = [name for name in (SMOOTH_SD, SMOOTH_LENGTHSCALE) if name in posterior]
+        arrays = [posterior[name].to_numpy().reshape(draws.size, -1) for name in names]
+        sds = bent_sds(fit.model.design.penalised, arrays[0], arrays[-1])
+        columns = [j for part in fit.model.design.penalised for j in part.columns]
+        total -= np.sum(0.5 * np.square(draws.beta[:, columns] / sds) + np.log(sds), axis=1)
     structures = {term.name: term.structure for term in fit.model.design.groups}
     for name, effects in draws.effects.items():
         values, vectors = np.linalg.eigh(draws.covariances[name])

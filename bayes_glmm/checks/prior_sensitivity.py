@@ -22,6 +22,7 @@ from bayes_glmm.inference.fit import check_fit, check_whole
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
+from bayes_glmm.model.prior_table import SmoothPriors
 from bayes_glmm.predict.draws import total_log_likelihood
 from bayes_glmm.printing.table import HEADING, Table
 
@@ -237,5 +238,9 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         )
         for name, group in table.groups
     )
+    smooths = tuple(
+        SmoothPriors(scaled(one.sd), None if one.lengthscale is None else scaled(one.lengthscale))
+        for one in table.smooths
+    )
     beta, auxiliary, monotonic = (tuple(map(scaled, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
-    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic)
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic, smooths=smooths)

@@ -63,6 +63,7 @@ def _coefficients(design: Design, priors: PriorTable) -> Iterator[str]:
         return
     from bayes_glmm.checks.separation import separated_coefficients  # scipy's linear programs take long to import
 
+    flat = [int(design.unpenalised[j]) for j in flat]
     for channel in sorted({design.channels[j] for j in flat}):
         own = [j for j in flat if design.channels[j] == channel]
         names = np.array(design.coefs)[own]
@@ -71,7 +72,7 @@ def _coefficients(design: Design, priors: PriorTable) -> Iterator[str]:
             yield f"flat priors on {_listed(names[free])}, whose columns are collinear or zero"
     own = [j for j in flat if design.channels[j] == 0 or design.spec.family.support == "unordered"]
     coefs, channels = tuple(design.coefs[j] for j in own), tuple(design.channels[j] for j in own)
-    part = replace(design, X=design.X[:, own], coefs=coefs, channels=channels)
+    part = replace(design, X=design.X[:, own], coefs=coefs, channels=channels, penalised=())
     others = [j for j in flat if j not in own and not _is_spread(design, design.channels[j])]
     if further := [design.coefs[j] for j in others]:
         yield f"flat priors on {_listed(tuple(further))}, which the data may not keep from infinity"
@@ -113,6 +114,10 @@ def _sds(design: Design, priors: PriorTable) -> Iterator[str]:
                 about = f"the {row.scale} of {row.parameter}" if row.scale else row.parameter
                 why = "has no bound" if fewest is None else f"needs {fewest} levels or more and has {levels}"
                 yield f"a flat prior on {about}, which {why}"
+
+    for row in (*(smooth.sd for smooth in priors.smooths), *priors.lengthscales):
+        if row.prior.name in FLAT:
+            yield f"a flat prior on {row.parameter}, which one curve cannot keep from infinity"
 
 
 def _dispersions(design: Design, priors: PriorTable) -> Iterator[str]:

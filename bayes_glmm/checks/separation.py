@@ -40,8 +40,8 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     -----
     A linear program: is there a direction b with x'b >= 0 in rows of successes only, <= 0 in rows of failures only, = 0
     in rows of both, and not zero throughout? Counts: <= 0 in rows of zeros, = 0 elsewhere. Categories without an order:
-    their own linear predictor less that of any other >= 0. Random effects are left out:
-    what is separated without them stays so. More rows can only remove directions, so 20 000 rows without one settle it.
+    their own linear predictor less that of any other >= 0. Random effects and what bends in smooths are left out: what
+    is separated without them stays so. More rows can only remove directions, so 20 000 rows without one settle it.
 
     References
     ----------
@@ -49,13 +49,14 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
     DPhil thesis, University of Oxford. Albert, A. and Anderson, J. A. (1984). On the existence of maximum likelihood
     estimates in logistic regression models. Biometrika 71, 1-10. doi:10.1093/biomet/71.1.1.
     """
-    response = design.response
-    if response is None or not design.coefs or support not in ("binary", "trials", "count", "unordered"):
+    response, kept = design.response, design.unpenalised
+    if response is None or not len(kept) or support not in ("binary", "trials", "count", "unordered"):
         return ()
-    scale = np.abs(design.X).max(axis=0)
-    X = design.X / np.where(scale > 0, scale, 1.0)
+    X = design.X[:, kept]
+    scale = np.abs(X).max(axis=0)
+    X = X / np.where(scale > 0, scale, 1.0)
     if support == "unordered":
-        X = _contrasts(X, np.array(design.channels), response.y, response.weights)
+        X = _contrasts(X, np.array(design.channels)[kept], response.y, response.weights)
         sign = np.ones(len(X), dtype=np.int8)
     else:
         sign = _signs(response.y, response.trials, support)
@@ -68,7 +69,7 @@ def separated_coefficients(design: Design, support: str) -> tuple[str, ...]:
         if found is None:
             return ()
         direction = found
-    return tuple(coef for coef, size in zip(design.coefs, np.abs(direction), strict=True) if size > _TOLERANCE)
+    return tuple(design.coefs[j] for j, size in zip(kept, np.abs(direction), strict=True) if size > _TOLERANCE)
 
 
 def _contrasts(X: Array, channels: npt.NDArray[np.int64], y: Array, weights: Array | None) -> Array:

@@ -17,6 +17,7 @@ _LICENCES = {
     "nlme": "GPL (>= 2)",
     "example-models": "BSD-3-Clause",
     "survival": "LGPL (>= 2)",
+    "datasets": "GPL-2 | GPL-3",
 }
 _VERSIONS = {
     "lme4": "1.1-31",
@@ -28,6 +29,7 @@ _VERSIONS = {
     "nlme": "3.1-162",
     "example-models": "b23dd48",
     "survival": "3.5-3",
+    "datasets": "4.2.2",
 }
 
 
@@ -84,6 +86,11 @@ SOURCES: dict[str, Source] = {
         "Fielding, Yang, Goldstein (2003), Statistical Modelling 3, 127-153",
         "A-level chemistry scores of 31 022 students in schools in education authorities; gaussian or ordinal",
     ),
+    "ChickWeight": Source(
+        "datasets",
+        "Crowder, Hand (1990), Analysis of Repeated Measures, example 5.3; Hand, Crowder (1996)",
+        "Weights of chicks on four diets, at up to twelve ages from birth to three weeks; growth curves",
+    ),
     "Contraception": Source(
         "mlmRev",
         "Huq, Cleland (1990), Bangladesh Fertility Survey 1989; Steele, Diamond, Amin (1996)",
@@ -128,6 +135,11 @@ SOURCES: dict[str, Source] = {
         "example-models",
         "Clayton, Kaldor (1987), Biometrics 43, 671-681; Stern, Cressie (1999)",
         "Cases of lip cancer in 56 districts of Scotland, those expected, and which districts are neighbours; a map",
+    ),
+    "mcycle": Source(
+        "MASS",
+        "Silverman (1985), Journal of the Royal Statistical Society B 47, 1-52",
+        "Acceleration of a head in a simulated motorcycle crash, over milliseconds; a curve that bends sharply",
     ),
     "ohio": Source(
         "geepack",

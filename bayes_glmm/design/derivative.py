@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from bayes_glmm.design.design import Design, prepared
+from bayes_glmm.design.design import Design
 from bayes_glmm.design.encoding import encode
-from bayes_glmm.design.frame import first_rows
+from bayes_glmm.design.frame import first_rows, prepared
 from bayes_glmm.errors import PredictionError
 
 __all__ = ["Derivative", "differentiate", "moved"]
@@ -176,9 +176,8 @@ def _columns(
         for c, several in enumerate(encoders.all_offsets):
             for encoder in several:
                 offset[:, [c]] += encode(encoder, frame, finite=False)
-        fixed = [encode(encoder, frame, finite=False) for encoder in encoders.all_fixed]
         random = [encode(encoder, frame, finite=False) for encoder in effects]
-        result = np.hstack([*fixed, offset, *random])
+        result = np.hstack([encoders.columns(frame, finite=False), offset, *random])
         result[~inside] = np.nan
         return result
 

@@ -21,15 +21,16 @@ from bayes_glmm.design.dependence import levels_of_factor, with_new_levels
 from bayes_glmm.design.encoders import (
     Encoders,
     GroupEncoder,
-    all_coefs,
     bars_by_factor,
     correlation_blocks,
     fit_offsets,
     fit_parameter,
+    fit_smooths,
     intercept_names,
+    lay_out,
 )
 from bayes_glmm.design.encoding import encode, fit_terms
-from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, prepare
+from bayes_glmm.design.frame import column_kind, distinct_rows, prepared
 from bayes_glmm.design.grouping import GroupTerm, match_levels
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.known import encode_known, with_ends
@@ -42,11 +43,12 @@ from bayes_glmm.design.response import (
     encode_response,
     encode_trials,
 )
+from bayes_glmm.design.smooths import Penalised
 from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import DataError, FormulaError, GLMMError, PredictionError
 from bayes_glmm.spec.model_spec import ModelSpec
 
-__all__ = ["Design", "build_design", "prepared"]
+__all__ = ["Design", "build_design"]
 
 Array = npt.NDArray[np.float64]
 
@@ -89,6 +91,8 @@ class Design:
         ``spec.channels``.
     offsets
         Sums of the offsets of further parameters, float64 (parameters, rows).
+    penalised
+        The sets of columns of X, what bends in smooths, whose coefficients share a sd.
     unanswered
         Under ``missing="predict"``, the user's columns of the rows whose response alone is missing: they say nothing of
         the parameters, and none of the arrays holds them. None otherwise.
@@ -110,6 +114,7 @@ class Design:
     encoders: Encoders = field(repr=False)
     channels: tuple[int, ...]
     offsets: Array
+    penalised: tuple[Penalised, ...] = ()
     unanswered: pd.DataFrame | None = None
 
     @cached_property
@@ -125,6 +130,12 @@ class Design:
         """Positions of the intercepts among the columns of X, at most one for each linear predictor."""
         names = intercept_names(self.spec)
         return [j for j, name in enumerate(self.coefs) if name == names[self.channels[j]]]
+
+    @cached_property
+    def unpenalised(self) -> npt.NDArray[np.intp]:
+        """Positions of the columns of X whose coefficients have priors of their own: all but what bends in smooths."""
+        bent = [j for part in self.penalised for j in part.columns]
+        return np.setdiff1d(np.arange(len(self.coefs)), bent)
 
     @cached_property
     def monotonic(self) -> tuple[Monotonic, ...]:
@@ -193,8 +204,11 @@ class Design:
         coefs = tuple(name for name, own in zip(self.coefs, acts, strict=True) if own)
         offset = self.offset if channel == 0 else self.offsets[channel - 1]
         groups = tuple(term for term in terms if term is not None)
-        X = np.ascontiguousarray(self.X[:, acts])
-        return replace(self, X=X, coefs=coefs, channels=(channel,) * len(coefs), offset=offset, groups=groups)
+        X, place = np.ascontiguousarray(self.X[:, acts]), np.cumsum(acts) - 1
+        bent = [part for part in self.penalised if part.channel == channel]
+        bent = [replace(part, columns=tuple(place[list(part.columns)].tolist())) for part in bent]
+        channels = (channel,) * len(coefs)
+        return replace(self, X=X, coefs=coefs, channels=channels, offset=offset, groups=groups, penalised=tuple(bent))
 
     @cached_property
     def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -325,6 +339,7 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     kinds = {name: column_kind(frame[name]) for name in formula.predictors}
     predictors = prepared(frame, kinds, DataError)
     fixed, X = fit_terms(formula.fixed, predictors, thresholds=ordered)
+    smooths, bent = fit_smooths(formula.smooths, predictors)
     offset, offset_encoders = fit_offsets(formula.offsets, predictors)
     further = [fit_parameter(part, predictors) for part in formula.parameters]
     groups, group_encoders = _fit_groups(spec, frame, predictors)
@@ -334,8 +349,8 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     check_offset(offset, spec)
     for part, columns, coefs in zip(
         formula.parts,
-        (X, *(columns for _, columns, _ in further)),
-        (fixed.coefs, *(encoder.fixed.coefs for encoder, _, _ in further)),
+        (X, *(columns for _, columns, *_ in further)),
+        (fixed.coefs, *(encoder.fixed.coefs for encoder, *_ in further)),
         strict=True,
     ):
         if ordered:  # thresholds are a constant
@@ -345,12 +360,13 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
     check_factors(frame, kinds, spec)
     check_identified(own, response, spec)
     check_exact_fit(X, offset, own, response, spec)
-    parameters = tuple(encoder for encoder, _, _ in further)
-    encoders = Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder, parameters)
+    parameters = tuple(encoder for encoder, *_ in further)
+    encoders = Encoders(kinds, fixed, offset_encoders, group_encoders, response_encoder, parameters, smooths)
+    layout = lay_out(spec, encoders)
     return Design(
         spec=spec,
-        X=_frozen(np.hstack([X, *(columns for _, columns, _ in further)])),
-        coefs=all_coefs(spec, encoders),
+        X=_frozen(np.hstack([X, bent, *(columns for _, *both, _ in further for columns in both)])),
+        coefs=layout.coefs,
         offset=offset,
         groups=tuple(groups),
         response=_frozen_response(response),
@@ -362,35 +378,11 @@ def build_design(spec: ModelSpec, data: Any) -> Design:
         reasons=reasons,
         frame=frame,
         encoders=encoders,
-        channels=tuple(c for c, encoder in enumerate(encoders.all_fixed) for _ in encoder.coefs),
-        offsets=_frozen(np.array([values for _, _, values in further]).reshape(len(further), len(frame))),
+        channels=layout.channels,
+        offsets=_frozen(np.array([values for *_, values in further]).reshape(len(further), len(frame))),
+        penalised=layout.penalised,
         unanswered=None if unanswered is None else predictable(unanswered, kinds),
     )
-
-
-def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
-    """Turn the predictors' columns into what is encoded: floats and categoricals with the levels of the fit.
-
-    Parameters
-    ----------
-    frame
-        The user's columns.
-    kinds
-        What each predictor is.
-    error
-        What is raised.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The predictors, index of `frame`.
-
-    Raises
-    ------
-    GLMMError
-        If a column is of another kind, or a level was not fitted.
-    """
-    return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)
 
 
 def _fit_groups(
@@ -455,7 +447,7 @@ def _replay(
         known = encode_known(encoders.response.known, frame, draws=trials)
     return Design(
         spec=spec,
-        X=_frozen(np.hstack([encode(fixed, predictors) for fixed in encoders.all_fixed])),
+        X=_frozen(encoders.columns(predictors)),
         coefs=design.coefs,
         offset=_frozen(offsets[0]),
         groups=tuple(terms),
@@ -470,6 +462,7 @@ def _replay(
         encoders=encoders,
         channels=design.channels,
         offsets=_frozen(offsets[1:]),
+        penalised=design.penalised,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayes_glmm.errors import DataError, GLMMError, listed, nearest
+from bayes_glmm.errors import DataError, GLMMError, PredictionError, listed, nearest
 
 __all__ = [
     "Factor",
@@ -29,6 +29,7 @@ __all__ = [
     "numbers",
     "plain",
     "prepare",
+    "prepared",
     "sorted_text",
 ]
 
@@ -370,3 +371,28 @@ def first_rows(index: pd.Index, mask: npt.NDArray[np.bool_]) -> str:
     more = int(mask.sum()) - len(labels)
     word = "row" if len(labels) == 1 and not more else "rows"
     return f"{word} {', '.join(labels)}" + (f" and {more} more" if more > 0 else "")
+
+
+def prepared(frame: pd.DataFrame, kinds: dict[str, Kind], error: type[GLMMError] = PredictionError) -> pd.DataFrame:
+    """Turn the predictors' columns into what is encoded: floats and categoricals with the levels of the fit.
+
+    Parameters
+    ----------
+    frame
+        The user's columns.
+    kinds
+        What each predictor is.
+    error
+        What is raised.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The predictors, index of `frame`.
+
+    Raises
+    ------
+    GLMMError
+        If a column is of another kind, or a level was not fitted.
+    """
+    return pd.DataFrame({name: prepare(frame[name], kind, error) for name, kind in kinds.items()}, index=frame.index)

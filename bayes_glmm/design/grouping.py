@@ -35,6 +35,7 @@ _RESERVED = frozenset(
     {"chain", "draw", "obs", "coef", "beta", "lp", "sample", "ci_bound"}
     | {row.name for family in FAMILIES.values() for row in family.parameters}
     | {"threshold", "thresholds", "category", "statistic", "e_bfmi"}
+    | {"smooth", "smooth_coef", "gp", "smooth_sd", "smooth_lengthscale"}
     | {"X", "offset", "trials", "weights", "precision", "beta_centered", "thresholds_centered"}
 )
 

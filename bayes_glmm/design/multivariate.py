@@ -18,6 +18,7 @@ from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.encoders import bars_by_factor
 from bayes_glmm.design.frame import missing_mask
 from bayes_glmm.design.grouping import GroupTerm, fit_levels
+from bayes_glmm.design.smooths import Penalised
 from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import DataError, FormulaError, warn
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -67,6 +68,16 @@ class MultivariateDesign:
     groups: tuple[GroupTerm, ...]
     sources: tuple[tuple[tuple[int, int, int], ...], ...]
     frame: pd.DataFrame = field(repr=False)
+
+    @property
+    def unpenalised(self) -> Rows:
+        """The positions of all coefficients: there are no smooths among several responses."""
+        return np.arange(len(self.coefs))
+
+    @property
+    def penalised(self) -> tuple[Penalised, ...]:
+        """No smooths, either."""
+        return ()
 
     @property
     def size(self) -> int:

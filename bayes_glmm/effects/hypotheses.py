@@ -24,6 +24,7 @@ from bayes_glmm.effects.evaluation import Array, summarise
 from bayes_glmm.effects.labels import moments_words
 from bayes_glmm.errors import PredictionError, nearest
 from bayes_glmm.inference.fit import check_fit
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD
 from bayes_glmm.predict.posterior import posterior_draws
 from bayes_glmm.printing.table import HEADING, Table
 from bayes_glmm.spec.expansion import MAX_NESTED, nested_deeper
@@ -155,6 +156,12 @@ def parameter_draws(fit: Fit) -> dict[str, Array]:
                 with np.errstate(invalid="ignore"):
                     corr = covariance[:, i, j] / (sd[:, i] * sd[:, j])
                 named[f"corr[{term.name}][{term.coefs[i]}, {term.coefs[j]}]"] = corr
+    for variable, head in ((SMOOTH_SD, "sd"), (SMOOTH_LENGTHSCALE, "lengthscale")):
+        if variable in fit.posterior:
+            values = fit.posterior[variable].transpose("chain", "draw", ...)
+            labels = [str(label) for label in values[values.dims[-1]].to_numpy()]
+            flat = values.to_numpy().reshape(draws.size, -1)
+            named |= {f"{head}[{label}]": flat[:, j] for j, label in enumerate(labels)}
     for name, value in draws.parameters.items():
         flat = value.reshape(len(value), -1)
         columns = {name: flat[:, 0]} if flat.shape[1] == 1 else {f"{name}[{k}]": col for k, col in enumerate(flat.T)}

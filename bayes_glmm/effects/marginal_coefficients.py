@@ -124,9 +124,11 @@ def _scale(fit: Fit) -> str:
 def _coefficients(fit: Fit, predictor: RowPredictor) -> tuple[list[str], Array]:
     """Names and (S, coefficients) draws, an ordered response's thresholds first; those of all categories."""
     design = fit.model.design
+    straight = design.unpenalised
     if predictor.labels is None:
-        return list(design.within(0).coefs), predictor.draws.beta[:, design.acts_on(0)]
-    names, draws = list(design.coefs), predictor.draws.beta
+        straight = straight[design.acts_on(0)[straight]]
+        return [design.coefs[j] for j in straight], predictor.draws.beta[:, straight]
+    names, draws = [design.coefs[j] for j in straight], predictor.draws.beta[:, straight]
     if predictor.family.support == "ordered":
         names = [*threshold_labels(predictor.labels), *names]
         draws = np.concatenate([predictor.draws.parameters["thresholds"][:, 0], draws], axis=1)
@@ -162,4 +164,5 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     total = np.zeros((predictor.draws.size, matrix.shape[1]))
     for (draws, _), part in piecewise(fitted, copies.pieces(len(first))):
         total[draws] += part
-    return total
+    ahead = matrix.shape[1] - len(design.coefs)
+    return total[:, [*range(ahead), *(ahead + design.unpenalised)]]

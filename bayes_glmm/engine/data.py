@@ -36,7 +36,7 @@ class KernelData(NamedTuple):
 
     sizes: npt.NDArray[np.int64]  # (8,) see N_ROWS ...
     terms: npt.NDArray[np.int64]  # (6, G) see COEFS ...
-    blocks: npt.NDArray[np.int64]  # (K,) first coefficient of each coefficient's correlation block
+    blocks: npt.NDArray[np.float64]  # (K, 5) where each coefficient's sd and correlations are; see parameters.BLOCK ...
     ones: npt.NDArray[np.int64]  # (p + K,) whether a column of X or Z is all ones
     codes: npt.NDArray[np.int32]  # (G, n)
     X: npt.NDArray[np.float64]  # (p, n), centred
@@ -75,7 +75,7 @@ def read_data(table: Any) -> KernelData:
     return KernelData(
         read_vector(table, 0, np.int64),
         read_matrix(table, 1, np.int64),
-        read_vector(table, 2, np.int64),
+        read_matrix(table, 2, np.float64),
         read_vector(table, 3, np.int64),
         read_matrix(table, 4, np.int32),
         read_matrix(table, 5, np.float64),

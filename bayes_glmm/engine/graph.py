@@ -24,7 +24,7 @@ from bayes_glmm.engine.parameters import CORRELATION, KIND
 from bayes_glmm.engine.pointers import ROWS_SIGNATURE, carray
 from bayes_glmm.engine.vectors import copy
 from bayes_glmm.families import FAMILIES
-from bayes_glmm.model.naming import AT_DATA, random_variable_name
+from bayes_glmm.model.naming import AT_DATA, SMOOTH_LENGTHSCALE, SMOOTH_SD, random_variable_name
 from bayes_glmm.model.prior_table import ParameterPrior, PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -256,13 +256,16 @@ def _random_variables(
     theta = n_u + n_beta
     # whichever of the names the graph has: coefficients are stated at the data or as reported
     for stated in ("", AT_DATA):
-        yield from _vector(f"beta{stated}", priors.beta, n_u)
+        yield from _vector(f"beta{stated}", priors.beta, range(n_u, n_u + n_beta))
+    yield from _of_smooths(packed, design, priors)
     for t, g in enumerate(packed.order):
+        if g >= len(design.groups):
+            continue
         term, group = design.groups[g], priors.groups[g][1]
         first, k = theta + int(data.terms[layout.THETA_START, t]), len(term.coefs)
         u = int(data.terms[layout.U_START, t]) + np.arange(k * len(term.levels))
         own = "" if group.basis is None else AT_DATA
-        yield from _vector(f"sd_{term.name}{own}", group.sd, first)
+        yield from _vector(f"sd_{term.name}{own}", group.sd, range(first, first + k))
         yield f"b_{term.name}{own}", (u, np.ones(len(u)))
         position = first + k
         for i, block in enumerate(term.blocks):
@@ -283,20 +286,45 @@ def _random_variables(
             yield _scalar(row.parameter, row, start + i)
 
 
+def _of_smooths(
+    packed: Packed, design: Design | MultivariateDesign, priors: PriorTable
+) -> Iterator[tuple[str, tuple[Index, Factor]]]:
+    """Coefficients of what bends in smooths, part by part, and the parts' sds and lengthscales."""
+    theta = int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
+    coefficients: dict[int, Index] = {}
+    sds: dict[int, int] = {}
+    for t, g in enumerate(packed.order):
+        if g < len(design.groups):
+            continue
+        own, u = packed.smooths[g - len(design.groups)], int(packed.data.terms[layout.U_START, t])
+        for i, place in zip(own.parts, own.places, strict=True):
+            sds[i] = theta + int(packed.data.terms[layout.THETA_START, t]) + place
+            coefficients[i] = np.arange(u, u := u + len(design.penalised[i].columns))
+    if not sds:
+        return
+    together = np.concatenate([coefficients[i] for i in sorted(sds)])
+    yield "smooth_b", (together, np.ones(len(together)))
+    yield from _vector(SMOOTH_SD, [one.sd for one in priors.smooths], [sds[i] for i in sorted(sds)])
+    lengths = [sds[i] + 1 for i in sorted(sds) if priors.smooths[i].lengthscale is not None]
+    yield from _vector(SMOOTH_LENGTHSCALE, priors.lengthscales, lengths)
+
+
 def _scalar(name: str, row: ParameterPrior, position: int) -> tuple[str, tuple[Index, Factor]]:
     # two bounds: PyMC and the engine take the logit of the same quantity
     factor = 1.0 if row.prior.support == "interval" else row.power
     return random_variable_name(name, row), (np.array([position]), np.array([factor]))
 
 
-def _vector(name: str, rows: Sequence[ParameterPrior], start: int) -> Iterator[tuple[str, tuple[Index, Factor]]]:
+def _vector(
+    name: str, rows: Sequence[ParameterPrior], places: Sequence[int]
+) -> Iterator[tuple[str, tuple[Index, Factor]]]:
     if not rows:
         return
-    parts = [_scalar(name, row, start + j)[1] for j, row in enumerate(rows)]
+    parts = [_scalar(name, row, place)[1] for row, place in zip(rows, places, strict=True)]
     together: tuple[Any, Any] = (np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
     yield random_variable_name(name, rows[0]), together
-    for j, row in enumerate(rows):
-        yield _scalar(f"{name}_element{j}", row, start + j)
+    for j, (row, place) in enumerate(zip(rows, places, strict=True)):
+        yield _scalar(f"{name}_element{j}", row, place)
 
 
 def _rows_order(size: int) -> Index:

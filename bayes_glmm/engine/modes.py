@@ -171,10 +171,9 @@ def prior_centre(row: Array) -> float | None:
 
 def _sd_elements(data: KernelData) -> npt.NDArray[np.int64]:
     """Return the elements of theta that are terms' sds."""
-    terms = data.terms
-    parts = [np.arange(terms[layout.THETA_START, t], terms[layout.THETA_START, t] + terms[layout.COEFS, t])
-             for t in range(terms.shape[1])]  # fmt: skip
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+    return np.unique(
+        np.concatenate([np.zeros(0, dtype=np.int64), *(codes.sd_elements(data, t) for t in range(data.terms.shape[1]))])
+    )
 
 
 def moment_theta(effects: Array, theta: Array, data: KernelData) -> Array:
@@ -192,11 +191,13 @@ def moment_theta(effects: Array, theta: Array, data: KernelData) -> Array:
     Returns
     -------
     numpy.ndarray
-        (d,) theta; elements whose sd has two bounds, or whose effects are all zero, stay.
+        (d,) theta; elements whose sd has two bounds, or whose effects are all zero, stay, and so do those of smooths.
     """
     out = theta.copy()
     for t in range(data.terms.shape[1]):
         k, levels, first, z, start = (int(data.terms[i, t]) for i in range(layout.THETA_START + 1))
+        if data.blocks[z, codes.BLOCK] <= codes.SHARED:
+            continue
         u = effects[first : first + k * levels].reshape(levels, k)
         squares = u.T @ u / levels
         sd = np.sqrt(np.diag(squares))
@@ -209,7 +210,7 @@ def moment_theta(effects: Array, theta: Array, data: KernelData) -> Array:
         factor = np.linalg.cholesky(squares / np.outer(sd, sd) + 1e-9 * np.eye(k))
         position = start + k
         for c in range(k):
-            for j in range(int(data.blocks[z + c]), c):
+            for j in range(int(data.blocks[z + c, codes.BLOCK]), c):
                 out[position] = np.clip(np.arcsinh(factor[c, j] / factor[c, c]), -_NEAR_ONE, _NEAR_ONE)
                 position += 1
     return out

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,24 +15,20 @@ from scipy import special
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
-from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
-from bayes_glmm.engine.rows import has_row_kernel, row_kernel
-from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_system import Related, SparseSystem, sparse_system
-from bayes_glmm.errors import listed
+from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows
+from bayes_glmm.engine.rows import row_kernel
+from bayes_glmm.engine.smooths import SmoothSet, smooth_sets
+from bayes_glmm.engine.sparse_system import Related
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
-from bayes_glmm.structures.series import Series
-from bayes_glmm.structures.spectrum import Spectrum
 from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
@@ -45,13 +40,11 @@ LOG_CONCAVE = frozenset(
 )
 #: Kernels with such rows under one link only.
 _CONCAVE_UNDER = {"acat": "logit", "categorical": "logit"}
-#: The last design's system: whether there is one is asked before it is used.
-_SYSTEMS: WeakKeyDictionary[Design | MultivariateDesign, SparseSystem | None] = WeakKeyDictionary()
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
 #: Prior distribution -> (code, its three parameters) of the compiled priors.
-_ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
+ENCODINGS: Mapping[str, Callable[[Prior], tuple[float, ...]]] = {
     "Flat": lambda p: (codes.FLAT, 0, 0, 0),
     "HalfFlat": lambda p: (codes.FLAT, 0, 0, 0),
     "Uniform": lambda p: (codes.FLAT, 0, 0, 0),
@@ -79,7 +72,7 @@ class Packed:
     data
         Arrays of the compiled density.
     order
-        Index into ``design.groups`` of each engine term (largest first).
+        Index into ``design.groups``, and into `smooths` behind them, of each engine term (largest first).
     priors
         Where the coefficients are stated: `PriorTable.basis` and the like turn positions into what is reported.
     start
@@ -88,6 +81,8 @@ class Packed:
         The rows of the likelihood after exact reduction.
     log_concave
         Whether (u, beta) given theta are known to have one mode only.
+    smooths
+        The terms that what bends in smooths makes.
     """
 
     data: KernelData
@@ -96,146 +91,7 @@ class Packed:
     start: Array
     rows: Rows
     log_concave: bool
-
-
-def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
-    """Say why the kernel does not cover a model.
-
-    Parameters
-    ----------
-    spec, design, priors
-        The model.
-
-    Returns
-    -------
-    str or None
-        The reason in words; None when the kernel covers the model.
-    """
-    if not has_rows(spec):
-        precisions = "" if spec.formula.response.precision is None else " and precisions"
-        own = ", ".join(one.name for one in spec.channels)
-        formulas = f" and formulas of {own}" if own else ""
-        return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
-    reason = _why_not_laid_out(design, priors) or _why_not_sparse(spec, design, priors)
-    related = related_in_words(design.groups)
-    if reason is None and related is not None:
-        return why_too_dense(related, pack(spec, design, priors), design)
-    return reason
-
-
-def _why_not_sparse(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
-    """Say why effects correlated in time or space are not integrated out; None where they are, or there are none."""
-    fields = [own for term in design.groups if isinstance(own := term.structure, Series | Spectrum)]
-    if dense := [f"{field.kind}()" for field in fields if field.parts is None]:
-        return f"effects of {listed(dense)} have no sparse precision"
-    if not fields:
-        return None
-    estimated = (
-        f"it is estimated how strongly effects of {listed([f'{field.kind}()' for field in fields])} are correlated"
-    )
-    if not is_normal(spec):
-        return f"{estimated}, and the family is not gaussian with the identity link"
-    normal = all(row.prior.name in ("Normal", "Flat") for row in priors.beta)
-    return None if normal else f"{estimated}, and a coefficient's prior is not normal"
-
-
-def why_too_dense(related: str, packed: Packed, design: Design | MultivariateDesign) -> str | None:
-    """Say that the sparse factor of a model with related levels takes too long; None where it does not."""
-    if related_system(packed, design) is not None:
-        return None
-    return (
-        f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
-        "sires have the offspring of thousands of dams"
-    )
-
-
-def related_in_words(groups: tuple[GroupTerm, ...]) -> str | None:
-    """Say that levels have a known covariance; None where none have."""
-    names = [term.name for term in groups if term.structure is not None]
-    return f"the levels of {listed(names)} are related" if names else None
-
-
-def related_system(packed: Packed, design: Design | MultivariateDesign) -> SparseSystem | None:
-    """Order H of a packed model whose levels are related.
-
-    Parameters
-    ----------
-    packed
-        The model.
-    design
-        Its design, of one response or of several.
-
-    Returns
-    -------
-    SparseSystem or None
-        None where its factor is too dense.
-    """
-    if design not in _SYSTEMS:
-        _SYSTEMS.clear()
-        _SYSTEMS[design] = sparse_system(packed.data, [design.groups[g].structure for g in packed.order])
-    return _SYSTEMS[design]
-
-
-def has_rows(spec: ModelSpec) -> bool:
-    """Whether a row kernel is compiled ahead for the family and link.
-
-    Parameters
-    ----------
-    spec
-        Family and link.
-
-    Returns
-    -------
-    bool
-        True where there is one. Rows with precisions are rows of precision one, multiplied by the
-        precisions' roots, where the response's scale is the linear predictor's.
-    """
-    scaled = spec.formula.response.precision is None or scales(spec)
-    return scaled and has_row_kernel(spec.family.kernel, spec.link, bool(spec.channels))
-
-
-def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
-    """Say why a model cannot be put in the coordinates of a Laplace fit.
-
-    Parameters
-    ----------
-    design, priors
-        The model.
-
-    Returns
-    -------
-    str or None
-        The reason in words; None where they can.
-    """
-    return related_in_words(design.groups) or _why_not_laid_out(design, priors)
-
-
-def _why_not_laid_out(design: Design, priors: PriorTable) -> str | None:
-    """Say what of a model the compiled tables cannot hold; None where they hold all."""
-    if design.spec.channels and not has_rows(design.spec):
-        return "parameters with formulas are put in coordinates with the kernel's rows only"
-    if design.monotonic:
-        return f"{design.monotonic[0].coef} makes a column of X depend on parameters"
-    ordered = design.response is not None and design.spec.family.support == "ordered"
-    categories = (design.response.categories or ()) if ordered and design.response is not None else ()
-    if len(categories) - 1 > codes.MOST_THRESHOLDS:
-        return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
-    return why_not_packed(design.groups, priors)
-
-
-def why_not_packed(groups: tuple[GroupTerm, ...], priors: PriorTable) -> str | None:
-    """Say which priors or terms of a model the compiled tables cannot hold; None where they hold all."""
-    for row in priors.beta:
-        if row.prior.support != "real":
-            return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
-    for row in priors:
-        if row.prior.name not in _ENCODINGS and row.prior.support != "correlation":
-            return f"the kernel does not know the prior {row.prior} of {row.parameter}"
-    for group in groups:
-        if len(group.coefs) > codes.MOST_COEFS:
-            size = f"{len(group.coefs)} random coefficients"
-            return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
-    return None
+    smooths: tuple[SmoothSet, ...] = ()
 
 
 def prior_row(row: ParameterPrior) -> Array:
@@ -251,7 +107,7 @@ def prior_row(row: ParameterPrior) -> Array:
     numpy.ndarray
         (8,) kind, distribution, its three parameters, power, lower, upper.
     """
-    code, first, second, third = _ENCODINGS[row.prior.name](row.prior)
+    code, first, second, third = ENCODINGS[row.prior.name](row.prior)
     kind, lower, upper = float(codes.UNBOUNDED), 0.0, 0.0
     if row.prior.support == "interval":
         kind, lower, upper = codes.BETWEEN, row.prior["lower"], row.prior["upper"]
@@ -306,27 +162,30 @@ def pack(
         Terms in order of decreasing size, rows sorted by the largest term's levels.
     """
     rows = likelihood_rows(spec, design, reduce=not as_they_are)
-    groups = design.groups
-    order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
+    smooths, kept = smooth_sets(design, priors), design.unpenalised
+    terms = (*design.groups, *(own.term for own in smooths))
+    order = tuple(sorted(range(len(terms)), key=lambda g: -len(terms[g].levels) * len(terms[g].coefs)))
+    every_code = (*rows.codes, *(np.zeros(len(rows.y), dtype=np.int32) for _ in smooths))
     by_level = np.arange(len(rows.y))
     if order and not as_they_are:
-        by_level = np.argsort(rows.codes[order[0]], kind="stable")
+        by_level = np.argsort(every_code[order[0]], kind="stable")
     root = None if rows.root is None else rows.root[by_level]
-    centred = rows.X[by_level] - priors.means
-    channels = np.array([*design.channels, *(c for g in order for c in _channels(groups[g]))], dtype=np.int64)
-    Z = [_at_data(rows.Z[g][by_level], priors.groups[g][1]).T for g in order]
-    columns = np.vstack([(centred @ priors.basis).T, *Z])
+    centred = rows.X[np.ix_(by_level, kept)] - priors.means
+    of_beta = np.array(design.channels, dtype=np.int64)[kept]
+    channels = np.array([*of_beta, *(c for g in order for c in _channels(terms[g]))], dtype=np.int64)
+    every_Z = [_at_data(Z, group) for Z, (_, group) in zip(rows.Z, priors.groups, strict=True)]
+    every_Z += [rows.X[:, own.columns] for own in smooths]
+    columns = np.vstack([(centred @ priors.basis).T, *(every_Z[g][by_level].T for g in order)])
     # precisions are about the mean's linear predictor
     columns[channels == 0] = _scaled(columns[channels == 0], root)
-    X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(design.coefs)]))
-    level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
-    terms, blocks, theta_rows = lay_out_terms(design.groups, priors, order)
+    X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(kept)]))
+    level_codes = np.array([every_code[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
+    laid_out, blocks, theta_rows = lay_out_terms(terms, priors, order, smooths)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = rows.offset[:, by_level]
     for c in range(len(offset)):
-        own = design.acts_on(c)
-        offset[c] += centred[:, own] @ priors.location[own]
+        offset[c] += centred[:, of_beta == c] @ priors.location[of_beta == c]
     offset[0] = _scaled(offset[0], root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
     kernel, link = spec.family.kernel or "", spec.link.name
@@ -337,14 +196,14 @@ def pack(
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels)).address
     sizes = np.zeros(8, dtype=np.int64)
-    n_u = int(sum(len(groups[g].levels) * len(groups[g].coefs) for g in order))
+    n_u = int(sum(len(term.levels) * len(term.coefs) for term in terms))
     sizes[:] = (
-        len(rows.y), len(order), n_u, len(design.coefs), len(theta_table), len(auxiliary), int(np.any(offset)),
+        len(rows.y), len(order), n_u, len(kept), len(theta_table), len(auxiliary), int(np.any(offset)),
         rows_address,
     )  # fmt: skip
     data = KernelData(
         sizes=sizes,
-        terms=terms,
+        terms=laid_out,
         blocks=blocks,
         ones=np.array([bool(np.all(column == 1.0)) for column in (*X, *Z_all)], dtype=np.int64),
         codes=level_codes,
@@ -356,12 +215,13 @@ def pack(
         beta_table=beta_table,
         theta_table=theta_table,
         lkj=np.array([lkj_shape(priors, g) for g in order], dtype=np.float64),
-        segments=segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
+        segments=segments(level_codes, int(laid_out[layout.LEVELS, 0]) if order else 0),
         channels=channels,
         predictors=_predictors(spec, design),
-        **regressions([groups[g].structure for g in order]),
+        **regressions([terms[g].structure for g in order]),
     )
-    return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
+    start = _start(spec, design, priors, data, order, smooths)
+    return Packed(data, order, priors, start, rows, log_concave, smooths)
 
 
 def _channels(term: GroupTerm) -> tuple[int, ...]:
@@ -374,7 +234,7 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
     names = [row.name for row in spec.family.parameters]
     table, first = np.zeros((1 + len(spec.channels), layout.WIDTH + 1)), 0
     for c in range(len(table)):
-        last = first + int(design.acts_on(c).sum())
+        last = first + int(design.acts_on(c)[design.unpenalised].sum())
         table[c, [layout.FIRST, layout.LAST]] = first, last
         first = last
     for c, one in enumerate(spec.channels, start=1):
@@ -426,69 +286,95 @@ def segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.
 
 def lkj_shape(priors: PriorTable, g: int) -> float:
     """Return the shape of a term's LKJ prior; one where nothing is correlated."""
-    corr = priors.groups[g][1].corr
+    corr = priors.groups[g][1].corr if g < len(priors.groups) else None
     return 1.0 if corr is None else corr.prior["eta"]
 
 
 def lay_out_terms(
-    groups: tuple[GroupTerm, ...], priors: PriorTable, order: tuple[int, ...]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[Array]]:
-    """Lay out the terms' positions, their correlation blocks and theta's table."""
+    every: Sequence[GroupTerm], priors: PriorTable, order: tuple[int, ...], smooths: Sequence[SmoothSet] = ()
+) -> tuple[npt.NDArray[np.int64], Array, list[Array]]:
+    """Lay out the terms' positions, what their coefficients' sds and correlations are, and theta's table."""
     terms = np.zeros((6, len(order)), dtype=np.int64)
-    blocks: list[int] = []
+    blocks: list[Array] = [np.zeros((0, 5))]
     table: list[Array] = []
-    u_start = 0
+    u_start, z_start = 0, 0
     correlation = np.array([codes.CORRELATION, 0, 0, 0, 0, 1, 0, 0], dtype=np.float64)
     for t, g in enumerate(order):
-        term = groups[g]
+        term, first = every[g], len(table)
         k = len(term.coefs)
-        firsts = [0] * k
-        for block in term.blocks:
-            assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
-            for c in block:
-                firsts[c] = block[0]
-        n_corr, own = sum(c - firsts[c] for c in range(k)), priors.groups[g][1]
-        rows = [prior_row(row) for row in own.sd] + [correlation] * n_corr
-        rows += [] if own.dependence is None else [prior_row(own.dependence)]
-        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), len(rows))
-        table += rows
-        blocks += firsts
+        if g < len(priors.groups):
+            blocks.append(_correlation_blocks(term))
+            n_corr = int(np.sum(np.arange(k) - blocks[-1][:, codes.BLOCK]))
+            group = priors.groups[g][1]
+            table += [prior_row(row) for row in group.sd] + [correlation] * n_corr
+            table += [] if group.dependence is None else [prior_row(group.dependence)]
+        else:
+            own = smooths[g - len(priors.groups)]
+            blocks.append(own.pattern)
+            table += [prior_row(row) for row in own.rows]
+        terms[:, t] = (k, len(term.levels), u_start, z_start, first, len(table) - first)
         u_start += k * len(term.levels)
-    return terms, np.array(blocks, dtype=np.int64), table
+        z_start += k
+    return terms, np.vstack(blocks), table
 
 
-def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData, order: tuple[int, ...]) -> Array:
+def _correlation_blocks(term: GroupTerm) -> Array:
+    """Return the first coefficient of each coefficient's correlation block, as the compiled tables have it (k, 5)."""
+    pattern = np.zeros((len(term.coefs), 5))
+    for block in term.blocks:
+        assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
+        pattern[list(block), codes.BLOCK] = block[0]
+    return pattern
+
+
+def _start(
+    spec: ModelSpec,
+    design: Design,
+    priors: PriorTable,
+    data: KernelData,
+    order: tuple[int, ...],
+    smooths: Sequence[SmoothSet],
+) -> Array:
     """Start with u = 0, the linear predictor at the mean response, and sds at half their unit."""
     scale = response_scale(spec, design)
     scales = predictor_scales(spec, design, scale)
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     x = np.zeros(n_u + n_beta + int(data.sizes[layout.N_THETA]))
+    kept = design.unpenalised
     for c, one in enumerate(scales):
-        acts = np.flatnonzero(design.acts_on(c))
-        constant = [j for j in acts if j in design.intercepts]
+        acts = np.flatnonzero(design.acts_on(c)[kept])
+        constant = [j for j in acts if kept[j] in design.intercepts]
         if constant:
             x[n_u + constant[0]] = one.center
         elif len(acts) and not any(row.ordered for row in priors.auxiliary):
             # cell means, say: eta = 0 may be no mean under the link
-            X, basis = design.X[:, acts], priors.basis[np.ix_(acts, acts)]
+            X, basis = design.X[:, kept[acts]], priors.basis[np.ix_(acts, acts)]
             x[n_u + acts] = np.linalg.lstsq(X @ basis, one.center - X @ priors.location[acts], rcond=None)[0]
     theta = x[n_u + n_beta :]
     for t, g in enumerate(order):
+        first = int(data.terms[layout.THETA_START, t])
+        if g >= len(design.groups):
+            own = smooths[g - len(design.groups)]
+            units = {one.channel: one.unit for one in scales}
+            for i, (row, value) in enumerate(zip(own.rows, own.starts, strict=True), start=first):
+                unit = units[row.channel] if row.parameter.startswith("sd[") else 1.0
+                theta[i] = _unconstrain(data.theta_table[i], value * unit)
+            continue
         Z = _at_data(design.groups[g].Z, priors.groups[g][1])
         for c in range(Z.shape[1]):
-            i = int(data.terms[layout.THETA_START, t]) + c
+            i = first + c
             unit = scales[_channels(design.groups[g])[c]].unit
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
         if (law := design.groups[g].dependence) is not None:
             i = int(data.terms[layout.THETA_START, t] + data.terms[layout.THETA_SIZE, t]) - 1
             theta[i] = _unconstrain(data.theta_table[i], law.start)
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
-    for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
+    for i, (row, parameter) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:
             theta[i:] = _start_thresholds(spec, data)
         else:
-            unit = scale.response_sd * scale.dispersion if own.scaled else 1.0
-            theta[i] = _unconstrain(data.theta_table[i], own.start * unit)
+            unit = scale.response_sd * scale.dispersion if parameter.scaled else 1.0
+            theta[i] = _unconstrain(data.theta_table[i], parameter.start * unit)
     return x
 
 

@@ -11,21 +11,10 @@ import numpy.typing as npt
 
 from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.coverage import has_rows, related_in_words, why_not_packed, why_too_dense
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.likelihood_rows import Rows
-from bayes_glmm.engine.pack import (
-    Packed,
-    has_rows,
-    lay_out_terms,
-    lkj_shape,
-    pack,
-    prior_row,
-    regressions,
-    related_in_words,
-    segments,
-    why_not_packed,
-    why_too_dense,
-)
+from bayes_glmm.engine.pack import Packed, lay_out_terms, lkj_shape, pack, prior_row, regressions, segments
 from bayes_glmm.model.prior_table import PriorTable
 
 __all__ = ["pack_responses", "why_not_covered_together"]

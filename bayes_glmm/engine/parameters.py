@@ -11,6 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from bayes_glmm.design.smooths import FLOOR
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData
@@ -24,6 +28,10 @@ UNBOUNDED, ABOVE, BETWEEN, CORRELATION, INCREMENT = range(5)
 #: Columns of a prior table.
 KIND, DISTRIBUTION, FIRST, SECOND, THIRD, POWER, LOWER, UPPER = range(8)
 
+#: Columns of a term's pattern: first coefficient of a coefficient's correlation block, or, from `SHARED` down, the
+#: element of the term's theta that is the sd it shares with others; then what a Gaussian process's sds follow from.
+BLOCK, FREQUENCY, VARIABLES, SMOOTHNESS, CONSTANT = range(5)
+SHARED = -1
 #: Most random coefficients a group, and most thresholds, that the engine takes: their arrays are on the stack.
 MOST_COEFS, MOST_THRESHOLDS = 64, 4096
 
@@ -123,24 +131,74 @@ def increment_priors(table: Any, theta: Any, gradient: Any) -> float:
 
 
 @as_written
+def _shared_sd(theta: Any, at: int, table: Any, row: Any) -> tuple[float, float, float]:
+    """Return the sd of a coefficient of a smooth, and its derivatives along its elements of theta.
+
+    A Gaussian process's is sd sqrt(S(w; l)), l the next parameter; a spline's is the shared sd.
+    """
+    sd, slope, _, _ = constrain(table[at], theta[at])
+    if row[FREQUENCY] == 0.0:
+        return sd, slope, 0.0
+    length, length_slope, _, _ = constrain(table[at + 1], theta[at + 1])
+    bend, nu, count = length * length * row[FREQUENCY], row[SMOOTHNESS], row[VARIABLES]
+    if nu == 0.0:
+        left = math.exp(-0.5 * bend)
+        fall, steepness = -math.log(left + FLOOR), bend * left / (left + FLOOR)
+    else:
+        fall = (nu + 0.5 * count) * math.log(2.0 * nu + bend)
+        steepness = (2.0 * nu + count) * bend / (2.0 * nu + bend)
+    root = math.exp(0.5 * (row[CONSTANT] + count * math.log(length) - fall))
+    return sd * root, slope * root, sd * root * 0.5 * (count - steepness) / length * length_slope
+
+
+@as_written
+def _shared_factor(
+    theta: Any, start: int, k: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any
+) -> float:
+    """`term_factor` of a term whose coefficients are independent and share sds."""
+    log_det = 0.0
+    for c in range(k):
+        sd[c] = _shared_sd(theta, start + SHARED - int(blocks[c, BLOCK]), table, blocks[c])[0]
+        for j in range(k):
+            factor[c, j] = 1.0 if c == j else 0.0
+            inverse[c, j] = 1.0 / sd[c] if c == j else 0.0
+        log_det -= math.log(sd[c])
+    return log_det
+
+
+@as_written
+def _pull_shared(theta: Any, start: int, blocks: Any, table: Any, sd: Any, d_omega: Any, gradient: Any) -> None:
+    """`pull_precision` of a term whose coefficients are independent and share sds: Omega has 1 / sd^2."""
+    for c in range(sd.shape[0]):
+        at = start + SHARED - int(blocks[c, BLOCK])
+        value, along_sd, along_next = _shared_sd(theta, at, table, blocks[c])
+        d_sd = -2.0 * d_omega[c, c] / (value * value * value)
+        gradient[at] += d_sd * along_sd
+        if blocks[c, FREQUENCY] != 0.0:
+            gradient[at + 1] += d_sd * along_next
+
+
+@as_written
 def term_factor(theta: Any, start: int, k: int, blocks: Any, table: Any, sd: Any, factor: Any, inverse: Any) -> float:
     """Fill one term's sds, its correlation's Cholesky factor L, and M = (diag(sd) L)^-1; return log det M.
 
-    `blocks[c]` is the first coefficient of c's correlation block. Row c of L is (w, 1) / sqrt(1 + |w|^2) with w =
+    `blocks[c, 0]` is the first coefficient of c's correlation block. Row c of L is (w, 1) / sqrt(1 + |w|^2) with w =
     sinh(row's elements of theta), so that for two coefficients theta is Fisher's z = artanh(correlation).
     """
+    if blocks[0, BLOCK] <= SHARED:
+        return _shared_factor(theta, start, k, blocks, table, sd, factor, inverse)
     position = start + k
     for c in range(k):
         sd[c] = constrain(table[start + c], theta[start + c])[0]
         norm = 1.0
         for j in range(k):
             factor[c, j] = 0.0
-        for j in range(blocks[c], c):
+        for j in range(int(blocks[c, BLOCK]), c):
             factor[c, j] = math.sinh(theta[position])
             norm += factor[c, j] ** 2
             position += 1
         norm = math.sqrt(norm)
-        for j in range(blocks[c], c):
+        for j in range(int(blocks[c, BLOCK]), c):
             factor[c, j] /= norm
         factor[c, c] = 1.0 / norm
     # forward substitution for the inverse of the lower triangle diag(sd) L
@@ -176,6 +234,9 @@ def pull_precision(
 ) -> None:
     """Add to `gradient` what a symmetric d / d Omega implies for one term's theta: `term_factor` in reverse."""
     k = sd.shape[0]
+    if blocks[0, BLOCK] <= SHARED:
+        _pull_shared(theta, start, blocks, table, sd, d_omega, gradient)
+        return
     # Omega = M'M gives dM = 2 M dOmega; M = A^-1 with A = diag(sd) L gives dA = -M' dM M'; so dA = -2 M'M dOmega M'
     pulled, d_lower = local_matrix(k, k), local_matrix(k, k)
     d_lower[:] = 0.0
@@ -195,12 +256,12 @@ def pull_precision(
     position = start + k
     for c in range(k):
         d_sd, inner = 0.0, 0.0
-        for j in range(blocks[c], c + 1):
+        for j in range(int(blocks[c, BLOCK]), c + 1):
             d_sd += d_lower[c, j] * factor[c, j]
             inner += sd[c] * d_lower[c, j] * factor[c, j]
         gradient[start + c] += d_sd * constrain(table[start + c], theta[start + c])[1]
         # a row of unit norm: d w = (d row - row <d row, row>) / norm, 1 / norm being the diagonal
-        for j in range(blocks[c], c):
+        for j in range(int(blocks[c, BLOCK]), c):
             d_w = (sd[c] * d_lower[c, j] - factor[c, j] * inner) * factor[c, c]
             gradient[position] += d_w * math.cosh(theta[position])
             position += 1
@@ -237,15 +298,16 @@ def correlation_prior(theta: Any, start: int, k: int, blocks: Any, shape: float,
     total = 0.0
     position = start + k
     for c in range(k):
-        place = c - blocks[c]
-        if place == 0:
+        first = int(blocks[c, BLOCK])
+        place = c - first
+        if place == 0 or first <= SHARED:
             continue
         size = 0
         for other in range(k):
-            size += 1 if blocks[other] == blocks[c] else 0
+            size += 1 if blocks[other, BLOCK] == blocks[c, BLOCK] else 0
         exponent = 2.0 * shape - 2.0 + size + 1.0
         total += exponent * math.log(factor[c, c])
-        for j in range(blocks[c], c):
+        for j in range(first, c):
             # d log L[c, c] / d w = -w / (1 + |w|^2) = -L[c, j] L[c, c]; d w / d theta = cosh(theta)
             rise = math.cosh(theta[position])
             total += math.log(rise)
@@ -292,3 +354,10 @@ def pull_bend(y: Any, bends: Any, d_theta: Any) -> None:
         slope = 1.0 + a * w * (5.0 + w) / (1.0 + w) ** 2
         d_w = 4.0 * ratio**3 / bends[i, 2]
         d_theta[i] = d_theta[i] * slope + a * (5.0 - 3.0 * w) / (1.0 + w) ** 3 * d_w / slope
+
+
+def sd_elements(data: KernelData, t: int) -> npt.NDArray[np.int64]:
+    """Return the element of theta that is the sd of each coefficient of a term, (k,)."""
+    k, z, start = (int(data.terms[i, t]) for i in (layout.COEFS, layout.Z_START, layout.THETA_START))
+    place = SHARED - data.blocks[z : z + k, BLOCK].astype(np.int64)
+    return np.where(place >= 0, start + place, start + np.arange(k))

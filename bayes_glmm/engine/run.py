@@ -21,6 +21,7 @@ from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.laplace import LaplaceFit, find_coefficients
 from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
+from bayes_glmm.engine.parameters import FREQUENCY
 from bayes_glmm.engine.theta_map import Map
 
 _DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
@@ -114,6 +115,10 @@ def _shear(
             shear[:, n_u:] = move[:, n_u : n - d]
             continue
         k, levels, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.LEVELS, layout.U_START))
+        z = int(data.terms[layout.Z_START, t])
+        if data.blocks[z : z + k, FREQUENCY].any():
+            # a lengthscale moves Omega by orders of magnitude, along which no chord is straight; u follows by P alone
+            continue
         shear[:, first : first + k * levels] = _beside_right(move[:, first : first + k * levels], t, fit, map_)
     shear[lost | ~np.isfinite(shear).all(axis=1)] = 0.0
     return shear

@@ -76,11 +76,13 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
         return moments
     table = data.theta_table
     logs = (table[:, codes.KIND] == codes.ABOVE) & (table[:, codes.LOWER] == 0.0)
-    elements, weights = [], []
+    shares: dict[int, float] = {}
     for t in range(data.terms.shape[1]):
-        k, z, first = (int(data.terms[i, t]) for i in (layout.COEFS, layout.Z_START, layout.THETA_START))
-        elements += [first + c for c in range(k) if logs[first + c]]
-        weights += [float(np.mean(np.square(data.Z[z + c]))) for c in range(k) if logs[first + c]]
+        z = int(data.terms[layout.Z_START, t])
+        for c, i in enumerate(codes.sd_elements(data, t)):
+            if logs[i]:
+                shares[int(i)] = shares.get(int(i), 0.0) + float(np.mean(np.square(data.Z[z + c])))
+    elements, weights = list(shares), list(shares.values())
     if not (logs[-1] and data.sizes[layout.N_AUXILIARY]):
         return moments
     return moments._replace(shared=np.array(elements, dtype=np.int64), weights=np.array(weights))

@@ -13,13 +13,18 @@ import xarray as xr
 from scipy import special
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.model.multivariate import correlation_factor, partial_names, reported_by_all
-from bayes_glmm.model.naming import dependence_name, reported_names, threshold_labels
+from bayes_glmm.model.naming import (
+    SMOOTH_LENGTHSCALE,
+    SMOOTH_SD,
+    dependence_name,
+    reported_names,
+    threshold_labels,
+)
 from bayes_glmm.spec.multivariate import RESIDUAL
 
 Array = npt.NDArray[np.float64]
@@ -46,14 +51,20 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
     data = packed.data
     n_beta = int(data.sizes[layout.N_BETA])
     theta = x[..., int(data.sizes[layout.N_U]) + n_beta :]
-    variables, coords = _coefficients(x, packed, design.coefs, design.groups)
+    variables, coords = _coefficients(x, packed, design)
+    if design.penalised:
+        variables |= _smooth_variables(x, packed, design, variables["beta"][1])
+        coords["smooth"] = [part.name for part in design.penalised]
+        coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
     start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
     for i, row in enumerate(design.spec.constants, start=start):
         if row.ordered:
             thresholds = theta[..., i:]
             if row.increasing:
                 thresholds = np.cumsum(np.concatenate([thresholds[..., :1], np.exp(thresholds[..., 1:])], axis=-1), -1)
-            shift = variables["beta"][1] @ packed.priors.shifts.T if n_beta else 0.0
+            shift: Array | float = 0.0
+            if n_beta:
+                shift = variables["beta"][1][..., design.unpenalised] @ packed.priors.shifts.T
             variables[row.name] = (("threshold",), thresholds + shift)
             assert design.response is not None and design.response.categories is not None
             coords["threshold"] = list(threshold_labels(design.response.categories))
@@ -66,21 +77,23 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
 _Variables = dict[str, tuple[tuple[str, ...], Array]]
 
 
-def _coefficients(
-    x: Array, packed: Packed, coefs: tuple[str, ...], groups: tuple[GroupTerm, ...]
-) -> tuple[_Variables, dict[str, Any]]:
+def _coefficients(x: Array, packed: Packed, design: Design | MultivariateDesign) -> tuple[_Variables, dict[str, Any]]:
     """Turn positions into coefficients, and effects with their sds and correlations: variables and coordinates."""
     data = packed.data
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     theta = x[..., n_u + n_beta :]
     variables: _Variables = {}
     coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
-    if n_beta:
-        beta = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
+    if design.coefs:
+        beta = np.empty((*x.shape[:2], len(design.coefs)))
+        straight = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
+        beta[..., design.unpenalised] = straight  # what bends in smooths stands among the effects
         variables["beta"] = (("coef",), beta)
-        coords["coef"] = list(coefs)
+        coords["coef"] = list(design.coefs)
     for t, g in enumerate(packed.order):
-        term, dims = groups[g], (groups[g].dim, f"{groups[g].name}_coef")
+        if g >= len(design.groups):
+            continue
+        term, dims = design.groups[g], (design.groups[g].dim, f"{design.groups[g].name}_coef")
         k, levels = len(term.coefs), len(term.levels)
         u_start, first = int(data.terms[layout.U_START, t]), int(data.terms[layout.THETA_START, t])
         b = x[..., u_start : u_start + k * levels].reshape(*x.shape[:2], levels, k)
@@ -92,7 +105,8 @@ def _coefficients(
             variables[name] = ((), constrained(data.theta_table[first + size], theta[..., first + size]))
         if size > k:
             z = int(data.terms[layout.Z_START, t])
-            factor = _correlation_factors(theta[..., first + k : first + size], data.blocks[z : z + k])
+            blocks = data.blocks[z : z + k, codes.BLOCK].astype(np.int64)
+            factor = _correlation_factors(theta[..., first + k : first + size], blocks)
             if basis is not None:
                 b = b @ basis.T
                 along = (basis * sd[..., None, :]) @ factor
@@ -103,6 +117,26 @@ def _coefficients(
         variables[f"b_{term.name}"] = (dims, b)
         variables[f"sd_{term.name}"] = (dims[1:], sd)
     return variables, coords
+
+
+def _smooth_variables(x: Array, packed: Packed, design: Design, beta: Array) -> _Variables:
+    """Fill the coefficients of what bends; return the sds and lengthscales of smooths, by name."""
+    data, first = packed.data, int(packed.data.sizes[layout.N_U] + packed.data.sizes[layout.N_BETA])
+    sds, lengthscales = np.empty((2, *x.shape[:2], len(design.penalised)))
+    for t, g in enumerate(packed.order):
+        if g < len(design.groups):
+            continue
+        own, u = packed.smooths[g - len(design.groups)], int(data.terms[layout.U_START, t])
+        beta[..., own.columns] = x[..., u : u + len(own.columns)]
+        start = int(data.terms[layout.THETA_START, t])
+        for i, place in zip(own.parts, own.places, strict=True):
+            at = start + place
+            sds[..., i] = constrained(data.theta_table[at], x[..., first + at])
+            if design.penalised[i].spectrum is not None:
+                lengthscales[..., i] = constrained(data.theta_table[at + 1], x[..., first + at + 1])
+    gp = [i for i, part in enumerate(design.penalised) if part.spectrum is not None]
+    variables: _Variables = {SMOOTH_SD: (("smooth",), sds)}
+    return variables | ({SMOOTH_LENGTHSCALE: (("gp",), lengthscales[..., gp])} if gp else {})
 
 
 def unpack_responses(x: Array, packed: Packed, design: MultivariateDesign) -> xr.Dataset:
@@ -121,7 +155,7 @@ def unpack_responses(x: Array, packed: Packed, design: MultivariateDesign) -> xr
         As of `unpack_draws`, every response's parameters with its name behind theirs, and ``residual_corr``; dims
         chain, draw and each variable's own.
     """
-    variables, coords = _coefficients(x, packed, design.coefs, design.groups)
+    variables, coords = _coefficients(x, packed, design)
     n_auxiliary = int(packed.data.sizes[layout.N_AUXILIARY])
     table, rows = packed.data.theta_table, packed.priors.auxiliary
     first, end = len(table) - n_auxiliary, x.shape[-1] - n_auxiliary

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.engine.build_map import Target
+from bayes_glmm.engine.coverage import has_rows, why_not_in_coordinates
 from bayes_glmm.engine.graph import graph_positions, graph_rows, reduced_rows_model
 from bayes_glmm.engine.laplace import laplace_fits
-from bayes_glmm.engine.pack import auxiliary_rows, has_rows, pack, why_not_in_coordinates
+from bayes_glmm.engine.pack import auxiliary_rows, pack
 from bayes_glmm.engine.run import kernel_posterior
 from bayes_glmm.engine.unpack import unpack_draws
 from bayes_glmm.errors import SamplingError

@@ -29,6 +29,7 @@ from bayes_glmm.engine import (
     sparse_laplace,
 )
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.coverage import related_system, why_not_covered
 from bayes_glmm.engine.gaussian_fit import (
     GaussianFit,
     complete_positions,
@@ -45,7 +46,7 @@ from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, lev
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
 from bayes_glmm.engine.likelihood_rows import is_normal
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
-from bayes_glmm.engine.pack import Packed, pack, related_system, why_not_covered
+from bayes_glmm.engine.pack import Packed, pack
 from bayes_glmm.engine.pack_responses import pack_responses, why_not_covered_together
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior

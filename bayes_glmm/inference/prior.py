@@ -13,8 +13,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.arguments import as_whole, checked_seed
+from bayes_glmm.design.smooths import bent_sds
 from bayes_glmm.errors import SamplingError
-from bayes_glmm.model.naming import FLAT, dependence_name, reported_names, threshold_labels
+from bayes_glmm.model.naming import (
+    FLAT,
+    SMOOTH_LENGTHSCALE,
+    SMOOTH_SD,
+    dependence_name,
+    reported_names,
+    threshold_labels,
+)
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 
 if TYPE_CHECKING:
@@ -57,7 +65,13 @@ def sample_prior(design: Design, priors: PriorTable, draws: int, random_seed: in
         )
     variables: dict[str, tuple[tuple[str, ...], Array]] = {}
     coords: dict[str, Any] = {"chain": [0], "draw": np.arange(draws)}
-    beta = priors.location + _values(rng, priors.beta, draws) @ priors.basis.T
+    straight = priors.location + _values(rng, priors.beta, draws) @ priors.basis.T
+    beta = np.empty((draws, len(design.coefs)))
+    beta[:, design.unpenalised] = straight
+    if design.penalised:
+        variables |= _smooths(rng, design, priors, beta)
+        coords["smooth"] = [part.name for part in design.penalised]
+        coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
     if design.coefs:
         variables["beta"], coords["coef"] = (("coef",), beta), list(design.coefs)
     for term, (_, group) in zip(design.groups, priors.groups, strict=True):
@@ -73,7 +87,7 @@ def sample_prior(design: Design, priors: PriorTable, draws: int, random_seed: in
         values = _values(rng, [row] * len(coords["threshold"]), draws)
         values = np.sort(values, axis=1) if row.increasing else values
         # thresholds for centred predictors, reported for the predictors as they are
-        shifts = beta @ priors.shifts.T if priors.centered else np.zeros((draws, 1))
+        shifts = straight @ priors.shifts.T if priors.centered else np.zeros((draws, 1))
         variables[row.parameter] = (("threshold",), values + shifts)
     for steps, row in zip(design.monotonic, priors.monotonic, strict=True):
         shares = rng.dirichlet(np.full(len(steps.steps), row.prior["alpha"]), size=draws)
@@ -110,6 +124,19 @@ def _group(
         unit = along / sd[:, :, None]
         found[f"corr_{term.name}"] = ((coef, f"{coef}_2"), unit @ unit.transpose(0, 2, 1))
     return found
+
+
+def _smooths(
+    rng: np.random.Generator, design: Design, priors: PriorTable, beta: Array
+) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Draw sds (draws, parts) and lengthscales (draws, processes) of smooths, and fill in what bends."""
+    draws = len(beta)
+    sd = _values(rng, [one.sd for one in priors.smooths], draws)
+    lengthscale = _values(rng, priors.lengthscales, draws)
+    columns = [j for part in design.penalised for j in part.columns]
+    beta[:, columns] = bent_sds(design.penalised, sd, lengthscale) * rng.standard_normal((draws, len(columns)))
+    found: dict[str, tuple[tuple[str, ...], Array]] = {SMOOTH_SD: (("smooth",), sd)}
+    return found | ({SMOOTH_LENGTHSCALE: (("gp",), lengthscale)} if priors.lengthscales else {})
 
 
 def _values(rng: np.random.Generator, rows: Sequence[ParameterPrior], draws: int) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bayes_glmm.design.design import Design
-from bayes_glmm.engine.pack import why_not_covered
+from bayes_glmm.engine.coverage import why_not_covered
 from bayes_glmm.errors import SamplingError, nearest
 from bayes_glmm.inference.graph import pymc_sampler, sample_nutpie
 from bayes_glmm.inference.kernel import approximate_laplace, sample_kernel

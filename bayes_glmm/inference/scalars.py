@@ -23,10 +23,12 @@ def population_scalars(draws: xr.Dataset, design: Design) -> xr.Dataset:
     -------
     xarray.Dataset
         A variable for each parameter, named as in ``"sd_herd[Intercept]"`` or ``"sigma"``; dims chain, draw. A
-        correlation stands once, one that the formula sets to zero not at all.
+        correlation stands once, one that the formula sets to zero not at all, nor do what levels' effects and single
+        coefficients of smooths are.
     """
     terms = {f"corr_{term.name}": term for term in design.groups}
     effects = {f"b_{term.name}" for term in design.groups}
+    bent = {design.coefs[j] for part in design.penalised for j in part.columns}
     scalars: dict[str, xr.DataArray] = {}
     for name, variable in draws.data_vars.items():
         if name in effects:
@@ -40,6 +42,8 @@ def population_scalars(draws: xr.Dataset, design: Design) -> xr.Dataset:
                 continue
             at = dict(zip(own, index, strict=True))
             labels = [str(ordered[dim].values[i]) if dim in ordered.coords else str(i) for dim, i in at.items()]
+            if name == "beta" and labels[0] in bent:
+                continue
             label = f"{name}[{', '.join(labels)}]" if labels else str(name)
             scalars[label] = ordered.isel(at).reset_coords(drop=True)
     return xr.Dataset(scalars)

@@ -35,7 +35,7 @@ from bayes_glmm.inference.settings import Sampled
 from bayes_glmm.inference.structures import saved_structures, with_structures
 from bayes_glmm.links import LINKS
 from bayes_glmm.model.autoscale import resolve_priors
-from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable, SmoothPriors
 from bayes_glmm.printing.files import checked_path, checked_target
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -402,6 +402,8 @@ def saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, An
         corr = priors.corr and restored(priors.corr)
         own = priors.dependence and restored(priors.dependence)
         groups.append((name, GroupPriors(sd, corr, own, array(key, k, k) if key in group else None)))
+    sds = [restored(one.sd) for one in table.smooths]
+    lengthscales = iter([restored(row) for row in table.lengthscales])
     return PriorTable(
         beta,
         tuple(groups),
@@ -410,6 +412,10 @@ def saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, An
         basis=array("priors_basis", p, p),
         location=array("priors_location", p),
         means=array("priors_means", p),
+        smooths=tuple(
+            SmoothPriors(sd, next(lengthscales) if one.lengthscale is not None else None)
+            for one, sd in zip(table.smooths, sds, strict=True)
+        ),
         monotonic=tuple(restored(row) for row in table.monotonic),
     )
 

@@ -15,14 +15,16 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 
-from bayes_glmm.design.design import Design, prepared
+from bayes_glmm.design.design import Design
+from bayes_glmm.design.frame import prepared
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.terms import ColumnTerms, column_terms, joined
 from bayes_glmm.errors import PriorError, nearest
 from bayes_glmm.model.at_data import AtData, at_data
 from bayes_glmm.model.in_each_level import in_each_level
-from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
+from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable, SmoothPriors
 from bayes_glmm.model.scales import PredictorScale, default_auxiliary_prior, predictor_scales, response_scale
+from bayes_glmm.model.smooth_priors import default_smooth_priors
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
 
@@ -66,7 +68,7 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
     scale = response_scale(spec, design)
     auxiliary = tuple(default_auxiliary_prior(row, scale) for row in spec.constants)
     ordered = any(row.ordered for row in auxiliary)
-    columns = prepared(design.frame, design.encoders.kinds)
+    columns, size = prepared(design.frame, design.encoders.kinds), len(design.unpenalised)
     scales = predictor_scales(spec, design, scale)
     parts = [_fixed_priors(design, c, one, columns, stated, ordered) for c, one in enumerate(scales)]
     groups = tuple(
@@ -78,9 +80,10 @@ def default_priors(spec: ModelSpec, design: Design, stated: frozenset[str] = fro
         groups,
         auxiliary,
         centered=spec.center and (bool(design.intercepts) or ordered),
-        basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(len(design.coefs), len(design.coefs)),
+        basis=linalg.block_diag(*(basis for _, basis, _ in parts)).reshape(size, size),
         location=np.concatenate([location for _, _, location in parts]),
-        means=np.asarray(design.means) if spec.center and ordered else np.zeros(len(design.coefs)),
+        means=design.means[design.unpenalised] if spec.center and ordered else np.zeros(size),
+        smooths=default_smooth_priors(design.penalised, scales),
         monotonic=tuple(
             ParameterPrior(f"{_SIMPLEX}[{term.column}]", Prior("Dirichlet", alpha=1.0), about="shares of the steps")
             for term in design.monotonic
@@ -98,7 +101,7 @@ def _fixed_priors(
     implied: bool,
 ) -> tuple[tuple[ParameterPrior, ...], Array, Array]:
     """State the priors of one linear predictor's coefficients: rows (p,), basis (p, p) and location (p,)."""
-    place, acts = set(design.intercepts), np.flatnonzero(design.acts_on(channel))
+    place, acts = set(design.intercepts), design.unpenalised[design.acts_on(channel)[design.unpenalised]]
     labels = [design.coefs[j] if j in place else f"beta[{design.coefs[j]}]" for j in acts]
     free = [label not in stated for label in labels]
     terms = column_terms(design.encoders.all_fixed[channel], columns)
@@ -257,8 +260,11 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
         )
         for name, group in table.groups
     )
+    smooths = tuple(
+        SmoothPriors(pick(one.sd), None if one.lengthscale is None else pick(one.lengthscale)) for one in table.smooths
+    )
     beta, auxiliary, monotonic = (tuple(map(pick, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
-    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic)
+    return replace(table, beta=beta, groups=groups, auxiliary=auxiliary, monotonic=monotonic, smooths=smooths)
 
 
 def valid_keys(table: PriorTable) -> list[str]:
@@ -279,14 +285,17 @@ def valid_keys(table: PriorTable) -> list[str]:
     keys += [
         _of("beta", channel) for channel in dict.fromkeys(row.channel for row in table.beta if not row.is_intercept)
     ]
-    for scale in SCALES if table.groups else ():
-        keys += [_of(scale, channel) for channel in dict.fromkeys(row.channel for _, g in table.groups for row in g.sd)]
+    sds = [*(row for _, group in table.groups for row in group.sd), *(one.sd for one in table.smooths)]
+    for scale in SCALES if sds else ():
+        keys += [_of(scale, channel) for channel in dict.fromkeys(row.channel for row in sds)]
+        keys += [one.sd.parameter.replace("sd[", f"{scale}[", 1) for one in table.smooths]
         for name, group in table.groups:
             keys += [f"{_of(scale, channel)}[{name}]" for channel in dict.fromkeys(row.channel for row in group.sd)]
             keys += [row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd]
     correlated = [name for name, group in table.groups if group.corr is not None]
     keys += [*(["corr"] if correlated else []), *(f"corr[{name}]" for name in correlated)]
     keys += [group.dependence.parameter for _, group in table.groups if group.dependence is not None]
+    keys += [*(["lengthscale"] if table.lengthscales else []), *(row.parameter for row in table.lengthscales)]
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
@@ -328,6 +337,9 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, float, f
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
+    if head == "lengthscale":
+        rows = [row for row in table.lengthscales if inside is None or row.parameter == key]
+        return [(row, 0 if inside is None else 1, 1.0) for row in rows]
     others = [*table.auxiliary, *(group.dependence for _, group in table.groups if group.dependence is not None)]
     return [(row, 1, 1.0) for row in others if row.parameter == key]
 
@@ -338,6 +350,11 @@ def _group_matches(
     """Match sds, variances and precisions; without a channel, classes are those of the mean's effects, or all."""
     matched: list[tuple[ParameterPrior, float, float]] = []
     of_all = table.alike and not channel
+    for row in (one.sd for one in table.smooths):
+        if key == row.parameter.replace("sd[", f"{scale}[", 1):
+            matched.append((row, 1, SCALES[scale]))
+        elif (of_all or row.channel == channel) and inside is None:
+            matched.append((row, -0.5 * of_all, SCALES[scale]))
     for name, group in table.groups:
         for row in group.sd:
             own = of_all or row.channel == channel

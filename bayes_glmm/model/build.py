@@ -24,9 +24,17 @@ from bayes_glmm.model.distributions import (
     thresholds_parameter,
     vector_parameter,
 )
-from bayes_glmm.model.naming import AT_DATA, dependence_name, observed_name, threshold_labels
+from bayes_glmm.model.naming import (
+    AT_DATA,
+    SMOOTH_LENGTHSCALE,
+    SMOOTH_SD,
+    dependence_name,
+    observed_name,
+    threshold_labels,
+)
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.related import related
+from bayes_glmm.model.spectral import spectral_density
 from bayes_glmm.spec.model_spec import ModelSpec
 
 Parametrization = Literal["noncentered", "centered"]
@@ -64,7 +72,9 @@ def build_model(
     with pm.Model(coords=_coords(design)) as model:
         eta, *others = _linear_predictors(design, priors, parametrization)
         parameters = {
-            row.parameter: _thresholds(model, row, priors) if row.ordered else scalar_parameter(row.parameter, row)
+            row.parameter: _thresholds(model, row, design, priors)
+            if row.ordered
+            else scalar_parameter(row.parameter, row)
             for row in priors.auxiliary
         }
         parameters |= {one.name: one.graph_inverse(x) for one, x in zip(spec.channels, others, strict=True)}
@@ -88,6 +98,11 @@ def _coords(design: Design) -> dict[str, Any]:
     coords: dict[str, Any] = {"obs": np.arange(len(design.offset))}
     if design.coefs:
         coords["coef"] = list(design.coefs)
+    if design.penalised:
+        coords["smooth"] = [part.name for part in design.penalised]
+        coords["smooth_coef"] = [design.coefs[j] for part in design.penalised for j in part.columns]
+        coords["straight_coef"] = [design.coefs[j] for j in design.unpenalised]
+        coords["gp"] = [part.name for part in design.penalised if part.spectrum is not None]
     if design.response is not None and design.response.categories and design.spec.family.support == "ordered":
         coords["threshold"] = list(threshold_labels(design.response.categories))
     coords |= {term.dim: list(term.steps) for term in design.monotonic}
@@ -106,7 +121,8 @@ def _linear_predictors(design: Design, priors: PriorTable, parametrization: Para
         for name, offset in zip(names, (design.offset, *design.offsets), strict=True)
     ]
     if design.coefs:
-        add_fixed_part(etas, design, priors)
+        bent = _bent_coefficients(design, priors, parametrization) if design.penalised else None
+        add_fixed_part(etas, design, priors, bent)
     for one, row in zip(design.monotonic, priors.monotonic, strict=True):
         etas[0] = etas[0] + pm.modelcontext(None)["beta"][one.position] * _raised(design, one, row)
     for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
@@ -114,22 +130,60 @@ def _linear_predictors(design: Design, priors: PriorTable, parametrization: Para
     return etas
 
 
-def add_fixed_part(etas: list[Any], design: Design | MultivariateDesign, priors: PriorTable) -> None:
-    """Add X beta, by the coefficients at the data; ``beta`` is reported for the predictors as they are."""
+def add_fixed_part(etas: list[Any], design: Design | MultivariateDesign, priors: PriorTable, bent: Any = None) -> None:
+    """Add X beta, by the coefficients at the data; ``beta`` is reported for the predictors as they are.
+
+    `bent` are the coefficients of what bends in smooths, None where there are none.
+    """
+    kept = design.unpenalised
+    straight, channels = design.X[:, kept] - priors.means, np.array(design.channels)[kept]
     located = priors.centered and bool(design.intercepts)
-    moved = located or not np.array_equal(priors.basis, np.eye(len(design.coefs)))
-    X = pm.Data("X", (design.X - priors.means) @ priors.basis, dims=("obs", "coef"))
-    if moved:
-        beta = vector_parameter(f"beta{AT_DATA}", priors.beta, "coef")
-        pm.Deterministic("beta", priors.location + pt.dot(priors.basis, beta), dims="coef")
+    moved = located or not np.array_equal(priors.basis, np.eye(len(kept)))
+    dim = "coef" if bent is None else "straight_coef"
+    X = pm.Data("X", straight @ priors.basis, dims=("obs", dim))
+    if not len(kept):
+        beta = pt.zeros(0)
+    elif moved or bent is not None:
+        beta = vector_parameter(f"beta{AT_DATA}", priors.beta, dim)
     else:
-        beta = vector_parameter("beta", priors.beta, "coef")
+        beta = vector_parameter("beta", priors.beta, dim)
+    if moved or bent is not None:
+        reported = priors.location + pt.dot(priors.basis, beta)
+        if bent is not None:
+            columns = [j for part in design.penalised for j in part.columns]
+            reported = pt.concatenate([reported, bent])[np.argsort([*kept, *columns])]
+            of_bent, curves = (
+                np.array(design.channels)[columns],
+                pm.Data("X_smooth", design.X[:, columns], dims=("obs", "smooth_coef")),
+            )
+        pm.Deterministic("beta", reported, dims="coef")
     for channel, eta in enumerate(etas):
-        own = np.flatnonzero(design.acts_on(channel))
+        own = np.flatnonzero(channels == channel)
         if moved and len(own):
-            eta = eta + (design.X[:, own] - priors.means[own]) @ priors.location[own]
+            eta = eta + straight[:, own] @ priors.location[own]
         whole = len(own) == len(design.coefs)
         etas[channel] = eta + (X @ beta if whole else X[:, own] @ beta[own])
+        if bent is not None and np.any(of_bent == channel):
+            own = np.flatnonzero(of_bent == channel)
+            etas[channel] = etas[channel] + curves[:, own] @ bent[own]
+
+
+def _bent_coefficients(design: Design, priors: PriorTable, parametrization: Parametrization) -> Any:
+    """Add the coefficients of what bends in smooths (smooth_coef,): independent, with one sd for each set."""
+    sd = vector_parameter(SMOOTH_SD, [one.sd for one in priors.smooths], "smooth")
+    lengthscale = vector_parameter(SMOOTH_LENGTHSCALE, priors.lengthscales, "gp") if priors.lengthscales else None
+    sds, gp = [], 0
+    for i, part in enumerate(design.penalised):
+        if part.spectrum is None:
+            sds.append(pt.repeat(sd[i], len(part.columns)))
+        else:
+            assert lengthscale is not None
+            sds.append(sd[i] * pt.sqrt(spectral_density(part.spectrum, lengthscale[gp])))
+            gp += 1
+    scale = pt.concatenate(sds)
+    if parametrization == "centered":
+        return pm.Normal("smooth_b", 0.0, scale, dims="smooth_coef")
+    return pm.Normal("smooth_z", dims="smooth_coef") * scale
 
 
 def _raised(design: Design, term: Monotonic, row: ParameterPrior) -> Any:
@@ -141,12 +195,12 @@ def _raised(design: Design, term: Monotonic, row: ParameterPrior) -> Any:
     return (steps * heights - np.arange(steps + 1.0))[codes]
 
 
-def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any:
+def _thresholds(model: pm.Model, row: ParameterPrior, design: Design, priors: PriorTable) -> Any:
     """Add thresholds for centred predictors, and report them for the predictors as they are."""
     if not (priors.centered and "beta" in model.named_vars):
         return thresholds_parameter(row.parameter, row, "threshold")
     centered = thresholds_parameter(f"{row.parameter}{AT_DATA}", row, "threshold")
-    shift = pt.dot(pt.as_tensor_variable(priors.shifts), model["beta"])
+    shift = pt.dot(pt.as_tensor_variable(priors.shifts), model["beta"][design.unpenalised])
     pm.Deterministic(row.parameter, centered + shift, dims="threshold")
     return centered
 

@@ -13,6 +13,8 @@ from bayes_glmm.model.prior_table import ParameterPrior
 FLAT = frozenset({"Flat", "HalfFlat"})
 #: Ends the names of a model's variables that are stated at the data and reported for the predictors as they are.
 AT_DATA = "_centered"
+#: Parameters of what bends in smooths, and their dimensions.
+SMOOTH_SD, SMOOTH_LENGTHSCALE = "smooth_sd", "smooth_lengthscale"
 _POWER_NAMES = {2.0: "variance", -2.0: "precision", -0.5: "inv_sqrt"}
 
 
@@ -66,11 +68,13 @@ def reported_names(design: Design) -> list[str]:
     -------
     list of str
         ``beta``, then per group ``b_<group>``, ``sd_<group>``, ``corr_<group>`` and ``rho_<group>`` or its like, then
-        the parameters that are the same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes
-        before the variables that share its last dimension.
+        sds and lengthscales of smooths, then the parameters that are the same in every row. ArviZ labels elements
+        rightly only where ``b_<group>`` comes before the variables that share its last dimension.
     """
     return [
         *coefficient_names(design.coefs, design.groups),
+        *([SMOOTH_SD] if design.penalised else []),
+        *([SMOOTH_LENGTHSCALE] if any(part.spectrum is not None for part in design.penalised) else []),
         *(row.name for row in design.spec.constants),
         *(one.name for one in design.monotonic),
     ]

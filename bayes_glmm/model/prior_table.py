@@ -116,14 +116,31 @@ class GroupPriors:
 
 
 @dataclass(frozen=True)
+class SmoothPriors:
+    """The priors of one set of columns whose coefficients share a sd.
+
+    Parameters
+    ----------
+    sd
+        Of the sd: of a spline the root mean square, over the rows, of what bends; of a Gaussian process its sd. Link
+        scale.
+    lengthscale
+        Of a Gaussian process's lengthscale, in the variable's unit; None for splines.
+    """
+
+    sd: ParameterPrior
+    lengthscale: ParameterPrior | None = None
+
+
+@dataclass(frozen=True)
 class PriorTable:
     """Every prior of a model.
 
     Parameters
     ----------
     beta
-        One prior per column of X. An intercept's belongs to the intercept at the predictors' means when `centered`.
-        That of thresholds does too.
+        One prior per column of X that is not part of what bends in a smooth. An intercept's belongs to the intercept
+        at the predictors' means when `centered`. That of thresholds does too.
     groups
         Priors of each grouping factor by its name.
     auxiliary
@@ -137,6 +154,8 @@ class PriorTable:
         (p,)
     means
         (p,) what predictors are centred by where thresholds take the place of the intercept, else zeros.
+    smooths
+        Priors of each set of columns that share a sd, in the order of ``Design.penalised``.
     monotonic
         Priors of the steps of monotonic effects, in the order of ``Design.monotonic``.
     alike
@@ -150,6 +169,7 @@ class PriorTable:
     basis: Array = field(repr=False, compare=False)
     location: Array = field(repr=False, compare=False)
     means: Array = field(repr=False, compare=False)
+    smooths: tuple[SmoothPriors, ...] = ()
     monotonic: tuple[ParameterPrior, ...] = ()
     alike: bool = False
 
@@ -160,6 +180,11 @@ class PriorTable:
         own = np.array([[row.channel in ("", name) for row in self.beta] for name in names], dtype=float)
         return own.reshape(len(names), len(self.beta)) * self.means
 
+    @property
+    def lengthscales(self) -> tuple[ParameterPrior, ...]:
+        """The priors of the lengthscales of Gaussian processes."""
+        return tuple(one.lengthscale for one in self.smooths if one.lengthscale is not None)
+
     def __iter__(self) -> Iterator[ParameterPrior]:
         yield from self.beta
         for _, group in self.groups:
@@ -168,6 +193,9 @@ class PriorTable:
                 yield group.corr
             if group.dependence is not None:
                 yield group.dependence
+        for smooth in self.smooths:
+            yield smooth.sd
+        yield from self.lengthscales
         yield from self.auxiliary
         yield from self.monotonic
 

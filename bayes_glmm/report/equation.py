@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.monotonic import Monotonic
+from bayes_glmm.design.smooths import Penalised
 from bayes_glmm.printing.document import Formula
 from bayes_glmm.printing.html import fragment
 from bayes_glmm.printing.latex import upright
@@ -81,6 +83,7 @@ def response_lines(spec: ModelSpec, design: Design) -> list[str]:
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
         for channel in range(1, 1 + len(spec.channels)):
             lines += _predictor_lines(rf"\eta_{{{channel},\,i}}", design, channel)
+    lines += [_curve_line(m, part) for m, part in _curves(design)]
     return lines + [_monotonic_line(term) for term in design.monotonic]
 
 
@@ -120,9 +123,15 @@ def _indexed(symbol: str) -> str:
 
 def _predictor_lines(left: str, design: Design, channel: int) -> list[str]:
     own = design.acts_on(channel)
-    terms = [_product(rf"\beta_{{{j}}}", coef, channel, design) for j, coef in enumerate(design.coefs) if own[j]]
+    kept = enumerate(design.coefs[j] for j in design.unpenalised)
+    terms = [
+        _product(rf"\beta_{{{j}}}", coef, channel, design)
+        for (j, coef), place in zip(kept, design.unpenalised, strict=True)
+        if own[place]
+    ]
     if len(terms) > _MOST_TERMS:
         terms = [*terms[: _MOST_TERMS - 1], r"\cdots", terms[-1]]
+    terms += [rf"f_{{{m}}}({_argument(part)})" for m, part in _curves(design) if part.channel == channel]
     terms += [r"\mathrm{offset}_i"] if design.of(channel).offset.any() else []
     for group in design.groups:
         symbol, acts = rf"b^{{{upright(group.name)}}}", group.acts_on(channel)
@@ -148,6 +157,30 @@ def _product(coefficient: str, column: str, channel: int, design: Design) -> str
     if channel > 0:
         column = column.removeprefix(f"{design.spec.channels[channel - 1].name}_")
     return coefficient if column == "Intercept" else rf"{coefficient}\,{upright(column)}_i"
+
+
+def _curves(design: Design) -> Iterator[tuple[int, Penalised]]:
+    """Return what bends in smooths, with numbers from one on."""
+    return enumerate(design.penalised, start=1)
+
+
+def _argument(part: Penalised) -> str:
+    """Write a smooth's name, without what kind it is, as the argument of a function."""
+    inside = part.name[part.name.index("(") + 1 :]
+    name, _, level = inside.rpartition(")")
+    return rf"{upright(name)}_i" + (rf";\,{upright(level.strip('[]'))}" if level else "")
+
+
+def _curve_line(m: int, part: Penalised) -> str:
+    """Write the distribution of a curve: a sum of functions with independent coefficients."""
+    if part.spectrum is None:
+        variance = rf"\mathrm{{sd}}_{{f_{{{m}}}}}"
+    else:
+        variance = rf"\mathrm{{sd}}_{{f_{{{m}}}}}\sqrt{{S_k(\ell_{{{m}}})}}"
+    return (
+        rf"f_{{{m}}}(\cdot) &= \textstyle\sum_{{k=1}}^{{{len(part.columns)}}} \phi_{{{m}k}}(\cdot)\,u_{{{m}k}},\quad "
+        rf"u_{{{m}k}} \sim \operatorname{{Normal}}(0, {variance})"
+    )
 
 
 def _monotonic_line(term: Monotonic) -> str:

@@ -166,7 +166,7 @@ def summarize_several(fit: FittedTogether, ci_prob: float | None = None, random_
 
 def _sections(design: MultivariateDesign, random_effects: bool) -> Iterator[Section]:
     spec = design.spec
-    yield from coefficient_sections(design.coefs, design.groups)
+    yield from coefficient_sections(design)
     for name, part in zip(spec.names, spec.parts, strict=True):
         for row in part.constants:
             yield parameter_name(row.name, name), "auxiliary", "", [parameter_name(row.name, name)], np.arange(1)

@@ -14,10 +14,12 @@ import xarray as xr
 from bayes_glmm.arguments import interval_probability
 from bayes_glmm.checks.convergence import STATISTICS, Diagnosis
 from bayes_glmm.checks.frames import spread
+from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
-from bayes_glmm.model.naming import dependence_name
+from bayes_glmm.model.naming import SMOOTH_LENGTHSCALE, SMOOTH_SD, dependence_name
 from bayes_glmm.printing.document import Words
 from bayes_glmm.printing.grid import Grid, as_text
 from bayes_glmm.printing.html import fragment
@@ -29,7 +31,7 @@ COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "
 #: What the summary of a fit of several data sets has besides, after the sd.
 OF_FRAMES = ("sd_within", "sd_between", "fmi")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
-_POSITIVE = ("sd", "dependence", "auxiliary")
+_POSITIVE = ("sd", "dependence", "smooth", "auxiliary")
 
 
 class Drawn(Protocol):
@@ -138,11 +140,13 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, dependence, threshold, auxiliary, simplex, random effect),
-        group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on
-        the link scale. A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson
-        would do) has NaN for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
-        Of a fit of several data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
+        One row per parameter: component (fixed, smooth, sd, corr, dependence, threshold, auxiliary, simplex, random
+        effect), group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds
+        are on the link scale. Of a smooth there is its straight line, among the fixed effects, and how far it bends;
+        its single coefficients are in the posterior. A parameter whose tail is too heavy for a mean (the phi of a
+        negative binomial where a Poisson would do) has NaN for mean and sd; a line above the table gives its median,
+        and 1/sqrt(phi), which has a mean. Of a fit of several data sets also sd_within, sd_between and fmi
+        (`bayes_glmm.fit_multiple`).
 
     Raises
     ------
@@ -206,7 +210,7 @@ Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
 def _sections(fit: FittedModel, random_effects: bool) -> Iterator[Section]:
     """List variable, component, group, terms and flat entries, in the order people read them."""
     design = fit.model.design
-    yield from coefficient_sections(design.coefs, design.groups)
+    yield from coefficient_sections(design)
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
@@ -215,11 +219,12 @@ def _sections(fit: FittedModel, random_effects: bool) -> Iterator[Section]:
     yield from effect_sections(design.groups if random_effects else ())
 
 
-def coefficient_sections(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> Iterator[Section]:
-    """List coefficients, sds, correlations of coefficients and of levels, as `summary_table` takes them."""
-    if coefs:
-        yield "beta", "fixed", "", list(coefs), np.arange(len(coefs))
-    for term in groups:
+def coefficient_sections(design: Design | MultivariateDesign) -> Iterator[Section]:
+    """List coefficients, smooths, sds, correlations of coefficients and of levels, as `summary_table` takes them."""
+    if len(kept := design.unpenalised):
+        yield "beta", "fixed", "", [design.coefs[j] for j in kept], kept
+    yield from _bends(design)
+    for term in design.groups:
         yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
         yield from _correlations(term)
         if name := dependence_name(term):
@@ -231,6 +236,15 @@ def effect_sections(groups: Sequence[GroupTerm]) -> Iterator[Section]:
     for term in groups:
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
+
+
+def _bends(design: Design | MultivariateDesign) -> Iterator[Section]:
+    names = [part.name for part in design.penalised]
+    if names:
+        yield SMOOTH_SD, "smooth", "", [f"sd[{name}]" for name in names], np.arange(len(names))
+    gp = [part.name for part in design.penalised if part.spectrum is not None]
+    if gp:
+        yield SMOOTH_LENGTHSCALE, "smooth", "", [f"lengthscale[{name}]" for name in gp], np.arange(len(gp))
 
 
 def _correlations(term: GroupTerm) -> Iterator[Section]:
@@ -293,7 +307,10 @@ def without_mean(fit: Drawn, table: pd.DataFrame, powers: Mapping[str, float]) -
     for _, row in table[missing].iterrows():
         name = f"{row['term']}_{row['group']}" if row["component"] == "dependence" else str(row["term"])
         name = f"sd_{row['group']}" if row["component"] == "sd" else name
-        if row["component"] == "fixed":
+        if row["component"] == "smooth":
+            variable, dim = (SMOOTH_SD, "smooth") if name.startswith("sd[") else (SMOOTH_LENGTHSCALE, "gp")
+            draws = fit.posterior[variable].sel({dim: name[name.index("[") + 1 : -1]})
+        elif row["component"] == "fixed":
             draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
         else:
             draws = fit.posterior[name]

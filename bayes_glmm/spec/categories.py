@@ -91,9 +91,9 @@ def by_category(formula: Formula, stated: Sequence[ParameterFormula], names: Seq
             )
     text = f"~ {split(formula.text, '~')[1].strip()}"
     bars = tuple(_shared(bar, place) for place, bar in enumerate(formula.bars))
-    whole = ParameterFormula("", text, formula.fixed, formula.offsets, bars, stated=False)
+    whole = ParameterFormula("", text, formula.fixed, formula.offsets, bars, formula.smooths, stated=False)
     parts = tuple(own.get(name, replace(whole, name=name)) for name in names)
-    return replace(formula, fixed="0", offsets=(), bars=(), parameters=parts)
+    return replace(formula, fixed="0", offsets=(), bars=(), smooths=(), parameters=parts)
 
 
 def _shared(bar: Bar, place: int) -> Bar:

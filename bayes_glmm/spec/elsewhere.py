@@ -5,7 +5,10 @@ from bayes_glmm.structures.dependence import KINDS
 __all__ = ["ELSEWHERE"]
 
 _SUCCESSES = "write the response as p(successes, trials)"
-_SMOOTH = "smooths are not available: use products of spline bases, bs(x, df=4):bs(z, df=4)"
+_SMOOTH = (
+    "a smooth is a term of its own, added by '+': s(x) + z; s(x, by=f) is a curve for each level of f, s(x, by=z) one "
+    "that is multiplied by z, t2(x, z) a surface"
+)
 _COLUMN = "make the column in the data"
 _NONLINEAR = "nonlinear models are not available: a predictor is linear in its coefficients, as bs(x, df=5) is"
 
@@ -16,12 +19,8 @@ ELSEWHERE: dict[str, str] = {
          "SSweibull", "nl"),
         _NONLINEAR,
     ),
-    "s": "smooths are not available: use a spline basis, bs(x, df=5), ns(x, df=4) or rcs(x, 5)",
-    "t2": _SMOOTH,
-    "te": _SMOOTH,
-    "ti": _SMOOTH,
-    "gp": "Gaussian processes are not available",
-    "hsgp": "Gaussian processes are not available",
+    **dict.fromkeys(("s", "t2", "te", "hsgp", "gp"), _SMOOTH),
+    "ti": "interactions without main effects are not available as smooths: write t2(x, z), which holds both",
     "me": "measurement error terms are not available: draw the true values several times, given what was measured and "
     "the response, and call bg.fit_multiple(formula, frames)",
     "mi": "predictors are not imputed in the model: impute them before, several times, and call "

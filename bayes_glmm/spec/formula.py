@@ -18,7 +18,18 @@ from bayes_glmm.spec.dependence import PLAIN, Dependence, check_dependent, read_
 from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
-from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
+from bayes_glmm.spec.scan import (
+    carets,
+    check_characters,
+    collapse_blanks,
+    enclosed,
+    has_bar,
+    of_steps,
+    signed_terms,
+    split,
+    unique,
+)
+from bayes_glmm.spec.smooths import Smooth, is_smooth, once_each, read_smooth, refuse_within
 
 __all__ = ["Bar", "Formula", "ParameterFormula", "grouping_factors", "parse_formula", "with_parameters"]
 
@@ -64,7 +75,7 @@ class ParameterFormula:
         The parameter, ``"sigma"``.
     text
         The right side as it was given, blanks collapsed: ``"~ x + (1 | g)"``.
-    fixed, offsets, bars
+    fixed, offsets, bars, smooths
         As of a `Formula`.
     stated
         Whether the user stated it; False where it is made from the model's right side, for a category.
@@ -77,6 +88,7 @@ class ParameterFormula:
     fixed: str
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
+    smooths: tuple[Smooth, ...] = ()
     stated: bool = True
     implied: bool = False
 
@@ -99,6 +111,8 @@ class Formula:
         Group terms, ``(1 | a/b)`` and ``||`` already expanded.
     parameters
         Formulas of the family's further parameters. What follows is about all formulas together.
+    smooths
+        What bends: the straight lines that smooths go with are terms of the fixed part.
     by_step
         Terms of ``cs(...)``, whose effects differ from step to step between ordered categories; empty where there are
         none, and where `parameters` hold them.
@@ -110,6 +124,7 @@ class Formula:
     offsets: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     parameters: tuple[ParameterFormula, ...] = ()
+    smooths: tuple[Smooth, ...] = ()
     by_step: str = ""
 
     @property
@@ -135,29 +150,31 @@ class Formula:
 
     @property
     def estimated(self) -> tuple[str, ...]:
-        """Columns that the fixed parts and the bars' left sides read: those whose effects are estimated."""
-        return _unique(name for text in self.terms for name in check_terms(text))
+        """Columns that the fixed parts, the bars' left sides and smooths read: those whose effects are estimated."""
+        curves = (smooth.columns for part in self.parts for smooth in part.smooths)
+        return unique(name for names in (*map(check_terms, self.terms), *curves) for name in names)
 
     @property
     def predictors(self) -> tuple[str, ...]:
         """Columns that the fixed parts, the offsets and the bars' left sides read."""
         offsets = (text for part in self.parts for text in part.offsets)
-        return _unique([*self.estimated, *(name for text in offsets for name in check_expression(text))])
+        return unique([*self.estimated, *(name for text in offsets for name in check_expression(text))])
 
     @property
     def dates(self) -> tuple[str, ...]:
         """Columns that predictors read as dates, within as.Date()."""
-        return columns_of_dates(self.terms, tuple(text for part in self.parts for text in part.offsets))
+        curves = (text for part in self.parts for smooth in part.smooths for text in smooth.variables)
+        return columns_of_dates(self.terms, (*(text for part in self.parts for text in part.offsets), *curves))
 
     @property
     def group_columns(self) -> tuple[str, ...]:
         """Columns that make up the grouping factors."""
-        return _unique(name for bar in self.all_bars for name in bar.group)
+        return unique(name for bar in self.all_bars for name in bar.group)
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Every column the formula reads, in order, without duplicates."""
-        return _unique([*self.response.variables, *self.predictors, *self.group_columns])
+        return unique([*self.response.variables, *self.predictors, *self.group_columns])
 
     def __str__(self) -> str:
         return self.text
@@ -218,7 +235,9 @@ def _parameter(
         part = parse_formula(f"{response} ~ {right}", names, shared, grouping)
     except FormulaError as error:
         raise FormulaError(str(error).replace(f"{response} ~", "~")) from None
-    return ParameterFormula(name, f"~ {split(part.text, '~')[1].strip()}", part.fixed, part.offsets, part.bars)
+    return ParameterFormula(
+        name, f"~ {split(part.text, '~')[1].strip()}", part.fixed, part.offsets, part.bars, part.smooths
+    )
 
 
 def grouping_factors(texts: Any, columns: Iterable[str] = ()) -> set[str]:
@@ -333,10 +352,11 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
     if len(split(right, ",")) > 1:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
-    fixed, offsets, bars = _right_side(right, shared)
+    fixed, offsets, bars, smooths = _right_side(right, shared)
     check_dependent(bars)
     fixed, by_step = _steps_apart(fixed)
-    formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), by_step=by_step)
+    others = tuple(offsets), tuple(bars), (), once_each(smooths, text), by_step
+    formula = Formula(text, read_response(left), _terms(fixed), *others)
     columns = set(check_expression(formula.response.expression))
     for role, names in (("predictor", formula.predictors), ("grouping factor", formula.group_columns)):
         if both := sorted(columns & set(names)):
@@ -347,13 +367,17 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
 # the right side ---------------------------------------------------------------------------------------------------
 
 
-def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str, str]], list[str], list[Bar]]:
-    """Take a sum apart: its fixed terms with their signs, offsets and bars; parentheses that are added are opened."""
+_Right = tuple[list[tuple[str, str]], list[str], list[Bar], list[Smooth]]
+
+
+def _right_side(text: str, shared: dict[str, set[str]]) -> _Right:
+    """Take a sum apart: fixed terms with their signs, offsets, bars, smooths; parentheses that are added are opened."""
     if len(split(text, "|")) > 1:
         raise FormulaError(f"Put group terms in parentheses, as in '(1 | g)': {text!r}.")
     fixed: list[tuple[str, str]] = []
     offsets: list[str] = []
     bars: list[Bar] = []
+    smooths: list[Smooth] = []
     for sign, piece in signed_terms(text):
         if (dependent := read_dependence(sign, piece)) is not None:
             bars.extend(_dependent(dependent, piece, shared))
@@ -364,6 +388,9 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
             if sign == "-":
                 raise FormulaError(f"An offset cannot be subtracted; write offset(-({piece[7:-1]})).")
             offsets.append(_offset(piece))
+        elif is_smooth(piece):
+            smooths.append(read_smooth(piece, sign))
+            fixed.extend(("+", straight) for straight in smooths[-1].straight)
         elif not grouped and (inside is None or sign == "-"):
             fixed.append((sign, piece))
         elif inside is None:
@@ -373,11 +400,11 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
         elif grouped and len(split(inside, "|")) > 1:
             bars.extend(_expand_bar(inside, shared))
         else:
-            nested_fixed, nested_offsets, nested_bars = _right_side(inside, shared)
-            fixed.extend(nested_fixed)
-            offsets.extend(nested_offsets)
-            bars.extend(nested_bars)
-    return fixed, offsets, bars
+            wholes: tuple[list[Any], ...] = (fixed, offsets, bars, smooths)
+            nested: tuple[list[Any], ...] = _right_side(inside, shared)
+            for whole, part in zip(wholes, nested, strict=True):
+                whole.extend(part)
+    return fixed, offsets, bars, smooths
 
 
 def _dependent(read: Dependence, piece: str, shared: dict[str, set[str]]) -> list[Bar]:
@@ -394,23 +421,16 @@ def _dependent(read: Dependence, piece: str, shared: dict[str, set[str]]) -> lis
 
 def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
     """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
-    inside = [(sign, text) for sign, piece in fixed if (text := _of_steps(piece)) is not None]
+    inside = [(sign, text) for sign, piece in fixed if (text := of_steps(piece)) is not None]
     if not inside:
         return fixed, ""
     if any(sign == "-" for sign, _ in inside):
         raise FormulaError("cs() cannot be subtracted; leave it out.")
-    rest = [pair for pair in fixed if _of_steps(pair[1]) is None]
-    terms, offsets, bars = _right_side(" + ".join(text for _, text in inside), {})
-    if offsets or bars:
-        raise FormulaError("cs() holds predictors, cs(x + z), and neither offsets nor group terms.")
+    rest = [pair for pair in fixed if of_steps(pair[1]) is None]
+    terms, *others = _right_side(" + ".join(text for _, text in inside), {})
+    if any(others):
+        raise FormulaError("cs() holds predictors, cs(x + z), and no offsets, group terms or smooths.")
     return rest, _terms([pair for pair in terms if pair[1] not in ("0", "1")])
-
-
-def _of_steps(piece: str) -> str | None:
-    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
-    match = re.match(r"cs\s*(?=\()", piece)
-    inside = None if match is None else enclosed(piece[match.end() :])
-    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def _offset(piece: str) -> str:
@@ -458,7 +478,9 @@ def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
         raise FormulaError(f"'({inside})' has no grouping factor on the right of the bar.")
     if "offset" in left and re.search(r"\boffset\s*\(", left):
         raise FormulaError(f"An offset cannot be within a group term: '({inside})'.")
-    effects = _terms(_right_side(left, {})[0])
+    fixed, _, _, smooths = _right_side(left, {})
+    refuse_within(smooths, inside, right)
+    effects = _terms(fixed)
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
     together = parts[1] if named else ""
@@ -472,7 +494,3 @@ def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
             )
         known |= own
     return bars
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))

@@ -187,6 +187,8 @@ def _check_part(name: str, part: ModelSpec) -> None:
     """Refuse what a response among several cannot have."""
     if part.family.support in ("ordered", "unordered"):
         raise GLMMError(f"{name}: categories are not available among several responses. Fit {name} by itself.")
+    if any(one.smooths for one in part.formula.parts):
+        raise GLMMError(f"{name}: smooths are not available among several responses. Use ns(x, df), or a fit for each.")
     if kinds := [bar.kind for bar in part.formula.all_bars if bar.kind]:
         raise GLMMError(
             f"{name}: effects correlated in time or space, {kinds[0]}(), are not available among several responses. "

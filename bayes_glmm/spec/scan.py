@@ -6,11 +6,21 @@ Input: text. Output: pieces of it, or a `FormulaError`. What pieces mean is deci
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bayes_glmm.errors import FormulaError
 
-__all__ = ["carets", "check_characters", "collapse_blanks", "enclosed", "has_bar", "scan", "signed_terms", "split"]
+__all__ = [
+    "carets",
+    "check_characters",
+    "collapse_blanks",
+    "enclosed",
+    "has_bar",
+    "of_steps",
+    "scan",
+    "signed_terms",
+    "split",
+]
 
 _OPEN = {"(": ")", "[": "]"}
 _MAX_LENGTH = 100_000
@@ -125,3 +135,15 @@ def carets(text: str) -> str:
     """Write R's ^ as Python's **, outside quotes and backticks."""
     carets = {position for position, char, _ in scan(text) if char == "^"}
     return "".join("**" if position in carets else char for position, char in enumerate(text))
+
+
+def of_steps(piece: str) -> str | None:
+    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
+    match = re.match(r"cs\s*(?=\()", piece)
+    inside = None if match is None else enclosed(piece[match.end() :])
+    return inside if inside is not None and len(split(inside, ",")) == 1 else None
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names without repetitions, in their order."""
+    return tuple(dict.fromkeys(names))

@@ -24,7 +24,7 @@ SAYS = {
     "an equation in place of a formula": "has no '~'",
     "residual variances by level": f"{BEHIND}|Write the formula itself",
     "functions of the user's own": "functions of your own cannot be used|character '.'",
-    "smooths": f"{BEHIND}|smooths are not available",
+    "smooths": f"{BEHIND}|is of one column",
 }
 
 

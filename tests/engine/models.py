@@ -14,9 +14,10 @@ from scipy import stats
 
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.engine import kernel
+from bayes_glmm.engine.coverage import why_not_covered
 from bayes_glmm.engine.data import address_table
 from bayes_glmm.engine.graph import GraphPositions, graph_positions
-from bayes_glmm.engine.pack import Packed, pack, why_not_covered
+from bayes_glmm.engine.pack import Packed, pack
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.model.autoscale import resolve_priors
 from bayes_glmm.model.prior_table import PriorTable

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bayes_glmm.design.smooths import spectral_sd
 from bayes_glmm.engine import parameters as p
 
 #: prior's code -> its numbers, the same distribution of scipy, where to look
@@ -87,10 +88,15 @@ def theta_of_term(k, blocks, rng):
 BLOCKS = [(0,), (0, 0), (0, 1), (0, 0, 0), (0, 0, 2), (0, 1, 1), (0, 0, 0, 0)]
 
 
+def pattern(blocks):
+    """First coefficients of correlation blocks as the engine has them, without what smooths share."""
+    return np.column_stack([np.array(blocks, dtype=float), np.zeros((len(blocks), 4))])
+
+
 def factors(theta, table, blocks):
     k = len(blocks)
     sd, factor, inverse = np.zeros(k), np.zeros((k, k)), np.zeros((k, k))
-    log_det = p.term_factor(theta, 0, k, np.array(blocks), table, sd, factor, inverse)
+    log_det = p.term_factor(theta, 0, k, pattern(blocks), table, sd, factor, inverse)
     return log_det, sd, factor, inverse
 
 
@@ -132,7 +138,7 @@ def test_gradients_through_a_terms_precision(blocks):
 
     _, sd, factor, inverse = factors(theta, table, blocks)
     gradient = np.ones(len(theta))
-    p.pull_precision(theta, 0, np.array(blocks), table, sd, factor, inverse, weight, gradient)
+    p.pull_precision(theta, 0, pattern(blocks), table, sd, factor, inverse, weight, gradient)
     steps = np.eye(len(theta)) * 1e-6
     exact = np.array([(value(theta + e) - value(theta - e)) / 2e-6 for e in steps])
     np.testing.assert_allclose(gradient - 1.0, exact, rtol=1e-5, atol=1e-6 * np.abs(exact).max())
@@ -148,7 +154,7 @@ def test_two_coefficients_have_the_lkj_density_of_their_correlation(shape):
         theta = np.array([0.0, 0.0, value])
         gradient = np.zeros(3)
         factor = factors(theta, table, (0, 0))[2]
-        ours.append(p.correlation_prior(theta, 0, 2, np.array([0, 0]), shape, factor, gradient))
+        ours.append(p.correlation_prior(theta, 0, 2, pattern([0, 0]), shape, factor, gradient))
         slopes.append(gradient[2])
     exact = shape * np.log1p(-np.square(np.tanh(z)))
     np.testing.assert_allclose(np.diff(ours), np.diff(exact), rtol=1e-10)
@@ -174,13 +180,39 @@ def test_lkj_of_larger_blocks(blocks):
 
     def ours(t):
         gradient = np.zeros(len(t))
-        value = p.correlation_prior(t, 0, k, np.array(blocks), shape, factors(t, table, blocks)[2], gradient)
+        value = p.correlation_prior(t, 0, k, pattern(blocks), shape, factors(t, table, blocks)[2], gradient)
         return value, gradient
 
     other = theta + 0.3
     assert ours(theta)[0] - ours(other)[0] == pytest.approx(log_density(theta) - log_density(other), abs=1e-6)
     exact = [(ours(theta + e)[0] - ours(theta - e)[0]) / 2e-6 for e in np.eye(len(theta)) * 1e-6]
     np.testing.assert_allclose(ours(theta)[1], exact, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("nu", [0.0, 1.5, 2.5])
+def test_shared_sds_and_those_of_a_gaussian_process(nu):
+    """Three coefficients share a sd, two have those of a process: the precision and its gradient."""
+    spectrum = np.array([[0.7, 2.0, nu, 0.3], [2.1, 2.0, nu, 0.3]])
+    blocks = np.vstack([np.tile([-1.0, 0, 0, 0, 0], (3, 1)), np.column_stack([[-2.0, -2.0], spectrum])])
+    table = np.array([row(p.ABOVE, p.EXPONENTIAL)] * 3)
+    theta, weight = np.array([0.4, -0.3, 0.2]), np.array([1.0, -0.4, 0.3, 0.8, 1.7])
+
+    def at(t):
+        sd, factor, inverse, omega = np.zeros(5), np.zeros((5, 5)), np.zeros((5, 5)), np.zeros((5, 5))
+        log_det = p.term_factor(t, 0, 5, blocks, table, sd, factor, inverse)
+        p.precision(inverse, omega)
+        return log_det, sd, factor, inverse, omega
+
+    log_det, sd, factor, inverse, omega = at(theta)
+    process = np.exp(theta[1]) * spectral_sd(spectrum, np.exp(theta[2]))
+    np.testing.assert_allclose(sd, [*[np.exp(theta[0])] * 3, *process], rtol=1e-13)
+    np.testing.assert_allclose(omega, np.diag(sd**-2.0), rtol=1e-13)
+    assert log_det == pytest.approx(-np.log(sd).sum())
+    gradient = np.ones(3)
+    p.pull_precision(theta, 0, blocks, table, sd, factor, inverse, np.diag(weight), gradient)
+    exact = [(weight @ np.diag(at(theta + e)[4] - at(theta - e)[4])) / 2e-6 for e in np.eye(3) * 1e-6]
+    np.testing.assert_allclose(gradient - 1.0, exact, rtol=1e-7)
+    assert p.correlation_prior(theta, 0, 5, blocks, 2.0, factor, gradient) == 0.0
 
 
 def test_bent_tails():

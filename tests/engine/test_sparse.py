@@ -9,8 +9,9 @@ from scipy import linalg, sparse
 
 import bayes_glmm as bg
 from bayes_glmm.engine import sparse_factor
+from bayes_glmm.engine.coverage import related_system, why_not_covered
 from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fits, gaussian_posterior, theta_posterior
-from bayes_glmm.engine.pack import pack, related_system, why_not_covered
+from bayes_glmm.engine.pack import pack
 from bayes_glmm.engine.run import density_at, expand_draws
 from bayes_glmm.engine.sparse_factor import factor_pattern, fill_reducing_order, places_in
 from bayes_glmm.engine.sparse_moments import sparse_moments

@@ -8,9 +8,9 @@ import pytest
 
 import bayes_glmm as bg
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.coverage import related_system
 from bayes_glmm.engine.graph import GraphPositions, _random_variables
 from bayes_glmm.engine.laplace import find_coefficients, laplace_fit, related_fits
-from bayes_glmm.engine.pack import related_system
 from bayes_glmm.engine.parameters import CORRELATION, KIND
 from bayes_glmm.engine.run import density_at, expand_draws
 from bayes_glmm.engine.sparse_laplace import sparse_rows

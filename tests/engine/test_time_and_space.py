@@ -9,8 +9,9 @@ from scipy import stats
 
 import bayes_glmm as bg
 from bayes_glmm.engine import data as layout
+from bayes_glmm.engine.coverage import related_system
 from bayes_glmm.engine.gaussian_fit import theta_posterior
-from bayes_glmm.engine.pack import pack, related_system
+from bayes_glmm.engine.pack import pack
 from bayes_glmm.engine.run import density_at
 from bayes_glmm.engine.sparse_moments import sparse_moments
 from tests.structures.oracles import dense_covariance

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from bayes_glmm.design.design import build_design
-from bayes_glmm.engine.pack import pack, why_not_covered
+from bayes_glmm.engine.coverage import why_not_covered
+from bayes_glmm.engine.pack import pack
 from bayes_glmm.errors import DataWarning
 from bayes_glmm.model.autoscale import resolve_priors
 from bayes_glmm.spec.model_spec import ModelSpec
