@@ -13,10 +13,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_glmm.errors import FormulaError
+from bayes_glmm.spec.grouping_errors import group_reason
 from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
-from bayes_glmm.spec.scan import carets, check_characters, collapse_blanks, enclosed, has_bar, signed_terms, split
+from bayes_glmm.spec.scan import (
+    carets,
+    check_characters,
+    collapse_blanks,
+    enclosed,
+    has_bar,
+    only_argument,
+    signed_terms,
+    split,
+)
 
 __all__ = ["Bar", "Formula", "ParameterFormula", "grouping_factors", "parse_formula", "with_parameters"]
 
@@ -370,23 +380,16 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
 
 def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
     """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
-    inside = [(sign, text) for sign, piece in fixed if (text := _of_steps(piece)) is not None]
+    inside = [(sign, text) for sign, piece in fixed if (text := only_argument(piece, "cs")) is not None]
     if not inside:
         return fixed, ""
     if any(sign == "-" for sign, _ in inside):
         raise FormulaError("cs() cannot be subtracted; leave it out.")
-    rest = [pair for pair in fixed if _of_steps(pair[1]) is None]
+    rest = [pair for pair in fixed if only_argument(pair[1], "cs") is None]
     terms, offsets, bars = _right_side(" + ".join(text for _, text in inside), {})
     if offsets or bars:
         raise FormulaError("cs() holds predictors, cs(x + z), and neither offsets nor group terms.")
     return rest, _terms([pair for pair in terms if pair[1] not in ("0", "1")])
-
-
-def _of_steps(piece: str) -> str | None:
-    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
-    match = re.match(r"cs\s*(?=\()", piece)
-    inside = None if match is None else enclosed(piece[match.end() :])
-    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def _offset(piece: str) -> str:
@@ -471,37 +474,11 @@ def _group_columns(part: str, text: str, inside: str) -> list[str]:
     call = _CALL.fullmatch(part)
     arguments = split(call[2], ",") if call else [part]
     if call and not (call[1] == "interaction" or (_SAME_LEVELS.fullmatch(call[1]) and len(arguments) == 1)):
-        raise FormulaError(_group_reason(text, inside))
+        raise FormulaError(group_reason(text, inside))
     names = [one_name(argument.strip()) for argument in arguments]
     if None in names:
-        raise FormulaError(_group_reason(text, inside))
+        raise FormulaError(group_reason(text, inside))
     return [name for name in names if name is not None]
-
-
-def _group_reason(text: str, inside: str) -> str:
-    left = inside.split("|")[0].strip()
-    inner = enclosed(text)
-    if inner is not None:
-        return f"Write the grouping factor without parentheses: ({left} | {inner})."
-    if re.search(r"\bmm\s*\(", text):
-        return f"Multi-membership terms are not available: '({inside})'."
-    if re.search(r"\bgr\s*\(", text):
-        return (
-            f"Covariances between levels are no part of the formula: for '({inside})' write ({left} | g), and say how "
-            "the levels of g are related by GLMM(..., covariances={'g': ...}): a pedigree, a phylogeny or a matrix."
-        )
-    if len(parts := split(text, "+")) > 1:
-        each = " + ".join(f"({left} | {part.strip()})" for part in parts)
-        return f"One grouping factor a term: write {each} for '({inside})'."
-    if len(parts := split(text, "*")) > 1:
-        names = [part.strip() for part in parts]
-        return f"Write {' + '.join(f'({left} | {name})' for name in [*names, ':'.join(names)])} for '({inside})'."
-    if re.fullmatch(r"\w[\w.]*( [\w.]+)+", text):
-        return f"Names with blanks stand between backticks: write ({left} | `{text}`) for '({inside})'."
-    return (
-        f"The grouping factor {text!r} must be a column, or columns joined by ':' or '/'; "
-        "make a column in the data for anything else."
-    )
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
