@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from bayes_glmm.glmm.fitted import FittedGLMM
     from bayes_glmm.glmm.model import GLMM
     from bayes_glmm.glmm.multiple import PooledGLMM, fit_multiple
+    from bayes_glmm.glmm.multivariate import FittedMultivariateGLMM, MultivariateGLMM
     from bayes_glmm.glmm.saved import load
     from bayes_glmm.interop.from_bambi import from_bambi
     from bayes_glmm.predict.draws import log_likelihood, posterior_predictive
     from bayes_glmm.priors import Prior
     from bayes_glmm.report.model_table import table
     from bayes_glmm.report.random_effects import random_effects
+    from bayes_glmm.structures.adjacency import Adjacency
     from bayes_glmm.structures.matrix import Precision
     from bayes_glmm.structures.pedigree import Pedigree
     from bayes_glmm.structures.phylogeny import Phylogeny
@@ -49,8 +51,11 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES",
     "GLMM",
+    "Adjacency",
     "Family",
     "FittedGLMM",
+    "FittedMultivariateGLMM",
+    "MultivariateGLMM",
     "Pedigree",
     "Phylogeny",
     "PooledGLMM",
@@ -103,6 +108,9 @@ _HOMES = {
     "GLMM": "glmm.model",
     "Family": "families",
     "FittedGLMM": "glmm.fitted",
+    "Adjacency": "structures.adjacency",
+    "FittedMultivariateGLMM": "glmm.multivariate",
+    "MultivariateGLMM": "glmm.multivariate",
     "Pedigree": "structures.pedigree",
     "Phylogeny": "structures.phylogeny",
     "PooledGLMM": "glmm.multiple",

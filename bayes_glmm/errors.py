@@ -20,7 +20,6 @@ __all__ = [
     "PredictionError",
     "PriorError",
     "SamplingError",
-    "listed",
     "nearest",
     "warn",
 ]

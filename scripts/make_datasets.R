@@ -11,13 +11,14 @@ sources <- list(
   HSAUR3 = c("respiratory", "toenail"),
   geepack = c("ohio"),
   metadat = c("bcg", "konstantopoulos2011"),
-  survival = c("kidney")
+  survival = c("kidney"),
+  nlme = c("Ovary")
 )
 # What R calls a data set, where that is another name.
 called <- list(bcg = "dat.bcg", konstantopoulos2011 = "dat.konstantopoulos2011")
 # Grouping columns that R keeps as integers.
 groups <- list(Arabidopsis = "gen", epil = "subject", ohio = "id", bcg = c("trial", "alloc"),
-               konstantopoulos2011 = c("district", "school", "study"), kidney = c("id", "sex"))
+               konstantopoulos2011 = c("district", "school", "study"), kidney = c("id", "sex"), Ovary = c("Mare"))
 # Columns that are computed of those R has.
 computed <- list(
   bcg = function(frame) {

@@ -97,7 +97,9 @@ def test_docstring(name, thing):
 @pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[name for name, _ in PUBLIC])
 def test_public_names_have_an_example_that_runs(name, thing):
     """What stands after >>> is run by pytest itself; the classes' own examples show their methods."""
-    method = name.startswith(("GLMM.", "FittedGLMM.", "PooledGLMM.", "Prior."))
+    method = name.startswith(
+        ("GLMM.", "FittedGLMM.", "PooledGLMM.", "MultivariateGLMM.", "FittedMultivariateGLMM.", "Prior.")
+    )
     if method or (inspect.isclass(thing) and issubclass(thing, Exception)):
         return
     examples = doctest.DocTestParser().get_examples(thing.__doc__)

@@ -15,10 +15,13 @@ SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "alligators": (("Converged", "muinvertebrate_size[small]", "probability of each category of food"), ()),
     "animal_model": (("Converged", "animal"), ()),
+    "lip_cancer": (("Converged", "phi", "Adjacency of 56 regions"), ()),
+    "mares": (("Converged", "rho"), ()),
     "meta_analysis": (("Converged", "tau", "On average the log risk ratio is"), ("forest.png", "funnel.png")),
     "missing_values": (("Converged", "20 frames of 176", "4 more without a response"), ()),
     "quickstart": (("Converged", "Over the population of herds"), ("quickstart.png",)),
     "two_formulas": (("Converged", "sigma"), ()),
+    "two_responses": (("Converged", "Slope", "cpos"), ()),
     "waiting_times": (("Converged", "censored"), ()),
 }
 #: What `make demo` runs; the others run with the slow tests.

@@ -117,6 +117,8 @@ def _log_prior(fit: Fit) -> xr.Dataset:
         variables[f"sd_{name}"] = along(f"{name}_coef", group.sd)
         if group.corr is not None:
             variables[f"corr_{name}"] = densities[group.corr.parameter]
+        if group.dependence is not None:
+            variables[f"{group.dependence.parameter.partition('[')[0]}_{name}"] = densities[group.dependence.parameter]
     variables |= {row.parameter: densities[row.parameter] for row in table.auxiliary}
     monotonic = zip(fit.model.design.monotonic, table.monotonic, strict=True)
     variables |= {term.name: densities[row.parameter] for term, row in monotonic}

@@ -7,6 +7,7 @@ trusted the exact answer takes its place.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from bayes_glmm.checks.row_likelihood import row_log_likelihood
 from bayes_glmm.checks.seen_rows import SeenRows
 from bayes_glmm.design.grouping import GroupTerm, dimension_name
 from bayes_glmm.errors import PredictionError, nearest, warn
-from bayes_glmm.inference.fit import Fit, check_fit, row_labels
+from bayes_glmm.inference.fit import Fit, check_fit, check_whole, row_labels
 from bayes_glmm.inference.refit import Failure, refit, run_tasks, without_rows
 from bayes_glmm.inference.settings import SamplerSettings
 from bayes_glmm.predict.draws import row_log_densities
@@ -184,6 +185,7 @@ def loo(
     180
     """
     check_fit(fit)
+    check_whole(fit, "loo")
     unit, random_seed = None if unit is None else checked_name("unit", unit), checked_seed(random_seed)
     density = _unit_log_likelihood(fit, unit, _INTEGRATING if progressbar else None)
     tree = xr.DataTree.from_dict({"posterior": fit.posterior, "log_likelihood": density.to_dataset(name="y")})
@@ -197,7 +199,7 @@ def loo(
     bad = np.flatnonzero(~(estimate.pareto_k.to_numpy() <= estimate.good_k))
     if not refits or not len(bad):
         return result
-    seeds = _seeds(random_seed, len(bad))
+    seeds = seeds_of(random_seed, len(bad))
     rows = _rows_of_units(fit, unit)
     tasks = [_LeftOut(fit.model, fit, unit, np.array([i]), rows[i], seed) for i, seed in zip(bad, seeds, strict=True)]
     values = run_tasks(
@@ -205,12 +207,12 @@ def loo(
     )
     elpd_i = result.elpd_i.to_numpy().copy()
     pareto_k = result.pareto_k.to_numpy().copy()
-    done = _collect(values, tasks, elpd_i)
+    done = collected(values, tasks, elpd_i)
     pareto_k[done] = 0.0
     lppd = log_mean_exp(density.to_numpy().reshape(-1, len(elpd_i)))
     result.elpd_i, result.pareto_k = result.elpd_i.copy(data=elpd_i), result.pareto_k.copy(data=pareto_k)
     result.p_loo_i = result.elpd_i.copy(data=lppd - elpd_i)
-    result.elpd, result.se, result.p = _totals(elpd_i, lppd)
+    result.elpd, result.se, result.p = totals(elpd_i, lppd)
     result.warning, result.refitted = bool(np.any(~(pareto_k <= result.good_k))), len(done)
     return result
 
@@ -285,14 +287,15 @@ def kfold(
     180
     """
     check_fit(fit)
+    check_whole(fit, "kfold")
     group, random_seed = None if group is None else checked_name("group", group), checked_seed(random_seed)
     if group == OBS and all(term.name != OBS for term in fit.model.design.groups):
         raise PredictionError(
             "group='obs': the model has no grouping factor 'obs'; group=None leaves out observations."
         )
     rows = _rows_of_units(fit, group)
-    folds = _folds(fit, rows, k, stratify, random_seed)
-    seeds = _seeds(random_seed, int(folds.max()) + 1)
+    folds = folds_of(fit.model.design.frame, rows, k, stratify, random_seed)
+    seeds = seeds_of(random_seed, int(folds.max()) + 1)
     tasks = []
     for fold, seed in enumerate(seeds):
         units = np.flatnonzero(folds == fold)
@@ -301,9 +304,9 @@ def kfold(
         _left_out_density, tasks, client=client, progressbar=progressbar, label="Fitting without one fold", unit="folds"
     )
     elpd_i = np.full(len(rows), np.nan)
-    _collect(values, tasks, elpd_i)
+    collected(values, tasks, elpd_i)
     lppd = _within_density(fit, group, _INTEGRATING if progressbar else None)
-    elpd, se, p = _totals(elpd_i, lppd)
+    elpd, se, p = totals(elpd_i, lppd)
     dim = _unit_dimension(fit, group)
     labelled = xr.DataArray(elpd_i, dims=[dim], coords={dim: _unit_labels(fit, group)}, name="y")
     none: Any = None  # ArviZ's k-fold has no Pareto k, though its types say so
@@ -413,7 +416,10 @@ def _averaged_over_effects(seen: Fit, task: _LeftOut) -> Array:
     return np.where(enough, log_mean_exp(density), np.nan)
 
 
-def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed: int) -> npt.NDArray[np.intp]:
+def folds_of(
+    frame: pd.DataFrame, rows: list[Rows], k: int | None, stratify: str | None, seed: int
+) -> npt.NDArray[np.intp]:
+    """Deal units, of rows of a table each, out to k folds (None for one each): the fold of every unit (units,)."""
     count = len(rows)
     if k is None:
         return np.arange(count)
@@ -425,7 +431,6 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
     rng = np.random.default_rng(seed)
     order = rng.permutation(count)
     if stratify is not None:
-        frame = fit.model.design.frame
         if checked_name("stratify", stratify) not in frame.columns:
             raise PredictionError(f"stratify: there is no column {stratify!r}. {nearest(stratify, map(str, frame))}")
         values = pd.factorize(frame[stratify].iloc[[unit[0] for unit in rows]], sort=True)[0]
@@ -435,12 +440,13 @@ def _folds(fit: Fit, rows: list[Rows], k: int | None, stratify: str | None, seed
     return folds
 
 
-def _seeds(random_seed: int, count: int) -> list[int]:
+def seeds_of(random_seed: int, count: int) -> list[int]:
+    """Return the seeds of so many refits."""
     sequence = np.random.SeedSequence(random_seed, spawn_key=(4,))
     return [int(value) for value in sequence.generate_state(count)]
 
 
-def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
+def collected(values: list[Any], tasks: Sequence[Any], elpd_i: Array) -> Rows:
     """Write what the tasks found; warn of those that failed. Returns the units done."""
     done = []
     failed = []
@@ -453,8 +459,8 @@ def _collect(values: list[Any], tasks: list[_LeftOut], elpd_i: Array) -> Rows:
     unsure = [str(i) for units, value in zip(done, _values(values), strict=True) for i in units[np.isnan(value)]]
     if unsure:
         warn(
-            f"No density for {len(unsure)} units (positions {', '.join(unsure[:5])}): too few draws of their "
-            "effects come near the data. They are left out of the total."
+            f"No density for {len(unsure)} unit{'s' * (len(unsure) > 1)} (positions, from 0: {', '.join(unsure[:5])}): "
+            "too few draws of the effects come near the data. The total is without them."
         )
     if failed:
         warn(f"{len(failed)} of {len(tasks)} refits failed; the first: {failed[0].reason}")
@@ -465,7 +471,7 @@ def _values(values: list[Any]) -> list[Array]:
     return [value for value in values if not isinstance(value, Failure)]
 
 
-def _totals(elpd_i: Array, lppd: Array) -> tuple[float, float, float]:
+def totals(elpd_i: Array, lppd: Array) -> tuple[float, float, float]:
     """Sum, standard error and effective number of parameters, units without an answer left out."""
     known = ~np.isnan(elpd_i)
     if not known.any():

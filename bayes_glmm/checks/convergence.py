@@ -14,11 +14,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.inference.effective_size import MIN_DRAWS, effective_size
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import AnyFit
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.printing.document import Verdict
 from bayes_glmm.printing.grid import wrapped
 from bayes_glmm.printing.html import fragment
+from bayes_glmm.spec.multivariate import RESIDUAL
 
 Array = npt.NDArray[np.float64]
 
@@ -109,7 +110,7 @@ class _Finding:
     advice: str
 
 
-def diagnose(fit: Fit) -> Diagnosis:
+def diagnose(fit: AnyFit) -> Diagnosis:
     """Judge convergence on every scalar parameter.
 
     Parameters
@@ -158,7 +159,7 @@ def diagnose(fit: Fit) -> Diagnosis:
     return Diagnosis(True, (), (), opening, dataset)
 
 
-def convergence_statistics(fit: Fit) -> xr.Dataset:
+def convergence_statistics(fit: AnyFit) -> xr.Dataset:
     """Compute R-hat and effective sample sizes of every scalar, and the sampler's own signs of trouble.
 
     Parameters
@@ -204,7 +205,7 @@ def energy_fraction(energy: Array) -> Array:
     return np.square(np.diff(energy, axis=1)).mean(axis=1) / energy.var(axis=1, ddof=1)
 
 
-def _free_correlations(fit: Fit) -> dict[str, npt.NDArray[np.bool_]]:
+def _free_correlations(fit: AnyFit) -> dict[str, npt.NDArray[np.bool_]]:
     """Return, for each correlation matrix, which entries of its lower triangle are parameters."""
     free = {}
     for term in fit.model.design.groups:
@@ -212,6 +213,8 @@ def _free_correlations(fit: Fit) -> dict[str, npt.NDArray[np.bool_]]:
         for block in term.blocks:
             mask[np.ix_(block, block)] = True
         free[f"corr_{term.name}"] = np.tril(mask, -1)
+    if RESIDUAL in fit.posterior and fit.posterior[RESIDUAL].ndim == 4:
+        free[RESIDUAL] = np.tril(np.ones(fit.posterior[RESIDUAL].shape[2:], dtype=bool), -1)
     return free
 
 
@@ -245,7 +248,7 @@ def _labelled(dataset: xr.Dataset) -> Iterator[tuple[str, xr.DataArray]]:
 def _scalars(name: str, values: xr.DataArray) -> npt.NDArray[np.intp]:
     """Return the flat indices of the entries that are parameters, each once."""
     shape = values.shape[1:]
-    if name.startswith("corr_") and len(shape) == 2:
+    if (name.startswith("corr_") or name == RESIDUAL) and len(shape) == 2:
         return np.flatnonzero(np.triu(~np.isnan(values.values[1]), 1))
     return np.arange(int(np.prod(shape)))
 
@@ -268,13 +271,13 @@ def parameter_label(dataset: xr.Dataset, position: int) -> str:
     raise IndexError(position)
 
 
-def _run_findings(fit: Fit) -> Iterator[_Finding]:
+def _run_findings(fit: AnyFit) -> Iterator[_Finding]:
     if fit.interrupted:
         draws = fit.posterior.sizes["draw"]
         yield _Finding(f"The run was interrupted: {draws} draws per chain were kept.", "Let the run finish.")
 
 
-def _mode_findings(fit: Fit, others: list[_Finding]) -> Iterator[_Finding]:
+def _mode_findings(fit: AnyFit, others: list[_Finding]) -> Iterator[_Finding]:
     """Say what the search found before the run where chains do not show that they cross between modes."""
     modes, without = fit.attrs.get("modes"), int(fit.attrs.get("modes_without_chain", 0))
     if modes and (others or without):
@@ -352,7 +355,7 @@ def _round_up(number: float) -> int:
     return int(math.ceil(number / unit) * unit)
 
 
-def _place_of_divergences(fit: Fit) -> str:
+def _place_of_divergences(fit: AnyFit) -> str:
     """Say where in the posterior divergent transitions ended, where they have a place."""
     flags = fit.dt["sample_stats"]["diverging"].transpose("chain", "draw").to_numpy().ravel()
     if not _FEWEST_PLACED <= flags.sum() <= flags.size // 2:
@@ -370,7 +373,7 @@ def _place_of_divergences(fit: Fit) -> str:
     return words
 
 
-def _smaller_steps(fit: Fit) -> str:
+def _smaller_steps(fit: AnyFit) -> str:
     """Advise more than this run has had: a second run has 0.95 already."""
     had = float(fit.attrs.get("target_accept", 0.0))
     for accept, tune in ((0.95, ""), (0.99, ", tune=2000"), (0.998, ", tune=2000")):

@@ -174,8 +174,8 @@ class LevelIntegral:
         along = tuple(term.Z[rows] @ root.root[part] for term, root in zip(self.chain, self.roots, strict=True))
         first = self.chain[0]
         if first.structure is not None:  # the only one of its chain: its effects are those given its relatives
-            mean, scale = given_relatives(first.structure, draws.effects[first.name], first.codes[rows[:1]])
-            base, along = base + mean[:, 0] @ first.Z[rows].T, (along[0] * scale[0],)
+            mean, scale = given_relatives(first, draws, first.codes[rows[:1]])
+            base, along = base + mean[:, 0] @ first.Z[rows].T, (along[0] * scale[:, :1, None],)
         return _Integrand(
             predictor, rows, _Levels.of([term.codes[rows].astype(np.intp) for term in self.chain]), base, along
         )

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bayes_glmm.model.naming import dependence_name
 from bayes_glmm.predict.posterior import posterior_draws
+from bayes_glmm.structures.structure import Structure
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -55,6 +57,8 @@ def log_prior(fit: Fit) -> xr.Dataset:
             blocks = [corr[(..., *np.ix_(block, block))] for block in term.blocks if len(block) > 1]
             log_det = [np.linalg.slogdet(block)[1] for block in blocks]
             parts[group.corr.parameter] = np.sum([group.corr.prior.log_density(one) for one in log_det], axis=0)
+        if (own := group.dependence) is not None:
+            parts[own.parameter] = _density(own, posterior[dependence_name(term)].to_numpy())
     for row in priors.auxiliary:
         values = posterior[row.parameter].to_numpy()
         parts[row.parameter] = _density(row, values - shift).sum(axis=-1) if row.ordered else _density(row, values)
@@ -87,11 +91,14 @@ def log_effects(fit: Fit) -> xr.DataArray:
         along = np.einsum("slk,skj->slj", effects, vectors)
         structure = structures[name]
         if structure is None:
-            squares = np.square(along)
-        else:
+            squares = np.square(along).sum(axis=1)
+        elif isinstance(structure, Structure):
             others = [(structure.precision @ along[:, :, j].T).T for j in range(along.shape[2])]
-            squares = along * np.stack(others, axis=-1)
-        total -= 0.5 * (squares / values[:, None, :]).sum(axis=(1, 2))
+            squares = (along * np.stack(others, axis=-1)).sum(axis=1)
+        else:
+            squares, log_det = structure.log_density(along, draws.dependence[name])
+            total += 0.5 * along.shape[2] * log_det
+        total -= 0.5 * (squares / values).sum(axis=1)
         total -= 0.5 * effects.shape[1] * np.log(values).sum(axis=1)
     coords = {"chain": draws.chain, "draw": draws.draw}
     return xr.DataArray(total.reshape(len(draws.chain), len(draws.draw)), dims=("chain", "draw"), coords=coords)

@@ -18,7 +18,7 @@ from arviz_stats import psense
 from bayes_glmm.arguments import checked_name, checked_seed, own_arguments
 from bayes_glmm.checks.log_prior import log_effects, log_prior
 from bayes_glmm.errors import PredictionError, nearest, warn
-from bayes_glmm.inference.fit import check_fit
+from bayes_glmm.inference.fit import check_fit, check_whole
 from bayes_glmm.inference.refit import Failure, RefittedModel, refit, run_tasks
 from bayes_glmm.inference.scalars import population_scalars
 from bayes_glmm.inference.settings import SamplerSettings
@@ -103,6 +103,8 @@ def prior_sensitivity(
     ['beta[Intercept]', 'beta[Days]']
     """
     check_fit(fit)
+    if refits:
+        check_whole(fit, "prior_sensitivity(refits=True)")
     if checked_name("by", by) not in BY:
         raise PredictionError(f"by={by!r} is not known. {nearest(by, BY)}")
     seed, rows = checked_seed(random_seed), list(fit.model.prior_table)
@@ -224,7 +226,15 @@ def _scaled_table(table: PriorTable, names: set[str], alpha: float) -> PriorTabl
         return replace(row, prior=row.prior.powered(alpha)) if row.parameter in names else row
 
     groups = tuple(
-        (name, replace(group, sd=tuple(map(scaled, group.sd)), corr=None if group.corr is None else scaled(group.corr)))
+        (
+            name,
+            replace(
+                group,
+                sd=tuple(map(scaled, group.sd)),
+                corr=group.corr and scaled(group.corr),
+                dependence=group.dependence and scaled(group.dependence),
+            ),
+        )
         for name, group in table.groups
     )
     beta, auxiliary, monotonic = (tuple(map(scaled, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))

@@ -14,6 +14,8 @@ _LICENCES = {
     "HSAUR3": "GPL-2",
     "geepack": "GPL (>= 3)",
     "metadat": "GPL (>= 2)",
+    "nlme": "GPL (>= 2)",
+    "example-models": "BSD-3-Clause",
     "survival": "LGPL (>= 2)",
 }
 _VERSIONS = {
@@ -23,6 +25,8 @@ _VERSIONS = {
     "HSAUR3": "1.0-13",
     "geepack": "1.3.9",
     "metadat": "1.2-0",
+    "nlme": "3.1-162",
+    "example-models": "b23dd48",
     "survival": "3.5-3",
 }
 
@@ -32,7 +36,7 @@ class Source:
     """Origin of one data set."""
 
     package: str
-    """The R package whose file this is."""
+    """The R package whose file this is; of one, Stan's repository of examples."""
     citation: str
     """Who published the data."""
     description: str
@@ -120,10 +124,20 @@ SOURCES: dict[str, Source] = {
         "Konstantopoulos (2011), Research Synthesis Methods 2, 61-76",
         "Effects of a modified school calendar in 56 schools of 11 districts; a meta-analysis of three levels",
     ),
+    "lip_cancer": Source(
+        "example-models",
+        "Clayton, Kaldor (1987), Biometrics 43, 671-681; Stern, Cressie (1999)",
+        "Cases of lip cancer in 56 districts of Scotland, those expected, and which districts are neighbours; a map",
+    ),
     "ohio": Source(
         "geepack",
         "Fitzmaurice, Laird (1993), Biometrika 80, 141-151; Six Cities study",
         "Wheezing of children at four ages by the mother's smoking; binary within child",
+    ),
+    "Ovary": Source(
+        "nlme",
+        "Pierson, Ginther (1987), Animal Reproduction Science 14, 219-231; Pinheiro, Bates (2000)",
+        "Large ovarian follicles of eleven mares, day by day around two ovulations; series in time",
     ),
     "Pastes": Source(
         "lme4",

@@ -17,6 +17,7 @@ import pandas as pd
 from bayes_glmm.design.checks import check_factors, check_fixed, check_groups, check_names
 from bayes_glmm.design.dates import with_days
 from bayes_glmm.design.degenerate import check_exact_fit, check_offset, check_parameters
+from bayes_glmm.design.dependence import levels_of_factor, with_new_levels
 from bayes_glmm.design.encoders import (
     Encoders,
     GroupEncoder,
@@ -29,7 +30,7 @@ from bayes_glmm.design.encoders import (
 )
 from bayes_glmm.design.encoding import encode, fit_terms
 from bayes_glmm.design.frame import Kind, column_kind, distinct_rows, prepare
-from bayes_glmm.design.grouping import GroupTerm, fit_levels, match_levels, related_levels
+from bayes_glmm.design.grouping import GroupTerm, match_levels
 from bayes_glmm.design.identified import check_identified
 from bayes_glmm.design.known import encode_known, with_ends
 from bayes_glmm.design.missing import complete_rows, predictable, split_unanswered
@@ -198,7 +199,7 @@ class Design:
     @cached_property
     def kinds(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Which rows multiply every group's effects by the same Z: the first row of each kind, and each row's kind."""
-        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.along for term in self.groups)]))
+        return distinct_rows(np.hstack([np.empty((self.size, 0)), *(term.variance_keys for term in self.groups)]))
 
     @property
     def size(self) -> int:
@@ -398,11 +399,9 @@ def _fit_groups(
     before = ("", *(f"{part.name}_" for part in spec.formula.parameters))
     terms, encoders, structures = [], [], dict(spec.covariances)
     for columns, members in bars_by_factor(spec.formula):
-        structure = structures.get(":".join(columns))
-        if structure is None:
-            coder, codes = fit_levels(frame, columns)
-        else:
-            coder, codes = related_levels(frame, columns[0], structure)
+        coder, codes, structure = levels_of_factor(
+            members[0][1].kind, frame, columns, structures.get(":".join(columns))
+        )
         encoded = [fit_terms(bar.effects, predictors) for _, bar in members]
         pairs = [
             (channel, f"{before[channel]}{name}")
@@ -483,6 +482,8 @@ def _replay_group(
         codes, new = match_levels(encoder.coder, frame, term.name, allow_new)
     Z = _frozen(np.hstack([encode(effects, predictors) for effects in encoder.effects]))
     levels = (*encoder.coder.levels, *new)
+    if frame is not None and new:
+        term = replace(term, structure=with_new_levels(term, encoder.coder, frame, codes, new))
     return replace(term, levels=levels, codes=_frozen(codes), Z=Z)
 
 

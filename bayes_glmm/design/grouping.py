@@ -18,10 +18,14 @@ import pandas as pd
 from bayes_glmm.design.frame import distinct, is_text, plain, sorted_text
 from bayes_glmm.errors import DataError, PredictionError, listed
 from bayes_glmm.families import FAMILIES
+from bayes_glmm.structures.adjacency import Adjacency
+from bayes_glmm.structures.dependence import DependenceParameter
 from bayes_glmm.structures.labels import positions
+from bayes_glmm.structures.series import Series
+from bayes_glmm.structures.spectrum import Spectrum
 from bayes_glmm.structures.structure import Structure
 
-__all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "match_levels", "related_levels"]
+__all__ = ["GroupTerm", "LevelCoder", "dimension_name", "fit_levels", "level_index", "match_levels", "related_levels"]
 
 Codes = npt.NDArray[np.int32]
 
@@ -86,7 +90,7 @@ class GroupTerm:
     coefs: tuple[str, ...]
     Z: npt.NDArray[np.float64]
     blocks: tuple[tuple[int, ...], ...]
-    structure: Structure | None = None
+    structure: Structure | Series | Spectrum | None = None
     channels: tuple[int, ...] = ()
 
     def acts_on(self, channel: int) -> npt.NDArray[np.bool_]:
@@ -112,6 +116,42 @@ class GroupTerm:
     def size(self) -> int:
         """The number of levels."""
         return len(self.levels)
+
+    @property
+    def dependence(self) -> DependenceParameter | None:
+        """What says how strongly levels are correlated, where that is estimated."""
+        return None if self.structure is None else self.structure.parameter
+
+    def related(self, standard: npt.NDArray[np.float64], value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Turn independent standard normal values into effects of correlated levels.
+
+        Parameters
+        ----------
+        standard
+            (levels, any).
+        value
+            (any,) what says how strongly levels are correlated, where that is not known.
+
+        Returns
+        -------
+        numpy.ndarray
+            (levels, any) effects with the sd one; as given where levels are independent.
+        """
+        if self.structure is None:
+            return standard
+        if isinstance(self.structure, Structure):
+            return self.structure.related(standard)
+        return self.structure.related(standard, value)
+
+    @property
+    def unequal(self) -> bool:
+        """Whether levels' variances differ by how strongly they are correlated, as those of regions do."""
+        return isinstance(self.structure, Spectrum) and self.structure.parameter is not None
+
+    @property
+    def variance_keys(self) -> npt.NDArray[np.float64]:
+        """What the variance of a row's part depends on, (rows, any)."""
+        return np.column_stack([self.along, self.codes]) if self.unequal else self.along
 
     @cached_property
     def along(self) -> npt.NDArray[np.float64]:
@@ -188,7 +228,7 @@ def fit_levels(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[LevelCoder,
     return coder, codes.astype(np.int32)
 
 
-def related_levels(frame: pd.DataFrame, column: str, structure: Structure) -> tuple[LevelCoder, Codes]:
+def related_levels(frame: pd.DataFrame, column: str, structure: Structure | Adjacency) -> tuple[LevelCoder, Codes]:
     """Find the levels of a grouping factor among those of its known covariance.
 
     Parameters
@@ -295,7 +335,7 @@ def _factorize(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
     if uniques.dtype.kind == "f" and not np.isfinite(uniques).all():
         raise DataError(f"The grouping column {name!r} has infinite values.")
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return codes, _index(uniques)
+        return codes, level_index(uniques)
     try:
         texts = [str(value) for value in uniques] if is_text(column) else []
         order = pd.Index(texts).get_indexer(sorted_text(texts)) if texts else uniques.argsort()
@@ -303,10 +343,10 @@ def _factorize(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
         raise DataError(f"The grouping column {name!r} mixes values that cannot be compared; make it text.") from None
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    return rank[codes], _index(uniques[order])
+    return rank[codes], level_index(uniques[order])
 
 
-def _index(values: pd.Index) -> pd.Index:
+def level_index(values: pd.Index) -> pd.Index:
     """Write whole floats as integers: a missing value elsewhere in the column makes 308 a 308.0."""
     if values.dtype.kind == "f" and bool((values == np.floor(values)).all()) and bool((np.abs(values) < 2**53).all()):
         return values.astype("int64")

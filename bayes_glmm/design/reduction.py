@@ -72,7 +72,7 @@ class ReducedRows:
         return len(self.y)
 
 
-def reduce_rows(design: Design, *, rows_add: bool) -> ReducedRows:
+def reduce_rows(design: Design, *, rows_add: bool, merge: bool = True) -> ReducedRows:
     """Merge the rows that share X, offset, every Z and every level.
 
     Parameters
@@ -82,6 +82,8 @@ def reduce_rows(design: Design, *, rows_add: bool) -> ReducedRows:
     rows_add
         Whether responses may be added up, counts with the number of rows as exposure (`Family.rows_add`, unless the
         model's link forbids an exposure).
+    merge
+        Whether rows are merged at all; False leaves them as they are.
 
     Returns
     -------
@@ -104,7 +106,8 @@ def reduce_rows(design: Design, *, rows_add: bool) -> ReducedRows:
         raise DataError("Rows can only be merged where the response was read; use design.at(data, response=True).")
     response, support = design.response, design.spec.family.support
     added = rows_add
-    inverse = None if response.precision is not None or response.known else _merge(design, added)
+    left = not merge or response.precision is not None or bool(response.known)
+    inverse = None if left else _merge(design, added)
     trials = np.ones(len(response.y)) if support == "binary" else response.trials
     if inverse is None:
         rows = np.arange(len(response.y), dtype=np.int64)

@@ -27,6 +27,7 @@ from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained
 from bayes_glmm.predict.linear import fixed_part
 from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.pieces import in_threads
+from bayes_glmm.structures.structure import Structure
 
 if TYPE_CHECKING:
     from bayes_glmm.design.grouping import GroupTerm
@@ -211,7 +212,7 @@ def _check_mean(mean: Array) -> None:
 def _additive_term(fit: Fit, additive: str | None, what: str) -> GroupTerm:
     check_fit(fit)
     groups = fit.model.design.groups
-    related = [term for term in groups if term.structure is not None]
+    related = [term for term in groups if isinstance(term.structure, Structure)]
     if not related:
         raise PredictionError(
             f"{what}: the model has no breeding values. Give a grouping factor a pedigree, "

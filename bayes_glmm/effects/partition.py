@@ -22,7 +22,7 @@ from bayes_glmm.errors import PredictionError
 from bayes_glmm.inference.fit import check_fit
 from bayes_glmm.predict.averages import averaged_mean, averaged_noise, explained_variance
 from bayes_glmm.predict.expected import RowPredictor, row_predictor
-from bayes_glmm.predict.linear import fixed_part, random_variance, term_variance
+from bayes_glmm.predict.linear import fixed_part, mean_variance, random_variance, term_variance
 from bayes_glmm.predict.meanings import check_choice
 from bayes_glmm.predict.pieces import chunks, in_threads
 from bayes_glmm.printing.table import HEADING, Table
@@ -213,10 +213,7 @@ def _latent(predictor: RowPredictor, size: float | None, noise: bool) -> Partiti
     draws, design, family = predictor.draws, predictor.design, predictor.family
     centred = design.X - design.X.mean(axis=0)
     spread = centred.T @ centred / max(1, predictor.rows - 1)
-    random = {
-        term.name: np.einsum("sij,ij->s", draws.covariances[term.name], term.along.T @ term.along / predictor.rows)
-        for term in design.groups
-    }
+    random = {term.name: mean_variance(draws, term) for term in design.groups}
     fixed = np.einsum("si,ij,sj->s", draws.beta, spread, draws.beta)
     if draws.raised:  # its column depends on the draw
         eta = fixed_part(draws, design, np.arange(predictor.rows)) - design.offset

@@ -1,9 +1,9 @@
-"""Rows with several linear predictors: that of the mean, and those of parameters with formulas of their own.
+"""Rows with several linear predictors: those of a mean and of parameters with formulas, or those of several responses.
 
 Input: the linear predictors of a block of rows, one after the other (C, rows), and the parameters that are the same in
 every row. Output: log likelihoods, with derivatives by each linear predictor, and the information a row carries about
 them. With one linear predictor the row kernel is called as it is; with several, that which reads the family's
-parameters row by row (`compose.each_loop`).
+parameters row by row (`compose.each_loop`). Several responses have row kernels of their own (`responses.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bayes_glmm.engine import densities
 from bayes_glmm.engine.arithmetic import as_written, reordered
 from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.pointers import call_rows
+from bayes_glmm.engine.responses import evaluate_responses, response_workspace
 
 #: Codes of inverse links of further parameters, by the link's name.
 INVERSES: Mapping[str, int] = {
@@ -56,6 +57,8 @@ def _inverse(code: int, eta: float) -> tuple[float, float]:
 def workspace(data: KernelData, size: int) -> int:
     """Return how many numbers `evaluate_rows` works in, for blocks of up to `size` rows."""
     channels = data.predictors.shape[0]
+    if data.sizes[layout.ROWS_ADDRESS] == 0:
+        return response_workspace(data, size)
     return 3 * (data.sizes[layout.N_AUXILIARY] + channels - 1) * size if channels > 1 else 1
 
 
@@ -82,6 +85,8 @@ def evaluate_rows(
 ) -> float:
     """Fill the log likelihoods of the rows start..stop and d/d eta; add to d/d parameters; return the sum."""
     address, size, channels = np.uint64(data.sizes[layout.ROWS_ADDRESS]), stop - start, data.predictors.shape[0]
+    if address == 0:
+        return evaluate_responses(data, start, stop, eta, parameters, work, values, d_eta, d_parameters)
     y, counts = data.y[start:stop], data.counts[start:stop]
     if channels == 1:
         alone: float = call_rows(address, size, eta, y, counts, parameters, values, d_eta, d_parameters)

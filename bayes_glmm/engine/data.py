@@ -20,8 +20,10 @@ COEFS, LEVELS, U_START, Z_START, THETA_START, THETA_SIZE = range(6)
 #: Elements of ``KernelData.sizes``.
 N_ROWS, N_TERMS, N_U, N_BETA, N_THETA, N_AUXILIARY, HAS_OFFSET, ROWS_ADDRESS = range(8)
 #: Columns of ``KernelData.predictors``: first column of X and the one behind the last, the family's parameter that the
-#: linear predictor is of, its inverse link, and what is added to it.
-FIRST, LAST, PARAMETER, INVERSE, LOWER = range(5)
+#: linear predictor is of, its inverse link, and what is added to it. Of several responses (ROWS_ADDRESS is zero):
+#: the first of its parameters and how many they are, address of its row kernel (a double holds it; zero for normal
+#: responses with correlated residuals), first column of y, and how many of these a row kernel reads; weights are next.
+FIRST, LAST, PARAMETER, INVERSE, LOWER, N_PARAMETERS, ADDRESS, FIRST_Y, WIDTH = range(9)
 #: Length of the address table of a `KernelData`.
 TABLE_SIZE = 3 * 21
 
@@ -47,7 +49,7 @@ class KernelData(NamedTuple):
     lkj: npt.NDArray[np.float64]  # (G,) shape of each term's LKJ prior
     segments: npt.NDArray[np.int64]  # (levels + 1,) first row of each level of the largest term: rows are sorted by it
     channels: npt.NDArray[np.int64]  # (p + K,) the linear predictor that a column of X or Z acts on; 0 is the mean's
-    predictors: npt.NDArray[np.float64]  # (C, 5) see FIRST ...
+    predictors: npt.NDArray[np.float64]  # (C, 9) see FIRST ...
     related: npt.NDArray[np.int64]  # (G,) first of a term's levels in `chain`; -1 where they are independent
     chain: npt.NDArray[np.int64]  # (related levels + 1,) where each level's regression on others begins
     before: npt.NDArray[np.int64]  # levels that are regressed on, by their number in the term

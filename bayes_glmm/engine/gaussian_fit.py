@@ -19,7 +19,7 @@ from bayes_glmm.engine.data import KernelData
 from bayes_glmm.engine.gaussian_draws import draw_coefficients
 from bayes_glmm.engine.gaussian_moments import Moments, gaussian_moments
 from bayes_glmm.engine.information import coupling_pattern
-from bayes_glmm.engine.laplace import NOWHERE, LaplaceFit, information_at, log_volume, tail_bends, theta_factor
+from bayes_glmm.engine.laplace import NOWHERE, LaplaceFit, information_at
 from bayes_glmm.engine.modes import find_modes
 from bayes_glmm.engine.native import NativeFunction
 from bayes_glmm.engine.pack import Packed
@@ -27,6 +27,7 @@ from bayes_glmm.engine.run import CompiledPosterior, density_at, mapped_posterio
 from bayes_glmm.engine.sparse_gaussian import SparseMoments
 from bayes_glmm.engine.sparse_moments import in_shares, sparse_moments, with_shares
 from bayes_glmm.engine.sparse_system import SparseSystem
+from bayes_glmm.engine.spread import log_volume, tail_bends, theta_factor
 from bayes_glmm.errors import SamplingError
 
 Array = npt.NDArray[np.float64]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.design.reduction import reduce_rows
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.compose import TRIALS
@@ -213,7 +214,9 @@ class GraphPositions:
         return value + float(np.sum(np.log(np.cosh(moved[bent])))), out
 
 
-def graph_positions(model: pm.Model, packed: Packed, design: Design, priors: PriorTable) -> GraphPositions:
+def graph_positions(
+    model: pm.Model, packed: Packed, design: Design | MultivariateDesign, priors: PriorTable
+) -> GraphPositions:
     """Match PyMC's unconstrained values to the engine's position.
 
     Parameters
@@ -245,7 +248,9 @@ def graph_positions(model: pm.Model, packed: Packed, design: Design, priors: Pri
     return GraphPositions(index, np.concatenate([part[1] for part in parts]), hyperbolic)
 
 
-def _random_variables(packed: Packed, design: Design, priors: PriorTable) -> Iterator[tuple[str, tuple[Index, Factor]]]:
+def _random_variables(
+    packed: Packed, design: Design | MultivariateDesign, priors: PriorTable
+) -> Iterator[tuple[str, tuple[Index, Factor]]]:
     data = packed.data
     n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
     theta = n_u + n_beta

@@ -8,7 +8,6 @@ least squares); theta maximises log p(y, u, beta, theta) - log det H / 2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +40,7 @@ from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.pointers import carray
 from bayes_glmm.engine.sparse_laplace import SparseRows
+from bayes_glmm.engine.spread import log_volume, spread_of, tail_bends
 from bayes_glmm.engine.vectors import copy
 from bayes_glmm.errors import SamplingError
 
@@ -48,10 +48,6 @@ Array = npt.NDArray[np.float64]
 
 _new_information = as_written(new_information)
 
-#: Largest sd of an element of theta in the coordinates: a flatter marginal than this says little about its shape.
-WIDEST = 1.5
-#: Largest stretch A of a tail of theta.
-LONGEST = 20.0
 #: Coefficients with heavy-tailed priors whose modes are looked for one by one.
 MOST_BRANCHES = 20
 #: Stands for an infinite objective; sums over many trials reach 1e13.
@@ -295,12 +291,39 @@ def related_fits(packed: Packed, pattern: SparseRows) -> tuple[SparseFit, ...]:
     SamplingError
         If the density is not finite at the start, whatever theta.
     """
-    fits = []
-    for mode in _modes(packed, pattern):
-        known, precision = np.zeros(len(pattern.system.rows)), np.zeros(len(pattern.system.rows))
-        sparse_laplace.information(packed.data, pattern, mode[0], known, precision)
-        fits.append(SparseFit(*mode, pattern, known, precision))
-    return tuple(fits)
+    return tuple(_sparse_fit(packed.data, pattern, mode) for mode in _modes(packed, pattern))
+
+
+def fit_around(packed: Packed, pattern: SparseRows, x: Array) -> SparseFit:
+    """Describe the posterior around where draws put theta, in place of the mode of Laplace's approximation to it.
+
+    Parameters
+    ----------
+    packed, pattern
+        The model, and where H has elements.
+    x
+        (draws, D) positions.
+
+    Returns
+    -------
+    SparseFit
+        With the mode of (u, beta) at the median of theta, and the draws' covariance of theta; tails are not bent.
+    """
+    n = len(pattern.system.place)
+    centre, theta = x.mean(axis=0), x[:, n:]
+    centre[n:] = np.median(theta, axis=0)
+    value = find_coefficients(packed.data, pattern, centre, 1e-12)
+    factor = np.linalg.cholesky(np.atleast_2d(np.cov(theta, rowvar=False)))
+    bends = np.zeros((theta.shape[1], 3))
+    bends[:, 2] = 3.0 * theta.std(axis=0)
+    return _sparse_fit(packed.data, pattern, (centre, factor, bends, value))
+
+
+def _sparse_fit(data: KernelData, pattern: SparseRows, mode: tuple[Array, Array, Array, float]) -> SparseFit:
+    """Add the information at a mode to what is known of it."""
+    known, precision = np.zeros(len(pattern.system.rows)), np.zeros(len(pattern.system.rows))
+    sparse_laplace.information(data, pattern, mode[0], known, precision)
+    return SparseFit(*mode, pattern, known, precision)
 
 
 def laplace_fits(packed: Packed) -> tuple[LaplaceFit, ...]:
@@ -348,7 +371,7 @@ def _modes(packed: Packed, pattern: Pattern | SparseRows) -> list[tuple[Array, A
 def _mode_at(objective: _Objective, theta: Array) -> tuple[Array, Array, Array, float]:
     """Describe the posterior of theta around one mode."""
     x, value = objective.position(theta)
-    factor = _spread(objective, theta)
+    factor = spread_of(objective, theta)
     return x, factor, tail_bends(objective, theta, factor), value
 
 
@@ -421,106 +444,3 @@ def information_at(
     information(data, pattern, x, likelihood, precision, schur, omegas)
     parts = np.split(omegas, np.cumsum(sizes**2)[:-1]) if len(sizes) else []
     return likelihood, precision, schur, tuple(part.reshape(k, k) for part, k in zip(parts, sizes, strict=True))
-
-
-def _spread(objective: _Objective, theta: Array, step: float = 0.02) -> Array:
-    """Return a factor of theta's covariance from the outer Hessian by central differences."""
-    d = len(theta)
-    if d == 0:
-        return np.zeros((0, 0))
-    centre = objective(theta)
-    hessian = np.zeros((d, d))
-    plus = np.array([objective(theta + step * e) for e in np.eye(d)])
-    minus = np.array([objective(theta - step * e) for e in np.eye(d)])
-    hessian[np.diag_indices(d)] = (plus + minus - 2 * centre) / step**2
-    for i in range(d):
-        for j in range(i):
-            both = step * (np.eye(d)[i] + np.eye(d)[j])
-            mixed = objective(theta + both) + objective(theta - both) + 2 * centre
-            hessian[i, j] = hessian[j, i] = (mixed - plus[i] - minus[i] - plus[j] - minus[j]) / (2 * step**2)
-    return theta_factor(hessian)
-
-
-def log_volume(factor: Array) -> float:
-    """Return the log volume of the normal distribution that has a mode's shape.
-
-    Parameters
-    ----------
-    factor
-        (d, d) factor of theta's covariance.
-
-    Returns
-    -------
-    float
-        log det(2 pi covariance) / 2.
-    """
-    return float(np.linalg.slogdet(factor)[1]) + 0.5 * len(factor) * math.log(2 * math.pi)
-
-
-def theta_factor(hessian: Array) -> Array:
-    """Return a factor of theta's covariance, flat or wrong-way directions cut at `WIDEST`.
-
-    Parameters
-    ----------
-    hessian
-        (d, d) minus the second derivatives of the log marginal posterior at its mode.
-
-    Returns
-    -------
-    numpy.ndarray
-        (d, d) F with F F' the covariance.
-    """
-    values, vectors = np.linalg.eigh(hessian)
-    return np.asarray(vectors / np.sqrt(np.maximum(values, 1.0 / WIDEST**2)))
-
-
-def tail_bends(objective: Callable[[Array], float], theta: Array, factor: Array) -> Array:
-    """Find how far to stretch each tail of theta for three units of the coordinates to reach as deep as a normal's do.
-
-    Parameters
-    ----------
-    objective
-        Minus the log marginal posterior of theta.
-    theta
-        (d,) its mode.
-    factor
-        (d, d) factor of the covariance there.
-
-    Returns
-    -------
-    numpy.ndarray
-        (d, 3) A >= 0 below, A above, r = 3 sd: along element i, the density of y = theta - theta_hat bent by
-        `parameters.bend` falls by 9/2 at |y| = r. A is zero where the tail is no longer than a normal's.
-    """
-    bends = np.zeros((len(theta), 3))
-    bends[:, 2] = 3.0 * np.sqrt(np.sum(factor * factor, axis=1))
-    centre = objective(theta)
-    for i in range(len(theta)):
-        for side, sign in enumerate((-1.0, 1.0)):
-
-            def rise(a: float, reach: float = sign * bends[i, 2], i: int = i) -> float:
-                moved = theta.copy()
-                # at w = 1: y (1 + A / 2), with slope 1 + 3 A / 2
-                moved[i] += reach * (1.0 + 0.5 * a)
-                return objective(moved) - centre - np.log1p(1.5 * a) - 4.5
-
-            bends[i, side] = _root(rise, LONGEST)
-    return bends
-
-
-def _root(rise: Callable[[float], float], largest: float) -> float:
-    """Return a in [0, largest] where `rise` first turns positive, to a tenth; the bounds where it does not.
-
-    From below: far beyond, where a correlation rounds to one, the objective is rounding error.
-    """
-    if rise(0.0) > -1.0:
-        return 0.0
-    low, high = 0.0, 1e-2 * largest
-    while rise(high) < 0:
-        if high == largest:
-            return largest
-        low, high = high, min(2.0 * high, largest)
-    while low > 0.0 and high - low > 0.1 * high:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if rise(middle) < 0 else (low, middle)
-    return 0.5 * (low + high)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import level_integrals
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.laplace import NOWHERE, log_volume, tail_bends, theta_factor
+from bayes_glmm.engine.laplace import NOWHERE
 from bayes_glmm.engine.level_design import Needs, choose_points, lay_out
 from bayes_glmm.engine.level_draws import draw_effects
 from bayes_glmm.engine.level_patterns import Patterns, each_level, find_patterns
@@ -23,6 +23,7 @@ from bayes_glmm.engine.level_points import Levels
 from bayes_glmm.engine.outer import minimize
 from bayes_glmm.engine.pack import Packed
 from bayes_glmm.engine.run import CompiledPosterior, density_at, mapped_posterior
+from bayes_glmm.engine.spread import log_volume, tail_bends, theta_factor
 from bayes_glmm.engine.unpack import constrained
 
 Array = npt.NDArray[np.float64]

@@ -59,22 +59,24 @@ class Rows:
     known: tuple[Array, ...] = ()
 
 
-def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
+def likelihood_rows(spec: ModelSpec, design: Design, *, reduce: bool = True) -> Rows:
     """Return the rows of a design as the density reads them.
 
     Parameters
     ----------
     spec, design
         The model.
+    reduce
+        Whether rows are added up, and those that do not count left out.
 
     Returns
     -------
     Rows
-        After exact reduction. Weights multiply a row's log likelihood: successes and trials of a binomial, responses
-        and exposure of a Poisson.
+        After exact reduction, if any. Weights multiply a row's log likelihood: successes and trials of a binomial,
+        responses and exposure of a Poisson.
     """
     summed = spec.family.rows_add
-    reduced = reduce_rows(design, rows_add=summed)
+    reduced = reduce_rows(design, rows_add=summed, merge=reduce)
     weights = np.ones_like(reduced.y) if reduced.weights is None else reduced.weights
     counts = weights
     for multiple in (reduced.trials, reduced.exposure) if summed else ():
@@ -96,7 +98,7 @@ def likelihood_rows(spec: ModelSpec, design: Design) -> Rows:
     # a row that does not count must not keep its mean in the family's domain either
     offset = np.vstack([reduced.offset, design.offsets[:, reduced.rows]])
     kept = counts > 0
-    if kept.all() or not kept.any():
+    if not reduce or kept.all() or not kept.any():
         return Rows(reduced.X, offset, Z, level_codes, y, counts, root, known)
     return Rows(
         reduced.X[kept],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +16,24 @@ from scipy import special
 
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.channels import INVERSES
 from bayes_glmm.engine.compose import TRIALS
 from bayes_glmm.engine.data import KernelData
-from bayes_glmm.engine.likelihood_rows import Rows, likelihood_rows, scales
+from bayes_glmm.engine.likelihood_rows import Rows, is_normal, likelihood_rows, scales
 from bayes_glmm.engine.rows import has_row_kernel, row_kernel
 from bayes_glmm.engine.sparse_factor import MOST_PRODUCTS
-from bayes_glmm.engine.sparse_system import SparseSystem, sparse_system
+from bayes_glmm.engine.sparse_system import Related, SparseSystem, sparse_system
 from bayes_glmm.errors import listed
 from bayes_glmm.model.at_data import column_unit
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.scales import predictor_scales, response_scale
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.structures.series import Series
+from bayes_glmm.structures.spectrum import Spectrum
 from bayes_glmm.structures.structure import Structure
 
 Array = npt.NDArray[np.float64]
@@ -41,6 +45,8 @@ LOG_CONCAVE = frozenset(
 )
 #: Kernels with such rows under one link only.
 _CONCAVE_UNDER = {"acat": "logit", "categorical": "logit"}
+#: The last design's system: whether there is one is asked before it is used.
+_SYSTEMS: WeakKeyDictionary[Design | MultivariateDesign, SparseSystem | None] = WeakKeyDictionary()
 #: Links under which they have none.
 _OF_ANY_SHAPE = frozenset({"cauchit", "softplus", "1/mu^2"})
 
@@ -110,22 +116,46 @@ def why_not_covered(spec: ModelSpec, design: Design, priors: PriorTable) -> str 
         own = ", ".join(one.name for one in spec.channels)
         formulas = f" and formulas of {own}" if own else ""
         return f"the kernel has no rows for {spec.family.name} with the {spec.link.name} link{precisions}{formulas}"
-    reason, related = _why_not_packed(design, priors), _related(design)
-    if reason is None and related is not None and related_system(pack(spec, design, priors), design) is None:
-        reason = (
-            f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
-            "sires have the offspring of thousands of dams"
-        )
+    reason = _why_not_laid_out(design, priors) or _why_not_sparse(spec, design, priors)
+    related = related_in_words(design.groups)
+    if reason is None and related is not None:
+        return why_too_dense(related, pack(spec, design, priors), design)
     return reason
 
 
-def _related(design: Design) -> str | None:
+def _why_not_sparse(spec: ModelSpec, design: Design, priors: PriorTable) -> str | None:
+    """Say why effects correlated in time or space are not integrated out; None where they are, or there are none."""
+    fields = [own for term in design.groups if isinstance(own := term.structure, Series | Spectrum)]
+    if dense := [f"{field.kind}()" for field in fields if field.parts is None]:
+        return f"effects of {listed(dense)} have no sparse precision"
+    if not fields:
+        return None
+    estimated = (
+        f"it is estimated how strongly effects of {listed([f'{field.kind}()' for field in fields])} are correlated"
+    )
+    if not is_normal(spec):
+        return f"{estimated}, and the family is not gaussian with the identity link"
+    normal = all(row.prior.name in ("Normal", "Flat") for row in priors.beta)
+    return None if normal else f"{estimated}, and a coefficient's prior is not normal"
+
+
+def why_too_dense(related: str, packed: Packed, design: Design | MultivariateDesign) -> str | None:
+    """Say that the sparse factor of a model with related levels takes too long; None where it does not."""
+    if related_system(packed, design) is not None:
+        return None
+    return (
+        f"{related}, and their sparse factor takes more than {MOST_PRODUCTS:,} products, as it does where few "
+        "sires have the offspring of thousands of dams"
+    )
+
+
+def related_in_words(groups: tuple[GroupTerm, ...]) -> str | None:
     """Say that levels have a known covariance; None where none have."""
-    names = [term.name for term in design.groups if term.structure is not None]
+    names = [term.name for term in groups if term.structure is not None]
     return f"the levels of {listed(names)} are related" if names else None
 
 
-def related_system(packed: Packed, design: Design) -> SparseSystem | None:
+def related_system(packed: Packed, design: Design | MultivariateDesign) -> SparseSystem | None:
     """Order H of a packed model whose levels are related.
 
     Parameters
@@ -133,14 +163,17 @@ def related_system(packed: Packed, design: Design) -> SparseSystem | None:
     packed
         The model.
     design
-        Its design.
+        Its design, of one response or of several.
 
     Returns
     -------
     SparseSystem or None
         None where its factor is too dense.
     """
-    return sparse_system(packed.data, [design.groups[g].structure for g in packed.order])
+    if design not in _SYSTEMS:
+        _SYSTEMS.clear()
+        _SYSTEMS[design] = sparse_system(packed.data, [design.groups[g].structure for g in packed.order])
+    return _SYSTEMS[design]
 
 
 def has_rows(spec: ModelSpec) -> bool:
@@ -174,29 +207,34 @@ def why_not_in_coordinates(design: Design, priors: PriorTable) -> str | None:
     str or None
         The reason in words; None where they can.
     """
-    return _related(design) or _why_not_packed(design, priors)
+    return related_in_words(design.groups) or _why_not_laid_out(design, priors)
 
 
-def _why_not_packed(design: Design, priors: PriorTable) -> str | None:
+def _why_not_laid_out(design: Design, priors: PriorTable) -> str | None:
     """Say what of a model the compiled tables cannot hold; None where they hold all."""
     if design.spec.channels and not has_rows(design.spec):
         return "parameters with formulas are put in coordinates with the kernel's rows only"
     if design.monotonic:
         return f"{design.monotonic[0].coef} makes a column of X depend on parameters"
+    ordered = design.response is not None and design.spec.family.support == "ordered"
+    categories = (design.response.categories or ()) if ordered and design.response is not None else ()
+    if len(categories) - 1 > codes.MOST_THRESHOLDS:
+        return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
+    return why_not_packed(design.groups, priors)
+
+
+def why_not_packed(groups: tuple[GroupTerm, ...], priors: PriorTable) -> str | None:
+    """Say which priors or terms of a model the compiled tables cannot hold; None where they hold all."""
     for row in priors.beta:
         if row.prior.support != "real":
             return f"the prior {row.prior} of {row.parameter} bounds a coefficient"
     for row in priors:
         if row.prior.name not in _ENCODINGS and row.prior.support != "correlation":
             return f"the kernel does not know the prior {row.prior} of {row.parameter}"
-    for group in design.groups:
+    for group in groups:
         if len(group.coefs) > codes.MOST_COEFS:
             size = f"{len(group.coefs)} random coefficients"
             return f"{size} for each level of {group.name} are more than the engine's {codes.MOST_COEFS}"
-    ordered = design.response is not None and design.spec.family.support == "ordered"
-    categories = (design.response.categories or ()) if ordered and design.response is not None else ()
-    if len(categories) - 1 > codes.MOST_THRESHOLDS:
-        return f"{len(categories) - 1} thresholds are more than the engine's {codes.MOST_THRESHOLDS}"
     return None
 
 
@@ -248,7 +286,9 @@ def auxiliary_rows(design: Design, priors: PriorTable) -> list[Array]:
     return rows
 
 
-def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int | None = None) -> Packed:
+def pack(
+    spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int | None = None, *, as_they_are: bool = False
+) -> Packed:
     """Lay a model out for the compiled density.
 
     Parameters
@@ -257,16 +297,20 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         A model that `why_not_in_coordinates` has nothing against.
     rows_address
         Address of a row kernel (`ROWS_SIGNATURE`); None for the one compiled ahead for the family and link.
+    as_they_are
+        Whether rows stay those of the design, in its order: one response among several.
 
     Returns
     -------
     Packed
         Terms in order of decreasing size, rows sorted by the largest term's levels.
     """
-    rows = likelihood_rows(spec, design)
+    rows = likelihood_rows(spec, design, reduce=not as_they_are)
     groups = design.groups
     order = tuple(sorted(range(len(groups)), key=lambda g: -len(groups[g].levels) * len(groups[g].coefs)))
-    by_level = np.argsort(rows.codes[order[0]], kind="stable") if order else np.arange(len(rows.y))
+    by_level = np.arange(len(rows.y))
+    if order and not as_they_are:
+        by_level = np.argsort(rows.codes[order[0]], kind="stable")
     root = None if rows.root is None else rows.root[by_level]
     centred = rows.X[by_level] - priors.means
     channels = np.array([*design.channels, *(c for g in order for c in _channels(groups[g]))], dtype=np.int64)
@@ -276,7 +320,7 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
     columns[channels == 0] = _scaled(columns[channels == 0], root)
     X, Z_all = (np.ascontiguousarray(part) for part in np.split(columns, [len(design.coefs)]))
     level_codes = np.array([rows.codes[g][by_level] for g in order], dtype=np.int32).reshape(len(order), len(rows.y))
-    terms, blocks, theta_rows = _terms(design, priors, order)
+    terms, blocks, theta_rows = lay_out_terms(design.groups, priors, order)
     auxiliary = auxiliary_rows(design, priors)
     theta_table = np.array([*theta_rows, *auxiliary]).reshape(-1, 8)
     offset = rows.offset[:, by_level]
@@ -311,11 +355,11 @@ def pack(spec: ModelSpec, design: Design, priors: PriorTable, rows_address: int 
         counts=np.ascontiguousarray(rows.counts[by_level]),
         beta_table=beta_table,
         theta_table=theta_table,
-        lkj=np.array([_lkj_shape(priors, g) for g in order], dtype=np.float64),
-        segments=_segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
+        lkj=np.array([lkj_shape(priors, g) for g in order], dtype=np.float64),
+        segments=segments(level_codes, int(terms[layout.LEVELS, 0]) if order else 0),
         channels=channels,
         predictors=_predictors(spec, design),
-        **_regressions([groups[g].structure for g in order]),
+        **regressions([groups[g].structure for g in order]),
     )
     return Packed(data, order, priors, _start(spec, design, priors, data, order), rows, log_concave)
 
@@ -326,9 +370,9 @@ def _channels(term: GroupTerm) -> tuple[int, ...]:
 
 
 def _predictors(spec: ModelSpec, design: Design) -> Array:
-    """Lay out the linear predictors (C, 5): runs of columns of X, and the parameters they are of."""
+    """Lay out the linear predictors (C, 9): runs of columns of X, and the parameters they are of."""
     names = [row.name for row in spec.family.parameters]
-    table, first = np.zeros((1 + len(spec.channels), 5)), 0
+    table, first = np.zeros((1 + len(spec.channels), layout.WIDTH + 1)), 0
     for c in range(len(table)):
         last = first + int(design.acts_on(c).sum())
         table[c, [layout.FIRST, layout.LAST]] = first, last
@@ -343,12 +387,13 @@ def _predictors(spec: ModelSpec, design: Design) -> Array:
     return table
 
 
-def _regressions(structures: Sequence[Structure | None]) -> dict[str, npt.NDArray[Any]]:
+def regressions(structures: Sequence[Related | None]) -> dict[str, npt.NDArray[Any]]:
     """Lay out how terms' levels are regressed on levels before them, one term behind the other."""
-    known = [own for own in structures if own is not None]
+    chains = [own if isinstance(own, Structure) else None for own in structures]
+    known = [own for own in chains if own is not None]
     first, starts = 0, [np.zeros(1, dtype=np.int64)]
     related = np.full(len(structures), -1, dtype=np.int64)
-    for t, own in enumerate(structures):
+    for t, own in enumerate(chains):
         if own is not None:
             related[t] = first
             first += own.size
@@ -372,19 +417,21 @@ def _scaled(values: Array, root: Array | None) -> Array:
     return np.ascontiguousarray(values if root is None else values * root)
 
 
-def _segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
+def segments(level_codes: npt.NDArray[np.int32], levels: int) -> npt.NDArray[np.int64]:
+    """Return the first row of each level of the first term, and the number of rows behind them."""
     if len(level_codes) == 0:
         return np.zeros(1, dtype=np.int64)
     return np.searchsorted(level_codes[0], np.arange(levels + 1)).astype(np.int64)
 
 
-def _lkj_shape(priors: PriorTable, g: int) -> float:
+def lkj_shape(priors: PriorTable, g: int) -> float:
+    """Return the shape of a term's LKJ prior; one where nothing is correlated."""
     corr = priors.groups[g][1].corr
     return 1.0 if corr is None else corr.prior["eta"]
 
 
-def _terms(
-    design: Design, priors: PriorTable, order: tuple[int, ...]
+def lay_out_terms(
+    groups: tuple[GroupTerm, ...], priors: PriorTable, order: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[Array]]:
     """Lay out the terms' positions, their correlation blocks and theta's table."""
     terms = np.zeros((6, len(order)), dtype=np.int64)
@@ -393,16 +440,18 @@ def _terms(
     u_start = 0
     correlation = np.array([codes.CORRELATION, 0, 0, 0, 0, 1, 0, 0], dtype=np.float64)
     for t, g in enumerate(order):
-        term = design.groups[g]
+        term = groups[g]
         k = len(term.coefs)
         firsts = [0] * k
         for block in term.blocks:
             assert list(block) == list(range(block[0], block[0] + len(block))), "correlation blocks are contiguous"
             for c in block:
                 firsts[c] = block[0]
-        n_corr = sum(c - firsts[c] for c in range(k))
-        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), k + n_corr)
-        table += [prior_row(row) for row in priors.groups[g][1].sd] + [correlation] * n_corr
+        n_corr, own = sum(c - firsts[c] for c in range(k)), priors.groups[g][1]
+        rows = [prior_row(row) for row in own.sd] + [correlation] * n_corr
+        rows += [] if own.dependence is None else [prior_row(own.dependence)]
+        terms[:, t] = (k, len(term.levels), u_start, len(blocks), len(table), len(rows))
+        table += rows
         blocks += firsts
         u_start += k * len(term.levels)
     return terms, np.array(blocks, dtype=np.int64), table
@@ -430,6 +479,9 @@ def _start(spec: ModelSpec, design: Design, priors: PriorTable, data: KernelData
             i = int(data.terms[layout.THETA_START, t]) + c
             unit = scales[_channels(design.groups[g])[c]].unit
             theta[i] = _unconstrain(data.theta_table[i], 0.5 * unit / column_unit(Z[:, c]))
+        if (law := design.groups[g].dependence) is not None:
+            i = int(data.terms[layout.THETA_START, t] + data.terms[layout.THETA_SIZE, t]) - 1
+            theta[i] = _unconstrain(data.theta_table[i], law.start)
     first = len(theta) - int(data.sizes[layout.N_AUXILIARY])
     for i, (row, own) in enumerate(zip(priors.auxiliary, spec.constants, strict=True), start=first):
         if row.ordered:

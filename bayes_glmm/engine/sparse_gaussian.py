@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.arithmetic import as_written
 from bayes_glmm.engine.data import KernelData, read_data, read_matrix, read_vector
+from bayes_glmm.engine.dependence import KNOWN
 from bayes_glmm.engine.gaussian import scale_given
 from bayes_glmm.engine.native import CALL_SIGNATURE, native
 from bayes_glmm.engine.parameters import (
@@ -32,6 +33,7 @@ from bayes_glmm.engine.sparse_system import (
     SparseSystem,
     add_precisions,
     factor_of,
+    parts_given,
     pull_entries,
     read_system,
 )
@@ -141,7 +143,13 @@ def _log_marginal(theta: Any, data: KernelData, moments: SparseMoments, gradient
         sd, factor, inverse, omega = np.empty(k), np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
         d_omega, spread = np.empty((k, k)), np.zeros((k, k))
         total += levels * term_given(theta, data, t, sd, factor, inverse, omega)
-        pull_entries(t, k, system, d_values, spread)  # E[u'Qu], for pairs of coefficients
+        parts, slopes, log_det_levels, d_log_det = parts_given(theta, data, system, t)
+        total += 0.5 * k * log_det_levels
+        pull_entries(t, k, system, parts, d_values, spread)  # E[u'Qu], for pairs of coefficients
+        if system.kinds[0, t] != KNOWN:
+            change = np.zeros((k, k))
+            pull_entries(t, k, system, slopes, d_values, change)
+            gradient[start + data.terms[layout.THETA_SIZE, t] - 1] += 0.5 * (k * d_log_det - np.sum(omega * change))
         covariance(sd, factor, d_omega)
         for a in range(k):
             for b in range(k):

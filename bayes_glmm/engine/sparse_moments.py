@@ -69,8 +69,11 @@ def with_shares(data: KernelData, moments: SparseMoments) -> SparseMoments:
     Returns
     -------
     SparseMoments
-        Unchanged where there is no sigma, or its prior has an upper bound.
+        Unchanged where there is no sigma, or its prior has an upper bound, or where it is estimated how strongly levels
+        are correlated: then they can take sigma's place, and ratios to it have heavy tails.
     """
+    if moments.system.kinds[0].any():
+        return moments
     table = data.theta_table
     logs = (table[:, codes.KIND] == codes.ABOVE) & (table[:, codes.LOWER] == 0.0)
     elements, weights = [], []

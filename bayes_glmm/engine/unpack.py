@@ -13,10 +13,14 @@ import xarray as xr
 from scipy import special
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
+from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine import data as layout
 from bayes_glmm.engine import parameters as codes
 from bayes_glmm.engine.pack import Packed
-from bayes_glmm.model.naming import reported_names, threshold_labels
+from bayes_glmm.model.multivariate import correlation_factor, partial_names, reported_by_all
+from bayes_glmm.model.naming import dependence_name, reported_names, threshold_labels
+from bayes_glmm.spec.multivariate import RESIDUAL
 
 Array = npt.NDArray[np.float64]
 
@@ -40,34 +44,9 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
         ``b_<group>``; dims chain, draw and each variable's own.
     """
     data = packed.data
-    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
-    theta = x[..., n_u + n_beta :]
-    variables: dict[str, tuple[tuple[str, ...], Array]] = {}
-    coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
-    if n_beta:
-        beta = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
-        variables["beta"] = (("coef",), beta)
-        coords["coef"] = list(design.coefs)
-    for t, g in enumerate(packed.order):
-        term, dims = design.groups[g], (design.groups[g].dim, f"{design.groups[g].name}_coef")
-        k, levels = len(term.coefs), len(term.levels)
-        u_start, first = int(data.terms[layout.U_START, t]), int(data.terms[layout.THETA_START, t])
-        b = x[..., u_start : u_start + k * levels].reshape(*x.shape[:2], levels, k)
-        sd = np.stack([constrained(data.theta_table[first + c], theta[..., first + c]) for c in range(k)], axis=-1)
-        coords |= {dims[0]: list(term.levels), dims[1]: list(term.coefs)}
-        size, basis = int(data.terms[layout.THETA_SIZE, t]), packed.priors.groups[g][1].basis
-        if size > k:
-            z = int(data.terms[layout.Z_START, t])
-            factor = _correlation_factors(theta[..., first + k : first + size], data.blocks[z : z + k])
-            if basis is not None:
-                b = b @ basis.T
-                along = (basis * sd[..., None, :]) @ factor
-                sd = np.linalg.norm(along, axis=-1)
-                factor = along / sd[..., None]
-            variables[f"corr_{term.name}"] = ((dims[1], f"{dims[1]}_2"), factor @ np.swapaxes(factor, -1, -2))
-            coords[f"{dims[1]}_2"] = list(term.coefs)
-        variables[f"b_{term.name}"] = (dims, b)
-        variables[f"sd_{term.name}"] = (dims[1:], sd)
+    n_beta = int(data.sizes[layout.N_BETA])
+    theta = x[..., int(data.sizes[layout.N_U]) + n_beta :]
+    variables, coords = _coefficients(x, packed, design.coefs, design.groups)
     start = theta.shape[-1] - int(data.sizes[layout.N_AUXILIARY])
     for i, row in enumerate(design.spec.constants, start=start):
         if row.ordered:
@@ -82,6 +61,80 @@ def unpack_draws(x: Array, packed: Packed, design: Design) -> xr.Dataset:
             variables[row.name] = ((), constrained(data.theta_table[i], theta[..., i]))
     ordered = {name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in reported_names(design)}
     return xr.Dataset(ordered, coords=coords)
+
+
+_Variables = dict[str, tuple[tuple[str, ...], Array]]
+
+
+def _coefficients(
+    x: Array, packed: Packed, coefs: tuple[str, ...], groups: tuple[GroupTerm, ...]
+) -> tuple[_Variables, dict[str, Any]]:
+    """Turn positions into coefficients, and effects with their sds and correlations: variables and coordinates."""
+    data = packed.data
+    n_u, n_beta = int(data.sizes[layout.N_U]), int(data.sizes[layout.N_BETA])
+    theta = x[..., n_u + n_beta :]
+    variables: _Variables = {}
+    coords: dict[str, Any] = {"chain": np.arange(x.shape[0]), "draw": np.arange(x.shape[1])}
+    if n_beta:
+        beta = packed.priors.location + x[..., n_u : n_u + n_beta] @ packed.priors.basis.T
+        variables["beta"] = (("coef",), beta)
+        coords["coef"] = list(coefs)
+    for t, g in enumerate(packed.order):
+        term, dims = groups[g], (groups[g].dim, f"{groups[g].name}_coef")
+        k, levels = len(term.coefs), len(term.levels)
+        u_start, first = int(data.terms[layout.U_START, t]), int(data.terms[layout.THETA_START, t])
+        b = x[..., u_start : u_start + k * levels].reshape(*x.shape[:2], levels, k)
+        sd = np.stack([constrained(data.theta_table[first + c], theta[..., first + c]) for c in range(k)], axis=-1)
+        coords |= {dims[0]: list(term.levels), dims[1]: list(term.coefs)}
+        size, basis = int(data.terms[layout.THETA_SIZE, t]), packed.priors.groups[g][1].basis
+        if name := dependence_name(term):
+            size -= 1
+            variables[name] = ((), constrained(data.theta_table[first + size], theta[..., first + size]))
+        if size > k:
+            z = int(data.terms[layout.Z_START, t])
+            factor = _correlation_factors(theta[..., first + k : first + size], data.blocks[z : z + k])
+            if basis is not None:
+                b = b @ basis.T
+                along = (basis * sd[..., None, :]) @ factor
+                sd = np.linalg.norm(along, axis=-1)
+                factor = along / sd[..., None]
+            variables[f"corr_{term.name}"] = ((dims[1], f"{dims[1]}_2"), factor @ np.swapaxes(factor, -1, -2))
+            coords[f"{dims[1]}_2"] = list(term.coefs)
+        variables[f"b_{term.name}"] = (dims, b)
+        variables[f"sd_{term.name}"] = (dims[1:], sd)
+    return variables, coords
+
+
+def unpack_responses(x: Array, packed: Packed, design: MultivariateDesign) -> xr.Dataset:
+    """Turn positions into the parameters of several responses.
+
+    Parameters
+    ----------
+    x
+        (chains, draws, D) positions.
+    packed, design
+        The model.
+
+    Returns
+    -------
+    xarray.Dataset
+        As of `unpack_draws`, every response's parameters with its name behind theirs, and ``residual_corr``; dims
+        chain, draw and each variable's own.
+    """
+    variables, coords = _coefficients(x, packed, design.coefs, design.groups)
+    n_auxiliary = int(packed.data.sizes[layout.N_AUXILIARY])
+    table, rows = packed.data.theta_table, packed.priors.auxiliary
+    first, end = len(table) - n_auxiliary, x.shape[-1] - n_auxiliary
+    values = {row.parameter: constrained(table[first + i], x[..., end + i]) for i, row in enumerate(rows)}
+    partials = [values.pop(name) for name in partial_names(design.spec)]
+    variables |= {name: ((), value) for name, value in values.items()}
+    if partials:
+        correlated = [design.spec.names[r] for r in design.spec.correlated]
+        factor = correlation_factor(np.stack(partials, axis=-1), len(correlated))
+        variables[RESIDUAL] = (("response", "response_2"), factor @ np.swapaxes(factor, -1, -2))
+        coords |= {"response": correlated, "response_2": correlated}
+    names = reported_by_all(design)
+    return xr.Dataset({name: (("chain", "draw", *variables[name][0]), variables[name][1]) for name in names}, coords)
 
 
 def constrained(row: Array, theta: Array) -> Array:

@@ -13,7 +13,7 @@ from bayes_glmm.checks.convergence import Diagnosis, diagnose
 from bayes_glmm.design.tables import column_names
 from bayes_glmm.errors import DataError, PredictionError
 from bayes_glmm.families import Family
-from bayes_glmm.inference.fit import Fit
+from bayes_glmm.inference.fit import Fit, check_whole
 from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.report.pointers import missing_attribute
@@ -158,6 +158,8 @@ class FittedGLMM(Fit):
         """
         from bayes_glmm.checks.arviz_groups import arviz_groups
 
+        check_whole(self, "extend")
+
         self.dt.update(arviz_groups(self, groups, prior_draws=prior_draws, random_seed=random_seed))
         return self
 
@@ -266,6 +268,7 @@ class FittedGLMM(Fit):
         >>> str(slopes.model.spec.formula)
         'Reaction ~ Days + (Days | Subject)'
         """
+        check_whole(self, "update")
         if len(self.parts) > 1:
             raise PredictionError(
                 "A fit of several data sets is not updated: call fit_multiple(formula, frames) again."
@@ -321,6 +324,8 @@ class FittedGLMM(Fit):
             If a column holds Python objects other than numbers, text and dates.
         """
         from bayes_glmm.inference.store import save_fit
+
+        check_whole(self, "save")
 
         return save_fit(self, path)
 

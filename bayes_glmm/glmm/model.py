@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal, Never, cast
 
 import pandas as pd
 import xarray as xr
@@ -31,12 +33,23 @@ from bayes_glmm.report.model_card import model_html, model_text
 from bayes_glmm.report.pointers import ARGUMENTS_OF_FITS, ARGUMENTS_OF_MODELS, missing_attribute, refuse_keywords
 from bayes_glmm.report.provenance import versions_here
 from bayes_glmm.spec.model_spec import ModelSpec
+from bayes_glmm.spec.multivariate import has_several
 
 if TYPE_CHECKING:
     import graphviz
     import pymc as pm
 
-_ARGUMENTS = ("family", "link", "dpar_formulas", "priors", "covariances", "center", "missing")
+_ARGUMENTS = (
+    "family",
+    "families",
+    "residual_correlation",
+    "link",
+    "dpar_formulas",
+    "priors",
+    "covariances",
+    "center",
+    "missing",
+)
 _SETTINGS = (
     "draws", "tune", "chains", "cores", "random_seed", "method", "backend", "target_accept", "progressbar"
 )  # fmt: skip
@@ -60,8 +73,15 @@ class GLMM:
         The response distribution: its name, a key of ``bayes_glmm.FAMILIES``, or R's or brms's name of it, with its
         link in parentheses where that is not the default, ``"Gamma(log)"``; or a `Family`. A binomial response without
         trials is 0 or 1.
+    families, residual_correlation
+        For several responses, ``GLMM(["y1 ~ x + (1 |p| g)", "y2 ~ x + (1 |p| g)"], data, families=["gaussian",
+        "poisson"])``: their families, in a list or by response, and whether residuals of Gaussian ones are correlated.
+        Terms of one id, ``|p|``, are correlated across responses. brms's ``mvbind(y1, y2) ~ x`` and ``bf(...) +
+        bf(...) + set_rescor(TRUE)`` are read, too. The result is a `MultivariateGLMM`; its fit gives that of one
+        response as ``fit["y1"]``.
     link
-        Name of the link; None for the family's default. With formulas of further parameters a dictionary,
+        Name of the link; None for the family's default; of several responses a list or a dictionary. With formulas of
+        further parameters a dictionary,
         ``{"mu": "identity", "sigma": "softplus"}``.
     dpar_formulas
         Formulas of further parameters of the family, ``{"sigma": "~ x + (1 | g)"}``, with their own fixed effects,
@@ -103,12 +123,22 @@ class GLMM:
     (4, 1000)
     """
 
+    def __new__(cls, formula: Any = None, data: Any = None, family: Any = "gaussian", **options: Any) -> Any:
+        """Make a model of several responses of several formulas, else one of this class."""
+        if not has_several(formula):
+            return super().__new__(cls)
+        from bayes_glmm.glmm.multivariate import MultivariateGLMM
+
+        return MultivariateGLMM.build(formula, data, family, single=cls, **options)
+
     def __init__(
         self,
-        formula: str,
+        formula: str | Sequence[str],
         data: Any,
         family: str | Family = "gaussian",
         *,
+        families: Any = None,
+        residual_correlation: bool = False,
         link: str | Link | Mapping[str, str | Link] | None = None,
         dpar_formulas: Mapping[str, str] | None = None,
         priors: Mapping[str, Prior | str] | None = None,
@@ -118,9 +148,23 @@ class GLMM:
         **unknown: Never,
     ) -> None:
         refuse_keywords("GLMM", unknown, ARGUMENTS_OF_MODELS, _ARGUMENTS)
+        if families is not None or residual_correlation is not False:
+            given = "families" if families is not None else "residual_correlation"
+            raise GLMMError(
+                f"{given}= is about several responses, GLMM(['y1 ~ x', 'y2 ~ x'], ...), and this is one formula. "
+                "The family of one response is family=."
+            )
         names = column_names(data)
         spec = ModelSpec.build(
-            formula, family, link, priors, center, missing, names, covariances=covariances, dpar_formulas=dpar_formulas
+            cast(str, formula),
+            family,
+            link,
+            priors,
+            center,
+            missing,
+            names,
+            covariances=covariances,
+            dpar_formulas=dpar_formulas,
         )
         self._design = build_design(spec, data)
         self._spec = self._design.spec
@@ -329,3 +373,7 @@ class GLMM:
 
     def _repr_html_(self) -> str:
         return model_html(self._spec, self._design, self._prior_table)
+
+
+#: What people see is the signature of __init__, not of __new__, which only chooses the class.
+GLMM.__signature__ = inspect.signature(functools.partial(GLMM.__init__, None))  # type: ignore[attr-defined, arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 from bayes_glmm.glmm.fitted import FittedGLMM
 from bayes_glmm.glmm.model import GLMM
@@ -20,7 +21,7 @@ def load(path: str | os.PathLike[str]) -> FittedGLMM:
     Returns
     -------
     FittedGLMM
-        The fit, with its model; a `PooledGLMM` where that was saved.
+        The fit, with its model; a `PooledGLMM` or a `FittedMultivariateGLMM` where that was saved.
 
     Raises
     ------
@@ -38,9 +39,15 @@ def load(path: str | os.PathLike[str]) -> FittedGLMM:
     >>> bool((bg.load(path).posterior["beta"] == fit.posterior["beta"]).all())
     True
     """
-    from bayes_glmm.inference.store import read_fit
+    from bayes_glmm.inference.store import open_file, saved_fit
 
-    saved = read_fit(path)
+    file = open_file(path)
+    if file.has_several:
+        from bayes_glmm.glmm.multivariate import load_together
+
+        # as GLMM of several formulas, whose type is said to be GLMM, too
+        return cast(FittedGLMM, load_together(file, GLMM))
+    saved = saved_fit(file)
     model = GLMM._of(saved.spec, saved.design, saved.prior_table)
     if not saved.parts:
         return FittedGLMM(model, saved.dt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import isroutine
 from typing import Any, Protocol
@@ -36,6 +36,34 @@ class Model(Protocol):
     @property
     def prior_table(self) -> PriorTable:
         """The prior of every parameter."""
+
+
+class AnyFit(Protocol):
+    """A fit of one response or of several: what a judgement of its draws reads."""
+
+    @property
+    def model(self) -> Any:
+        """The model, whose design has grouping factors."""
+
+    @property
+    def dt(self) -> xr.DataTree:
+        """Draws and data."""
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws."""
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """How the draws were made."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was stopped."""
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the draws come from an approximation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +131,10 @@ def check_fit(fit: Any, *, frames: bool = False) -> None:
                 "of each of fit.fits, which are fits of one data set each."
             )
         return
+    if responses := _responses(fit):
+        raise PredictionError(
+            f"The fit has several responses, {', '.join(responses)}. Give the fit of one, fit[{responses[0]!r}]."
+        )
     hint = ""
     if isroutine(fit):
         hint = ": call it, fit = model.fit()"
@@ -111,6 +143,43 @@ def check_fit(fit: Any, *, frames: bool = False) -> None:
     elif _is_model(fit):
         hint = ", which is not fitted yet: fit = model.fit()"
     raise PredictionError(f"The first argument must be a fit, as GLMM(...).fit() returns, not {in_words(fit)}{hint}.")
+
+
+def check_whole(fit: Fit, what: str) -> None:
+    """Refuse a fit of one response among several where all of them are needed.
+
+    Parameters
+    ----------
+    fit
+        A fit.
+    what
+        What needs them, for the message.
+
+    Raises
+    ------
+    PredictionError
+        If it is one response of several.
+    """
+    if (whole := getattr(fit, "whole", None)) is not None:
+        names = ", ".join(whole.responses)
+        raise PredictionError(
+            f"{what} is about the model of all responses, {names}, and this is the fit of one of them. {_INSTEAD[what]}"
+        )
+
+
+_INSTEAD = {
+    "loo": "Leave rows out with all their responses: whole.kfold(response='y1'), whole the fit of all.",
+    "kfold": "Leave rows out with all their responses: whole.kfold(response='y1'), whole the fit of all.",
+    "prior_sensitivity(refits=True)": "Without refits it needs this one alone.",
+    "save": "Save the whole fit; bg.load(path)['<response>'] is this one.",
+    "update": "Make a new bg.GLMM([...]) of all responses, or bg.GLMM of this one.",
+    "extend": "posterior_predictive and log_likelihood are functions of this fit: bg.posterior_predictive(fit).",
+}
+
+
+def _responses(value: Any) -> tuple[str, ...]:
+    """Return the names of the responses of a fit or a model of several; nothing of anything else."""
+    return tuple(value.responses) if isinstance(getattr(type(value), "responses", None), property) else ()
 
 
 def check_model(model: Any) -> None:
@@ -126,6 +195,10 @@ def check_model(model: Any) -> None:
     PredictionError
         If it is no model; the message says how to come by one.
     """
+    if responses := _responses(model):
+        raise PredictionError(
+            f"The model has several responses, {', '.join(responses)}. Give the model of one, model[{responses[0]!r}]."
+        )
     if not _is_model(model):
         hint = ": give fit.model" if isinstance(model, Fit) else ""
         raise PredictionError(f"This takes a model, GLMM(formula, data), not {in_words(model)}{hint}.")
@@ -170,7 +243,7 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     constant = _numbers(spec, design, [*constant, "obs"]) | constant
     tree = xr.DataTree.from_dict(
         {
-            "posterior": _unit_diagonals(sampled.posterior, design),
+            "posterior": unit_diagonals(sampled.posterior, [f"corr_{term.name}" for term in design.groups]),
             "sample_stats": sampled.sample_stats,
             "observed_data": observed,
             "constant_data": xr.Dataset(constant, coords={"obs": obs}),
@@ -180,10 +253,10 @@ def assemble_tree(spec: ModelSpec, design: Design, sampled: Sampled, attrs: Mapp
     return tree
 
 
-def _unit_diagonals(posterior: xr.Dataset, design: Design) -> xr.Dataset:
+def unit_diagonals(posterior: xr.Dataset, names: Iterable[str]) -> xr.Dataset:
     """Return draws whose correlation matrices have ones on the diagonal: densities of rounding errors stop ArviZ."""
     exact = {}
-    for name in (f"corr_{term.name}" for term in design.groups):
+    for name in names:
         if name in posterior:
             matrices = posterior[name].copy()
             place = np.arange(matrices.shape[-1])

@@ -61,7 +61,7 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     """
     reason = why_not_in_coordinates(design, priors)
     if reason is not None:
-        return _sample_plain(spec, design, priors, settings, reason)
+        return sample_plain(_graph(spec, design, priors), reported_names(design), settings, reason)
     import nutpie
 
     started = time.perf_counter()
@@ -84,14 +84,12 @@ def sample_nutpie(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     return Sampled(unpack_draws(run.x, packed, design), run.stats, run.interrupted, details)
 
 
-def _sample_plain(
-    spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, reason: str
-) -> Sampled:
+def sample_plain(graph: pm.Model, names: list[str], settings: SamplerSettings, reason: str) -> Sampled:
+    """Sample a graph with nutpie's NUTS in PyMC's own coordinates; `names` are what is reported."""
     import nutpie
 
     started = time.perf_counter()
-    names = reported_names(design)
-    model = nutpie.compile_pymc_model(_graph(spec, design, priors), var_names=names)
+    model = nutpie.compile_pymc_model(graph, var_names=names)
     compiled_at = time.perf_counter()
     full = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
     tree, interrupted, length = run_nutpie(model, full)
@@ -146,33 +144,37 @@ def pymc_sampler(nuts_sampler: str) -> Callable[[ModelSpec, Design, PriorTable, 
     """
 
     def sample(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> Sampled:
-        import pymc as pm
-
-        settings = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
-        names = reported_names(design)
-        started = time.perf_counter()
-        with _graph(spec, design, priors):
-            # an explicit NUTS step: PyMC would otherwise be free to choose Metropolis without saying so
-            own = {"step": pm.NUTS(target_accept=settings.target_accept)} if nuts_sampler == "pymc" else {}
-            with _chains_in_words():
-                tree = pm.sample(
-                    draws=settings.draws,
-                    tune=settings.tune,
-                    chains=settings.chains,
-                    cores=settings.parallel,
-                    random_seed=settings.seed,
-                    progressbar=settings.progressbar,
-                    nuts_sampler=nuts_sampler,
-                    var_names=names,
-                    compute_convergence_checks=False,
-                    **(own or {"target_accept": settings.target_accept}),
-                )
-        finished = tree["posterior"].sizes["draw"]
-        interrupted = finished < (settings.draws or 0) or tree["posterior"].sizes["chain"] < settings.chains
-        details: dict[str, Any] = {"sampling_seconds": time.perf_counter() - started, "tune": settings.tune}
-        if interrupted:
-            details["interrupted_after"] = finished
-        posterior, stats = tree["posterior"].to_dataset()[names], tree["sample_stats"].to_dataset()
-        return Sampled(posterior, stats, interrupted, details)
+        return sample_pymc(nuts_sampler, _graph(spec, design, priors), reported_names(design), settings)
 
     return sample
+
+
+def sample_pymc(nuts_sampler: str, graph: pm.Model, names: list[str], settings: SamplerSettings) -> Sampled:
+    """Sample a graph by ``pm.sample`` with one of its samplers; `names` are what is reported."""
+    import pymc as pm
+
+    settings = settings.filled(DEFAULT_DRAWS, DEFAULT_TUNE, DEFAULT_TARGET_ACCEPT)
+    started = time.perf_counter()
+    with graph:
+        # an explicit NUTS step: PyMC would otherwise be free to choose Metropolis without saying so
+        own = {"step": pm.NUTS(target_accept=settings.target_accept)} if nuts_sampler == "pymc" else {}
+        with _chains_in_words():
+            tree = pm.sample(
+                draws=settings.draws,
+                tune=settings.tune,
+                chains=settings.chains,
+                cores=settings.parallel,
+                random_seed=settings.seed,
+                progressbar=settings.progressbar,
+                nuts_sampler=nuts_sampler,
+                var_names=names,
+                compute_convergence_checks=False,
+                **(own or {"target_accept": settings.target_accept}),
+            )
+    finished = tree["posterior"].sizes["draw"]
+    interrupted = finished < (settings.draws or 0) or tree["posterior"].sizes["chain"] < settings.chains
+    details: dict[str, Any] = {"sampling_seconds": time.perf_counter() - started, "tune": settings.tune}
+    if interrupted:
+        details["interrupted_after"] = finished
+    posterior, stats = tree["posterior"].to_dataset()[names], tree["sample_stats"].to_dataset()
+    return Sampled(posterior, stats, interrupted, details)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine import (
     coordinates,
     gaussian,
@@ -38,22 +39,23 @@ from bayes_glmm.engine.gaussian_fit import (
     marginal_pays,
     why_not_marginal,
 )
-from bayes_glmm.engine.laplace import LaplaceFit, SparseFit, laplace_fits, related_fits
+from bayes_glmm.engine.laplace import LaplaceFit, SparseFit, fit_around, laplace_fits, related_fits
 from bayes_glmm.engine.level_choice import laplace_error
 from bayes_glmm.engine.level_fit import complete_level_positions, level_fit, level_posterior
 from bayes_glmm.engine.level_patterns import has_many_levels, has_many_units, why_not_integrated
 from bayes_glmm.engine.likelihood_rows import is_normal
 from bayes_glmm.engine.native import NativeFunction, compile_ahead
 from bayes_glmm.engine.pack import Packed, pack, related_system, why_not_covered
+from bayes_glmm.engine.pack_responses import pack_responses, why_not_covered_together
 from bayes_glmm.engine.rows import row_kernel
 from bayes_glmm.engine.run import CompiledPosterior, expand_draws, kernel_posterior
 from bayes_glmm.engine.sparse_laplace import sparse_rows
 from bayes_glmm.engine.sparse_map import related_posterior
-from bayes_glmm.engine.unpack import unpack_draws
+from bayes_glmm.engine.unpack import unpack_draws, unpack_responses
 from bayes_glmm.errors import SamplingError
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.modes import record_of_modes, run_over_modes, that_matter
-from bayes_glmm.inference.nuts import Run, is_near_normal
+from bayes_glmm.inference.nuts import Run, is_near_normal, run_nuts
 from bayes_glmm.inference.settings import Sampled, SamplerSettings, available_processors
 from bayes_glmm.model.prior_table import PriorTable
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -66,6 +68,8 @@ _REDRAWS = 20  # rounds in which Laplace draws that are not finite are drawn aga
 SHORTEST, SHORTEST_MIXED = 10, 250
 #: Posterior sds by which Laplace's approximation may move a log sd before levels' effects are integrated out instead.
 POOR = 0.7
+#: The run that says where theta is.
+PILOT: Mapping[str, Any] = {"draws": 100, "tune": 100, "chains": 4, "target_accept": 0.8, "label": "Short run"}
 #: Along straight trajectories. Less takes a few gradients off, and now and then a draw far out diverges.
 DEFAULT_TARGET_ACCEPT = 0.8
 #: Along trajectories of a normal, which take 3 gradients a draw. In few dimensions their longest step binds, not this;
@@ -74,7 +78,7 @@ NORMAL_TARGET_ACCEPT = 0.65
 
 
 @dataclass(frozen=True, eq=False)
-class _Prepared:
+class Prepared:
     """A model ready to be sampled.
 
     Its posterior in the coordinates of each mode that matters, their log masses, how draws become positions, the
@@ -117,6 +121,45 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
         raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
     started = time.perf_counter()
     prepared = _prepare(spec, design, priors, settings, integrate=True)
+    return run_prepared(prepared, settings, started, lambda x: unpack_draws(x, prepared.packed, design))
+
+
+def sample_together(
+    design: MultivariateDesign, tables: tuple[PriorTable, ...], priors: PriorTable, settings: SamplerSettings
+) -> Sampled:
+    """Sample a model of several responses as `sample_kernel` does a model of one; `tables` are those of each response.
+
+    Raises
+    ------
+    SamplingError
+        If the kernel does not cover the model, or no chain could be started.
+    """
+    reason = why_not_covered_together(design, tables, priors)
+    if reason is not None:
+        raise SamplingError(f"backend='kernel' does not cover this model: {reason}. Use backend='auto'.")
+    started = time.perf_counter()
+    prepared = _prepare_together(design, tables, priors)
+    return run_prepared(prepared, settings, started, lambda x: unpack_responses(x, prepared.packed, design))
+
+
+def _prepare_together(design: MultivariateDesign, tables: tuple[PriorTable, ...], priors: PriorTable) -> Prepared:
+    """Put a model of several responses in the coordinates of its Laplace fits."""
+    kernels = {row_kernel(part.family.kernel or "", part.link.name) for part in design.spec.parts}
+    related = any(term.structure is not None for term in design.groups)
+    path = _RELATED_COORDINATES if related else _COORDINATES
+    compile_ahead([*path, mixing.rank_statistics, *kernels], available_processors())
+    packed = pack_responses(design, tables, priors)
+    if not related:
+        return _in_coordinates(packed, that_matter(laplace_fits(packed)))
+    system = related_system(packed, design)
+    assert system is not None  # else the kernel would not cover the model
+    return _in_coordinates(packed, that_matter(related_fits(packed, sparse_rows(packed.data, system))))
+
+
+def run_prepared(
+    prepared: Prepared, settings: SamplerSettings, started: float, unpack: Callable[[Array], xr.Dataset]
+) -> Sampled:
+    """Run NUTS behind a model's coordinates, again where its geometry is bad; `unpack` names what positions hold."""
     prepared_at = time.perf_counter()
     steps = _steps(prepared, settings)
     accept = NORMAL_TARGET_ACCEPT if steps else DEFAULT_TARGET_ACCEPT
@@ -141,11 +184,10 @@ def sample_kernel(spec: ModelSpec, design: Design, priors: PriorTable, settings:
     details |= record_of_modes(prepared.masses, settings.chains)
     if run.interrupted:
         details["interrupted_after"] = run.x.shape[1]
-    posterior = unpack_draws(prepared.positions(run.x), prepared.packed, design)
-    return Sampled(posterior, run.stats, run.interrupted, details)
+    return Sampled(unpack(prepared.positions(run.x)), run.stats, run.interrupted, details)
 
 
-def _steps(prepared: _Prepared, settings: SamplerSettings) -> int:
+def _steps(prepared: Prepared, settings: SamplerSettings) -> int:
     """Return in how many steps trajectories of a normal do, fewest first; 0 where none do."""
     for steps in prepared.steps:
         if all(is_near_normal(posterior, settings, steps) for posterior in prepared.posteriors):
@@ -178,16 +220,41 @@ def approximate_laplace(spec: ModelSpec, design: Design, priors: PriorTable, set
         raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
     started = time.perf_counter()
     prepared = _prepare(spec, design, priors, settings, integrate=False)
+    return draw_prepared(prepared, settings, started, lambda x: unpack_draws(x, prepared.packed, design))
+
+
+def approximate_together(
+    design: MultivariateDesign, tables: tuple[PriorTable, ...], priors: PriorTable, settings: SamplerSettings
+) -> Sampled:
+    """Draw from the Laplace approximation of a model of several responses.
+
+    Raises
+    ------
+    SamplingError
+        If the kernel does not cover the model.
+    """
+    reason = why_not_covered_together(design, tables, priors)
+    if reason is not None:
+        raise SamplingError(f"method='laplace' needs the kernel, which does not cover this model: {reason}.")
+    started = time.perf_counter()
+    prepared = _prepare_together(design, tables, priors)
+    return draw_prepared(prepared, settings, started, lambda x: unpack_responses(x, prepared.packed, design))
+
+
+def draw_prepared(
+    prepared: Prepared, settings: SamplerSettings, started: float, unpack: Callable[[Array], xr.Dataset]
+) -> Sampled:
+    """Draw from the normal distribution in a model's coordinates; `unpack` names what positions hold."""
     best = prepared.posteriors[0]
     shape = (settings.chains, settings.draws or LAPLACE_DRAWS, best.dimension)
     x, redrawn = _finite_positions(prepared, np.random.default_rng(settings.seed), shape)
     details = {"path": "Laplace approximation", "prepare_seconds": time.perf_counter() - started, "redrawn": redrawn}
     details |= record_of_modes(prepared.masses, chains=1)  # the draws are those around the first
     stats = xr.Dataset(coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
-    return Sampled(unpack_draws(x, prepared.packed, design), stats, False, details)
+    return Sampled(unpack(x), stats, False, details)
 
 
-def _finite_positions(prepared: _Prepared, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, int]:
+def _finite_positions(prepared: Prepared, rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[Array, int]:
     """Draw positions (chains, draws, D) about the first mode, and say how many were drawn again.
 
     Where a correlation rounds to one, group effects have no density and no finite place.
@@ -226,11 +293,11 @@ def _compile(spec: ModelSpec, path: tuple[NativeFunction, ...]) -> None:
 
 def _prepare(
     spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, integrate: bool
-) -> _Prepared:
+) -> Prepared:
     """Choose coordinates: those of the Laplace fit, or, with `integrate`, what is quicker where its shape is poor."""
     normal = is_normal(spec)
     if any(term.structure is not None for term in design.groups):
-        return _with_related_levels(spec, design, priors, settings)
+        return _with_related_levels(spec, design, priors, settings, adapt=integrate)
     _compile(spec, _EXACT if normal else _COORDINATES)
     packed = pack(spec, design, priors)
     if normal:
@@ -252,7 +319,7 @@ def _prepare(
     return _in_coordinates(packed, fits)
 
 
-def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settings: SamplerSettings) -> _Prepared:
+def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settings: SamplerSettings) -> Prepared:
     """Put theta's marginal posterior behind the coordinates of the fits that matter."""
     exact = that_matter(fits)
 
@@ -260,35 +327,52 @@ def _integrated(packed: Packed, fits: tuple[GaussianFit, ...], path: str, settin
         return complete_positions(packed, exact[0], theta, settings.seed)
 
     behind = tuple(gaussian_posterior(packed, fit) for fit in exact)
-    return _Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
+    return Prepared(packed, behind, tuple(fit.log_mass for fit in exact), complete, path, 0)
 
 
-def _with_related_levels(spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings) -> _Prepared:
-    """Integrate beta and the effects of related levels out by a sparse factor, or let it make the coordinates."""
+def _with_related_levels(
+    spec: ModelSpec, design: Design, priors: PriorTable, settings: SamplerSettings, adapt: bool
+) -> Prepared:
+    """Integrate beta and the effects of related levels out by a sparse factor, or let it make the coordinates.
+
+    With `adapt` these are moved to where a short run finds theta, unless the Laplace fit is near enough.
+    """
     packed = pack(spec, design, priors)
     exact = is_normal(spec) and has_normal_priors(packed.data)
     _compile(spec, _RELATED if exact else _RELATED_COORDINATES)
     system = related_system(packed, design)
     assert system is not None  # else the kernel would not cover the model
     if not exact:
-        return _in_coordinates(packed, that_matter(related_fits(packed, sparse_rows(packed.data, system))))
+        pattern = sparse_rows(packed.data, system)
+        fits = that_matter(related_fits(packed, pattern))
+        prepared = _in_coordinates(packed, fits)
+        alone = adapt and len(fits) == 1 and len(fits[0].theta_factor) > 0
+        if not alone or is_near_normal(prepared.posteriors[0], replace(settings, target_accept=None)):
+            return prepared
+        pilot = run_nuts(prepared.posteriors[0], replace(settings, **PILOT))
+        if pilot.interrupted:
+            raise SamplingError("Sampling was interrupted before it had begun: there are no draws yet.")
+        moved = fit_around(packed, pattern, pilot.x.reshape(-1, pilot.x.shape[2]))
+        return replace(
+            _in_coordinates(packed, (moved,)), path="coordinates of a Laplace fit where a short run put theta"
+        )
     path = "beta and effects of related levels integrated out exactly by a sparse factor, then drawn"
     return _integrated(packed, gaussian_fits(packed, system), path, settings)
 
 
-def _in_coordinates(packed: Packed, fits: Sequence[LaplaceFit | SparseFit]) -> _Prepared:
+def _in_coordinates(packed: Packed, fits: Sequence[LaplaceFit | SparseFit]) -> Prepared:
     """Put the density of (u, beta, theta) behind the coordinates of the Laplace fits that matter."""
     first_beta, path = int(packed.data.sizes[layout.N_U]), "coordinates of the Laplace fit"
     posteriors = tuple(
         related_posterior(packed, fit) if isinstance(fit, SparseFit) else kernel_posterior(packed, fit) for fit in fits
     )
     masses = tuple(fit.log_mass for fit in fits)
-    return _Prepared(packed, posteriors, masses, lambda x: x, path, first_beta)
+    return Prepared(packed, posteriors, masses, lambda x: x, path, first_beta)
 
 
 def _with_levels_integrated(
     spec: ModelSpec, packed: Packed, settings: SamplerSettings, start: Array | None = None
-) -> _Prepared | None:
+) -> Prepared | None:
     """Integrate levels' effects out, from a position (beta, theta) on; None where the lattices do not do."""
     _compile(spec, _INTEGRALS)
     fit = level_fit(packed, start)
@@ -299,7 +383,7 @@ def _with_levels_integrated(
     def complete(x: Array) -> Array:
         return complete_level_positions(packed, fit, x, settings.seed)
 
-    return _Prepared(packed, (level_posterior(fit),), (fit.log_mass,), complete, path, 0, steps=(1, 3))
+    return Prepared(packed, (level_posterior(fit),), (fit.log_mass,), complete, path, 0, steps=(1, 3))
 
 
 def geometry_trouble(stats: xr.Dataset) -> str | None:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayes_glmm.arguments import as_whole, checked_seed
 from bayes_glmm.errors import SamplingError
-from bayes_glmm.model.naming import FLAT, reported_names, threshold_labels
+from bayes_glmm.model.naming import FLAT, dependence_name, reported_names, threshold_labels
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 
 if TYPE_CHECKING:
@@ -99,11 +99,13 @@ def _group(
         )
     along = basis @ (_values(rng, priors.sd, draws)[:, :, None] * root)
     sd = np.sqrt(np.square(along).sum(axis=2))
-    standard = rng.standard_normal((len(term.levels), draws * k))
-    if term.structure is not None:
-        standard = term.structure.related(standard)
+    law = priors.dependence
+    value = np.zeros(draws) if law is None else _values(rng, [law], draws)[:, 0]
+    standard = term.related(rng.standard_normal((len(term.levels), draws * k)), np.repeat(value, k))
     effects = np.einsum("lsk,sjk->slj", standard.reshape(-1, draws, k), along)
     found = {f"b_{term.name}": ((term.dim, coef), effects), f"sd_{term.name}": ((coef,), sd)}
+    if law is not None:
+        found[dependence_name(term)] = ((), value)
     if priors.corr is not None:
         unit = along / sd[:, :, None]
         found[f"corr_{term.name}"] = ((coef, f"{coef}_2"), unit @ unit.transpose(0, 2, 1))

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.spec.multivariate import RESIDUAL
 
 
 def population_scalars(draws: xr.Dataset, design: Design) -> xr.Dataset:
@@ -33,6 +34,8 @@ def population_scalars(draws: xr.Dataset, design: Design) -> xr.Dataset:
         own = [dim for dim in variable.dims if dim not in ("chain", "draw")]
         ordered = variable.transpose("chain", "draw", *own)
         for index in np.ndindex(ordered.shape[2:]):
+            if name == RESIDUAL and len(index) == 2 and index[0] <= index[1]:
+                continue
             if name in terms and not _is_free(index, terms[str(name)].blocks):
                 continue
             at = dict(zip(own, index, strict=True))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ import xarray as xr
 from bayes_glmm.design.design import Design, build_design
 from bayes_glmm.design.frame import plain
 from bayes_glmm.design.frames import unstacked
+from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.errors import DataWarning, GLMMError
 from bayes_glmm.inference.columns import pack_column, unpack_column
 from bayes_glmm.inference.fit import Fit, assemble_tree
@@ -43,7 +45,7 @@ __all__ = ["SavedFit", "read_fit", "save_fit"]
 #: 2: the priors of the fit come with what they are about; files of format 1 do not say it, and it has changed since.
 FORMAT = 2
 #: The group of a file that holds the model; the others are the fit's own.
-_GROUP = "bayes_glmm"
+GROUP = "bayes_glmm"
 #: What the names of arrays of rows without a response begin with.
 _UNANSWERED = "unanswered_"
 
@@ -93,9 +95,14 @@ def save_fit(fit: Fit, path: str | os.PathLike[str]) -> Path:
     DataError
         If a column holds Python objects other than numbers, text and dates.
     """
+    return write_tree(_file_tree(fit), path)
+
+
+def write_tree(tree: xr.DataTree, path: str | os.PathLike[str]) -> Path:
+    """Write what a file holds, in one step, and return where."""
     target = checked_target(path, "fit.nc")
     # in memory first: HDF5 does not survive a disk that is full
-    content = _file_tree(fit).to_netcdf(engine="h5netcdf")
+    content = tree.to_netcdf(engine="h5netcdf")
     try:
         write_sealed(content, target)
     except OSError as error:
@@ -123,33 +130,91 @@ def read_fit(path: str | os.PathLike[str]) -> SavedFit:
         If the file is missing, damaged, was changed after it was saved, refers to anything outside itself, or is of
         another version.
     """
+    return saved_fit(open_file(path))
+
+
+def saved_fit(file: OpenFile) -> SavedFit:
+    """Build the parts of a fit of one response again; raises as `read_fit` does."""
+    with rebuilding(file):
+        spec, design, priors = _model(file.model, file.manifest)
+    file.check_levels(design.groups)
+    if "frames" in file.manifest:
+        parts = _parts(spec, design, file.dt, file.manifest["frames"], file.source)
+        return SavedFit(spec, design, priors, file.dt, parts)
+    assert design.response is not None
+    file.check_response(design.response.name, design.response.y, file.dt["observed_data"].to_dataset().values())
+    return SavedFit(spec, design, priors, file.dt)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenFile:
+    """A file that is whole: its description, the arrays of its model, and the fit's own groups.
+
+    Parameters
+    ----------
+    source
+        The file.
+    manifest
+        What is described as JSON.
+    model
+        Arrays of the model.
+    dt
+        The fit's tree.
+    """
+
+    source: Path
+    manifest: dict[str, Any]
+    model: xr.Dataset
+    dt: xr.DataTree
+
+    @property
+    def has_several(self) -> bool:
+        """Whether it is a fit of several responses."""
+        return isinstance(self.manifest.get("spec"), dict) and "responses" in self.manifest["spec"]
+
+    def check_levels(self, groups: Iterable[GroupTerm]) -> None:
+        """Refuse levels in another order than the draws have them."""
+        for term in groups:
+            saved = [str(label) for label in self.dt["posterior"][term.dim].to_numpy()]
+            if saved != [str(level) for level in term.levels]:
+                raise GLMMError(
+                    f"{self.source}: this version orders the levels of {term.name!r} in another way than bayes_glmm "
+                    f"{self.manifest['version']} did; fit it again."
+                )
+
+    def check_response(self, name: str, y: npt.NDArray[np.float64], observed: Iterable[Any]) -> None:
+        """Refuse responses (rows,) that are none of those observed; NaN where a row has none."""
+        if not any(
+            one.shape == y.shape and np.allclose(one, y, rtol=1e-6, atol=0.0, equal_nan=True) for one in observed
+        ):
+            raise GLMMError(
+                f"{self.source}: this version reads the response {name!r} in another way than bayes_glmm "
+                f"{self.manifest['version']} did, such as which of two levels is the event; fit it again."
+            )
+
+
+def open_file(path: str | os.PathLike[str]) -> OpenFile:
+    """Open a file that `write_tree` wrote; raises as `read_fit` does."""
     source = Path(checked_path(path, "fit.nc"))
     check_seal(source)
     tree = read_tree(source)
     manifest = _manifest(tree, source)
-    try:
-        spec, design, priors = _model(tree[_GROUP].to_dataset(), manifest)
-    except (GLMMError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise GLMMError(f"{source}: its model cannot be built again: {error}") from error
-    kept = {str(name): _with_text(child.to_dataset()) for name, child in tree.children.items() if name != _GROUP}
+    kept = {str(name): _with_text(child.to_dataset()) for name, child in tree.children.items() if name != GROUP}
     dt = xr.DataTree.from_dict(kept)
     dt.attrs = {str(key): plain(value) for key, value in tree.attrs.items()}
-    for term in design.groups:
-        if [str(label) for label in dt["posterior"][term.dim].to_numpy()] != [str(level) for level in term.levels]:
-            raise GLMMError(
-                f"{source}: this version orders the levels of {term.name!r} in another way than bayes_glmm "
-                f"{manifest['version']} did; fit it again."
-            )
-    if "frames" in manifest:
-        return SavedFit(spec, design, priors, dt, _parts(spec, design, dt, manifest["frames"], source))
-    assert design.response is not None
-    observed, y = dt["observed_data"].to_dataset(), design.response.y
-    if not any(one.shape == y.shape and np.allclose(one, y, rtol=1e-6, atol=0.0) for one in observed.values()):
-        raise GLMMError(
-            f"{source}: this version reads the response {design.response.name!r} in another way than bayes_glmm "
-            f"{manifest['version']} did, such as which of two levels is the event; fit it again."
-        )
-    return SavedFit(spec, design, priors, dt)
+    return OpenFile(source, manifest, tree[GROUP].to_dataset(), dt)
+
+
+@contextmanager
+def rebuilding(file: OpenFile) -> Iterator[None]:
+    """Say of what goes wrong within that the file's model cannot be built again; nothing is warned of twice."""
+    try:
+        with warnings.catch_warnings():
+            # said when the model was made
+            warnings.simplefilter("ignore", DataWarning)
+            yield
+    except (GLMMError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise GLMMError(f"{file.source}: its model cannot be built again: {error}") from error
 
 
 def _parts(
@@ -175,21 +240,15 @@ def _parts(
 
 def _file_tree(fit: Fit) -> xr.DataTree:
     spec, design = fit.model.spec, fit.model.design
-    if not spec.family.is_in_table or LINKS.get(spec.link.name) is not spec.link:
-        raise GLMMError(
-            f"The fit uses a family or link of your own ({spec.family.name}, {spec.link.name}), which a file cannot "
-            "hold; keep the draws by fit.dt.to_netcdf(path)."
-        )
+    check_tables(spec)
     groups = {str(name): child.to_dataset() for name, child in fit.dt.children.items()}
-    arrays, columns, index = _packed_frame(design.frame)
+    arrays, columns, index = packed_frame(design.frame)
     table = fit.model.prior_table
-    arrays = arrays.assign(
-        {name: (tuple(f"{name}_{i}" for i in range(array.ndim)), array) for name, array in _prior_arrays(table).items()}
-    )
+    arrays = arrays.assign(prior_arrays(table))
     unanswered = None
     if design.unanswered is not None:
         known = design.unanswered.dropna(axis=1)
-        others, *unanswered = _packed_frame(known)
+        others, *unanswered = packed_frame(known)
         arrays = arrays.merge(others.rename({str(name): f"{_UNANSWERED}{name}" for name in (*others, *others.dims)}))
     arrays, related = with_structures(arrays, spec.covariances)
     manifest = {
@@ -197,7 +256,7 @@ def _file_tree(fit: Fit) -> xr.DataTree:
         "version": version("bayes_glmm"),
         "spec": json.loads(spec.to_json()),
         "covariances": related,
-        "priors": [_prior_record(row) for row in table],
+        "priors": [prior_record(row) for row in table],
         "centered": table.centered,
         "columns": columns,
         "index": index,
@@ -210,9 +269,18 @@ def _file_tree(fit: Fit) -> xr.DataTree:
     if len(fit.parts) > 1:
         manifest["frames"] = [_frame_record(part) for part in fit.parts]
     arrays["manifest"] = ((), json.dumps(manifest))
-    tree = xr.DataTree.from_dict({**groups, _GROUP: arrays})
+    tree = xr.DataTree.from_dict({**groups, GROUP: arrays})
     tree.attrs = dict(fit.dt.attrs)
     return tree
+
+
+def check_tables(spec: ModelSpec) -> None:
+    """Refuse families and links that no table has, which a file cannot hold."""
+    if not spec.family.is_in_table or LINKS.get(spec.link.name) is not spec.link:
+        raise GLMMError(
+            f"The fit uses a family or link of your own ({spec.family.name}, {spec.link.name}), which a file cannot "
+            "hold; keep the draws by fit.dt.to_netcdf(path)."
+        )
 
 
 def _frame_record(part: Fit) -> dict[str, Any]:
@@ -221,7 +289,7 @@ def _frame_record(part: Fit) -> dict[str, Any]:
     return {"rows": design.size, "dropped": design.dropped, "reasons": design.reasons, "attrs": attrs}
 
 
-def _packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str, Any]]:
+def packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str, Any]]:
     """Return the rows and their labels as arrays, with what reads them back."""
     parts: dict[str, npt.NDArray[Any]] = {}
     columns, labels = [], []
@@ -238,8 +306,8 @@ def _packed_frame(frame: pd.DataFrame) -> tuple[xr.Dataset, list[Any], dict[str,
     return xr.Dataset(variables), columns, {"levels": labels}
 
 
-def _frame(group: xr.Dataset, manifest: Mapping[str, Any], before: str = "") -> pd.DataFrame:
-    """Return the rows that `_packed_frame` wrote; names of arrays may have something before them."""
+def saved_frame(group: xr.Dataset, manifest: Mapping[str, Any], before: str = "") -> pd.DataFrame:
+    """Return the rows that `packed_frame` wrote; names of arrays may have something before them."""
 
     def column(prefix: str, description: Mapping[str, Any]) -> Any:
         arrays = {
@@ -264,23 +332,25 @@ def _model(group: xr.Dataset, manifest: Mapping[str, Any]) -> tuple[ModelSpec, D
     """Build specification, design and priors as they were."""
     spec = ModelSpec.from_json(json.dumps(manifest["spec"]))
     spec = replace(spec, covariances=saved_structures(group, manifest.get("covariances", [])))
-    with warnings.catch_warnings():
-        # said when the model was made
-        warnings.simplefilter("ignore", DataWarning)
-        # rows without a response stand by themselves
-        design = build_design(replace(spec, missing="drop"), _frame(group, manifest))
+    # rows without a response stand by themselves
+    design = build_design(replace(spec, missing="drop"), saved_frame(group, manifest))
     if "unanswered" in manifest:
-        rows = _frame(group, manifest["unanswered"], _UNANSWERED).reindex(columns=design.frame.columns)
+        rows = saved_frame(group, manifest["unanswered"], _UNANSWERED).reindex(columns=design.frame.columns)
         design = replace(design, unanswered=rows)
     spec = replace(design.spec, missing=spec.missing)  # with the categories of the response
     design = replace(design, spec=spec, dropped=int(manifest["dropped"]), reasons=dict(manifest["reasons"]))
+    check_columns(design.coefs, design.X, manifest)
+    return spec, design, saved_priors(resolve_priors(spec, design), group, manifest)
+
+
+def check_columns(coefs: Sequence[str], X: npt.NDArray[np.float64], manifest: Mapping[str, Any]) -> None:
+    """Refuse columns X (rows, coefficients) that are not those of the saved fit."""
     saved = manifest["design"]
-    if list(design.coefs) != saved["coefs"] or not np.allclose(design.X.sum(axis=0), saved["sums"], rtol=1e-6):
+    if list(coefs) != saved["coefs"] or not np.allclose(X.sum(axis=0), saved["sums"], rtol=1e-6):
         raise GLMMError(
             f"this version builds other columns from its formula than bayes_glmm {manifest['version']} did; fit it "
             "again."
         )
-    return spec, design, _saved_priors(resolve_priors(spec, design), group, manifest)
 
 
 def _with_text(dataset: xr.Dataset) -> xr.Dataset:
@@ -294,18 +364,20 @@ def _with_text(dataset: xr.Dataset) -> xr.Dataset:
 # ------------------------------------------------------------------ priors
 
 
-def _prior_record(row: ParameterPrior) -> list[Any]:
+def prior_record(row: ParameterPrior) -> list[Any]:
+    """Write a prior as JSON holds it."""
     return [row.parameter, row.prior.to_dict(), row.power, row.source, row.about]
 
 
-def _prior_arrays(table: PriorTable) -> dict[str, npt.NDArray[np.float64]]:
+def prior_arrays(table: PriorTable) -> dict[str, tuple[tuple[str, ...], npt.NDArray[np.float64]]]:
     """Return what the priors are about as arrays: of a grouping factor only where it is not the effects as reported."""
     arrays = {f"priors_{name}": getattr(table, name) for name in ("basis", "location", "means")}
     bases = {f"priors_basis{number}": group.basis for number, (_, group) in enumerate(table.groups)}
-    return arrays | {name: basis for name, basis in bases.items() if basis is not None}
+    arrays |= {name: basis for name, basis in bases.items() if basis is not None}
+    return {name: (tuple(f"{name}_{i}" for i in range(array.ndim)), array) for name, array in arrays.items()}
 
 
-def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, Any]) -> PriorTable:
+def saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, Any]) -> PriorTable:
     """Put the priors of the fit in the place of those this version would choose."""
     records = manifest["priors"]
     rows = iter(records)
@@ -328,7 +400,8 @@ def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, A
     for number, (name, priors) in enumerate(table.groups):
         sd, key, k = tuple(map(restored, priors.sd)), f"priors_basis{number}", len(priors.sd)
         corr = priors.corr and restored(priors.corr)
-        groups.append((name, GroupPriors(sd, corr, array(key, k, k) if key in group else None)))
+        own = priors.dependence and restored(priors.dependence)
+        groups.append((name, GroupPriors(sd, corr, own, array(key, k, k) if key in group else None)))
     return PriorTable(
         beta,
         tuple(groups),
@@ -345,10 +418,10 @@ def _saved_priors(table: PriorTable, group: xr.Dataset, manifest: Mapping[str, A
 
 
 def _manifest(tree: xr.DataTree, source: Path) -> dict[str, Any]:
-    if _GROUP not in tree.children or "manifest" not in tree[_GROUP].data_vars:
+    if GROUP not in tree.children or "manifest" not in tree[GROUP].data_vars:
         raise GLMMError(f"{source} is netCDF, but no fit that this package saved; xarray.open_datatree reads it.")
     try:
-        manifest = json.loads(str(tree[_GROUP]["manifest"].item()))
+        manifest = json.loads(str(tree[GROUP]["manifest"].item()))
     except ValueError as error:
         raise GLMMError(f"{source}: the description of its model is damaged: {error}.") from None
     if not isinstance(manifest, dict) or not {"format", "version"} <= set(manifest):

@@ -15,15 +15,17 @@ import xarray as xr
 
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.inference.columns import pack_column, unpack_column
+from bayes_glmm.structures.adjacency import Adjacency
 from bayes_glmm.structures.structure import SYMBOLS, Structure
 
 __all__ = ["saved_structures", "with_structures"]
 
+_ENDS = ("one", "other")
 _INTEGERS, _NUMBERS = ("start", "before"), ("weights", "innovations", "variances")
 
 
 def with_structures(
-    arrays: xr.Dataset, covariances: Sequence[tuple[str, Structure]]
+    arrays: xr.Dataset, covariances: Sequence[tuple[str, Structure | Adjacency]]
 ) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     """Add structures to the arrays of a file.
 
@@ -32,7 +34,7 @@ def with_structures(
     arrays
         What the file holds so far.
     covariances
-        Pairs of a grouping factor and its structure.
+        Pairs of a grouping factor and its structure, or its neighbours.
 
     Returns
     -------
@@ -46,13 +48,18 @@ def with_structures(
         prefix = f"covariance{number}_"
         packed, labels = pack_column(pd.Series(list(structure.labels)), f"levels of {factor!r}")
         parts = {f"label_{role}": array for role, array in packed.items()}
-        parts |= {name: getattr(structure, name) for name in (*_INTEGERS, *_NUMBERS)}
+        if isinstance(structure, Adjacency):
+            parts |= dict(zip(_ENDS, structure.edges, strict=True))
+        else:
+            parts |= {name: getattr(structure, name) for name in (*_INTEGERS, *_NUMBERS)}
         arrays = arrays.assign({f"{prefix}{name}": (f"{prefix}{name}_item", array) for name, array in parts.items()})
         descriptions.append({"factor": factor, "kind": structure.kind, "labels": labels})
     return arrays, descriptions
 
 
-def saved_structures(group: xr.Dataset, descriptions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Structure], ...]:
+def saved_structures(
+    group: xr.Dataset, descriptions: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[str, Structure | Adjacency], ...]:
     """Read what `with_structures` wrote.
 
     Parameters
@@ -73,19 +80,33 @@ def saved_structures(group: xr.Dataset, descriptions: Sequence[Mapping[str, Any]
         If the arrays do not fit each other.
     """
     return tuple(
-        (str(told["factor"]), _structure(group, f"covariance{number}_", told))
+        (
+            str(told["factor"]),
+            (_neighbours if told["kind"] == Adjacency.kind else _structure)(group, f"covariance{number}_", told),
+        )
         for number, told in enumerate(descriptions)
     )
+
+
+def _labels(group: xr.Dataset, prefix: str, told: Mapping[str, Any]) -> list[Any]:
+    roles = {str(name).removeprefix(f"{prefix}label_") for name in group if str(name).startswith(f"{prefix}label_")}
+    labels = unpack_column({role: group[f"{prefix}label_{role}"].to_numpy() for role in roles}, told["labels"])
+    return pd.Series(labels).tolist()
+
+
+def _neighbours(group: xr.Dataset, prefix: str, told: Mapping[str, Any]) -> Adjacency:
+    labels = _labels(group, prefix, told)
+    edges = np.stack([np.asarray(group[prefix + name].to_numpy(), dtype=np.int64) for name in _ENDS])
+    if edges.size and not (0 <= edges.min() and edges.max() < len(labels)):
+        raise GLMMError(f"the neighbours of {told['factor']!r} are damaged.")
+    return Adjacency.of_edges(labels, edges)
 
 
 def _structure(group: xr.Dataset, prefix: str, told: Mapping[str, Any]) -> Structure:
     start, before = (np.asarray(group[prefix + name].to_numpy(), dtype=np.int64) for name in _INTEGERS)
     weights, innovations, variances = (np.asarray(group[prefix + name].to_numpy(), dtype=float) for name in _NUMBERS)
-    roles = {str(name).removeprefix(f"{prefix}label_") for name in group if str(name).startswith(f"{prefix}label_")}
-    labels = unpack_column({role: group[f"{prefix}label_{role}"].to_numpy() for role in roles}, told["labels"])
-    structure = Structure(
-        str(told["kind"]), tuple(pd.Series(labels).tolist()), start, before, weights, innovations, variances
-    )
+    labels = tuple(_labels(group, prefix, told))
+    structure = Structure(str(told["kind"]), labels, start, before, weights, innovations, variances)
     if not _is_whole(structure):
         raise GLMMError(f"the covariance of {told['factor']!r} is damaged.")
     return structure

@@ -167,7 +167,10 @@ def _default_group_priors(
     if any(len(block) > 1 for block in term.blocks):
         where = about[int(np.argmax(moved))] if moved.any() else ""
         corr = ParameterPrior(f"corr[{term.name}]", Prior("LKJ", eta=1), about=where)
-    return GroupPriors(rows, corr, basis if moved.any() else None)
+    law, dependence = term.dependence, None
+    if law is not None:
+        dependence = ParameterPrior(f"{law.name}[{term.name}]", law.prior, lower=law.lower, upper=law.upper)
+    return GroupPriors(rows, corr, dependence, basis if moved.any() else None)
 
 
 def _effects_at_data(
@@ -243,7 +246,15 @@ def resolve_priors(spec: ModelSpec, design: Design) -> PriorTable:
     if any(row.parameter in chosen for row in moving):
         table = default_priors(spec, design, frozenset(chosen))
     groups = tuple(
-        (name, replace(group, sd=tuple(map(pick, group.sd)), corr=None if group.corr is None else pick(group.corr)))
+        (
+            name,
+            replace(
+                group,
+                sd=tuple(map(pick, group.sd)),
+                corr=group.corr and pick(group.corr),
+                dependence=group.dependence and pick(group.dependence),
+            ),
+        )
         for name, group in table.groups
     )
     beta, auxiliary, monotonic = (tuple(map(pick, rows)) for rows in (table.beta, table.auxiliary, table.monotonic))
@@ -275,6 +286,7 @@ def valid_keys(table: PriorTable) -> list[str]:
             keys += [row.parameter.replace("sd[", f"{scale}[", 1) for row in group.sd]
     correlated = [name for name, group in table.groups if group.corr is not None]
     keys += [*(["corr"] if correlated else []), *(f"corr[{name}]" for name in correlated)]
+    keys += [group.dependence.parameter for _, group in table.groups if group.dependence is not None]
     for row in table.auxiliary:
         keys.append(row.parameter)
         keys += ["variance[sigma]", "precision[sigma]"] if row.parameter == "sigma" else []
@@ -316,7 +328,8 @@ def _matches(key: str, table: PriorTable) -> list[tuple[ParameterPrior, float, f
     if head == "corr":
         rows = [group.corr for name, group in table.groups if group.corr is not None and inside in (None, name)]
         return [(row, 0 if inside is None else 1, 1.0) for row in rows]
-    return [(row, 1, 1.0) for row in table.auxiliary if row.parameter == key]
+    others = [*table.auxiliary, *(group.dependence for _, group in table.groups if group.dependence is not None)]
+    return [(row, 1, 1.0) for row in others if row.parameter == key]
 
 
 def _group_matches(

@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.monotonic import Monotonic
+from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.errors import GLMMError
 from bayes_glmm.families import DISCRETE
 from bayes_glmm.model.distributions import (
@@ -23,7 +24,7 @@ from bayes_glmm.model.distributions import (
     thresholds_parameter,
     vector_parameter,
 )
-from bayes_glmm.model.naming import AT_DATA, observed_name, threshold_labels
+from bayes_glmm.model.naming import AT_DATA, dependence_name, observed_name, threshold_labels
 from bayes_glmm.model.prior_table import GroupPriors, ParameterPrior, PriorTable
 from bayes_glmm.model.related import related
 from bayes_glmm.spec.model_spec import ModelSpec
@@ -105,13 +106,15 @@ def _linear_predictors(design: Design, priors: PriorTable, parametrization: Para
         for name, offset in zip(names, (design.offset, *design.offsets), strict=True)
     ]
     if design.coefs:
-        _add_fixed_part(etas, design, priors)
+        add_fixed_part(etas, design, priors)
+    for one, row in zip(design.monotonic, priors.monotonic, strict=True):
+        etas[0] = etas[0] + pm.modelcontext(None)["beta"][one.position] * _raised(design, one, row)
     for term, (_, group_priors) in zip(design.groups, priors.groups, strict=True):
-        _add_group_part(etas, term, group_priors, parametrization)
+        add_group_part(etas, term, group_priors, parametrization)
     return etas
 
 
-def _add_fixed_part(etas: list[Any], design: Design, priors: PriorTable) -> None:
+def add_fixed_part(etas: list[Any], design: Design | MultivariateDesign, priors: PriorTable) -> None:
     """Add X beta, by the coefficients at the data; ``beta`` is reported for the predictors as they are."""
     located = priors.centered and bool(design.intercepts)
     moved = located or not np.array_equal(priors.basis, np.eye(len(design.coefs)))
@@ -127,8 +130,6 @@ def _add_fixed_part(etas: list[Any], design: Design, priors: PriorTable) -> None
             eta = eta + (design.X[:, own] - priors.means[own]) @ priors.location[own]
         whole = len(own) == len(design.coefs)
         etas[channel] = eta + (X @ beta if whole else X[:, own] @ beta[own])
-    for term, row in zip(design.monotonic, priors.monotonic, strict=True):
-        etas[0] = etas[0] + pm.modelcontext(None)["beta"][term.position] * _raised(design, term, row)
 
 
 def _raised(design: Design, term: Monotonic, row: ParameterPrior) -> Any:
@@ -150,7 +151,7 @@ def _thresholds(model: pm.Model, row: ParameterPrior, priors: PriorTable) -> Any
     return centered
 
 
-def _add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> None:
+def add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, parametrization: Parametrization) -> None:
     """Add Z b of one grouping factor: codes index the levels, never a dense rows x levels matrix."""
     dims, k = (term.dim, f"{term.name}_coef"), len(term.coefs)
     # effects at the predictors' means, where they have the priors; reported for the predictors as they are
@@ -164,7 +165,7 @@ def _add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, param
     if parametrization == "centered":
         if term.structure is not None:
             raise GLMMError(
-                f"The effects of {term.name!r} have a known covariance; they are built non-centred only: "
+                f"The effects of {term.name!r} are correlated across its levels; they are built non-centred only: "
                 "to_pymc(parametrization='noncentered')."
             )
         if factor is None:
@@ -173,7 +174,9 @@ def _add_group_part(etas: list[Any], term: GroupTerm, priors: GroupPriors, param
             b = pm.MvNormal(f"b_{term.name}{own}", mu=np.zeros(k), chol=sd[:, None] * factor, dims=dims)
     else:
         z = pm.Normal(f"z_{term.name}", dims=dims)
-        z = z if term.structure is None else related(term.structure, z)
+        if term.structure is not None:
+            row = priors.dependence
+            z = related(term.structure, z, row and scalar_parameter(dependence_name(term), row))
         b = pm.Deterministic(f"b_{term.name}{own}", (z if factor is None else z @ factor.T) * sd, dims=dims)
     Z = term.Z
     if priors.basis is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from bayes_glmm.design.design import Design
+from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.model.prior_table import ParameterPrior
 
 #: Priors without a density of their own.
@@ -64,16 +65,42 @@ def reported_names(design: Design) -> list[str]:
     Returns
     -------
     list of str
-        ``beta``, then per group ``b_<group>``, ``sd_<group>`` and ``corr_<group>``, then the parameters that are the
-        same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes before the variables that share
-        its last dimension.
+        ``beta``, then per group ``b_<group>``, ``sd_<group>``, ``corr_<group>`` and ``rho_<group>`` or its like, then
+        the parameters that are the same in every row. ArviZ labels elements rightly only where ``b_<group>`` comes
+        before the variables that share its last dimension.
     """
-    names = ["beta"] if design.coefs else []
-    for term in design.groups:
+    return [
+        *coefficient_names(design.coefs, design.groups),
+        *(row.name for row in design.spec.constants),
+        *(one.name for one in design.monotonic),
+    ]
+
+
+def coefficient_names(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> list[str]:
+    """List ``beta`` and, for each grouping factor, its effects, sds and correlations, as `reported_names` does."""
+    names = ["beta"] if coefs else []
+    for term in groups:
         names.append(f"b_{term.name}")
         names.append(f"sd_{term.name}")
         names += [f"corr_{term.name}"] if any(len(block) > 1 for block in term.blocks) else []
-    return names + [row.name for row in design.spec.constants] + [term.name for term in design.monotonic]
+        names += [own] if (own := dependence_name(term)) else []
+    return names
+
+
+def dependence_name(term: GroupTerm) -> str:
+    """Name the parameter that says how strongly a factor's levels are correlated, ``"rho_herd:day"``; empty for none.
+
+    Parameters
+    ----------
+    term
+        The grouping factor.
+
+    Returns
+    -------
+    str
+        The name of its variable.
+    """
+    return "" if term.dependence is None else f"{term.dependence.name}_{term.name}"
 
 
 def random_variable_name(name: str, row: ParameterPrior) -> str:

@@ -82,6 +82,8 @@ class GroupPriors:
         One prior per coefficient, in the order of the term's coefficients; link scale.
     corr
         Prior of the correlation matrix of each block; None when no coefficients are correlated.
+    dependence
+        Prior of the parameter that says how strongly levels are correlated in time or space; None where there is none.
     basis
         (k, k) effects as reported from those at the predictors' means and in each level of factors, which the priors
         are about; None where they are about the effects as reported.
@@ -89,6 +91,7 @@ class GroupPriors:
 
     sd: tuple[ParameterPrior, ...]
     corr: ParameterPrior | None
+    dependence: ParameterPrior | None = None
     basis: Array | None = field(default=None, repr=False, compare=False)
 
     def at_data(self, sd: Array, corr: Array | None) -> tuple[Array, Array | None]:
@@ -163,6 +166,8 @@ class PriorTable:
             yield from group.sd
             if group.corr is not None:
                 yield group.corr
+            if group.dependence is not None:
+                yield group.dependence
         yield from self.auxiliary
         yield from self.monotonic
 

@@ -284,7 +284,7 @@ class RowPredictor:
         """
         parts = [self.whole.X, self.whole.offset[:, None], self.whole.offsets.T]
         averaged = [term for term in self.whole.groups if self.meanings[term.name] == "marginal"]
-        parts += [term.Z for term in self.read] + [term.along for term in averaged]
+        parts += [term.Z for term in self.read] + [term.variance_keys for term in averaged]
         parts += [term.codes[:, None].astype(float) for term in self.read]
         if self.family.known and self.family.mean is not None:
             parts += [self.whole.known[name][:, None] for name in ("lower", "upper")]

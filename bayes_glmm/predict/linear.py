@@ -18,7 +18,8 @@ from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.predict.meanings import READ
 from bayes_glmm.predict.posterior import PosteriorDraws
 from bayes_glmm.predict.relatives import given_relatives
-from bayes_glmm.structures.structure import Structure
+from bayes_glmm.structures.series import Series
+from bayes_glmm.structures.spectrum import Spectrum
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
@@ -125,7 +126,35 @@ def term_variance(draws: PosteriorDraws, term: GroupTerm, rows: Rows) -> Array:
     first, second = np.tril_indices(len(term.coefs))
     z = term.along[rows]
     products = z[:, first] * z[:, second] * np.where(first == second, 1.0, 2.0)
-    return np.maximum(draws.covariances[term.name][:, first, second] @ products.T, 0.0)
+    variance = np.maximum(draws.covariances[term.name][:, first, second] @ products.T, 0.0)
+    if term.unequal:
+        assert isinstance(term.structure, Spectrum)
+        spread = term.structure.spread(draws.dependence[term.name])
+        # levels that are not read count as the mean of all
+        spread = np.hstack([spread, spread.mean(axis=1, keepdims=True)])
+        codes = term.codes[rows]
+        variance *= spread[:, np.where((codes >= 0) & (codes < term.structure.size), codes, -1)]
+    return variance
+
+
+def mean_variance(draws: PosteriorDraws, term: GroupTerm) -> Array:
+    """Compute the variance of one grouping factor's part of eta, averaged over the rows.
+
+    Parameters
+    ----------
+    draws
+        Posterior draws.
+    term
+        The grouping factor, with Z at the rows wanted.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S,), squared link scale.
+    """
+    if term.unequal:
+        return np.asarray(term_variance(draws, term, np.arange(len(term.Z))).mean(axis=1))
+    return np.asarray(np.einsum("sij,ij->s", draws.covariances[term.name], term.along.T @ term.along / len(term.Z)))
 
 
 def group_part(
@@ -162,26 +191,38 @@ def group_part(
         if meaning not in READ:
             continue
         fresh = term.codes[rows] >= (0 if meaning == "new" else draws.effects[term.name].shape[1])
-        for chosen, source in ((~fresh, "fitted"), (fresh, "sample" if meaning == "new" else new_levels)):
+        # times that were not fitted are told apart from series that were not when the rows are read
+        drawn = meaning == "new" or (isinstance(term.structure, Series) and new_levels == "error")
+        for chosen, source in ((~fresh, "fitted"), (fresh, "sample" if drawn else new_levels)):
             if source == "typical" or not chosen.any():
                 continue
             effects, codes = draws.effects[term.name], term.codes[rows[chosen]].astype(np.intp)
             if source == "sample":
                 levels, codes = np.unique(codes, return_inverse=True)
-                fitted, effects = effects, _sampled_levels(draws.covariances[term.name], term, levels, seed)
+                if isinstance(term.structure, Series):  # new times depend on each other, whatever rows are asked for
+                    new = np.arange(term.structure.size, len(term.levels))
+                    codes, levels = levels[codes], np.union1d(levels, new).astype(np.intp)
+                    codes = np.searchsorted(levels, codes)
+                effects = _sampled_levels(draws.covariances[term.name], term, levels, seed)
                 if term.structure is not None:
-                    _add_relatives(term.structure, fitted, levels, effects)
+                    _add_relatives(term, draws, levels, effects)
             z = term.Z[rows[chosen]]
             # an index of all rows would copy the whole array, twice
             total[:, slice(None) if chosen.all() else chosen] += _deviations(effects, codes, z)
     return total
 
 
-def _add_relatives(structure: Structure, fitted: Array, levels: npt.NDArray[np.integer], effects: Array) -> None:
+def _add_relatives(term: GroupTerm, draws: PosteriorDraws, levels: npt.NDArray[np.integer], effects: Array) -> None:
     """Turn draws (S, levels, k) of N(0, Sigma) into draws given all relatives, for the levels that have them."""
+    structure = term.structure
+    assert structure is not None
     known = levels < structure.size
-    mean, scale = given_relatives(structure, fitted, levels[known])
-    effects[:, known] = mean + effects[:, known] * scale[:, None]
+    if known.any():
+        mean, scale = given_relatives(term, draws, levels[known])
+        effects[:, known] = mean + effects[:, known] * scale[:, :, None]
+    if isinstance(structure, Series) and not known.all():
+        fitted, value = draws.effects[term.name], draws.dependence[term.name]
+        effects[:, ~known] = structure.continued(fitted, effects[:, ~known], value)
 
 
 def _deviations(effects: Array, codes: npt.NDArray[np.integer], z: Array) -> Array:

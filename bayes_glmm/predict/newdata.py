@@ -5,16 +5,18 @@ Input: a table in any form users hold one. Output: a pandas frame in the user's 
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bayes_glmm.design.dependence import in_new_series
 from bayes_glmm.design.design import Design
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.design.tables import read_columns
 from bayes_glmm.errors import PredictionError, nearest, warn
 from bayes_glmm.predict.meanings import READ
+from bayes_glmm.structures.series import Series
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -133,13 +135,14 @@ def design_at(
     design = fit.model.design.at(frame, new_levels="allow", trials=trials, groups=read)
     for term, fitted in zip(design.groups, groups, strict=True):
         if meanings[term.name] == "conditional" and not allow:
-            _check_levels(term, len(fitted.levels))
+            times = isinstance(term.structure, Series)
+            _check_levels(term, in_new_series(term) if times else term.levels[len(fitted.levels) :])
     return design
 
 
 def _has_own_variance(term: GroupTerm, meanings: Mapping[str, str], frame: pd.DataFrame) -> bool:
     """Whether levels that are averaged over differ in their variance, as inbred animals do, and all are there."""
-    if term.structure is None or meanings[term.name] != "marginal":
+    if term.structure is None or isinstance(term.structure, Series) or meanings[term.name] != "marginal":
         return False
     return all(name in frame.columns and frame[name].notna().all() for name in term.columns)
 
@@ -163,13 +166,12 @@ def _new_value(fitted: pd.Series) -> str:
     return label
 
 
-def _check_levels(term: GroupTerm, fitted: int) -> None:
+def _check_levels(term: GroupTerm, fresh: Sequence[Any]) -> None:
     """Refuse levels that were not fitted, with the ways out."""
-    fresh = term.levels[fitted:]
     if fresh:
         shown = ", ".join(repr(level) for level in fresh[:5]) + (", ..." if len(fresh) > 5 else "")
         raise PredictionError(
             f"{len(fresh)} level(s) of {term.name!r} were not in the data that were fitted: {shown}. Use "
             "new_levels='sample' (deviations drawn from N(0, Sigma)), new_levels='typical' (deviation zero), or "
-            f"another random_effects. {nearest(fresh[0], term.levels[:fitted])}"
+            f"another random_effects. {nearest(fresh[0], term.levels[: term.levels.index(fresh[0])])}"
         )

@@ -16,6 +16,7 @@ import xarray as xr
 from bayes_glmm.arguments import as_whole
 from bayes_glmm.design.monotonic import raised
 from bayes_glmm.errors import PredictionError
+from bayes_glmm.model.naming import dependence_name
 
 if TYPE_CHECKING:
     from bayes_glmm.inference.fit import Fit
@@ -38,6 +39,8 @@ class PosteriorDraws:
         that those of many rows are gathered from runs.
     covariances
         Group -> (S, k, k) covariance matrix of the deviations.
+    dependence
+        Group -> (S,) what says how strongly its levels are correlated in time or space; zeros where nothing does.
     parameters
         Auxiliary parameter that is the same in every row -> (S, 1), ready to broadcast against (S, rows); thresholds
         (S, 1, thresholds).
@@ -51,6 +54,7 @@ class PosteriorDraws:
     beta: Array
     effects: dict[str, Array]
     covariances: dict[str, Array]
+    dependence: dict[str, Array]
     parameters: dict[str, Array]
     raised: dict[int, Array] = field(default_factory=dict)
 
@@ -78,6 +82,7 @@ class PosteriorDraws:
             beta=self.beta[part],
             effects={name: _by_coefficient(values[part]) for name, values in self.effects.items()},
             covariances={name: values[part] for name, values in self.covariances.items()},
+            dependence={name: values[part] for name, values in self.dependence.items()},
             parameters={name: values[part] for name, values in self.parameters.items()},
             raised={column: values[part] for column, values in self.raised.items()},
         )
@@ -151,6 +156,9 @@ def posterior_draws(fit: Fit, per_chain: int | None = None) -> PosteriorDraws:
         beta=stacked("beta") if design.coefs else np.empty((sample, 0)),
         effects={term.name: _by_coefficient(stacked(f"b_{term.name}")) for term in design.groups},
         covariances=covariances,
+        dependence={
+            term.name: stacked(name) if (name := dependence_name(term)) else np.zeros(sample) for term in design.groups
+        },
         parameters={row.name: stacked(row.name)[:, None] for row in design.spec.constants},
         raised={term.position: raised(stacked(term.name)) for term in design.monotonic},
     )

@@ -254,7 +254,8 @@ def _halving_block(
         previous = result
     raise PredictionError(
         f"The average over random effects did not converge: sd of the random part up to {largest:.3g} on the link "
-        "scale. Look for separation (sds that run away) in the fit's summary, or use random_effects='typical'."
+        "scale. Look for rows far from the data and for separation (sds that run away in the fit's summary), or use "
+        "random_effects='typical'."
     )
 
 

@@ -14,6 +14,14 @@ from bayes_glmm.spec.model_spec import ModelSpec
 from bayes_glmm.spec.names import shown
 
 _TERMS_PER_LINE = 4
+#: How the covariance of levels in time and space depends on its parameter, by kind.
+_DEPENDENCE = {
+    "ar1": (r"C(\rho)_{st} &= \rho^{|t - s|} \text{ within a series}",),
+    "ou": (r"C(\kappa)_{st} &= \exp(-\kappa\,|t - s|) \text{ within a series}",),
+    "car": (r"C(\rho) &= (D - \rho A)^{-1}",),
+    "leroux": (r"C(\rho) &= ((1 - \rho) I + \rho (D - A))^{-1}",),
+    "bym2": (r"C(\phi) &= (1 - \phi) I + \phi\,Q^{-}",),
+}
 _MOST_TERMS = 24
 
 
@@ -42,6 +50,19 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
     Equation
         An ``aligned`` environment: response, linear predictor, group effects. Row i; j[i] is the row's level.
     """
+    lines = response_lines(spec, design)
+    for term in design.groups:
+        lines += group_lines(term)
+    return aligned(lines)
+
+
+def aligned(lines: list[str]) -> Equation:
+    """Put the lines of an equation together."""
+    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+
+
+def response_lines(spec: ModelSpec, design: Design) -> list[str]:
+    """Write the distribution of a response, and its linear predictors."""
     response = design.response
     assert response is not None
     name = upright(response.name)
@@ -60,10 +81,7 @@ def equation(spec: ModelSpec, design: Design) -> Equation:
         lines = [line, *_predictor_lines(r"\eta_i", design, 0)]
         for channel in range(1, 1 + len(spec.channels)):
             lines += _predictor_lines(rf"\eta_{{{channel},\,i}}", design, channel)
-    lines += [_monotonic_line(term) for term in design.monotonic]
-    for term in design.groups:
-        lines += _group_lines(term)
-    return Equation("\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}")
+    return lines + [_monotonic_line(term) for term in design.monotonic]
 
 
 def _category_lines(spec: ModelSpec, design: Design) -> list[str]:
@@ -141,13 +159,14 @@ def _monotonic_line(term: Monotonic) -> str:
     )
 
 
-def _group_lines(term: GroupTerm) -> list[str]:
+def group_lines(term: GroupTerm) -> list[str]:
     """Write the distribution of each block of coefficients: normal where it is alone, multivariate where correlated."""
     name, lines = upright(term.name), []
     for block in term.blocks:
         sds = [rf"\mathrm{{sd}}^{{{name}}}_{{{k}}}" for k in block]
         if term.structure is not None:
             lines.append(_related_line(name, block, term.structure.symbol))
+            lines += _DEPENDENCE.get(term.structure.kind, ())
             lines += [rf"R^{{{name}}} &\sim \operatorname{{LKJ}}(\eta)"] if len(block) > 1 else []
             continue
         if len(block) == 1:

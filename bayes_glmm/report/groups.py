@@ -76,6 +76,12 @@ def _spread_sentences(fit: Fit, summary: pd.DataFrame) -> Iterator[str]:
         for _, row in own[own["component"] == "corr"].iterrows():
             first, second = str(row["term"]).split(", ", 1)
             yield sentence(f"within {term.name}, {first} and {second} have a correlation of {with_interval(row)}")
+        for _, row in own[own["component"] == "dependence"].iterrows():
+            assert term.structure is not None
+            yield sentence(
+                f"effects of neighbouring {term.name} are correlated ({term.structure.kind}), with {row['term']} "
+                f"{with_interval(row)}"
+            )
 
 
 def _spread_of(fit: Fit, term: str, channel: int, unit: str) -> tuple[str, str]:

@@ -93,7 +93,7 @@ def model_facts(spec: ModelSpec, design: Design) -> dict[str, str]:
     if weights:
         facts["weights"] = weights
     if design.groups:
-        facts["groups"] = "; ".join(_group_in_words(term) for term in design.groups)
+        facts["groups"] = "; ".join(group_in_words(term) for term in design.groups)
     return facts
 
 
@@ -197,7 +197,8 @@ def _reasons(design: Design) -> str:
     return ", ".join(f"{column} {rows:,}" for column, rows in design.reasons.items())
 
 
-def _group_in_words(term: GroupTerm) -> str:
+def group_in_words(term: GroupTerm) -> str:
+    """Say how many levels a grouping factor has, and which effects."""
     coefs = ", ".join(term.coefs)
     correlated = any(len(block) > 1 for block in term.blocks)
     kind = "" if len(term.coefs) == 1 else (", correlated" if correlated else ", independent")

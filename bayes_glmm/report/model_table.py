@@ -18,9 +18,14 @@ from bayes_glmm.report.summary import FittedModel, Summary, summarize
 
 _KEYS = ["component", "group", "term"]
 _STATISTICS = ["mean", "sd", "ci_lower", "ci_upper"]
-_COMPONENTS = ("fixed", "threshold", "sd", "corr", "auxiliary", "simplex")
+_COMPONENTS = ("fixed", "threshold", "sd", "corr", "dependence", "auxiliary", "simplex")
 #: How the rows below the fixed effects are called.
-_LABELS = {"sd": "sd({term} | {group})", "corr": "corr({term} | {group})", "simplex": "step of {group} to {term}"}
+_LABELS = {
+    "sd": "sd({term} | {group})",
+    "corr": "corr({term} | {group})",
+    "dependence": "{term}({group})",
+    "simplex": "step of {group} to {term}",
+}
 
 
 class ModelTable(Table):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from bayes_glmm.checks.frames import spread
 from bayes_glmm.design.grouping import GroupTerm
 from bayes_glmm.effects.wording import ratio_words
 from bayes_glmm.inference.fit import Model
+from bayes_glmm.model.naming import dependence_name
 from bayes_glmm.printing.document import Words
 from bayes_glmm.printing.grid import Grid, as_text
 from bayes_glmm.printing.html import fragment
@@ -28,15 +29,11 @@ COLUMNS = ("component", "group", "term", "mean", "sd", "ci_lower", "ci_upper", "
 #: What the summary of a fit of several data sets has besides, after the sd.
 OF_FRAMES = ("sd_within", "sd_between", "fmi")
 #: Components that cannot be negative, whose tails may be too heavy for a mean.
-_POSITIVE = ("sd", "auxiliary")
+_POSITIVE = ("sd", "dependence", "auxiliary")
 
 
-class FittedModel(Protocol):
-    """What a summary needs of a fit."""
-
-    @property
-    def model(self) -> Model:
-        """The model that was fitted."""
+class Drawn(Protocol):
+    """What a summary needs of the draws of a fit."""
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -61,6 +58,14 @@ class FittedModel(Protocol):
     @property
     def parts(self) -> Sequence[Any]:
         """The fits that are mixed in it."""
+
+
+class FittedModel(Drawn, Protocol):
+    """What a summary needs of a fit of one response."""
+
+    @property
+    def model(self) -> Model:
+        """The model that was fitted."""
 
 
 class Summary(Table):
@@ -133,11 +138,11 @@ def summarize(
     Returns
     -------
     Summary
-        One row per parameter: component (fixed, sd, corr, threshold, auxiliary, simplex, random effect), group, term,
-        mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on the link scale.
-        A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson would do) has NaN
-        for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean. Of a fit of several
-        data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
+        One row per parameter: component (fixed, sd, corr, dependence, threshold, auxiliary, simplex, random effect),
+        group, term, mean, sd, ci_lower, ci_upper, ess_bulk, ess_tail, r_hat. Coefficients, sds and thresholds are on
+        the link scale. A parameter whose tail is too heavy for a mean (the phi of a negative binomial where a Poisson
+        would do) has NaN for mean and sd; a line above the table gives its median, and 1/sqrt(phi), which has a mean.
+        Of a fit of several data sets also sd_within, sd_between and fmi (`bayes_glmm.fit_multiple`).
 
     Raises
     ------
@@ -146,9 +151,35 @@ def summarize(
     """
     ratios = ratio_words(fit) if exponentiate else ""
     prob = interval_probability(ci_prob)
+    table = summary_table(fit, _sections(fit, random_effects), prob, ratios)
+    powers = {own.name: own.power for own in fit.model.spec.family.parameters}
+    ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
+    words = (*_heading(fit, prob), ratios, *without_mean(fit, table, powers))
+    return table.described(tuple(filter(None, words)), fit.convergence)
+
+
+def summary_table(fit: Drawn, sections: Iterable[Section], prob: float, ratios: str = "") -> Summary:
+    """Summarise variables of a posterior.
+
+    Parameters
+    ----------
+    fit
+        A fit.
+    sections
+        Variable, component, group, terms and flat entries, in the order people read them.
+    prob
+        Probability of the interval.
+    ratios
+        What the exponentials of the fixed effects are; empty where they are not exponentiated.
+
+    Returns
+    -------
+    Summary
+        As of `summarize`, without words.
+    """
     verdict = fit.convergence
     blocks = []
-    for name, component, group, terms, entries in _sections(fit, random_effects):
+    for name, component, group, terms, entries in sections:
         as_ratios = bool(ratios) and component == "fixed"
         draws = xr.ufuncs.exp(fit.posterior[name]) if as_ratios else fit.posterior[name]
         block = posterior_moments(draws, prob, entries, as_ratios or component in _POSITIVE)
@@ -164,35 +195,45 @@ def summarize(
                 block[column] = np.where(block["sd"].isna(), np.nan, values[entries])
         blocks.append(block)
     columns = [*COLUMNS[:5], *(OF_FRAMES if len(fit.parts) > 1 else ()), *COLUMNS[5:]]
-    table = pd.concat(blocks, ignore_index=True)[columns]
-    summary = Summary(table)
+    summary = Summary(pd.concat(blocks, ignore_index=True)[columns])
     summary.attrs = {"ci_prob": prob}
-    ratios = f"fixed effects exponentiated: {ratios}" if ratios else ""
-    return summary.described(tuple(filter(None, (*_heading(fit, prob), ratios, *without_mean(fit, table)))), verdict)
+    return summary
 
 
-_Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
+Section = tuple[str, str, str, list[str], npt.NDArray[np.intp]]
 
 
-def _sections(fit: FittedModel, random_effects: bool) -> Iterator[_Section]:
+def _sections(fit: FittedModel, random_effects: bool) -> Iterator[Section]:
     """List variable, component, group, terms and flat entries, in the order people read them."""
     design = fit.model.design
-    if design.coefs:
-        yield "beta", "fixed", "", list(design.coefs), np.arange(len(design.coefs))
-    for term in design.groups:
-        yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
-        yield from _correlations(term)
+    yield from coefficient_sections(design.coefs, design.groups)
     for row in design.spec.constants:
         terms = [str(label) for label in fit.posterior["threshold"].values] if row.ordered else [row.name]
         yield row.name, "threshold" if row.ordered else "auxiliary", "", terms, np.arange(len(terms))
     for one in design.monotonic:
         yield one.name, "simplex", one.coef, list(one.steps), np.arange(len(one.steps))
-    for term in design.groups if random_effects else ():
+    yield from effect_sections(design.groups if random_effects else ())
+
+
+def coefficient_sections(coefs: Sequence[str], groups: Sequence[GroupTerm]) -> Iterator[Section]:
+    """List coefficients, sds, correlations of coefficients and of levels, as `summary_table` takes them."""
+    if coefs:
+        yield "beta", "fixed", "", list(coefs), np.arange(len(coefs))
+    for term in groups:
+        yield f"sd_{term.name}", "sd", term.name, list(term.coefs), np.arange(len(term.coefs))
+        yield from _correlations(term)
+        if name := dependence_name(term):
+            yield name, "dependence", term.name, [name.partition("_")[0]], np.arange(1)
+
+
+def effect_sections(groups: Sequence[GroupTerm]) -> Iterator[Section]:
+    """List the effects of every level, as `summary_table` takes them."""
+    for term in groups:
         labels = [f"{level}, {coef}" for level in term.levels for coef in term.coefs]
         yield f"b_{term.name}", "random effect", term.name, labels, np.arange(len(labels))
 
 
-def _correlations(term: GroupTerm) -> Iterator[_Section]:
+def _correlations(term: GroupTerm) -> Iterator[Section]:
     pairs = sorted((max(i, j), min(i, j)) for block in term.blocks for i in block for j in block if i < j)
     if pairs:
         labels = [f"{term.coefs[j]}, {term.coefs[i]}" for i, j in pairs]
@@ -202,30 +243,36 @@ def _correlations(term: GroupTerm) -> Iterator[_Section]:
 
 def _heading(fit: FittedModel, prob: float) -> tuple[str, ...]:
     """Say what was fitted and how."""
-    spec, design, attrs = fit.model.spec, fit.model.design, fit.attrs
+    spec, design = fit.model.spec, fit.model.design
     groups = ", ".join(f"{len(term.levels):,} {term.name}" for term in design.groups)
     levels = f"; levels: {groups}" if groups else ""
-    sizes, parts = fit.posterior.sizes, fit.parts
-    chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
     rows = rows_in_words(design)
-    if len(parts) > 1:
-        own = sorted({len(part.model.design.index) for part in parts})
-        rows = f"{len(parts)} frames of {' to '.join(f'{size:,}' for size in dict.fromkeys((own[0], own[-1])))}"
-        chains = f"{len(parts)} x {chains.replace(str(sizes['chain']), str(sizes['chain'] // len(parts)), 1)}, mixed"
-    if fit.approximate:
-        how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
-    else:
-        how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    if len(fit.parts) > 1:
+        own = sorted({len(part.model.design.index) for part in fit.parts})
+        rows = f"{len(fit.parts)} frames of {' to '.join(f'{size:,}' for size in dict.fromkeys((own[0], own[-1])))}"
     weights = weights_in_words(spec)
     return (
         *formula_lines(spec),
         f"{spec.family.name} family, {links_in_words(spec)}; rows: {rows}{levels}",
         *([f"weights: {weights}"] if weights else []),
-        f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}",
+        drawn_in_words(fit, prob),
     )
 
 
-def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
+def drawn_in_words(fit: Drawn, prob: float) -> str:
+    """Say how the draws were made, how many there are, and what intervals hold."""
+    sizes, attrs = fit.posterior.sizes, fit.attrs
+    chains = f"{sizes['chain']} chain{'s' * (sizes['chain'] > 1)} x {sizes['draw']:,} draws"
+    if (frames := len(fit.parts)) > 1:
+        chains = f"{frames} x {chains.replace(str(sizes['chain']), str(sizes['chain'] // frames), 1)}, mixed"
+    if fit.approximate:
+        how = f"Approximation by {attrs['method']} ({attrs['backend']}), {sizes['chain'] * sizes['draw']:,} draws"
+    else:
+        how = f"NUTS ({attrs['backend']}), {chains}{', interrupted' if fit.interrupted else ''}"
+    return f"{how}, {attrs['total_seconds']:.1f} s; intervals hold {prob:.0%}"
+
+
+def without_mean(fit: Drawn, table: pd.DataFrame, powers: Mapping[str, float]) -> Iterator[str]:
     """Say what is known of the parameters whose mean the table leaves out.
 
     Parameters
@@ -234,6 +281,8 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
         The fit.
     table
         Its summary.
+    powers
+        The power of each parameter of the families that its default prior is about.
 
     Yields
     ------
@@ -242,7 +291,8 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
     """
     missing = table["component"].isin(("fixed", *_POSITIVE)) & table["mean"].isna()
     for _, row in table[missing].iterrows():
-        name = f"sd_{row['group']}" if row["component"] == "sd" else str(row["term"])
+        name = f"{row['term']}_{row['group']}" if row["component"] == "dependence" else str(row["term"])
+        name = f"sd_{row['group']}" if row["component"] == "sd" else name
         if row["component"] == "fixed":
             draws, name = xr.ufuncs.exp(fit.posterior["beta"].sel(coef=row["term"])), f"exp({name})"
         else:
@@ -250,7 +300,7 @@ def without_mean(fit: FittedModel, table: pd.DataFrame) -> Iterator[str]:
         if row["component"] == "sd":
             draws, name = draws.sel({f"{row['group']}_coef": row["term"]}), f"sd[{row['group']}][{row['term']}]"
         words = f"{name} has no mean that draws could tell (its tail is heavy): median {float(draws.median()):.3g}"
-        power = {own.name: own.power for own in fit.model.spec.family.parameters}.get(name, 1.0)
+        power = powers.get(name, 1.0)
         if power == -0.5:
             stated = draws**power
             words += f"; 1/sqrt({name}) {float(stated.mean()):.3g} (sd {float(stated.std()):.2g})"

@@ -204,7 +204,7 @@ def _estimates(fit: Any, summary: Summary, prob: float) -> Iterator[Block]:
         if "unit of" not in unit
         else f"Coefficients are in the {unit}."
     )
-    for line in without_mean(fit, summary):
+    for line in without_mean(fit, summary, {own.name: own.power for own in fit.model.spec.family.parameters}):
         yield Words(line)
     shown = Table(summary.iloc[:_MOST_ROWS])
     yield Captioned(in_words(shown.grid(), prob), f"Parameters: posterior means, sds and {prob:.0%} intervals.")

@@ -1,5 +1,7 @@
 """What other packages' formulas call and this one's do not: what to write in its place."""
 
+from bayes_glmm.structures.dependence import KINDS
+
 __all__ = ["ELSEWHERE"]
 
 _SUCCESSES = "write the response as p(successes, trials)"
@@ -25,9 +27,12 @@ ELSEWHERE: dict[str, str] = {
     "mi": "predictors are not imputed in the model: impute them before, several times, and call "
     "bg.fit_multiple(formula, frames)",
     "mm": "multi-membership terms are not available",
-    "ar": "autocorrelation terms are not available",
-    "ar1": "autocorrelation terms are not available",
-    "ou": "autocorrelation terms are not available",
+    "ar": "brms's ar() correlates residuals; ar1(time | g) adds effects that are correlated in time",
+    **dict.fromkeys(("arma", "ma", "cosy", "unstr"), "write ar1(time | g) for effects that are correlated in time"),
+    **dict.fromkeys(
+        KINDS, "it is a term of its own, added with '+': ar1(time | g), ou(time | g), rw1(time), bym2(region)"
+    ),
+    **dict.fromkeys(("mat", "gau", "toep", "rr"), "the covariances there are: us(), diag(), ar1() and ou()"),
     "trials": _SUCCESSES,
     "cbind": _SUCCESSES,
     "p": "p(successes, trials) belongs on the left of '~'",

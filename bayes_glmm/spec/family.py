@@ -65,7 +65,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("asym_laplace", "asymmetric_laplace", "laplace"), "quantiles, which are no means"),
     "wiener": "choices together with their times",
     "mixture": "mixtures of distributions",
-    "mvn": "several responses at once; fit a model for each",
+    "mvn": "several normal responses: bg.GLMM(['y1 ~ x', 'y2 ~ x'], data, residual_correlation=True)",
 }  # fmt: skip
 
 #: Other names of links, and what links are that are not available.

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bayes_glmm.errors import FormulaError
-from bayes_glmm.spec.grouping_errors import group_reason
+from bayes_glmm.spec.bars import grouping_factor
+from bayes_glmm.spec.dependence import PLAIN, Dependence, check_dependent, read_dependence
 from bayes_glmm.spec.names import grouping_columns, name_columns, one_name, spell_dots
 from bayes_glmm.spec.response import ResponseFormula, read_response
 from bayes_glmm.spec.safe import check_expression, check_terms, columns_of_dates
@@ -45,12 +46,16 @@ class Bar:
         False for ``(x || g)``: every coefficient of the term is independent of the others.
     together
         Name that terms of one grouping factor share whose coefficients are correlated, ``"p"`` for ``(1 | p | g)``.
+    kind
+        How the levels are correlated in time or space, ``"ar1"`` for ``ar1(time | g)``, whose last column of `group` is
+        the time; empty where they are not.
     """
 
     effects: str
     group: tuple[str, ...]
     correlated: bool = True
     together: str = ""
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -204,7 +209,8 @@ def with_parameters(formula: Formula, texts: Mapping[str, str], columns: Iterabl
             parameters.append(_parameter(name, text, response, names, shared, grouping))
         except FormulaError as error:
             raise FormulaError(f"dpar_formulas[{name!r}]: {error}") from None
-        shared = _shared((*formula.bars, *(bar for one in parameters for bar in one.bars)))
+        shared = _shared(together := (*formula.bars, *(bar for one in parameters for bar in one.bars)))
+        check_dependent(together)
     return replace(formula, parameters=tuple(parameters))
 
 
@@ -276,7 +282,8 @@ def parse_formula(
         failures)``, ``weighted(y, w)`` (a row counts w times, as w equal rows would), ``precision(y, w)`` (a row's
         variance is divided by w, as that of a mean of w rows is: lme4's ``weights=``), and brms's ``y | trials(n) +
         weights(w)``. Terms: those of R (``+ - : * / ^``), ``offset(...)``, and bars ``(x | g)``, ``(x || g)``,
-        ``(1 | a/b)``, ``(1 | a:b)``. Column names that hold blanks or operators go in backticks.
+        ``(1 | a/b)``, ``(1 | a:b)``, ``ar1(time | g)`` and its like (`bayes_glmm.spec.dependence`). Column
+        names that hold blanks or operators go in backticks.
     columns
         Names of the data's columns. With them, a name such as ``dose[mg]`` needs no backticks and ``.`` stands for all
         columns that the formula does not have as response or grouping factor.
@@ -336,6 +343,7 @@ def _parse(text: str, shared: dict[str, set[str]]) -> Formula:
         after = right[len(split(right, ",")[0]) :]
         raise FormulaError(f"{after!r} is no term of a formula: family, link and priors are arguments of their own.")
     fixed, offsets, bars = _right_side(right, shared)
+    check_dependent(bars)
     fixed, by_step = _steps_apart(fixed)
     formula = Formula(text, read_response(left), _terms(fixed), tuple(offsets), tuple(bars), by_step=by_step)
     columns = set(check_expression(formula.response.expression))
@@ -356,6 +364,9 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
     offsets: list[str] = []
     bars: list[Bar] = []
     for sign, piece in signed_terms(text):
+        if (dependent := read_dependence(sign, piece)) is not None:
+            bars.extend(_dependent(dependent, piece, shared))
+            continue
         grouped = has_bar(piece)
         inside = enclosed(piece)
         if re.match(r"offset\s*\(", piece) and piece.endswith(")"):
@@ -376,6 +387,18 @@ def _right_side(text: str, shared: dict[str, set[str]]) -> tuple[list[tuple[str,
             offsets.extend(nested_offsets)
             bars.extend(nested_bars)
     return fixed, offsets, bars
+
+
+def _dependent(read: Dependence, piece: str, shared: dict[str, set[str]]) -> list[Bar]:
+    """Turn ``ar1(time | g)``, ``us(x | g)`` and the like into bars."""
+    if read.kind in PLAIN:
+        return _expand_bar(f"{read.left} {PLAIN[read.kind]} {read.right}", shared)
+    group = grouping_factor(read.right, piece) if read.right else [()]
+    if len(group) > 1:
+        raise FormulaError(f"{piece}: name one grouping factor, such as a:b, right of the bar; '/' makes several.")
+    if read.left in group[0]:
+        raise FormulaError(f"{piece}: {read.left!r} cannot be both the time and the grouping factor.")
+    return [Bar("1", (*group[0], read.left), kind=read.kind)]
 
 
 def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
@@ -415,10 +438,6 @@ def _terms(pieces: list[tuple[str, str]]) -> str:
 
 # bars -------------------------------------------------------------------------------------------------------------
 
-#: Functions of a grouping factor that leave its levels as they are.
-_SAME_LEVELS = re.compile(r"(?:as\.)?factor|C|gr|as\.character|ordered")
-_CALL = re.compile(r"([\w.]+)\s*\((.*)\)", re.DOTALL)
-
 
 def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
     """Turn the inside of one pair of parentheses into bars, one per grouping factor.
@@ -445,7 +464,7 @@ def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
     if effects in ("0", "- 1", "-1"):
         raise FormulaError(f"'({inside})' has no coefficients; write (1 | {right}) or (0 + x | {right}).")
     together = parts[1] if named else ""
-    bars = [Bar(effects, group, correlated=not double, together=together) for group in _groups(right, inside)]
+    bars = [Bar(effects, group, correlated=not double, together=together) for group in grouping_factor(right, inside)]
     if named:
         known, own = shared.setdefault(together, set()), {bar.name for bar in bars}
         if known and not known & own:
@@ -455,30 +474,6 @@ def _expand_bar(inside: str, shared: dict[str, set[str]]) -> list[Bar]:
             )
         known |= own
     return bars
-
-
-def _groups(text: str, inside: str) -> list[tuple[str, ...]]:
-    path: tuple[str, ...] = ()
-    groups = []
-    for nested in split(text, "/"):
-        for part in split(nested, ":"):
-            path = (*path, *_group_columns(part.strip(), text, inside))
-        if len(set(path)) < len(path):
-            raise FormulaError(f"A column appears twice in the grouping factor {text!r}.")
-        groups.append(path)
-    return groups
-
-
-def _group_columns(part: str, text: str, inside: str) -> list[str]:
-    """Return the columns of one part of a grouping factor: a name, ``factor(name)`` or ``interaction(a, b)``."""
-    call = _CALL.fullmatch(part)
-    arguments = split(call[2], ",") if call else [part]
-    if call and not (call[1] == "interaction" or (_SAME_LEVELS.fullmatch(call[1]) and len(arguments) == 1)):
-        raise FormulaError(group_reason(text, inside))
-    names = [one_name(argument.strip()) for argument in arguments]
-    if None in names:
-        raise FormulaError(group_reason(text, inside))
-    return [name for name in names if name is not None]
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -21,13 +21,15 @@ from bayes_glmm.links import Link
 from bayes_glmm.priors import Prior
 from bayes_glmm.spec.categories import by_category, by_steps, category_formulas, check_steps, refuse_links
 from bayes_glmm.spec.family import read_family
-from bayes_glmm.spec.formula import Formula, grouping_factors, parse_formula, with_parameters
+from bayes_glmm.spec.formula import Bar, Formula, grouping_factors, parse_formula, with_parameters
 from bayes_glmm.spec.monotonic import check_monotonic
 from bayes_glmm.spec.parameters import LOCATION, Channel, check_parameters, parameter_links, split_links
+from bayes_glmm.structures.adjacency import Adjacency, as_adjacency
+from bayes_glmm.structures.dependence import SPACE
 from bayes_glmm.structures.matrix import as_structure
 from bayes_glmm.structures.structure import Structure
 
-__all__ = ["ModelSpec"]
+__all__ = ["ModelSpec", "related_factors"]
 
 _MISSING = ("drop", "error", "predict")
 _VERSION = 1
@@ -63,7 +65,7 @@ class ModelSpec:
     priors: tuple[tuple[str, Prior], ...] = ()
     center: bool = True
     missing: str = "drop"
-    covariances: tuple[tuple[str, Structure], ...] = ()
+    covariances: tuple[tuple[str, Structure | Adjacency], ...] = ()
     links: tuple[tuple[str, Link], ...] = ()
 
     @property
@@ -111,7 +113,7 @@ class ModelSpec:
         columns
             Names of the data's columns, by which names that are no words are told from operators.
         covariances
-            Pedigrees, phylogenies or matrices by grouping factor.
+            Pedigrees, phylogenies, matrices or neighbours by grouping factor.
         dpar_formulas
             Formulas of further parameters: ``{"sigma": "~ x + (1 | g)"}``. A parsed formula may have them already.
 
@@ -161,7 +163,7 @@ class ModelSpec:
         if record.support == "unordered":
             refuse_links(others)
         links = parameter_links(record, tuple(part.name for part in parsed.parameters), others)
-        related = _covariances(covariances, parsed)
+        related = related_factors(covariances, parsed.all_bars)
         check_steps(parsed, record)
         return cls(parsed, record, linked, _priors(priors), center, missing, related, links)
 
@@ -258,14 +260,36 @@ def _further_formulas(family: Family, texts: Any) -> Mapping[str, str]:
     return check_parameters(family, texts)
 
 
-def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tuple[tuple[str, Structure], ...]:
+def related_factors(
+    covariances: Mapping[str, Any] | None, bars: Iterable[Bar]
+) -> tuple[tuple[str, Structure | Adjacency], ...]:
+    """Check which grouping factors have known covariances.
+
+    Parameters
+    ----------
+    covariances
+        What the user gave: pedigrees, phylogenies, matrices or maps by grouping factor.
+    bars
+        The model's group terms.
+
+    Returns
+    -------
+    tuple
+        Pairs of a factor and how its levels are related.
+
+    Raises
+    ------
+    DataError
+        If a covariance is no matrix, or none of a grouping factor of one column.
+    """
     if covariances is None:
         return ()
     if not isinstance(covariances, Mapping):
         raise DataError(
             f"covariances must be a dict such as {{'animal': bg.Pedigree(...)}}, not {in_words(covariances)}."
         )
-    names = list(dict.fromkeys(bar.name for bar in formula.all_bars))
+    bars = tuple(bars)
+    names = list(dict.fromkeys(bar.name for bar in bars))
     for name in covariances:
         if name not in names:
             has = nearest(name, names) if names else f"Write (1 | {name}) in the formula."
@@ -275,7 +299,11 @@ def _covariances(covariances: Mapping[str, Any] | None, formula: Formula) -> tup
                 f"covariances[{name!r}]: only factors of one column have a known covariance. Make one column of the "
                 "combination, and give the covariance of its levels."
             )
-    return tuple((name, as_structure(value, name)) for name, value in covariances.items())
+    maps = {bar.name for bar in bars if bar.kind in SPACE}
+    return tuple(
+        (name, as_adjacency(value, name) if name in maps or isinstance(value, Adjacency) else as_structure(value, name))
+        for name, value in covariances.items()
+    )
 
 
 def _check_constant(dpar_formulas: Any, family: Family) -> None:

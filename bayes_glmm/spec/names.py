@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from bayes_glmm.errors import FormulaError
 from bayes_glmm.spec.expression import Name, Token, read_expression, tokens
 from bayes_glmm.spec.scan import split
+from bayes_glmm.structures.dependence import KINDS
 
 __all__ = ["grouping_columns", "name_columns", "one_name", "shown", "spell_dots", "spelled"]
 
@@ -122,23 +123,24 @@ def spell_dots(text: str, columns: Sequence[str]) -> str:
 def _taken(found: Sequence[Token], left: bool = True) -> set[str]:
     """Return the columns left of ``~``, and those between a group term's bar and the end of its parentheses."""
     taken: set[str] = set()
-    called = False
+    called = dependent = False
     inside = [(False, False)]  # of every open bracket: whether a bar stands before, and whether it is in a call
     for token, following in itertools.pairwise(found):
         barred, in_call = inside[-1]
         if token.kind == "name":
             called = following.text == "(" and not token.quoted
+            dependent = called and token.text in KINDS  # ar1(time | g) is a group term
             taken |= {token.text} if (left or barred) and not called else set()
             continue
         if token.text in ("(", "["):
-            inside.append((barred, in_call or called))
+            inside.append((barred or dependent, (in_call or called) and not dependent))
         elif token.text in (")", "]"):
             inside = inside[:-1] or [(False, False)]
         elif token.text in ("|", "||") and not in_call:  # within a call it means 'or'
             inside[-1] = (True, in_call)
         elif token.text == "!" and len(inside) == 1:  # the grammar's name of ~
             left, inside = False, [(False, False)]
-        called = False
+        called = dependent = False
     return taken
 
 

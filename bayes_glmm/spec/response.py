@@ -17,7 +17,7 @@ from bayes_glmm.spec.scan import split
 
 __all__ = ["ResponseFormula", "read_response"]
 
-_SEVERAL = "several responses at once are not available; fit a model for each"
+_SEVERAL = "several responses are a list of formulas, or mvbind(y1, y2) ~ terms by itself, given to bg.GLMM"
 _ONE = "several columns are not one response: for successes and failures write cbind(successes, failures)"
 _COUNTS = "Counts of more than two categories: a row for each single response, and family='categorical'."
 _TIMES = "write a time that may be censored as Surv(time, event), with family='weibull', 'lognormal' or 'gamma'"

@@ -12,6 +12,10 @@ from numba import njit
 Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 
+#: Sires of one generation that are followed back together: they share most of their ancestors where populations are
+#: large, and where they do not, so many numbers are one line of memory.
+AT_A_TIME = 8
+
 
 def inbreeding(dam: Codes, sire: Codes, generation: Codes) -> Array:
     """Compute Wright's coefficients of inbreeding.
@@ -81,36 +85,55 @@ def _ancestors(seeds: Codes, dam: Codes, sire: Codes, mark: Codes, stamp: int) -
     return found[:count]
 
 
+@njit(cache=True, inline="always")
+def _add_half(values: Array, source: int, to: int) -> None:
+    """Add half of one row to another, where there are both; slices of rows would cost more than the sums."""
+    if source >= 0 and to >= 0:
+        for w in range(AT_A_TIME):
+            values[to, w] += 0.5 * values[source, w]
+
+
 @njit(cache=True)
 def _by_sire(dam: Codes, sire: Codes, generation: Codes, order: Codes) -> Array:
-    """Fill F for the offspring in `order`, sorted by generation, sire and dam."""
+    """Fill F for the offspring in `order`, sorted by generation, sire and dam, some sires at once."""
     n = dam.size
-    F, shared, related = np.zeros(n), np.zeros(n), np.zeros(n)
+    F, within, shared, related = np.zeros(n), np.zeros(n), np.zeros((n, AT_A_TIME)), np.zeros((n, AT_A_TIME))
     mark, stamp, first = np.zeros(n, dtype=np.int64), 0, 0
+    column = np.empty(order.size, dtype=np.int64)
     while first < order.size:
-        father, born, last = sire[order[first]], generation[order[first]], first
-        while last < order.size and sire[order[last]] == father and generation[order[last]] == born:
+        born, last, count, fathers = generation[order[first]], first, 0, np.empty(AT_A_TIME, dtype=np.int64)
+        while last < order.size and generation[order[last]] == born:
+            father = sire[order[last]]
+            if count == 0 or father != fathers[count - 1]:
+                if count == AT_A_TIME:
+                    break
+                fathers[count] = father
+                count += 1
+            column[last] = count - 1
             last += 1
-        # T' e, then times D: zero but for the sire's own ancestors
+        # T' e, then times D: zero but for the sires' own ancestors
         stamp += 1
-        own = _ancestors(sire[order[first : first + 1]], dam, sire, mark, stamp)
-        shared[father] = 1.0
+        own = _ancestors(fathers[:count], dam, sire, mark, stamp)
+        for w in range(count):
+            shared[fathers[w], w] = 1.0
         for animal in own[::-1]:
-            for parent in (dam[animal], sire[animal]):
-                if parent >= 0:
-                    shared[parent] += 0.5 * shared[animal]
-            shared[animal] *= _mendelian(dam[animal], sire[animal], F)
+            _add_half(shared, animal, dam[animal])
+            _add_half(shared, animal, sire[animal])
+            if within[animal] == 0.0:
+                within[animal] = _mendelian(dam[animal], sire[animal], F)
+            for w in range(AT_A_TIME):
+                shared[animal, w] *= within[animal]
         # T times that, for the mates and what they descend from
         stamp += 1
         for animal in _ancestors(dam[order[first:last]], dam, sire, mark, stamp):
-            value = shared[animal]
-            for parent in (dam[animal], sire[animal]):
-                if parent >= 0:
-                    value += 0.5 * related[parent]
-            related[animal] = value
-        for animal in order[first:last]:
-            F[animal] = 0.5 * related[dam[animal]]
+            for w in range(AT_A_TIME):
+                related[animal, w] = shared[animal, w]
+            _add_half(related, dam[animal], animal)
+            _add_half(related, sire[animal], animal)
+        for m in range(first, last):
+            F[order[m]] = 0.5 * related[dam[order[m]], column[m]]
         for animal in own:
-            shared[animal] = 0.0
+            for w in range(AT_A_TIME):
+                shared[animal, w] = 0.0
         first = last
     return F

@@ -14,7 +14,7 @@ from bayes_glmm.arguments import in_words
 from bayes_glmm.errors import DataError, listed
 from bayes_glmm.structures.structure import Structure
 
-__all__ = ["Precision", "as_structure"]
+__all__ = ["Precision", "as_structure", "named_matrix"]
 
 Array = npt.NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Precision:
     """
 
     def __init__(self, matrix: Any, levels: Any = None) -> None:
-        self._structure = _factorized(*_named(matrix, levels), "precision")
+        self._structure = _factorized(*named_matrix(matrix, levels), "precision")
 
     @property
     def structure(self) -> Structure:
@@ -87,12 +87,12 @@ def as_structure(value: Any, factor: str, levels: Any = None) -> Structure:
     if isinstance(structure, Structure):
         return structure
     try:
-        return _factorized(*_named(value, levels), "covariance")
+        return _factorized(*named_matrix(value, levels), "covariance")
     except DataError as error:
         raise DataError(f"covariances[{factor!r}]: {error}") from None
 
 
-def _named(matrix: Any, levels: Any) -> tuple[Array, tuple[Any, ...]]:
+def named_matrix(matrix: Any, levels: Any) -> tuple[Array, tuple[Any, ...]]:
     """Return a dense matrix and the names of its rows."""
     names = levels
     if names is None and hasattr(matrix, "coords") and hasattr(matrix, "dims"):  # xarray
@@ -102,6 +102,11 @@ def _named(matrix: Any, levels: Any) -> tuple[Array, tuple[Any, ...]]:
         names = None if names is None else names[0]
     elif names is None and hasattr(matrix, "columns") and hasattr(matrix, "index"):
         names = list(matrix.index)
+        if len(matrix.columns) != len(names):
+            raise DataError(
+                f"A covariance matrix has as many columns as rows, not {len(names):,} rows and {len(matrix.columns)} "
+                "columns. A table of parents is bg.Pedigree(table)."
+            )
         if [str(name) for name in matrix.columns] != [str(name) for name in names]:
             raise DataError("The matrix's rows and columns have different names, or another order.")
     dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix

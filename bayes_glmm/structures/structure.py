@@ -62,6 +62,10 @@ class Structure:
         return len(self.labels)
 
     @property
+    def parameter(self) -> None:
+        """None: all of A is known."""
+
+    @property
     def symbol(self) -> str:
         """How the covariance is written in LaTeX."""
         return SYMBOLS[self.kind]

@@ -126,12 +126,16 @@ def points_of(model: Any) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
 
 def graph(model: Case) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[float, np.ndarray]]]:
     """Return PyMC's positions and its log density with gradient at the engine's position; -inf where PyMC refuses."""
+    from bayes_glmm.model.build import build_model
+
+    return graph_of(model, build_model(model.spec, model.design, model.priors, parametrization="centered"))
+
+
+def graph_of(model: Case, centred: Any) -> tuple[GraphPositions, Callable[[np.ndarray], tuple[float, np.ndarray]]]:
+    """Return what `graph` does, of a centred PyMC model that was built from a case's parts."""
     from pymc.logprob.utils import ParameterValueError
     from pytensor.compile.mode import Mode
 
-    from bayes_glmm.model.build import build_model
-
-    centred = build_model(model.spec, model.design, model.priors, parametrization="centered")
     positions = graph_positions(centred, model.packed, model.design, model.priors)
     point_at = points_of(centred)
     mode = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace")

@@ -119,13 +119,17 @@ BETA_PRIORS = [
 
 def compare(models, model, link, rounds=4):
     """Compare kernel and graph at points near the start, then further out; return the largest relative errors."""
-    positions, graph = models.graph(model)
+    # 1 - mu of a beta response cancels where mu rounds to 1, in PyMC as here
+    compare_with(models, model, models.graph(model), link, rounds, is_beta=model.spec.family.name == "beta")
+
+
+def compare_with(models, model, of_graph, link, rounds=4, is_beta=False):
+    """Compare kernel and graph, the latter as `models.graph` returns it."""
+    positions, graph = of_graph
     pairs = one_free_correlation(model)
     rng = np.random.default_rng(11)
     # a mean that must be positive leaves its domain soon where many coefficients move together
     near = [0.005, 0.01, 0.02, 0.05, 0.1] if link in models.BOUNDED else [0.1, 0.5, 1.0]
-    # 1 - mu of a beta response cancels where mu rounds to 1, in PyMC as here
-    is_beta = model.spec.family.name == "beta"
     spreads = [0.05, 0.1, 0.2] if is_beta else [*near, *[4.0] * (rounds - len(near))]
     start = model.packed.start.copy()
     if not np.isfinite(model.density(start)[0]):

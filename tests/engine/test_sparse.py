@@ -8,12 +8,12 @@ import pytest
 from scipy import linalg, sparse
 
 import bayes_glmm as bg
+from bayes_glmm.engine import sparse_factor
 from bayes_glmm.engine.gaussian_fit import complete_positions, gaussian_fits, gaussian_posterior, theta_posterior
-from bayes_glmm.engine.pack import pack, packed_structures, why_not_covered
+from bayes_glmm.engine.pack import pack, related_system, why_not_covered
 from bayes_glmm.engine.run import density_at, expand_draws
 from bayes_glmm.engine.sparse_factor import factor_pattern, fill_reducing_order, places_in
-from bayes_glmm.engine.sparse_moments import sparse_moments, sparse_pattern
-from bayes_glmm.errors import SamplingError
+from bayes_glmm.engine.sparse_moments import sparse_moments
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def fitted(request, animals):
     model = bg.GLMM(request.param, rows, covariances={"animal": pedigree})
     packed = pack(model.spec, model.design, model.prior_table)
     assert why_not_covered(model.spec, model.design, model.prior_table) is None
-    pattern = sparse_pattern(*packed_structures(packed, model.design))
-    return model, packed, pattern, gaussian_fits(packed, pattern)[0]
+    system = related_system(packed, model.design)
+    return model, packed, system, gaussian_fits(packed, system)[0]
 
 
 def dense(model, packed, theta):
@@ -148,13 +148,28 @@ def test_an_identity_is_the_model_without_a_structure(animals):
         assert bool((np.abs(one.mean("sample") - other.mean("sample")) < error).all())
 
 
-def test_what_the_kernel_does_not_cover_says_why(animals):
+def test_a_dense_factor_is_refused_with_its_reason(animals, monkeypatch):
     pedigree, rows = animals
     model = bg.GLMM("I(weight > 8) ~ 1 + (1 | animal)", rows, "bernoulli", covariances={"animal": pedigree})
-    with pytest.raises(SamplingError, match="'animal' are related, and the family is not gaussian"):
-        model.fit(backend="kernel", random_seed=1, progressbar=False)
-    with pytest.raises(SamplingError, match="method='laplace' needs the kernel"):
-        model.fit(method="laplace", random_seed=1, progressbar=False)
+    monkeypatch.setattr(sparse_factor, "MOST_PRODUCTS", 10)
+    reason = why_not_covered(model.spec, model.design, model.prior_table)
+    assert "the levels of 'animal' are related, and their sparse factor takes more than" in reason
+
+
+@pytest.mark.parametrize(
+    ("response", "options", "why"),
+    [
+        ("se(weight, s, sigma=True)", {}, "sigma is estimated beside known standard errors"),
+        ("truncated(censored(weight, upper=99), lower=0)", {}, "responses are censored and truncated"),
+        ("weight", {"dpar_formulas": {"sigma": "~ x"}}, "'sigma' has a formula"),
+        ("weight", {"family": "exgaussian"}, "the family is not gaussian with the identity link"),
+    ],
+)
+def test_why_related_levels_are_not_integrated_out(animals, response, options, why):
+    pedigree, rows = animals
+    model = bg.GLMM(f"{response} ~ x + (1 | animal)", rows.assign(s=0.1), covariances={"animal": pedigree}, **options)
+    reason = why_not_covered(model.spec, model.design, model.prior_table)
+    assert reason == f"the levels of 'animal' are related, and {why}"
 
 
 def test_moments_do_not_depend_on_the_order_of_rows(animals):
@@ -163,7 +178,7 @@ def test_moments_do_not_depend_on_the_order_of_rows(animals):
     for table in (rows, rows.sample(frac=1.0, random_state=1)):
         model = bg.GLMM("weight ~ x + (1 | animal)", table, covariances={"animal": pedigree}, center=False)
         packed = pack(model.spec, model.design, model.prior_table)
-        pattern = sparse_pattern(*packed_structures(packed, model.design))
+        system = related_system(packed, model.design)
         flat = np.zeros(2)
-        found.append(sparse_moments(packed.data, pattern, flat, flat).scalars)
+        found.append(sparse_moments(packed.data, system, flat, flat).scalars)
     assert found[0] == pytest.approx(found[1], rel=1e-12)

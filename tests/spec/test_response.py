@@ -104,7 +104,7 @@ def test_what_is_known_of_rows_in_other_notations(ours, theirs):
 
 REFUSED = [
     ("Surv(start, stop, event)", r"censored\(time, 1 - event\)"),
-    ("mvbind(y, z)", "fit a model for each"),
+    ("mvbind(y, z)", "several responses are a list of formulas"),
     ("c(k, f)", r"cbind\(successes, failures\)"),
     ("cbind(a, b, c)", "more than two categories"),
     ("cbind(k)", "with two arguments"),

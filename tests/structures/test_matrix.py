@@ -78,3 +78,9 @@ def test_names_are_needed(matrix):
         as_structure(pd.DataFrame(matrix, LABELS, LABELS[::-1]), "g")
     with pytest.raises(DataError, match="not 'A'"):
         as_structure("A", "g")
+
+
+def test_a_table_of_parents_is_no_matrix():
+    table = pd.DataFrame({"animal": ["a", "b", "c", "d"], "dam": None, "sire": None})
+    with pytest.raises(DataError, match=r"not 4 rows and 3 columns. A table of parents is bg.Pedigree\(table\)"):
+        as_structure(table, "animal")
