@@ -49,6 +49,9 @@ MORE_LINKS = (
 )
 
 
+#: Kernels with functions that `runtime.c` does not have, angles' sin and atan: compiled by whoever uses them, too.
+NOT_CARRIED = ("vonmises",)
+
 #: Row kernels that one process compiles: they are small, and starting one takes as long.
 AT_A_TIME = 8
 
@@ -87,7 +90,8 @@ def units() -> list[tuple[str, ...]]:
         importlib.import_module(f"bayes_glmm.engine.{module}")
     functions = [one for module in ordered for one in FUNCTIONS.values() if one.module == module]
     modules = dict.fromkeys(tuple(one.name for one in function.unit()) for function in functions)
-    firsts = [(one.kernel, one.links[0]) for one in FAMILIES.values() if one.kernel is not None]
+    carried = [one for one in FAMILIES.values() if one.kernel is not None and one.kernel not in NOT_CARRIED]
+    firsts = [(one.kernel, one.links[0]) for one in carried]
     rows = [
         row_kernel(kernel, link, each=not has_row_kernel(kernel, LINKS[link])).name
         for kernel, link in dict.fromkeys([*firsts, *MORE_LINKS])
