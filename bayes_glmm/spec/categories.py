@@ -12,6 +12,7 @@ from typing import Any
 
 from bayes_glmm.errors import FormulaError, GLMMError, nearest
 from bayes_glmm.families import Family
+from bayes_glmm.spec.dependence import check_dependent
 from bayes_glmm.spec.formula import Bar, Formula, ParameterFormula
 from bayes_glmm.spec.scan import signed_terms, split
 
@@ -93,6 +94,7 @@ def by_category(formula: Formula, stated: Sequence[ParameterFormula], names: Seq
     bars = tuple(_shared(bar, place) for place, bar in enumerate(formula.bars))
     whole = ParameterFormula("", text, formula.fixed, formula.offsets, bars, formula.smooths, stated=False)
     parts = tuple(own.get(name, replace(whole, name=name)) for name in names)
+    check_dependent([bar for part in parts for bar in part.bars])
     return replace(formula, fixed="0", offsets=(), bars=(), smooths=(), parameters=parts)
 
 

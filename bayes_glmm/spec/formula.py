@@ -24,7 +24,7 @@ from bayes_glmm.spec.scan import (
     collapse_blanks,
     enclosed,
     has_bar,
-    of_steps,
+    only_argument,
     signed_terms,
     split,
     unique,
@@ -421,12 +421,12 @@ def _dependent(read: Dependence, piece: str, shared: dict[str, set[str]]) -> lis
 
 def _steps_apart(fixed: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
     """Take brms's ``cs(terms)``, which has one argument and no name, apart from other fixed terms."""
-    inside = [(sign, text) for sign, piece in fixed if (text := of_steps(piece)) is not None]
+    inside = [(sign, text) for sign, piece in fixed if (text := only_argument(piece, "cs")) is not None]
     if not inside:
         return fixed, ""
     if any(sign == "-" for sign, _ in inside):
         raise FormulaError("cs() cannot be subtracted; leave it out.")
-    rest = [pair for pair in fixed if of_steps(pair[1]) is None]
+    rest = [pair for pair in fixed if only_argument(pair[1], "cs") is None]
     terms, *others = _right_side(" + ".join(text for _, text in inside), {})
     if any(others):
         raise FormulaError("cs() holds predictors, cs(x + z), and no offsets, group terms or smooths.")

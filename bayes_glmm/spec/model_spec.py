@@ -195,6 +195,7 @@ class ModelSpec:
         if self.family.categories:  # those of other data
             formula = replace(parse_formula(formula.text), response=formula.response)
         formula = by_steps(formula, names) if ordered else by_category(formula, stated, names)
+        check_monotonic(formula)
         return replace(self, family=family, formula=formula, links=parameter_links(family, names, {}))
 
     def to_json(self) -> str:

@@ -16,7 +16,7 @@ __all__ = [
     "collapse_blanks",
     "enclosed",
     "has_bar",
-    "of_steps",
+    "only_argument",
     "scan",
     "signed_terms",
     "split",
@@ -131,17 +131,17 @@ def enclosed(text: str) -> str | None:
     return text[1:-1].strip() if closes == len(text) - 1 else None
 
 
+def only_argument(text: str, function: str) -> str | None:
+    """Return the only argument of a call of a function, without a name; None for all other texts."""
+    match = re.match(rf"{function}\s*(?=\()", text)
+    inside = None if match is None else enclosed(text[match.end() :])
+    return inside if inside is not None and len(split(inside, ",")) == 1 else None
+
+
 def carets(text: str) -> str:
     """Write R's ^ as Python's **, outside quotes and backticks."""
     carets = {position for position, char, _ in scan(text) if char == "^"}
     return "".join("**" if position in carets else char for position, char in enumerate(text))
-
-
-def of_steps(piece: str) -> str | None:
-    """Return what stands inside ``cs(...)``; None for other terms, and for splines, ``cs(x, df=4)``."""
-    match = re.match(r"cs\s*(?=\()", piece)
-    inside = None if match is None else enclosed(piece[match.end() :])
-    return inside if inside is not None and len(split(inside, ",")) == 1 else None
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize, special
 
@@ -20,7 +21,8 @@ from tests.families.test_steps import grades
 
 
 def rows(count=90):
-    return grades(count).assign(z=np.random.default_rng(1).normal(size=count))
+    steps = pd.Categorical(np.resize(["a", "b", "c"], count), ordered=True)
+    return grades(count).assign(z=np.random.default_rng(1).normal(size=count), k=steps)
 
 
 def test_what_cs_is():
@@ -44,6 +46,8 @@ def test_what_cs_is():
         ("o ~ x + cs(x)", "sratio", r"x stands inside cs\(\) and outside of it"),
         ("o ~ z - cs(x)", "sratio", r"cs\(\) cannot be subtracted"),
         ("o ~ cs(x + (1 | g))", "sratio", "neither offsets nor group terms"),
+        ("o ~ cs(mo(k))", "sratio", r"mo\(x\) is not available in the formula of cs1"),
+        ("g ~ mo(k)", "categorical", r"mo\(x\) is not available in the formula of mug1"),
     ],
 )
 def test_what_is_refused(formula, family, message):
