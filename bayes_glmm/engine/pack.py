@@ -188,10 +188,7 @@ def pack(
         offset[c] += centred[:, of_beta == c] @ priors.location[of_beta == c]
     offset[0] = _scaled(offset[0], root)
     beta_table = np.array([prior_row(row) for row in priors.beta]).reshape(-1, 8)
-    kernel, link = spec.family.kernel or "", spec.link.name
-    concave_rows = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
-    concave_rows = concave_rows and (not spec.channels or bool(spec.family.categories))
-    log_concave = concave_rows and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
+    log_concave = _has_concave_rows(spec) and not np.any(beta_table[:, codes.DISTRIBUTION] == codes.STUDENT)
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels)).address
@@ -222,6 +219,13 @@ def pack(
     )
     start = _start(spec, design, priors, data, order, smooths)
     return Packed(data, order, priors, start, rows, log_concave, smooths)
+
+
+def _has_concave_rows(spec: ModelSpec) -> bool:
+    """Say whether a row's log likelihood is concave in its linear predictors."""
+    kernel, link = spec.family.kernel or "", spec.link.name
+    concave = _CONCAVE_UNDER.get(kernel) == link or (kernel in LOG_CONCAVE and link not in _OF_ANY_SHAPE)
+    return concave and (not spec.channels or bool(spec.family.categories))
 
 
 def _channels(term: GroupTerm) -> tuple[int, ...]:

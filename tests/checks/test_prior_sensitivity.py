@@ -28,6 +28,7 @@ def test_a_prior_to_a_power_is_the_density_to_that_power(name, alpha):
     x = {
         "real": rng.normal(size=9), "positive": rng.gamma(2, 1, 9), "unit": rng.uniform(0.1, 0.9, 9),
         "interval": rng.uniform(0.3, 2.9, 9), "correlation": -rng.gamma(2, 1, 9),
+        "simplex": -rng.gamma(2, 1, 9),  # the sum of the logs of its elements
     }[row.support]  # fmt: skip
     constant = alpha * prior.log_density(x) - prior.powered(alpha).log_density(x)
     assert np.ptp(constant) < 1e-10

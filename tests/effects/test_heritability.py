@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -113,12 +115,12 @@ def test_predictions_of_related_levels(made, animals):
     A = pedigree.relatedness().to_numpy()
     term, u = fit.model.design.groups[0], np.random.default_rng(1).normal(size=(3, pedigree.size, 1))
     levels = np.array([3, pedigree.size - 1])
-    mean, scale = given_relatives(term.structure, u, levels)
+    mean, scale = given_relatives(term, replace(posterior_draws(fit), effects={"animal": u}), levels)
     for place, i in enumerate(levels):
         others = np.delete(np.arange(pedigree.size), i)
         weights = np.linalg.solve(A[np.ix_(others, others)], A[others, i])
         assert mean[:, place, 0] == pytest.approx(u[:, others, 0] @ weights, abs=1e-9)
-        assert scale[place] ** 2 == pytest.approx(A[i, i] - A[i, others] @ weights)
+        assert scale[0, place] ** 2 == pytest.approx(A[i, i] - A[i, others] @ weights)
     draws, design = posterior_draws(fit), fit.model.design
     again = np.concatenate([redrawn(draws, design, seed).effects["animal"] for seed in range(900)])
     ratios = again[:, :, 0].reshape(900, 3, -1) / np.sqrt(V_A[0])[:, None]
