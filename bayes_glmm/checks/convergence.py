@@ -154,9 +154,15 @@ def diagnose(fit: AnyFit) -> Diagnosis:
         tips = tuple(dict.fromkeys(finding.advice for finding in findings if finding.advice))
         return Diagnosis(False, problems, tips, opening, dataset)
     values = parameter_statistics(dataset)
-    worst = f"R-hat at most {values[0].max():.3f}, effective draws at least {math.floor(values[1:].min())}"
+    worst = f"R-hat at most {shown_r_hat(values[0].max())}, effective draws at least {math.floor(values[1:].min())}"
     opening = f"Converged: every check passed on all {values.shape[1]} parameters ({drawn}; {worst})."
     return Diagnosis(True, (), (), opening, dataset)
+
+
+def shown_r_hat(value: float) -> str:
+    """Write R-hat with three digits, or with as many as tell it from the limit that it is below."""
+    digits = next((n for n in range(3, 7) if round(value, n) < MAX_R_HAT), 3) if value < MAX_R_HAT else 3
+    return f"{value:.{digits}f}"
 
 
 def convergence_statistics(fit: AnyFit) -> xr.Dataset:

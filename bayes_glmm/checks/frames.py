@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayes_glmm.checks.convergence import MAX_R_HAT, Diagnosis, parameter_label, parameter_statistics
+from bayes_glmm.checks.convergence import (
+    MAX_R_HAT,
+    Diagnosis,
+    parameter_label,
+    parameter_statistics,
+    shown_r_hat,
+)
 from bayes_glmm.inference.effective_size import effective_size
 from bayes_glmm.inference.fit import Fit
 
@@ -119,7 +125,7 @@ def diagnose_frames(fit: Fit, verdicts: Sequence[Diagnosis]) -> Diagnosis:
     least = min(math.floor(parameter_statistics(one.dataset)[1:].min()) for one in verdicts)
     opening = (
         f"Converged: every check passed in every frame on all {values.shape[1]} parameters ({drawn}; R-hat within a "
-        f"frame at most {values[0].max():.3f}, effective draws at least {least})."
+        f"frame at most {shown_r_hat(values[0].max())}, effective draws at least {least})."
     )
     return Diagnosis(True, (), (), opening, dataset, _notes(fit, dataset))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_glmm.checks.convergence import diagnose
+from bayes_glmm.checks.convergence import diagnose, shown_r_hat
 
 
 def fake_fit(posterior, *, stats=None, method="nuts", interrupted=False, groups=()):
@@ -161,3 +161,10 @@ def test_a_real_fit_passes_and_every_scalar_was_checked(sleepstudy_fit):
     assert "all 42 parameters" in verdict.verdict
     assert set(verdict.dataset["b_Subject"].dims) == {"statistic", "Subject", "Subject_coef"}
     assert verdict.dataset["b_Subject"].notnull().all()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1.0031, "1.003"), (1.00996, "1.00996"), (1.0098, "1.0098"), (1.02, "1.020")]
+)
+def test_an_r_hat_below_the_limit_is_not_shown_as_the_limit(value, shown):
+    assert shown_r_hat(value) == shown
