@@ -57,6 +57,8 @@ python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
 default_role = "py:obj"
 nitpicky = True
+# What a MultivariateGLMM is made from; users make one by GLMM of several formulas.
+nitpick_ignore = [("py:class", "MultivariateSpec"), ("py:class", "MultivariateDesign")]
 
 # Looks ------------------------------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
