@@ -192,14 +192,10 @@ def pack(
     if rows_address is None:
         assert spec.family.kernel is not None
         rows_address = row_kernel(spec.family.kernel, spec.link.name, bool(spec.channels)).address
-    sizes = np.zeros(8, dtype=np.int64)
     n_u = int(sum(len(term.levels) * len(term.coefs) for term in terms))
-    sizes[:] = (
-        len(rows.y), len(order), n_u, len(kept), len(theta_table), len(auxiliary), int(np.any(offset)),
-        rows_address,
-    )  # fmt: skip
+    sizes = (len(rows.y), len(order), n_u, len(kept), len(theta_table), len(auxiliary), np.any(offset), rows_address)
     data = KernelData(
-        sizes=sizes,
+        sizes=np.array(sizes, dtype=np.int64),
         terms=laid_out,
         blocks=blocks,
         ones=np.array([bool(np.all(column == 1.0)) for column in (*X, *Z_all)], dtype=np.int64),

@@ -11,7 +11,7 @@ from bayes_glmm.engine import data as layout
 from bayes_glmm.engine.coverage import related_system
 from bayes_glmm.engine.graph import GraphPositions, _random_variables
 from bayes_glmm.engine.laplace import find_coefficients, laplace_fit, related_fits
-from bayes_glmm.engine.parameters import CORRELATION, KIND
+from bayes_glmm.engine.parameters import BLOCK, CORRELATION, KIND
 from bayes_glmm.engine.run import density_at, expand_draws
 from bayes_glmm.engine.sparse_laplace import sparse_rows
 from bayes_glmm.engine.sparse_map import related_posterior
@@ -110,7 +110,7 @@ def moved(case, x):
         k, levels, first, z, start = (int(data.terms[i, t]) for i in range(layout.THETA_START + 1))
         theta = x[case.n_v + start : case.n_v + start + int(data.terms[layout.THETA_SIZE, t])]
         sd = np.array([constrained(data.theta_table[start + c], theta[c]) for c in range(k)])
-        factor = sd[:, None] * _correlation_factors(theta[k:], data.blocks[z : z + k])
+        factor = sd[:, None] * _correlation_factors(theta[k:], data.blocks[z : z + k, BLOCK].astype(int))
         root = np.eye(levels) if structure is None else structure.related(np.eye(levels))
         own = slice(first, first + k * levels)
         out[own] = (root @ x[own].reshape(levels, k) @ factor.T).ravel()

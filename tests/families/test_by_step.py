@@ -45,7 +45,7 @@ def test_what_cs_is():
         ("z ~ cs(x)", "gaussian", r"cs\(x\): effects by category are for the families 'sratio'.*cs\(x, df=4\)"),
         ("o ~ x + cs(x)", "sratio", r"x stands inside cs\(\) and outside of it"),
         ("o ~ z - cs(x)", "sratio", r"cs\(\) cannot be subtracted"),
-        ("o ~ cs(x + (1 | g))", "sratio", "neither offsets nor group terms"),
+        ("o ~ cs(x + (1 | g))", "sratio", "no offsets, group terms or smooths"),
         ("o ~ cs(mo(k))", "sratio", r"mo\(x\) is not available in the formula of cs1"),
         ("g ~ mo(k)", "categorical", r"mo\(x\) is not available in the formula of mug1"),
     ],

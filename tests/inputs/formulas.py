@@ -53,7 +53,7 @@ WRITTEN = (
         "{y} ~ (1 | c | g) + (0 + x | c | x)",
         "only effects of one grouping factor",
     ),
-    ("a smooth", "{y} ~ s(x)", "bs"),
+    ("a smooth of thin plates", "{y} ~ s(x, bs='tp')", "cubic regression"),
     ("an unknown function", "{y} ~ lgo(x)", "Did you mean 'log'"),
     ("an average of no formula's, computed again on new rows", "{y} ~ I(x - sum(x))", r"center\(x\)"),
     ("Python code", "{y} ~ x + __import__('os').getpid()", "no function '__import__'"),
