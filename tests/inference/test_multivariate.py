@@ -221,7 +221,7 @@ def test_the_graph_by_nutpie_gives_the_kernels_posterior():
     formulas = ["y ~ x + (1 |p| g)", "z ~ x + (1 |p| g)", "n ~ x + (1 |p| g)"]
     model = bg.GLMM(formulas, data, families=["gaussian", "gaussian", "poisson"], residual_correlation=True)
     kernel = model.fit(random_seed=1, progressbar=False)
-    graph = model.fit(random_seed=2, progressbar=False, backend="nutpie")
+    graph = model.fit(random_seed=2, progressbar=False, backend="nutpie", target_accept=0.97)
     assert graph.attrs["backend"] == "nutpie"
     ours, theirs = kernel.summary(), graph.summary()
     assert (ours["term"] == theirs["term"]).all()
