@@ -164,5 +164,6 @@ def _marginal_draws(fit: Fit, predictor: RowPredictor) -> Array:
     total = np.zeros((predictor.draws.size, matrix.shape[1]))
     for (draws, _), part in piecewise(fitted, copies.pieces(len(first))):
         total[draws] += part
-    ahead = matrix.shape[1] - len(design.coefs)
-    return total[:, [*range(ahead), *(ahead + design.unpenalised)]]
+    columns = design if predictor.labels is None else whole
+    ahead = matrix.shape[1] - len(columns.coefs)
+    return total[:, [*range(ahead), *(ahead + columns.unpenalised)]]

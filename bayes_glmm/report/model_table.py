@@ -18,7 +18,7 @@ from bayes_glmm.report.summary import FittedModel, Summary, summarize
 
 _KEYS = ["component", "group", "term"]
 _STATISTICS = ["mean", "sd", "ci_lower", "ci_upper"]
-_COMPONENTS = ("fixed", "threshold", "sd", "corr", "dependence", "auxiliary", "simplex")
+_COMPONENTS = ("fixed", "threshold", "smooth", "sd", "corr", "dependence", "auxiliary", "simplex")
 #: How the rows below the fixed effects are called.
 _LABELS = {
     "sd": "sd({term} | {group})",

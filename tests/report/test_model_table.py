@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayes_glmm as bg
@@ -87,3 +88,14 @@ def test_wrong_arguments_say_what_to_do(cbpp_fit, sleepstudy_fit):
         bg.table({"a": cbpp_fit.model})
     with pytest.raises(GLMMError, match="model 'b': exponentiate=True.*identity link"):
         bg.table({"a": cbpp_fit, "b": sleepstudy_fit}, exponentiate=True)
+
+
+def test_smooths_of_categories_stand_beside_other_models(cbpp_fit):
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"y": rng.choice(list("ABC"), 96), "x": rng.normal(size=96), "g": np.arange(96) % 8})
+    model = bg.GLMM("y ~ s(x, k=5) + (1 | g)", rows, family="categorical")
+    fit = model.fit(method="laplace", draws=50, random_seed=1, progressbar=False)
+    names = bg.table({"herds": cbpp_fit, "curves": fit}).loc["smooth"].index.get_level_values("term")
+    assert list(names) == ["sd[muB_s(x)]", "sd[muC_s(x)]"]
+    straight = ["muB_Intercept", "muB_x", "muC_Intercept", "muC_x"]
+    assert list(bg.marginal_coefficients(fit).index) == straight
