@@ -4,7 +4,7 @@ import numpy as np
 
 import bayes_glmm as bg
 
-# Ages that a third of the 18 subjects did not give, and four reactions that were lost.
+# Made-up ages, which a third of the 18 subjects did not give, and four reactions that were lost.
 rng = np.random.default_rng(1)
 sleep = bg.load_dataset("sleepstudy")
 ages = {subject: rng.normal(40, 10) for subject in sleep["Subject"].unique()}
