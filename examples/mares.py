@@ -9,8 +9,8 @@ mares = bg.load_dataset("Ovary")
 mares["day"] = mares.groupby("Mare", observed=True).cumcount() + 1
 cycle = "follicles ~ sin(2 * pi * Time) + cos(2 * pi * Time)"
 
-# A mare that is above her cycle today is above it tomorrow: what is left is correlated from day to day, so strongly that
-# a constant of each mare, (1 | Mare), can hardly be told from it.
+# A mare that is above her cycle today is above it tomorrow: what is left is correlated from day to day, so strongly
+# that a constant of each mare, (1 | Mare), can hardly be told from it.
 alone = bg.GLMM(f"{cycle} + (1 | Mare)", mares).fit(random_seed=1)
 fit = bg.GLMM(f"{cycle} + ar1(day | Mare)", mares).fit(random_seed=1)
 print(fit, end="\n\n")
