@@ -66,20 +66,9 @@ class AnyFit(Protocol):
         """Whether the draws come from an approximation."""
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """The posterior of a model.
+class WithDraws:
+    """What a tree of draws says, of one response or of several."""
 
-    Parameters
-    ----------
-    model
-        The model that was fitted.
-    dt
-        Groups posterior, sample_stats, observed_data and constant_data, and what was added; dims chain, draw, obs,
-        coef, <group>, <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
-    """
-
-    model: Model
     dt: xr.DataTree
 
     @property
@@ -101,6 +90,23 @@ class Fit:
     def approximate(self) -> bool:
         """Whether the draws come from an approximation to the posterior rather than from NUTS."""
         return self.dt.attrs["method"] != "nuts"
+
+
+@dataclass(frozen=True, eq=False)
+class Fit(WithDraws):
+    """The posterior of a model.
+
+    Parameters
+    ----------
+    model
+        The model that was fitted.
+    dt
+        Groups posterior, sample_stats, observed_data and constant_data, and what was added; dims chain, draw, obs,
+        coef, <group>, <group>_coef. Its ``attrs`` record sampler, backend, method and settings.
+    """
+
+    model: Model
+    dt: xr.DataTree
 
     @property
     def parts(self) -> tuple[Fit, ...]:

@@ -20,7 +20,7 @@ from bayes_glmm.design.multivariate import MultivariateDesign
 from bayes_glmm.engine.pack_responses import why_not_covered_together
 from bayes_glmm.errors import PredictionError, SamplingError, nearest
 from bayes_glmm.families import DISCRETE
-from bayes_glmm.inference.fit import assemble_tree, row_labels, unit_diagonals
+from bayes_glmm.inference.fit import WithDraws, assemble_tree, row_labels, unit_diagonals
 from bayes_glmm.inference.graph import sample_plain, sample_pymc
 from bayes_glmm.inference.kernel import approximate_together, sample_together
 from bayes_glmm.inference.samplers import METHODS, SAMPLERS
@@ -61,7 +61,7 @@ class MultivariateModel(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class MultivariateFit:
+class MultivariateFit(WithDraws):
     """The posterior of a model of several responses.
 
     Parameters
@@ -80,26 +80,6 @@ class MultivariateFit:
     def responses(self) -> tuple[str, ...]:
         """Names of the responses."""
         return self.model.spec.names
-
-    @property
-    def posterior(self) -> xr.Dataset:
-        """The draws: ``beta``, ``sd_<group>``, ``corr_<group>``, ``b_<group>``, ``sigma_<response>``."""
-        return self.dt["posterior"].to_dataset()
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """How the draws were made."""
-        return {str(key): value for key, value in self.dt.attrs.items()}
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the user stopped sampling."""
-        return bool(self.dt.attrs["interrupted"])
-
-    @property
-    def approximate(self) -> bool:
-        """Whether the draws come from an approximation to the posterior rather than from NUTS."""
-        return self.dt.attrs["method"] != "nuts"
 
     @property
     def parts(self) -> tuple[MultivariateFit, ...]:
